@@ -1,0 +1,36 @@
+/**
+ * The two kinds of error that reach a person. (The third kind, an errno
+ * answered to the kernel, is a number and never an exception.)
+ */
+
+/** Something the user asked for cannot be done: printed as one line, then `try:`. */
+export class UserError extends Error {
+  /** @param what the thing that failed, e.g. `mount /mnt/x`
+   *  @param reason why, in one sentence without a final stop
+   *  @param options `code` the symbolic errno, `cure` what to try, `exitCode` 1 failed or 2 wrong usage */
+  constructor(
+    readonly what: string,
+    readonly reason: string,
+    readonly options: { readonly code?: string; readonly cure?: string; readonly exitCode?: number } = {},
+  ) {
+    super(`${what}: ${reason}${options.code === undefined ? "" : ` (${options.code})`}`);
+    this.name = "UserError";
+  }
+
+  get exitCode(): number {
+    return this.options.exitCode ?? 1;
+  }
+}
+
+/** A field of the media is not what it must be. The media is not trusted, so this is not a bug. */
+export class MediaError extends Error {
+  constructor(
+    readonly field: string,
+    readonly expected: string,
+    readonly found: string,
+    readonly offsetBytes: number,
+  ) {
+    super(`${field} at byte ${offsetBytes}: expected ${expected}, found ${found}`);
+    this.name = "MediaError";
+  }
+}

@@ -1,0 +1,304 @@
+/**
+ * The sparse file on a pool: one thread's view. Offsets and lengths are bytes,
+ * ranges `[offset, offset + length)`; verbs return a count or 0, or `-errno`.
+ * Callers validate at the door (integers, no overflow) and bracket each request
+ * by `enter` and `leave`; a reply that names pool pages is sent in between.
+ *
+ * No request sees another block's bytes: a page is defined whole before it is
+ * published (fill, then publish), and is not reused while a request can know it.
+ */
+import { assert } from "../base/assert.js";
+import { EFBIG, EINVAL, EIO, ENOSPC, ENXIO, EROFS } from "../base/errno.js";
+import type { IovecList } from "../base/iovec.js";
+import { type Address, type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { endOfIndexPage } from "../pool/indexTable.js";
+import type { Pool } from "../pool/pool.js";
+import type { Traffic } from "./traffic.js";
+
+export interface BlockFileParts {
+  readonly pool: Pool;
+  readonly readOnly: boolean;
+  /** Memory that reads as zeros and is never written, `zeroBytes` long. */
+  readonly zeroAddress: Address;
+  readonly zeroBytes: number;
+  readonly traffic: Traffic;
+}
+
+export class BlockFile {
+  private readonly pool: Pool;
+  private readonly readOnly: boolean;
+  private readonly zeroAddress: Address;
+  private readonly zeroBytes: number;
+  private readonly traffic: Traffic;
+  /** The run that `lookUp` found: its first page, 0 for holes, and its length in blocks. */
+  private runPage: PageNo = 0;
+  private runBlocks = 0;
+
+  constructor(parts: BlockFileParts) {
+    this.pool = parts.pool;
+    this.readOnly = parts.readOnly;
+    this.zeroAddress = parts.zeroAddress;
+    this.zeroBytes = parts.zeroBytes;
+    this.traffic = parts.traffic;
+  }
+
+  get sizeBytes(): number {
+    return this.pool.blocks * PAGE_BYTES;
+  }
+
+  get maxSizeBytes(): number {
+    return this.pool.geometry.maxBlocks * PAGE_BYTES;
+  }
+
+  /** Bytes of blocks that have a page. */
+  get mappedBytes(): number {
+    return this.pool.account.used * PAGE_BYTES;
+  }
+
+  /** Data pages of the pool. */
+  get capacityPages(): number {
+    return this.pool.geometry.dataPages;
+  }
+
+  /** Pages that a write can get, what is in limbo included: a shortage empties that first. */
+  get freePages(): number {
+    return this.pool.account.free + this.pool.account.limbo;
+  }
+
+  enter(): void {
+    this.pool.enter();
+  }
+
+  leave(): void {
+    this.pool.leave();
+  }
+
+  /** Adds the file's bytes to `into`, holes as zeros; clipped at the end of the file. @returns bytes */
+  read(offset: ByteOffset, length: number, into: IovecList): number {
+    const end = Math.min(offset + length, this.sizeBytes);
+    let at = offset;
+    while (at < end) {
+      if (this.lookUp(Math.floor(at / PAGE_BYTES), Math.ceil(end / PAGE_BYTES)) !== 0) return -EIO;
+      const inPage = at % PAGE_BYTES;
+      const bytes = Math.min(this.runBlocks * PAGE_BYTES - inPage, end - at);
+      if (this.runPage === 0) this.addZeros(bytes, into);
+      else into.add(this.pool.memory.baseAddress + this.runPage * PAGE_BYTES + inPage, bytes);
+      at += bytes;
+    }
+    const read = Math.max(0, end - offset);
+    this.traffic.addRead(read);
+    return read;
+  }
+
+  /**
+   * Writes `length` bytes from `source`. Each block is old or new when it fails.
+   * @returns bytes, fewer where the file ends; -ENOSPC, -EFBIG, -EIO, -EROFS
+   */
+  write(offset: ByteOffset, length: number, source: Address): number {
+    const refusal = this.refuseChange();
+    if (refusal !== 0) return refusal;
+    const end = Math.min(offset + length, this.sizeBytes);
+    if (length > 0 && offset >= end) return -EFBIG;
+    let at = offset;
+    while (at < end) {
+      const block = Math.floor(at / PAGE_BYTES);
+      if (this.lookUp(block, Math.ceil(end / PAGE_BYTES)) !== 0) return -EIO;
+      const done =
+        this.runPage === 0
+          ? this.writeToHoles(at, end, source + (at - offset))
+          : this.overwrite(at, end, source + (at - offset));
+      if (done < 0) return done;
+      at += done;
+    }
+    const written = Math.max(0, end - offset);
+    this.traffic.addWritten(written);
+    return written;
+  }
+
+  /**
+   * Makes the range read as zeros and gives its whole pages back; partial
+   * blocks at the edges are zeroed. Clipped at the end of the file.
+   */
+  discard(offset: ByteOffset, length: number): number {
+    const refusal = this.refuseChange();
+    if (refusal !== 0) return refusal;
+    const end = Math.min(offset + length, this.sizeBytes);
+    if (offset >= end) return 0;
+    const firstWhole = Math.ceil(offset / PAGE_BYTES);
+    const endWhole = Math.floor(end / PAGE_BYTES);
+    const errno =
+      firstWhole > endWhole
+        ? this.zeroWithinBlock(offset, end)
+        : this.zeroWithinBlock(offset, firstWhole * PAGE_BYTES) || this.zeroWithinBlock(endWhole * PAGE_BYTES, end);
+    if (errno !== 0) return -errno;
+    return this.discardBlocks(firstWhole, endWhole);
+  }
+
+  /** Maps all holes of the range to pages that read as zeros. Clipped at the end of the file. */
+  reserve(offset: ByteOffset, length: number): number {
+    const refusal = this.refuseChange();
+    if (refusal !== 0) return refusal;
+    const end = Math.ceil(Math.min(offset + length, this.sizeBytes) / PAGE_BYTES);
+    const first = Math.floor(offset / PAGE_BYTES);
+    if (!this.hasRoomFor(first, end)) return -ENOSPC;
+    for (let from = first; ; ) {
+      const block = this.pool.index.nextHole(from, end);
+      if (block === end) return 0;
+      from = block;
+      if (this.lookUp(block, end) !== 0) return -EIO;
+      if (this.runPage !== 0) continue;
+      const done = this.mapHoles(block, block + this.runBlocks, 0, 0, 0);
+      if (done < 0) return done;
+    }
+  }
+
+  /** Offset of the first mapped byte at or after `offset`, or -ENXIO. */
+  seekData(offset: ByteOffset): number {
+    if (offset >= this.sizeBytes) return -ENXIO;
+    const block = this.pool.index.nextMapped(Math.floor(offset / PAGE_BYTES), this.pool.blocks);
+    return block === this.pool.blocks ? -ENXIO : Math.max(offset, block * PAGE_BYTES);
+  }
+
+  /** Offset of the first hole at or after `offset`; the end of the file is one. -ENXIO past it. */
+  seekHole(offset: ByteOffset): number {
+    if (offset >= this.sizeBytes) return -ENXIO;
+    return Math.max(offset, this.pool.index.nextHole(Math.floor(offset / PAGE_BYTES), this.pool.blocks) * PAGE_BYTES);
+  }
+
+  /** Returns 0 when everything acknowledged before is on the media of a durable pool. */
+  flush(): number {
+    return -this.pool.flush();
+  }
+
+  /** Changes the size, to a multiple of 4096 up to the maximum. What a smaller size cuts off is discarded. */
+  resize(sizeBytes: number): number {
+    const refusal = this.refuseChange();
+    if (refusal !== 0) return refusal;
+    if (sizeBytes === this.sizeBytes) return 0;
+    if (sizeBytes > this.maxSizeBytes) return -EFBIG;
+    if (sizeBytes === 0 || sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
+    const blocks = sizeBytes / PAGE_BYTES;
+    const oldBlocks = this.pool.blocks;
+    // A smaller file is empty behind its end before the media says that it is smaller.
+    if (blocks < oldBlocks) {
+      const errno = this.discardBlocks(blocks, oldBlocks);
+      if (errno !== 0) return errno;
+    }
+    return -this.pool.resize(blocks);
+  }
+
+  /**
+   * Finds the run at `block`: adjacent pages, or holes, up to `end` at most.
+   * @returns 0, or EIO for an entry that names no data page
+   */
+  private lookUp(block: BlockNo, end: BlockNo): number {
+    const index = this.pool.index;
+    const page = index.get(block);
+    let next = block + 1;
+    if (page === 0) {
+      while (next < end && index.get(next) === 0) next++;
+    } else {
+      if (!index.isDataPage(page)) return EIO;
+      while (next < end && index.get(next) === page + (next - block)) next++;
+      if (!index.isDataPage(page + (next - block) - 1)) return EIO;
+    }
+    this.runPage = page;
+    this.runBlocks = next - block;
+    return 0;
+  }
+
+  private overwrite(at: ByteOffset, end: ByteOffset, source: Address): number {
+    const inPage = at % PAGE_BYTES;
+    const bytes = Math.min(this.runBlocks * PAGE_BYTES - inPage, end - at);
+    const errno = this.pool.memory.write(this.runPage * PAGE_BYTES + inPage, source, bytes);
+    return errno === 0 ? bytes : -errno;
+  }
+
+  private writeToHoles(at: ByteOffset, end: ByteOffset, source: Address): number {
+    const first = Math.floor(at / PAGE_BYTES);
+    const inPage = at % PAGE_BYTES;
+    return this.mapHoles(first, first + this.runBlocks, inPage, source, end - at);
+  }
+
+  /**
+   * Maps the holes from `block` upward, at most to `end`, to fresh pages filled
+   * with `headBytes` zeros, at most `length` bytes of `source`, and zeros.
+   * @returns bytes taken from `source`, which may be 0 when somebody else
+   * mapped the first block meanwhile: look again; or -errno
+   */
+  private mapHoles(block: BlockNo, end: BlockNo, headBytes: number, source: Address, length: number): number {
+    const { pool } = this;
+    let errno = pool.index.ensurePresent(block);
+    if (errno === ENOSPC) {
+      pool.relieve();
+      errno = pool.index.ensurePresent(block);
+    }
+    if (errno !== 0) return -errno;
+    // One index page at a time, as only that one is known to be present.
+    const most = Math.min(end, endOfIndexPage(block)) - block;
+    errno = pool.claim(block, most);
+    if (errno !== 0) return -errno;
+    const page = pool.allocator.claimedFirst;
+    const count = pool.allocator.claimedCount;
+    const bytes = Math.min(count * PAGE_BYTES - headBytes, length);
+    errno = this.define(page, count, headBytes, source, bytes);
+    if (errno === ENOSPC) {
+      // The machine's own bound, not the pool's: what limbo holds may help.
+      pool.relieve();
+      errno = this.define(page, count, headBytes, source, bytes);
+    }
+    if (errno !== 0) {
+      pool.abandon(page, count);
+      return -errno;
+    }
+    let published = 0;
+    while (published < count && pool.index.publish(block + published, page + published)) published++;
+    if (published < count) pool.abandon(page + published, count - published);
+    return Math.min(published * PAGE_BYTES - (published === 0 ? 0 : headBytes), bytes);
+  }
+
+  private define(page: PageNo, count: number, headBytes: number, source: Address, bytes: number): number {
+    return bytes === 0
+      ? this.pool.memory.populate(page, count)
+      : this.pool.memory.fill(page, count, headBytes, source, bytes);
+  }
+
+  private discardBlocks(first: BlockNo, end: BlockNo): number {
+    if (first >= end) return 0;
+    const pages = this.pool.unmap(first, end);
+    if (pages < 0) return pages;
+    this.traffic.addDiscarded(pages * PAGE_BYTES);
+    return 0;
+  }
+
+  /** Zeroes `[offset, end)`, which lies within one block, where that is mapped. @returns errno */
+  private zeroWithinBlock(offset: ByteOffset, end: ByteOffset): number {
+    if (offset >= end) return 0;
+    const block = Math.floor(offset / PAGE_BYTES);
+    assert(end <= (block + 1) * PAGE_BYTES, "zeroing crosses a block");
+    if (this.lookUp(block, block + 1) !== 0) return EIO;
+    if (this.runPage === 0) return 0;
+    return this.pool.memory.zero(this.runPage * PAGE_BYTES + (offset % PAGE_BYTES), end - offset);
+  }
+
+  /** So that a reservation fails before it has taken anything. */
+  private hasRoomFor(first: BlockNo, end: BlockNo): boolean {
+    let holes = 0;
+    for (let block = first; block < end; block++) if (this.pool.index.get(block) === 0) holes++;
+    if (holes > this.pool.account.free) this.pool.relieve();
+    return holes <= this.pool.account.free;
+  }
+
+  private addZeros(bytes: number, into: IovecList): void {
+    for (let left = bytes; left > 0; ) {
+      const part = Math.min(left, this.zeroBytes);
+      into.add(this.zeroAddress, part);
+      left -= part;
+    }
+  }
+
+  private refuseChange(): number {
+    if (this.readOnly) return -EROFS;
+    return this.pool.writesStopped ? -EIO : 0;
+  }
+}

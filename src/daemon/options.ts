@@ -1,0 +1,32 @@
+/**
+ * What a mount was asked for: parsed once by `cli/`, frozen, validated.
+ * Below this nobody parses strings. It is JSON: the holder gets it as text.
+ */
+export type PoolSource =
+  | { readonly kind: "tmpfs" }
+  | { readonly kind: "memfd" }
+  | { readonly kind: "path"; readonly path: string };
+
+export type IoWay = "auto" | "served" | "direct";
+
+export interface MountOptions {
+  readonly pool: PoolSource;
+  /** The name the user calls this disk by: the FUSE mount point, or for `up` the file system's mount point. Absolute. */
+  readonly mountpoint: string;
+  /** Directory that FUSE is mounted on; equals `mountpoint` but for `up`. Absolute. */
+  readonly fuseDirectory: string;
+  /** Size of the file `disk`, bytes; absent: as the pool says, or as `defaultSizeBytes`. */
+  readonly sizeBytes?: number;
+  readonly maxSizeBytes?: number;
+  readonly poolSizeBytes?: number;
+  /** Create and format a pool path that does not exist yet. */
+  readonly create: boolean;
+  readonly readOnly: boolean;
+  readonly io: IoWay;
+  /** Serving threads; absent: chosen by the number of CPUs. */
+  readonly workers?: number;
+  readonly allowOther: boolean;
+  readonly debug: boolean;
+  /** True when the holder stays in the foreground and logs to stderr. */
+  readonly foreground: boolean;
+}

@@ -1,0 +1,46 @@
+/** One mount as `kmemfs status -J` prints it; the names are a contract. */
+export interface MountStatus {
+  /** What the user calls the disk. */
+  readonly mountpoint: string;
+  /** Absolute path of the file `disk`. */
+  readonly file: string;
+  readonly io: "served" | "direct";
+  /** Why not direct; null when direct. */
+  readonly ioReason: string | null;
+  readonly pool: {
+    readonly kind: "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "devdax";
+    /** null for a pool that no directory shows. */
+    readonly path: string | null;
+    readonly durable: boolean;
+    readonly layout: "single" | "split";
+    readonly uuid: string;
+    readonly label: string;
+  };
+  readonly readOnly: boolean;
+  readonly pageSizeBytes: number;
+  /** Size of the file. */
+  readonly sizeBytes: number;
+  readonly maxSizeBytes: number;
+  /** All pages of the pool, metadata and data. */
+  readonly poolBytes: number;
+  /** Metadata that holds memory now. */
+  readonly metadataBytes: number;
+  readonly usedBytes: number;
+  readonly limboBytes: number;
+  readonly freeBytes: number;
+  /** Held by the backing but free, where it gives memory back in larger grains. */
+  readonly stockBytes: number;
+  readonly peakBytes: number;
+  readonly limitBytes: number;
+  readonly discardedBytesTotal: number;
+  readonly readBytesTotal: number;
+  readonly writtenBytesTotal: number;
+  /** null while no server runs. */
+  readonly serverPid: number | null;
+  readonly holderPid: number;
+  readonly restarts: number;
+  /** Paths of the loop devices on the file, e.g. `/dev/loop0`. */
+  readonly loopDevices: readonly string[];
+  /** What the machine refused the daemon, each with its reason, e.g. `IO_FLUSHER: EPERM`. */
+  readonly refused: readonly string[];
+}

@@ -1,0 +1,137 @@
+/**
+ * Owner, mode and times of `disk` and its directory. Shared by the threads of
+ * a mount and gone with it: the pool stores bytes, not attributes.
+ */
+import { PAGE_BYTES, SECTOR_BYTES } from "../base/units.js";
+import { fuse_attr, fuse_statx, S_IFDIR, S_IFREG } from "./abi.js";
+import type { Exchange } from "./exchange.js";
+import { NODE_DISK } from "./nodes.js";
+
+export const ATTRIBUTE_DOUBLES = 16;
+const MODE = 0;
+const UID = 1;
+const GID = 2;
+const ATIME = 3;
+const MTIME = 5;
+const CTIME = 7;
+/** When `mtime` was set by hand; a later write counts more. */
+const MTIME_SET_MS = 9;
+const MOUNTED_MS = 10;
+
+export interface NodeFacts {
+  readonly node: number;
+  readonly sizeBytes: number;
+  readonly heldBytes: number;
+  /** Time of the last change of data, ms since the epoch; 0 for none. */
+  readonly changedMs: number;
+}
+
+export class Attributes {
+  /** @param doubles ATTRIBUTE_DOUBLES, shared by all threads */
+  constructor(private readonly doubles: Float64Array) {}
+
+  init(mode: number, uid: number, gid: number, nowMs: number): void {
+    this.doubles[MODE] = mode;
+    this.doubles[UID] = uid;
+    this.doubles[GID] = gid;
+    for (const time of [ATIME, MTIME, CTIME]) this.setTime(time, nowMs);
+    this.doubles[MTIME_SET_MS] = nowMs;
+    this.doubles[MOUNTED_MS] = nowMs;
+  }
+
+  get mode(): number {
+    return this.doubles[MODE];
+  }
+
+  get uid(): number {
+    return this.doubles[UID];
+  }
+
+  get gid(): number {
+    return this.doubles[GID];
+  }
+
+  setMode(mode: number): void {
+    this.doubles[MODE] = mode & 0o7777;
+  }
+
+  setUid(uid: number): void {
+    this.doubles[UID] = uid;
+  }
+
+  setGid(gid: number): void {
+    this.doubles[GID] = gid;
+  }
+
+  setAtime(seconds: number, nanoseconds: number): void {
+    this.doubles[ATIME] = seconds;
+    this.doubles[ATIME + 1] = nanoseconds;
+  }
+
+  setMtime(seconds: number, nanoseconds: number, nowMs: number): void {
+    this.doubles[MTIME] = seconds;
+    this.doubles[MTIME + 1] = nanoseconds;
+    this.doubles[MTIME_SET_MS] = nowMs;
+  }
+
+  touchCtime(nowMs: number): void {
+    this.setTime(CTIME, nowMs);
+  }
+
+  /** Writes the `fuse_attr` of a node to the reply body at word `at`. */
+  putAttr(to: Exchange, at: number, facts: NodeFacts): void {
+    const word = fuse_attr.word;
+    const isDisk = facts.node === NODE_DISK;
+    to.putU64(at + word.ino, facts.node);
+    to.putU64(at + word.size, facts.sizeBytes);
+    to.putU64(at + word.blocks, facts.heldBytes / SECTOR_BYTES);
+    this.putTime(to, at + word.atime, at + word.atimensec, isDisk ? ATIME : -1, 0);
+    this.putTime(to, at + word.mtime, at + word.mtimensec, isDisk ? MTIME : -1, facts.changedMs);
+    this.putTime(to, at + word.ctime, at + word.ctimensec, isDisk ? CTIME : -1, facts.changedMs);
+    to.putU32(at + word.mode, this.modeOf(facts.node));
+    to.putU32(at + word.nlink, isDisk ? 1 : 2);
+    to.putU32(at + word.uid, this.uid);
+    to.putU32(at + word.gid, this.gid);
+    to.putU32(at + word.blksize, PAGE_BYTES);
+  }
+
+  /** Writes the `fuse_statx` of a node to the reply body at word `at`. */
+  putStatx(to: Exchange, at: number, facts: NodeFacts, mask: number): void {
+    const word = fuse_statx.word;
+    const isDisk = facts.node === NODE_DISK;
+    to.putU32(at + word.mask, mask);
+    to.putU32(at + word.blksize, PAGE_BYTES);
+    to.putU32(at + word.nlink, isDisk ? 1 : 2);
+    to.putU32(at + word.uid, this.uid);
+    to.putU32(at + word.gid, this.gid);
+    to.putU32(at + word.mode, this.modeOf(facts.node));
+    to.putU64(at + word.ino, facts.node);
+    to.putU64(at + word.size, facts.sizeBytes);
+    to.putU64(at + word.blocks, facts.heldBytes / SECTOR_BYTES);
+    this.putTime(to, at + word.atime, at + word.atime + 2, isDisk ? ATIME : -1, 0);
+    this.putTime(to, at + word.mtime, at + word.mtime + 2, isDisk ? MTIME : -1, facts.changedMs);
+    this.putTime(to, at + word.ctime, at + word.ctime + 2, isDisk ? CTIME : -1, facts.changedMs);
+  }
+
+  modeOf(node: number): number {
+    return node === NODE_DISK ? S_IFREG | this.mode : S_IFDIR | 0o755;
+  }
+
+  private setTime(at: number, ms: number): void {
+    this.doubles[at] = Math.floor(ms / 1000);
+    this.doubles[at + 1] = (ms % 1000) * 1_000_000;
+  }
+
+  /** @param time ATIME, MTIME or CTIME of the disk; -1 for the directory, which is as old as the mount */
+  private putTime(to: Exchange, secondsAt: number, nanosecondsAt: number, time: number, changedMs: number): void {
+    const setMs = time === MTIME ? this.doubles[MTIME_SET_MS] : time === CTIME ? this.doubles[CTIME] * 1000 : Infinity;
+    if (time === -1 || changedMs > setMs) {
+      const ms = time === -1 ? this.doubles[MOUNTED_MS] : changedMs;
+      to.putU64(secondsAt, Math.floor(ms / 1000));
+      to.putU32(nanosecondsAt, (ms % 1000) * 1_000_000);
+    } else {
+      to.putU64(secondsAt, this.doubles[time]);
+      to.putU32(nanosecondsAt, this.doubles[time + 1]);
+    }
+  }
+}

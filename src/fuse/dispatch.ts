@@ -1,0 +1,37 @@
+/**
+ * The protocol core: the bytes of a request in, the plan of a reply out. It
+ * knows no device and no thread. Every request that wants an answer gets
+ * exactly one; whatever is malformed gets an errno.
+ */
+import { EINVAL, ENOSYS } from "../base/errno.js";
+import { fuse_in_header } from "./abi.js";
+import { REPLIED } from "./exchange.js";
+import type { FileSystem } from "./fileSystem.js";
+import { rowByOpcode } from "./opcodes.js";
+
+/**
+ * Handles the request of `lengthBytes` bytes that lies in the exchange. The
+ * caller brackets it, and the sending of the reply, by the file's enter and leave.
+ * @returns true when `exchange.iovecs` is a reply to be sent
+ */
+export function dispatch(fs: FileSystem, lengthBytes: number): boolean {
+  const { exchange } = fs;
+  exchange.lengthBytes = lengthBytes;
+  // Without a whole header there is nobody to answer.
+  if (lengthBytes < fuse_in_header.sizeBytes) return false;
+  const row = rowByOpcode[exchange.opcode];
+  if (row !== undefined && !row.answered) return false;
+  if (exchange.words[fuse_in_header.word.len] !== lengthBytes) {
+    exchange.fail(EINVAL);
+    return true;
+  }
+  if (row === undefined) {
+    exchange.fail(ENOSYS);
+    return true;
+  }
+  const result = exchange.bodyBytes < row.inBytes ? -EINVAL : row.handler(fs);
+  if (result === REPLIED) return true;
+  if (result < 0) exchange.fail(-result);
+  else exchange.finish(result);
+  return true;
+}

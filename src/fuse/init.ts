@@ -1,0 +1,69 @@
+/** FUSE_INIT: what the kernel offers and what we take. Answered by the holder, once in a mount's life. */
+
+import * as abi from "./abi.js";
+import type { Exchange } from "./exchange.js";
+
+/** Most bytes of a WRITE or READ: 256 pages, the kernel's default `fuse_max_pages_limit`. */
+export const MAX_TRANSFER_BYTES = 1024 * 1024;
+/** A request is its header, the fixed part, and the data of a WRITE. */
+export const REQUEST_BYTES = MAX_TRANSFER_BYTES + 4096;
+
+const PAGES_MOST = MAX_TRANSFER_BYTES / 4096;
+/** Requests the kernel queues in the background, as for loop with direct I/O, before it makes callers wait. */
+const BACKGROUND_MOST = 256;
+
+const wanted =
+  abi.FUSE_ASYNC_READ |
+  abi.FUSE_ATOMIC_O_TRUNC |
+  abi.FUSE_BIG_WRITES |
+  abi.FUSE_DO_READDIRPLUS |
+  abi.FUSE_READDIRPLUS_AUTO |
+  abi.FUSE_ASYNC_DIO |
+  abi.FUSE_PARALLEL_DIROPS |
+  abi.FUSE_MAX_PAGES |
+  abi.FUSE_INIT_EXT;
+const wanted2 = abi.FUSE_DIRECT_IO_ALLOW_MMAP | abi.FUSE_HAS_RESEND;
+
+export interface InitResult {
+  /** The kernel's protocol, 7.minor. */
+  readonly minor: number;
+  /** Flags that both sides agreed on. */
+  readonly flags: number;
+  readonly flags2: number;
+}
+
+/**
+ * Answers the INIT request in `exchange`.
+ * @returns what was agreed; `again` when the kernel will ask once more with an
+ * older major; or null when it cannot be served (the reply says so)
+ */
+export function answerInit(exchange: Exchange): InitResult | "again" | null {
+  const { word } = abi.fuse_init_in;
+  const out = abi.fuse_init_out;
+  const major = exchange.bodyBytes >= 8 ? exchange.u32(word.major) : 0;
+  const minor = exchange.bodyBytes >= 8 ? exchange.u32(word.minor) : 0;
+  exchange.clearBody(out.sizeBytes);
+  exchange.putU32(out.word.major, abi.FUSE_KERNEL_VERSION);
+  exchange.putU32(out.word.minor, abi.FUSE_KERNEL_MINOR_VERSION);
+  if (major > abi.FUSE_KERNEL_VERSION) {
+    exchange.finish(out.sizeBytes);
+    return "again";
+  }
+  if (major < abi.FUSE_KERNEL_VERSION || minor < abi.OLDEST_MINOR || exchange.bodyBytes < 16) {
+    exchange.fail(71 /* EPROTO */);
+    return null;
+  }
+  const flags = exchange.u32(word.flags) & wanted;
+  const hasMore = exchange.bodyBytes >= abi.fuse_init_in.sizeBytes && (flags & abi.FUSE_INIT_EXT) !== 0;
+  const flags2 = hasMore ? exchange.u32(word.flags2) & wanted2 : 0;
+  exchange.putU32(out.word.max_readahead, exchange.u32(word.max_readahead));
+  exchange.putU32(out.word.flags, flags);
+  // Two 16-bit fields share a word: max_background low, congestion_threshold high.
+  exchange.putU32(out.word.max_background, BACKGROUND_MOST | (Math.floor((BACKGROUND_MOST * 3) / 4) << 16));
+  exchange.putU32(out.word.max_write, MAX_TRANSFER_BYTES);
+  exchange.putU32(out.word.time_gran, 1);
+  exchange.putU32(out.word.max_pages, PAGES_MOST);
+  exchange.putU32(out.word.flags2, flags2);
+  exchange.finish(out.sizeBytes);
+  return { minor: Math.min(minor, abi.FUSE_KERNEL_MINOR_VERSION), flags, flags2 };
+}

@@ -1,0 +1,90 @@
+/**
+ * The account: page counts of a pool, in 32-bit words that all threads and the
+ * holder share. `used` counts a page from the moment it is claimed.
+ * At every quiet moment used + metadata (+ stock + limbo) pages are what the
+ * backing really holds.
+ */
+export const ACCOUNT_WORDS = 16;
+
+const USED = 0;
+const LIMBO = 1;
+const METADATA = 2;
+const PEAK = 3;
+const HELD_IN_GRAINS = 4;
+
+export class Account {
+  /** @param words ACCOUNT_WORDS words of shared memory */
+  constructor(
+    private readonly words: Int32Array,
+    /** Data pages of the pool. */
+    private readonly dataPages: number,
+  ) {}
+
+  get used(): number {
+    return Atomics.load(this.words, USED) >>> 0;
+  }
+
+  get limbo(): number {
+    return Atomics.load(this.words, LIMBO) >>> 0;
+  }
+
+  /** Metadata pages that hold memory. */
+  get metadata(): number {
+    return Atomics.load(this.words, METADATA) >>> 0;
+  }
+
+  /** Most pages ever used at once. */
+  get peak(): number {
+    return Atomics.load(this.words, PEAK) >>> 0;
+  }
+
+  get free(): number {
+    return Math.max(0, this.dataPages - this.used - this.limbo);
+  }
+
+  /** Pages that are free but held, because the backing gives back only whole grains. */
+  get stock(): number {
+    return Math.max(0, (Atomics.load(this.words, HELD_IN_GRAINS) >>> 0) - this.used - this.limbo);
+  }
+
+  reset(usedPages: number, metadataPages: number): void {
+    Atomics.store(this.words, USED, usedPages | 0);
+    Atomics.store(this.words, LIMBO, 0);
+    Atomics.store(this.words, METADATA, metadataPages | 0);
+    Atomics.store(this.words, HELD_IN_GRAINS, 0);
+    this.raisePeak();
+  }
+
+  pagesClaimed(pages: number): void {
+    Atomics.add(this.words, USED, pages);
+    this.raisePeak();
+  }
+
+  pagesToLimbo(pages: number): void {
+    // Limbo first: a reader in between sees less free, never more.
+    Atomics.add(this.words, LIMBO, pages);
+    Atomics.sub(this.words, USED, pages);
+  }
+
+  pagesFreed(pages: number): void {
+    Atomics.sub(this.words, LIMBO, pages);
+  }
+
+  metadataAdded(pages: number): void {
+    Atomics.add(this.words, METADATA, pages);
+  }
+
+  grainsHeld(pages: number): void {
+    Atomics.add(this.words, HELD_IN_GRAINS, pages);
+  }
+
+  private raisePeak(): void {
+    const used = this.used;
+    let peak = Atomics.load(this.words, PEAK);
+    while (used > peak >>> 0) {
+      const seen = Atomics.compareExchange(this.words, PEAK, peak, used | 0);
+      if (seen === peak) return;
+      peak = seen;
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Epochs tell when no request can touch a page any more that was cleared from
+ * the index. A thread enters before it reads an entry and leaves after its
+ * last use of the page. A discard clears entries, then opens a new epoch e;
+ * once every thread has left or entered at e or later, none can know the page.
+ *
+ * Sound because all accesses are sequentially consistent: a thread that enters
+ * after the check reads the entry after it was cleared.
+ */
+export const MAX_THREADS = 64;
+
+/** Words that one `Epochs` takes: the epoch, then a slot for each thread, each on its own cache line. */
+export const EPOCH_WORDS = 16 * (1 + MAX_THREADS);
+
+const OUTSIDE = 0;
+
+export class Epochs {
+  private readonly ownSlot: number;
+
+  /** @param thread number of this thread, in [0, MAX_THREADS) */
+  constructor(
+    private readonly words: Int32Array,
+    private readonly base: number,
+    thread: number,
+  ) {
+    this.ownSlot = base + 16 * (1 + thread);
+  }
+
+  enter(): void {
+    // Never 0, which says outside; the lowest bit is spent for that.
+    Atomics.store(this.words, this.ownSlot, (Atomics.load(this.words, this.base) << 1) | 1);
+  }
+
+  leave(): void {
+    Atomics.store(this.words, this.ownSlot, OUTSIDE);
+  }
+
+  /** The epoch that `advance` will open. Stable while the caller is the only one who may advance. */
+  next(): number {
+    return (Atomics.load(this.words, this.base) + 1) | 0;
+  }
+
+  advance(): void {
+    Atomics.add(this.words, this.base, 1);
+  }
+
+  /** Takes all threads for gone. */
+  forgetAll(): void {
+    for (let thread = 0; thread < MAX_THREADS; thread++) {
+      Atomics.store(this.words, this.base + 16 * (1 + thread), OUTSIDE);
+    }
+  }
+
+  /** True when no other thread can still know what was cleared before `epoch` was opened. */
+  hasPassed(epoch: number): boolean {
+    for (let thread = 0; thread < MAX_THREADS; thread++) {
+      const slot = this.base + 16 * (1 + thread);
+      if (slot === this.ownSlot) continue;
+      const seen = Atomics.load(this.words, slot);
+      // Distance modulo 2^31: right as long as a request does not span 2^30 discards.
+      if (seen !== OUTSIDE && ((seen - ((epoch << 1) | 1)) | 0) < 0) return false;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Format: makes an empty pool. The state `formatting` is on the media before
+ * anything else changes and `clean` only after everything else is, so a cut at
+ * any point leaves no pool that looks valid.
+ */
+
+import { errnoName } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import { type Memory, WINDOW_BYTES } from "../base/ports.js";
+import { type Errno, PAGE_BYTES } from "../base/units.js";
+import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
+import { LABEL_BYTES, STATE_CLEAN, STATE_FORMATTING, type Superblock } from "./superblock.js";
+import { wipeSuperblock, writeSuperblock } from "./superblockStore.js";
+
+export interface FormatRequest {
+  readonly geometry: Geometry;
+  /** Size of the file, in blocks. */
+  readonly blocks: number;
+  /** 16 random bytes. */
+  readonly uuid: Uint8Array;
+  /** UTF-8, at most 64 bytes. */
+  readonly label: Uint8Array;
+  readonly incompatible: number;
+  readonly nowMs: number;
+  /** Map every block to its home page at once. */
+  readonly full: boolean;
+}
+
+/**
+ * Formats the pool that `memory` covers. What it held before is gone.
+ * @throws UserError when the memory cannot be had or written
+ */
+export function formatPool(memory: Memory, request: FormatRequest): void {
+  const { geometry } = request;
+  if (request.label.length > LABEL_BYTES) {
+    throw new UserError("label", `longer than ${LABEL_BYTES} bytes`, { code: "EINVAL", exitCode: 2 });
+  }
+  const base: Omit<Superblock, "generation" | "state"> = {
+    geometry,
+    blocks: request.blocks,
+    incompatible: request.incompatible,
+    readonlyCompatible: 0,
+    formattedMs: request.nowMs,
+    uuid: request.uuid,
+    label: request.label,
+  };
+  must(memory.populate(0, 1), "superblock");
+  wipeSuperblock(memory);
+  must(writeSuperblock(memory, { ...base, generation: 1, state: STATE_FORMATTING }), "superblock");
+  must(releaseHeld(memory, 1, geometry.firstDataPage), "index");
+  must(releaseHeld(memory, geometry.firstDataPage, geometry.pageCount), "data");
+  if (request.full) mapWhole(memory, geometry, request.blocks);
+  must(memory.sync(), "pool");
+  must(writeSuperblock(memory, { ...base, generation: 2, state: STATE_CLEAN }), "superblock");
+}
+
+function releaseHeld(memory: Memory, from: number, end: number): Errno {
+  for (let page = memory.nextHeld(from, end); page < end; ) {
+    const heldEnd = memory.nextUnheld(page, end);
+    const errno = memory.release(page, heldEnd - page);
+    if (errno !== 0) return errno;
+    page = memory.nextHeld(heldEnd, end);
+  }
+  return 0;
+}
+
+/** Memory first, entries after: an entry never names a page that could not be had. */
+function mapWhole(memory: Memory, geometry: Geometry, blocks: number): void {
+  if (blocks > geometry.dataPages) {
+    const reason = `a file of ${blocks} blocks does not fit whole into ${geometry.dataPages} pages`;
+    throw new UserError("format --full", reason, { code: "ENOSPC", cure: "a larger pool or a smaller --size" });
+  }
+  must(memory.populate(geometry.firstDataPage, blocks), "data");
+  must(memory.populate(1, Math.ceil(blocks / ENTRIES_PER_PAGE)), "index");
+  for (let block = 0; block < blocks; block++) {
+    const at = PAGE_BYTES + block * 8;
+    const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
+    Atomics.store(words, (at % WINDOW_BYTES) / 4, (geometry.firstDataPage + block) | 0);
+  }
+}
+
+/** @throws UserError for a positive errno */
+function must(errno: Errno, what: string): void {
+  if (errno === 0) return;
+  throw new UserError("format", `the ${what} cannot be written`, { code: errnoName(errno) });
+}

@@ -1,0 +1,132 @@
+/**
+ * The index on the media: 8 bytes an entry, block → page number, 0 = hole.
+ * An entry changes by one aligned 32-bit atomic store of its low word; the high
+ * word is constantly zero, so an entry cannot tear.
+ *
+ * A page of the index that holds no memory is never touched: reading it through
+ * the mapping would make memory of it. `present` has one bit for each index page
+ * that holds memory; a clear bit means 512 holes.
+ */
+import { assert } from "../base/assert.js";
+import { type Memory, WINDOW_BYTES } from "../base/ports.js";
+import { type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import type { Account } from "./account.js";
+import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
+
+const PRESENT_SHIFT = 9;
+const ENTRY_BYTES = 8;
+/** Entries of one window; the superblock's page counts as 512. A power of two, so shifts find the window. */
+const WINDOW_ENTRIES_SHIFT = 27;
+const WINDOW_ENTRIES_MASK = (1 << WINDOW_ENTRIES_SHIFT) - 1;
+const SUPERBLOCK_ENTRIES = PAGE_BYTES / ENTRY_BYTES;
+assert(2 ** WINDOW_ENTRIES_SHIFT * ENTRY_BYTES === WINDOW_BYTES, "window and shift disagree");
+assert(1 << PRESENT_SHIFT === ENTRIES_PER_PAGE, "entries of a page and shift disagree");
+
+export class IndexTable {
+  private readonly windows: Int32Array[] = [];
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly geometry: Geometry,
+    /** One bit an index page, shared. */
+    private readonly present: Int32Array,
+    private readonly account: Account,
+  ) {
+    const windowCount = Math.ceil((geometry.firstDataPage * PAGE_BYTES) / WINDOW_BYTES);
+    for (let windowNo = 0; windowNo < windowCount; windowNo++) this.windows.push(memory.metadataWords(windowNo));
+  }
+
+  static presentWordsFor(indexPages: number): number {
+    return Math.ceil(indexPages / 32);
+  }
+
+  isPresent(block: BlockNo): boolean {
+    const indexPage = block >>> PRESENT_SHIFT;
+    return ((Atomics.load(this.present, indexPage >>> 5) >>> (indexPage & 31)) & 1) === 1;
+  }
+
+  /** The page that `block` maps to, 0 for a hole. */
+  get(block: BlockNo): PageNo {
+    if (!this.isPresent(block)) return 0;
+    const entry = block + SUPERBLOCK_ENTRIES;
+    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
+    return Atomics.load(window, (entry & WINDOW_ENTRIES_MASK) << 1) >>> 0;
+  }
+
+  /** Maps a hole to `page`; false when the block was mapped meanwhile. Its index page must be present. */
+  publish(block: BlockNo, page: PageNo): boolean {
+    const entry = block + SUPERBLOCK_ENTRIES;
+    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
+    return Atomics.compareExchange(window, (entry & WINDOW_ENTRIES_MASK) << 1, 0, page | 0) === 0;
+  }
+
+  /** Makes `block` a hole and returns the page it had, or 0. Its index page must be present. */
+  clear(block: BlockNo): PageNo {
+    const entry = block + SUPERBLOCK_ENTRIES;
+    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
+    const at = (entry & WINDOW_ENTRIES_MASK) << 1;
+    // A plain look first: an exchange dirties the cache line and the page even where nothing changes.
+    if (Atomics.load(window, at) === 0) return 0;
+    return Atomics.exchange(window, at, 0) >>> 0;
+  }
+
+  /** Makes sure that the index page of `block` holds memory. ENOSPC, ENOMEM. */
+  ensurePresent(block: BlockNo): Errno {
+    if (this.isPresent(block)) return 0;
+    const indexPage = block >>> PRESENT_SHIFT;
+    const errno = this.memory.populate(1 + indexPage, 1);
+    if (errno === 0) this.markPresent(indexPage);
+    return errno;
+  }
+
+  /** Notes that index page `indexPage` holds memory. */
+  markPresent(indexPage: number): void {
+    const bit = 1 << (indexPage & 31);
+    const old = Atomics.or(this.present, indexPage >>> 5, bit);
+    if ((old & bit) === 0) this.account.metadataAdded(1);
+  }
+
+  /** The first block in `[from, end)` whose index page holds memory, or `end`. */
+  nextPresent(from: BlockNo, end: BlockNo): BlockNo {
+    let block = from;
+    while (block < end) {
+      const indexPage = block >>> PRESENT_SHIFT;
+      const bits = Atomics.load(this.present, indexPage >>> 5) >>> (indexPage & 31);
+      if (bits !== 0) {
+        const skip = 31 - Math.clz32(bits & -bits);
+        if (skip === 0) return block;
+        block = (indexPage + skip) * ENTRIES_PER_PAGE;
+      } else {
+        block = ((indexPage >>> 5) + 1) * 32 * ENTRIES_PER_PAGE;
+      }
+    }
+    return end;
+  }
+
+  /** The first mapped block in `[from, end)`, or `end`. */
+  nextMapped(from: BlockNo, end: BlockNo): BlockNo {
+    let block = this.nextPresent(from, end);
+    while (block < end) {
+      const pageEnd = Math.min(endOfIndexPage(block), end);
+      for (; block < pageEnd; block++) if (this.get(block) !== 0) return block;
+      block = this.nextPresent(block, end);
+    }
+    return end;
+  }
+
+  /** The first hole in `[from, end)`, or `end`. */
+  nextHole(from: BlockNo, end: BlockNo): BlockNo {
+    for (let block = from; block < end; block++) if (this.get(block) === 0) return block;
+    return end;
+  }
+
+  /** True when `page` may stand in an entry: it lies in the data region. */
+  isDataPage(page: PageNo): boolean {
+    return page >= this.geometry.firstDataPage && page < this.geometry.pageCount;
+  }
+}
+
+/** The first block behind the index page that holds `block`'s entry. */
+export function endOfIndexPage(block: BlockNo): BlockNo {
+  return ((block >>> PRESENT_SHIFT) + 1) * ENTRIES_PER_PAGE;
+}

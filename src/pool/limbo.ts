@@ -1,0 +1,129 @@
+/**
+ * Limbo: runs of pages that no entry names any more but that may not be reused
+ * yet. Clear, then limbo, then free: a run leaves when
+ *   1. every request that could know its pages is over (epochs), and
+ *   2. in a durable pool, the cleared entries are on the media, and the punch
+ *      is too: otherwise a crash could show the page's old content elsewhere.
+ * Leaving punches the memory out of the backing before the page can be claimed.
+ *
+ * A ring of runs in shared memory; all methods but `isEmpty` need the pool's
+ * mutex. Ring positions count up modulo 2^32.
+ */
+import type { Memory } from "../base/ports.js";
+import type { PageNo } from "../base/units.js";
+import type { Account } from "./account.js";
+import type { Epochs } from "./epochs.js";
+import type { PageAllocator } from "./pageAllocator.js";
+import { CONTROL, LIMBO_RUNS, type PoolShared } from "./shared.js";
+
+export class Limbo {
+  private readonly control: Int32Array;
+  private readonly runs: Int32Array;
+
+  constructor(
+    shared: PoolShared,
+    private readonly memory: Memory,
+    private readonly epochs: Epochs,
+    private readonly allocator: PageAllocator,
+    private readonly account: Account,
+  ) {
+    this.control = shared.control;
+    this.runs = shared.limboRuns;
+  }
+
+  isEmpty(): boolean {
+    return Atomics.load(this.control, CONTROL.limboHead) === Atomics.load(this.control, CONTROL.limboTail);
+  }
+
+  /** Runs that still fit. */
+  get room(): number {
+    return LIMBO_RUNS - ((this.tail - this.head) >>> 0);
+  }
+
+  get tail(): number {
+    return Atomics.load(this.control, CONTROL.limboTail) >>> 0;
+  }
+
+  private get head(): number {
+    return Atomics.load(this.control, CONTROL.limboHead) >>> 0;
+  }
+
+  /**
+   * Adds the pages `[firstPage, firstPage + count)`, whose entries are cleared.
+   * `epoch` is the one that the caller opens after the last run of its batch.
+   * There must be room.
+   */
+  add(firstPage: PageNo, count: number, epoch: number): void {
+    const tail = this.tail;
+    this.account.pagesToLimbo(count);
+    if (tail !== this.head && tail !== this.synced) {
+      const last = slotOf(tail - 1);
+      const lastEnd = (this.runs[last] >>> 0) + (this.runs[last + 1] >>> 0);
+      if (lastEnd === firstPage && this.runs[last + 2] === epoch) {
+        this.runs[last + 1] = (this.runs[last + 1] + count) | 0;
+        return;
+      }
+    }
+    const slot = slotOf(tail);
+    this.runs[slot] = firstPage | 0;
+    this.runs[slot + 1] = count | 0;
+    this.runs[slot + 2] = epoch;
+    Atomics.store(this.control, CONTROL.limboTail, (tail + 1) | 0);
+  }
+
+  /** Notes that the cleared entries of all runs before ring position `tail` are on the media. */
+  markSynced(tail: number): void {
+    if (((tail - this.synced) | 0) > 0) Atomics.store(this.control, CONTROL.limboSynced, tail | 0);
+  }
+
+  /** The epoch of the newest run that may leave as far as the media is concerned; null when none may. */
+  newestEpoch(): number | null {
+    const end = this.releasable;
+    return end === this.head ? null : this.runs[slotOf(end - 1) + 2];
+  }
+
+  /** Gives back all runs whose epoch has passed. @returns pages that became free */
+  drain(): number {
+    const first = this.head;
+    const end = this.releasable;
+    let at = first;
+    while (at !== end && this.epochs.hasPassed(this.runs[slotOf(at) + 2])) {
+      if (!this.releaseRun(at)) break;
+      at = (at + 1) >>> 0;
+    }
+    if (at === first) return 0;
+    // The punches of a durable pool must be on the media before the pages hold something else.
+    if (this.memory.durable && this.memory.sync() !== 0) return 0;
+    let freed = 0;
+    for (let run = first; run !== at; run = (run + 1) >>> 0) {
+      const slot = slotOf(run);
+      this.allocator.free(this.runs[slot] >>> 0, this.runs[slot + 1] >>> 0);
+      freed += this.runs[slot + 1] >>> 0;
+    }
+    Atomics.store(this.control, CONTROL.limboHead, at | 0);
+    this.account.pagesFreed(freed);
+    return freed;
+  }
+
+  private get synced(): number {
+    return Atomics.load(this.control, CONTROL.limboSynced) >>> 0;
+  }
+
+  private get releasable(): number {
+    if (!this.memory.durable) return this.tail;
+    // `synced` lies behind `head` until the first sync after a drain.
+    return ((this.synced - this.head) | 0) > 0 ? this.synced : this.head;
+  }
+
+  /** Punching may fail on a sick medium: zeros are as good for everybody but the machine's free memory. */
+  private releaseRun(at: number): boolean {
+    const slot = slotOf(at);
+    const page = this.runs[slot] >>> 0;
+    const count = this.runs[slot + 1] >>> 0;
+    return this.memory.release(page, count) === 0 || this.memory.zero(page * 4096, count * 4096) === 0;
+  }
+}
+
+function slotOf(position: number): number {
+  return 3 * ((position >>> 0) % LIMBO_RUNS);
+}

@@ -1,0 +1,86 @@
+/**
+ * Claims pages for blocks, home first: block b gets the b-th data page when
+ * that is free, otherwise one behind its neighbour's, otherwise any. So a file
+ * is few runs, a request one run, a discard one punch.
+ *
+ * Works in page numbers of the pool; the free map below counts data pages.
+ * Where the backing holds memory in larger grains, a grain is held as long as
+ * one of its pages is taken, and given back when the last is freed.
+ */
+import type { Memory } from "../base/ports.js";
+import type { BlockNo, Errno, PageNo } from "../base/units.js";
+import type { Account } from "./account.js";
+import { FreeMap } from "./freeMap.js";
+import type { Geometry } from "./geometry.js";
+import { Grains } from "./grains.js";
+import type { IndexTable } from "./indexTable.js";
+import { CONTROL, type PoolShared } from "./shared.js";
+
+export class PageAllocator {
+  /** The pages of the last successful `claim`; fields, so that a claim makes no object. */
+  claimedFirst: PageNo = 0;
+  claimedCount = 0;
+
+  private readonly map: FreeMap;
+  private readonly grains: Grains | null;
+  private readonly control: Int32Array;
+
+  constructor(
+    shared: PoolShared,
+    memory: Memory,
+    private readonly geometry: Geometry,
+    private readonly index: IndexTable,
+    private readonly account: Account,
+  ) {
+    this.control = shared.control;
+    this.map = new FreeMap(shared.freeMap, shared.freeSummary, geometry.dataPages);
+    this.grains = memory.grainPages === 1 ? null : new Grains(shared.grains, memory, geometry, this.map, account);
+  }
+
+  /**
+   * Claims adjacent pages for the holes `[block, block + most)`; as many as lie
+   * together, see `claimedFirst` and `claimedCount`.
+   * @returns false when no page is free
+   */
+  claim(block: BlockNo, most: number): boolean {
+    const first = this.geometry.firstDataPage;
+    let at = block;
+    let count = block < this.geometry.dataPages ? this.map.claimFrom(block, most) : 0;
+    if (count === 0) {
+      const neighbour = block > 0 ? this.index.get(block - 1) : 0;
+      at = neighbour === 0 ? -1 : neighbour - first + 1;
+      if (at > 0) count = this.map.claimFrom(at, most);
+    }
+    while (count === 0) {
+      if (this.account.free === 0) return false;
+      at = this.map.findFree(Atomics.load(this.control, CONTROL.cursor) >>> 0);
+      if (at < 0) return false;
+      count = this.map.claimFrom(at, most);
+      Atomics.store(this.control, CONTROL.cursor, (at + count) | 0);
+    }
+    this.account.pagesClaimed(count);
+    this.claimedFirst = first + at;
+    this.claimedCount = count;
+    return true;
+  }
+
+  /** Makes sure of the memory of claimed pages where it comes in grains. ENOSPC, ENOMEM. */
+  holdGrains(page: PageNo, count: number): Errno {
+    return this.grains === null ? 0 : this.grains.hold(page, count);
+  }
+
+  /** Frees pages whose memory has been given back or zeroed. */
+  free(page: PageNo, count: number): void {
+    this.map.free(page - this.geometry.firstDataPage, count);
+    this.grains?.giveBack(page, count);
+  }
+
+  /** At probe: marks the page of an entry as taken; false when another entry has it already. */
+  take(page: PageNo): boolean {
+    return this.map.take(page - this.geometry.firstDataPage);
+  }
+
+  isTaken(page: PageNo): boolean {
+    return this.map.isTaken(page - this.geometry.firstDataPage);
+  }
+}

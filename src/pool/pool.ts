@@ -1,0 +1,252 @@
+/**
+ * One thread's view of an open pool. The data path needs no lock: entries
+ * change by atomic operations, and epochs keep a page from being reused while
+ * a request can know it. The mutex guards limbo and the superblock only.
+ *
+ * A thread never blocks on the mutex, nor waits for the grace period, while it
+ * is inside an epoch: two such threads would wait for each other. `lock` leaves
+ * the epoch, so after it no page looked up before may be touched.
+ */
+import { EIO, ENOSPC } from "../base/errno.js";
+import type { Memory } from "../base/ports.js";
+import type { BlockNo, Errno, PageNo } from "../base/units.js";
+import { Account } from "./account.js";
+import { Epochs } from "./epochs.js";
+import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
+import { endOfIndexPage, IndexTable } from "./indexTable.js";
+import { Limbo } from "./limbo.js";
+import { Mutex } from "./mutex.js";
+import { PageAllocator } from "./pageAllocator.js";
+import { CONTROL, type PoolShared } from "./shared.js";
+import { updateSuperblock } from "./superblockStore.js";
+
+/** Blocks that a discard clears under the mutex at a time: 64 MiB. */
+const SLICE_BLOCKS = 16384;
+/** How long a wait for the grace period sleeps between looks. */
+const GRACE_POLL_MS = 0.05;
+
+export interface PoolParts {
+  readonly memory: Memory;
+  readonly geometry: Geometry;
+  readonly shared: PoolShared;
+  /** ACCOUNT_WORDS words, shared with whoever reports them. */
+  readonly accountWords: Int32Array;
+  /** Number of this thread, below MAX_THREADS; each thread its own. */
+  readonly thread: number;
+}
+
+export class Pool {
+  readonly memory: Memory;
+  readonly geometry: Geometry;
+  readonly account: Account;
+  readonly index: IndexTable;
+  readonly allocator: PageAllocator;
+  private readonly limbo: Limbo;
+  private readonly epochs: Epochs;
+  private readonly mutex: Mutex;
+  private readonly control: Int32Array;
+  private inside = false;
+
+  constructor(parts: PoolParts) {
+    const { memory, geometry, shared } = parts;
+    this.memory = memory;
+    this.geometry = geometry;
+    this.control = shared.control;
+    this.account = new Account(parts.accountWords, geometry.dataPages);
+    this.index = new IndexTable(memory, geometry, shared.present, this.account);
+    this.allocator = new PageAllocator(shared, memory, geometry, this.index, this.account);
+    this.epochs = new Epochs(shared.control, CONTROL.epochs, parts.thread);
+    this.limbo = new Limbo(shared, memory, this.epochs, this.allocator, this.account);
+    this.mutex = new Mutex(shared.control, CONTROL.mutex);
+  }
+
+  /** Size of the file, in blocks. */
+  get blocks(): number {
+    return Atomics.load(this.control, CONTROL.blocks) >>> 0;
+  }
+
+  /** At probe, before anybody else is there. */
+  initBlocks(blocks: number): void {
+    Atomics.store(this.control, CONTROL.blocks, blocks | 0);
+  }
+
+  get writesStopped(): boolean {
+    return Atomics.load(this.control, CONTROL.writesStopped) !== 0;
+  }
+
+  stopWrites(): void {
+    Atomics.store(this.control, CONTROL.writesStopped, 1);
+  }
+
+  /** Before a request looks anything up. */
+  enter(): void {
+    this.inside = true;
+    this.epochs.enter();
+  }
+
+  /** After a request's last use of a page. Gives back what others could not, as we were in their way. */
+  leave(): void {
+    this.epochs.leave();
+    this.inside = false;
+    if (!this.memory.durable && !this.limbo.isEmpty()) this.tryDrain();
+  }
+
+  /**
+   * Claims pages for the holes from `block` upward; see `allocator.claimedFirst`
+   * and `claimedCount`. A shortage makes limbo drain first.
+   * Callers must look up again whatever they knew of the index.
+   */
+  claim(block: BlockNo, most: number): Errno {
+    if (this.allocator.claim(block, most)) return this.holdClaimed();
+    this.relieve();
+    return this.allocator.claim(block, most) ? this.holdClaimed() : ENOSPC;
+  }
+
+  /** Gives claimed pages up that were never published. */
+  abandon(page: PageNo, count: number): void {
+    this.lock();
+    if (this.limbo.room === 0) this.makeRoom();
+    // Without room (a failing medium) the pages stay claimed: lost until the next probe, but to nobody's harm.
+    if (this.limbo.room > 0) this.limbo.add(page, count, this.epochs.next());
+    this.epochs.advance();
+    if (!this.memory.durable) this.limbo.drain();
+    this.unlock();
+  }
+
+  /**
+   * Makes the blocks `[from, end)` holes and sends their pages to limbo.
+   * In slices, so that others get their turn.
+   * @returns pages that were mapped, or -EIO when limbo is full because the medium fails
+   */
+  unmap(from: BlockNo, end: BlockNo): number {
+    let unmapped = 0;
+    let block = this.index.nextPresent(from, end);
+    while (block < end) {
+      const sliceEnd = Math.min(end, block + SLICE_BLOCKS);
+      this.lock();
+      while (block < sliceEnd && this.limbo.room > ENTRIES_PER_PAGE) {
+        const pageEnd = Math.min(endOfIndexPage(block), sliceEnd);
+        unmapped += this.unmapWithinIndexPage(block, pageEnd);
+        block = this.index.nextPresent(pageEnd, sliceEnd);
+      }
+      this.epochs.advance();
+      if (!this.memory.durable) this.limbo.drain();
+      if (this.limbo.room <= ENTRIES_PER_PAGE) this.makeRoom();
+      const stuck = this.limbo.room <= ENTRIES_PER_PAGE;
+      this.unlock();
+      if (stuck) return -EIO;
+      block = this.index.nextPresent(block, end);
+    }
+    return unmapped;
+  }
+
+  private unmapWithinIndexPage(from: BlockNo, end: BlockNo): number {
+    const epoch = this.epochs.next();
+    let unmapped = 0;
+    let runFirst = 0;
+    let runCount = 0;
+    for (let block = from; block < end; block++) {
+      const page = this.index.clear(block);
+      // A damaged entry names no page of ours: the block is a hole, nothing goes back.
+      if (page === 0 || !this.index.isDataPage(page)) continue;
+      unmapped++;
+      if (page === runFirst + runCount && runCount > 0) {
+        runCount++;
+      } else {
+        if (runCount > 0) this.limbo.add(runFirst, runCount, epoch);
+        runFirst = page;
+        runCount = 1;
+      }
+    }
+    if (runCount > 0) this.limbo.add(runFirst, runCount, epoch);
+    return unmapped;
+  }
+
+  /** Changes the file's size; blocks past a smaller one must be unmapped by the caller afterwards. */
+  resize(blocks: number): Errno {
+    this.lock();
+    try {
+      const errno = updateSuperblock(this.memory, { blocks });
+      if (errno === 0) Atomics.store(this.control, CONTROL.blocks, blocks | 0);
+      return errno;
+    } catch {
+      return EIO;
+    } finally {
+      this.unlock();
+    }
+  }
+
+  /** Everything stored before is on the media when this returns 0; what is not, stays dirty. */
+  flush(): Errno {
+    if (!this.memory.durable) return 0;
+    this.lock();
+    const tail = this.limbo.tail;
+    this.unlock();
+    const errno = this.memory.sync();
+    if (errno !== 0) return errno;
+    this.lock();
+    this.limbo.markSynced(tail);
+    this.unlock();
+    return 0;
+  }
+
+  /** Lets limbo go as far as it may now; a durable pool's cleared entries go to the media first. */
+  settle(): Errno {
+    if (this.limbo.isEmpty()) return 0;
+    const errno = this.flush();
+    if (errno !== 0) return errno;
+    this.lock();
+    this.limbo.drain();
+    this.unlock();
+    return 0;
+  }
+
+  /** Waits until all that is in limbo now is free, before anyone is told ENOSPC. */
+  relieve(): void {
+    if (this.limbo.isEmpty()) return;
+    this.lock();
+    this.makeRoom();
+    this.unlock();
+  }
+
+  /** After all other threads have ended: what they left behind in mid-request no longer counts. */
+  becomeSole(): void {
+    this.epochs.forgetAll();
+  }
+
+  private tryDrain(): void {
+    if (!this.mutex.tryLock()) return;
+    this.limbo.drain();
+    this.mutex.unlock();
+  }
+
+  /** Under the mutex: waits for the grace period and empties limbo. */
+  private makeRoom(): void {
+    if (this.memory.durable) {
+      const tail = this.limbo.tail;
+      if (this.memory.sync() !== 0) return;
+      this.limbo.markSynced(tail);
+    }
+    const epoch = this.limbo.newestEpoch();
+    if (epoch === null) return;
+    while (!this.epochs.hasPassed(epoch)) Atomics.wait(this.control, CONTROL.pause, 0, GRACE_POLL_MS);
+    this.limbo.drain();
+  }
+
+  private holdClaimed(): Errno {
+    const { claimedFirst, claimedCount } = this.allocator;
+    const errno = this.allocator.holdGrains(claimedFirst, claimedCount);
+    if (errno !== 0) this.abandon(claimedFirst, claimedCount);
+    return errno;
+  }
+
+  private lock(): void {
+    if (this.inside) this.epochs.leave();
+    this.mutex.lock();
+  }
+
+  private unlock(): void {
+    this.mutex.unlock();
+    if (this.inside) this.epochs.enter();
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Probe: opens a pool that was formatted, and rebuilds everything that is not
+ * on the media (free map, account). Never formats, never repairs.
+ */
+
+import { errnoName } from "../base/errno.js";
+import { MediaError, UserError } from "../base/errors.js";
+import type { Memory } from "../base/ports.js";
+import { Pool, type PoolParts } from "./pool.js";
+import { scanIndex } from "./scan.js";
+import { STATE_CLEAN, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
+import { updateSuperblock } from "./superblockStore.js";
+
+/**
+ * Opens the pool for this thread, the first to do so, and fills the shared state.
+ * @param options `readOnly`: nothing on the media is changed
+ * @throws MediaError for the first entry that is not valid
+ * @throws UserError when the state on the media cannot be written
+ */
+export function probePool(parts: PoolParts, superblock: Superblock, options: { readOnly: boolean }): Pool {
+  requireFormatted(superblock);
+  const pool = new Pool(parts);
+  let usedPages = 0;
+  pool.account.reset(0, 1);
+  scanIndex(parts.memory, superblock, {
+    present: (indexPage) => pool.index.markPresent(indexPage),
+    entry: (_block, page) => {
+      usedPages++;
+      return pool.allocator.take(page);
+    },
+    finding: (finding) => {
+      throw new MediaError(`index entry (${finding.kind})`, "a valid one", finding.message, finding.offsetBytes);
+    },
+  });
+  pool.account.reset(usedPages, pool.account.metadata);
+  pool.initBlocks(superblock.blocks);
+  holdGrainsOfTaken(parts.memory, pool);
+  if (!options.readOnly) {
+    if (superblock.state !== STATE_CLEAN) releaseStrays(parts.memory, pool);
+    writeState(parts.memory, STATE_DIRTY);
+  }
+  return pool;
+}
+
+/** Closes a pool whose other threads have all ended: limbo goes, everything is flushed, the state becomes clean. */
+export function closePool(pool: Pool): void {
+  pool.becomeSole();
+  pool.relieve();
+  writeState(pool.memory, STATE_CLEAN);
+}
+
+/** @throws MediaError when the pool's format was cut off */
+function requireFormatted(superblock: Superblock): void {
+  if (superblock.state === STATE_FORMATTING) {
+    throw new MediaError("state", "clean or dirty", "formatting (a format was cut off)", 56);
+  }
+}
+
+/** A server that was killed leaves pages that hold memory but that no entry names: they go back now. */
+function releaseStrays(memory: Memory, pool: Pool): void {
+  const { firstDataPage, pageCount } = pool.geometry;
+  for (let page = memory.nextHeld(firstDataPage, pageCount); page < pageCount; ) {
+    const heldEnd = memory.nextUnheld(page, pageCount);
+    while (page < heldEnd) {
+      if (pool.allocator.isTaken(page)) {
+        page++;
+        continue;
+      }
+      const first = page;
+      while (page < heldEnd && !pool.allocator.isTaken(page)) page++;
+      const errno = memory.release(first, page - first);
+      if (errno !== 0) throw new UserError("pool", "unused pages cannot be given back", { code: errnoName(errno) });
+    }
+    page = memory.nextHeld(page, pageCount);
+  }
+}
+
+function holdGrainsOfTaken(memory: Memory, pool: Pool): void {
+  if (memory.grainPages === 1) return;
+  const { firstDataPage, pageCount } = pool.geometry;
+  for (let page = firstDataPage; page < pageCount; page++) {
+    if (pool.allocator.isTaken(page)) pool.allocator.holdGrains(page, 1);
+  }
+}
+
+/** @throws UserError when the superblock cannot be written */
+function writeState(memory: Memory, state: number): void {
+  const errno = updateSuperblock(memory, { state });
+  if (errno !== 0) throw new UserError("pool", "its superblock cannot be written", { code: errnoName(errno) });
+}

@@ -1,0 +1,59 @@
+/**
+ * What the threads of a server share beside the pool itself. All of it is
+ * rebuilt from the index at probe: a killed server loses nothing here.
+ */
+import { EPOCH_WORDS } from "./epochs.js";
+import { FreeMap } from "./freeMap.js";
+import type { Geometry } from "./geometry.js";
+import { IndexTable } from "./indexTable.js";
+
+/** Runs that limbo can hold; a discard that needs more waits for the grace period in between. */
+export const LIMBO_RUNS = 4096;
+
+/** Word offsets in `PoolShared.control`. */
+export const CONTROL = {
+  mutex: 0,
+  /** Size of the file now, in blocks. */
+  blocks: 1,
+  /** Not 0: a broken invariant or a failed medium stopped all writes. */
+  writesStopped: 2,
+  /** Where the next search for a page begins, in data pages. */
+  cursor: 3,
+  /** Always 0: slept on with a time limit. */
+  pause: 4,
+  limboHead: 16,
+  limboSynced: 17,
+  limboTail: 18,
+  epochs: 32,
+} as const;
+
+const CONTROL_WORDS = CONTROL.epochs + EPOCH_WORDS;
+
+/** Plain data, sent to worker threads by reference. */
+export interface PoolShared {
+  readonly control: Int32Array<SharedArrayBuffer>;
+  readonly freeMap: Int32Array<SharedArrayBuffer>;
+  readonly freeSummary: Int32Array<SharedArrayBuffer>;
+  readonly present: Int32Array<SharedArrayBuffer>;
+  /** One bit a grain that holds memory; empty where a grain is one page. */
+  readonly grains: Int32Array<SharedArrayBuffer>;
+  /** Triples of first page, page count, epoch. */
+  readonly limboRuns: Int32Array<SharedArrayBuffer>;
+}
+
+/** Memory of which nothing is touched until it is used: 1 bit a page, plus a constant. */
+export function allocateShared(geometry: Geometry, grainPages: number): PoolShared {
+  const grainWords = grainPages === 1 ? 0 : Math.ceil(Math.ceil(geometry.pageCount / grainPages) / 32);
+  return {
+    control: sharedWords(CONTROL_WORDS),
+    freeMap: sharedWords(FreeMap.wordsFor(geometry.dataPages)),
+    freeSummary: sharedWords(FreeMap.summaryWordsFor(geometry.dataPages)),
+    present: sharedWords(IndexTable.presentWordsFor(geometry.indexPages)),
+    grains: sharedWords(grainWords),
+    limboRuns: sharedWords(3 * LIMBO_RUNS),
+  };
+}
+
+function sharedWords(words: number): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(words * 4));
+}

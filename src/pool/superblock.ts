@@ -1,0 +1,190 @@
+/**
+ * Page 0: two copies of 512 bytes, at bytes 0 and 2048, written in turn.
+ * The valid copy with the higher generation counts, so that a write cut at any
+ * byte leaves the older one. docs/media-format.md states the layout.
+ */
+import { crc32c, readU64, writeU64 } from "../base/bytes.js";
+import { MediaError } from "../base/errors.js";
+import { struct } from "../base/struct.js";
+import { PAGE_BYTES } from "../base/units.js";
+import { ENTRIES_PER_PAGE, type Geometry, layOut, MAX_PAGES } from "./geometry.js";
+
+export const COPY_BYTES = 512;
+export const COPY_OFFSETS = [0, 2048] as const;
+export const VERSION = 1;
+/** "kmemfs", a control-Z that stops a terminal, and a zero, as two little-endian words. */
+export const MAGIC_LOW = 0x6d656d6b;
+export const MAGIC_HIGH = 0x001a7366;
+
+export const STATE_FORMATTING = 1;
+export const STATE_CLEAN = 2;
+export const STATE_DIRTY = 3;
+
+/** Incompatible feature: `data` is a file of its own. */
+export const INCOMPATIBLE_SPLIT = 1;
+const KNOWN_INCOMPATIBLE = INCOMPATIBLE_SPLIT;
+const KNOWN_READONLY_COMPATIBLE = 0;
+
+export const LABEL_BYTES = 64;
+
+export const layout = struct("superblock", COPY_BYTES, {
+  magic: ["u32", 2],
+  version: "u32",
+  pageBytes: "u32",
+  pageCount: "u64",
+  indexPages: "u64",
+  indexEntries: "u64",
+  blocks: "u64",
+  generation: "u64",
+  state: "u32",
+  compatible: "u32",
+  readonlyCompatible: "u32",
+  incompatible: "u32",
+  formattedMs: "u64",
+  uuid: ["u32", 4],
+  label: ["u32", LABEL_BYTES / 4],
+  reserved: ["u32", 83],
+  checksum: "u32",
+});
+const word = layout.word;
+
+export interface Superblock {
+  readonly geometry: Geometry;
+  /** Size of the file now, in blocks. */
+  readonly blocks: number;
+  readonly generation: number;
+  readonly state: number;
+  readonly incompatible: number;
+  readonly readonlyCompatible: number;
+  readonly formattedMs: number;
+  /** 16 bytes. */
+  readonly uuid: Uint8Array;
+  /** UTF-8, at most 64 bytes. */
+  readonly label: Uint8Array;
+}
+
+/** One copy of `superblock` with its checksum, 512 bytes. */
+export function encode(superblock: Superblock): Uint8Array {
+  const words = new Int32Array(COPY_BYTES / 4);
+  const bytes = new Uint8Array(words.buffer);
+  words[word.magic] = MAGIC_LOW;
+  words[word.magic + 1] = MAGIC_HIGH;
+  words[word.version] = VERSION;
+  words[word.pageBytes] = PAGE_BYTES;
+  writeU64(words, word.pageCount, superblock.geometry.pageCount);
+  writeU64(words, word.indexPages, superblock.geometry.indexPages);
+  writeU64(words, word.indexEntries, superblock.geometry.maxBlocks);
+  writeU64(words, word.blocks, superblock.blocks);
+  writeU64(words, word.generation, superblock.generation);
+  words[word.state] = superblock.state;
+  words[word.readonlyCompatible] = superblock.readonlyCompatible;
+  words[word.incompatible] = superblock.incompatible;
+  writeU64(words, word.formattedMs, superblock.formattedMs);
+  bytes.set(superblock.uuid.subarray(0, 16), layout.offset.uuid);
+  bytes.set(superblock.label.subarray(0, LABEL_BYTES), layout.offset.label);
+  words[word.checksum] = crc32c(bytes.subarray(0, layout.offset.checksum));
+  return bytes;
+}
+
+/**
+ * Reads the newest valid copy of page 0.
+ * @param page 4096 bytes
+ * @param pageCount pages of the pool by the size of its file or device
+ * @throws MediaError naming the field that is wrong
+ */
+export function decode(page: Uint8Array, pageCount: number): Superblock {
+  let newest: Superblock | null = null;
+  let firstError: MediaError | null = null;
+  for (const offset of COPY_OFFSETS) {
+    try {
+      const copy = decodeCopy(page, offset, pageCount);
+      if (newest === null || copy.generation > newest.generation) newest = copy;
+    } catch (error) {
+      if (!(error instanceof MediaError)) throw error;
+      // A copy that was recognised says more than one that was not.
+      if (firstError === null || firstError.field === "magic") firstError = error;
+    }
+  }
+  if (newest === null) throw firstError as MediaError;
+  return newest;
+}
+
+/**
+ * Reads and validates the copy at byte `at` of page 0.
+ * @throws MediaError naming the field that is wrong
+ */
+export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Superblock {
+  const bytes = page.slice(at, at + COPY_BYTES);
+  const words = new Int32Array(bytes.buffer);
+  const expect = (ok: boolean, field: keyof typeof word, expected: string, found: number | string): void => {
+    if (!ok) throw new MediaError(field, expected, String(found), at + layout.offset[field]);
+  };
+  const number = (field: keyof typeof word): number => readU64(words, word[field]);
+  const flags = (field: keyof typeof word): number => words[word[field]] >>> 0;
+
+  const isOurs = words[word.magic] === MAGIC_LOW && words[word.magic + 1] === MAGIC_HIGH;
+  expect(isOurs, "magic", "kmemfs", hex(bytes.subarray(0, 8)));
+  const checksum = crc32c(bytes.subarray(0, layout.offset.checksum));
+  expect(flags("checksum") === checksum, "checksum", hexNumber(checksum), hexNumber(flags("checksum")));
+  expect(flags("version") === VERSION, "version", String(VERSION), flags("version"));
+  expect(flags("pageBytes") === PAGE_BYTES, "pageBytes", String(PAGE_BYTES), flags("pageBytes"));
+  const unknown = flags("incompatible") & ~KNOWN_INCOMPATIBLE;
+  expect(unknown === 0, "incompatible", "features that this version knows", hexNumber(unknown >>> 0));
+  const indexPages = number("indexPages");
+  const maxBlocks = number("indexEntries");
+  const blocks = number("blocks");
+  const state = flags("state");
+  // Each bound is below 2^32, so that the sums behind it cannot wrap or round.
+  expect(pageCount <= MAX_PAGES, "pageCount", `at most ${MAX_PAGES}`, pageCount);
+  expect(number("pageCount") === pageCount, "pageCount", `${pageCount} by the pool's size`, number("pageCount"));
+  expect(indexPages >= 1 && indexPages <= pageCount - 2, "indexPages", `1 to ${pageCount - 2}`, indexPages);
+  const entriesMost = indexPages * ENTRIES_PER_PAGE;
+  expect(maxBlocks >= 1 && maxBlocks <= entriesMost, "indexEntries", `1 to ${entriesMost}`, maxBlocks);
+  expect(maxBlocks <= MAX_PAGES, "indexEntries", `at most ${MAX_PAGES}`, maxBlocks);
+  expect(blocks >= 1 && blocks <= maxBlocks, "blocks", `1 to ${maxBlocks}`, blocks);
+  expect(state >= STATE_FORMATTING && state <= STATE_DIRTY, "state", "1 to 3", state);
+  return {
+    geometry: layOut(pageCount, indexPages, maxBlocks),
+    blocks,
+    generation: number("generation"),
+    state,
+    incompatible: flags("incompatible"),
+    readonlyCompatible: flags("readonlyCompatible"),
+    formattedMs: number("formattedMs"),
+    uuid: bytes.slice(layout.offset.uuid, layout.offset.uuid + 16),
+    label: bytes.slice(layout.offset.label, layout.offset.label + LABEL_BYTES),
+  };
+}
+
+/** True when this version may write to the pool. */
+export function isWritable(superblock: Superblock): boolean {
+  return (superblock.readonlyCompatible & ~KNOWN_READONLY_COMPATIBLE) === 0;
+}
+
+/** True when either copy carries our magic: the page is, or was, a pool's. */
+export function hasMagic(page: Uint8Array): boolean {
+  return COPY_OFFSETS.some((at) => {
+    const words = new Int32Array(page.slice(at, at + 8).buffer);
+    return words[0] === MAGIC_LOW && words[1] === MAGIC_HIGH;
+  });
+}
+
+/** The UUID in its usual text form. */
+export function formatUuid(uuid: Uint8Array): string {
+  const text = hex(uuid);
+  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join("-");
+}
+
+/** The label without its padding. */
+export function labelBytes(label: Uint8Array): Uint8Array {
+  const end = label.indexOf(0);
+  return end < 0 ? label : label.subarray(0, end);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function hexNumber(value: number): string {
+  return `0x${value.toString(16)}`;
+}

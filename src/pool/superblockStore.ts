@@ -1,0 +1,36 @@
+/**
+ * Writes the superblock of an open pool. The copy that is not the newest is
+ * overwritten, so a cut at any byte leaves a valid one. Callers hold the
+ * pool's mutex, or are the only thread.
+ */
+import type { Memory } from "../base/ports.js";
+import { type Errno, PAGE_BYTES } from "../base/units.js";
+import { COPY_BYTES, COPY_OFFSETS, decode, encode, type Superblock } from "./superblock.js";
+
+/** A copy of page 0's bytes as they are in memory now. */
+export function superblockPage(memory: Memory): Uint8Array {
+  return new Uint8Array(memory.metadataWords(0).slice(0, PAGE_BYTES / 4).buffer);
+}
+
+/** Writes `superblock` with the next generation and returns when it is on the media. */
+export function writeSuperblock(memory: Memory, superblock: Superblock): Errno {
+  storeCopy(memory, superblock);
+  return memory.sync();
+}
+
+/** Changes fields of the newest superblock. @throws MediaError when page 0 was damaged meanwhile */
+export function updateSuperblock(memory: Memory, change: Partial<Pick<Superblock, "blocks" | "state">>): Errno {
+  const newest = decode(superblockPage(memory), memory.pageCount);
+  return writeSuperblock(memory, { ...newest, ...change, generation: newest.generation + 1 });
+}
+
+function storeCopy(memory: Memory, superblock: Superblock): void {
+  const at = COPY_OFFSETS[superblock.generation % COPY_OFFSETS.length];
+  const words = new Int32Array(encode(superblock).buffer);
+  memory.metadataWords(0).set(words, at / 4);
+}
+
+/** Zeroes both copies: what was there is no pool any more. */
+export function wipeSuperblock(memory: Memory): void {
+  for (const at of COPY_OFFSETS) memory.metadataWords(0).fill(0, at / 4, (at + COPY_BYTES) / 4);
+}
