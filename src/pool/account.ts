@@ -11,6 +11,7 @@ const LIMBO = 1;
 const METADATA = 2;
 const PEAK = 3;
 const HELD_IN_GRAINS = 4;
+const BLOCKS = 5;
 
 export class Account {
   /** @param words ACCOUNT_WORDS words of shared memory */
@@ -45,6 +46,15 @@ export class Account {
   /** Pages that are free but held, because the backing gives back only whole grains. */
   get stock(): number {
     return Math.max(0, (Atomics.load(this.words, HELD_IN_GRAINS) >>> 0) - this.used - this.limbo);
+  }
+
+  /** Size of the file, in blocks. */
+  get blocks(): number {
+    return Atomics.load(this.words, BLOCKS) >>> 0;
+  }
+
+  setBlocks(blocks: number): void {
+    Atomics.store(this.words, BLOCKS, blocks | 0);
   }
 
   reset(usedPages: number, metadataPages: number): void {

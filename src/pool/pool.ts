@@ -62,12 +62,7 @@ export class Pool {
 
   /** Size of the file, in blocks. */
   get blocks(): number {
-    return Atomics.load(this.control, CONTROL.blocks) >>> 0;
-  }
-
-  /** At probe, before anybody else is there. */
-  initBlocks(blocks: number): void {
-    Atomics.store(this.control, CONTROL.blocks, blocks | 0);
+    return this.account.blocks;
   }
 
   get writesStopped(): boolean {
@@ -167,7 +162,7 @@ export class Pool {
     this.lock();
     try {
       const errno = updateSuperblock(this.memory, { blocks });
-      if (errno === 0) Atomics.store(this.control, CONTROL.blocks, blocks | 0);
+      if (errno === 0) this.account.setBlocks(blocks);
       return errno;
     } catch {
       return EIO;

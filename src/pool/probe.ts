@@ -33,7 +33,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
     },
   });
   pool.account.reset(usedPages, pool.account.metadata);
-  pool.initBlocks(superblock.blocks);
+  pool.account.setBlocks(superblock.blocks);
   holdGrainsOfTaken(parts.memory, pool);
   if (!options.readOnly) {
     if (superblock.state !== STATE_CLEAN) releaseStrays(parts.memory, pool);

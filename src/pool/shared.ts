@@ -13,8 +13,6 @@ export const LIMBO_RUNS = 4096;
 /** Word offsets in `PoolShared.control`. */
 export const CONTROL = {
   mutex: 0,
-  /** Size of the file now, in blocks. */
-  blocks: 1,
   /** Not 0: a broken invariant or a failed medium stopped all writes. */
   writesStopped: 2,
   /** Where the next search for a page begins, in data pages. */

@@ -43,7 +43,7 @@ export const layout = struct("superblock", COPY_BYTES, {
   formattedMs: "u64",
   uuid: ["u32", 4],
   label: ["u32", LABEL_BYTES / 4],
-  reserved: ["u32", 83],
+  reserved: ["u32", 87],
   checksum: "u32",
 });
 const word = layout.word;

@@ -1,0 +1,51 @@
+/** What a disk costs at a moment: three figures that people compare. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { findMount } from "../../daemon/client.js";
+import type { MountStatus } from "../../daemon/status.js";
+import { memoryFree } from "../../linux/proc.js";
+import type { Column } from "../print.js";
+import { formatBytes } from "../sizes.js";
+
+export interface Figures {
+  /** What the file holds: its mapped blocks. */
+  readonly fileBytes: number;
+  /** What the pool holds of the machine's memory, metadata and limbo included. */
+  readonly poolBytes: number;
+  /** The machine's MemAvailable. */
+  readonly availableBytes: number;
+}
+
+/** Freed memory is back with the machine within this time of the discard. */
+const SETTLE_MS = 1_000;
+const POLL_MS = 25;
+
+export const FIGURE_COLUMNS: readonly Column[] = [
+  { title: "FILE HOLDS", right: true, minWidth: 10 },
+  { title: "POOL USES", right: true, minWidth: 10 },
+  { title: "MACHINE AVAILABLE", right: true, minWidth: 17 },
+];
+
+export function figureCells(figures: Figures): string[] {
+  return [figures.fileBytes, figures.poolBytes, figures.availableBytes].map(formatBytes);
+}
+
+export function figuresOf(status: MountStatus): Figures {
+  return {
+    fileBytes: status.usedBytes,
+    poolBytes: status.usedBytes + status.metadataBytes + status.limboBytes + status.stockBytes,
+    availableBytes: memoryFree().availableBytes,
+  };
+}
+
+export const NO_DISK = (): Figures => ({ fileBytes: 0, poolBytes: 0, availableBytes: memoryFree().availableBytes });
+
+/** The figures of the disk called `mountpoint`, after discarded pages have left limbo. */
+export async function readFigures(mountpoint: string): Promise<Figures> {
+  const deadline = Date.now() + SETTLE_MS;
+  for (;;) {
+    const status = await findMount(mountpoint);
+    if (status === null) return NO_DISK();
+    if (status.limboBytes === 0 || Date.now() > deadline) return figuresOf(status);
+    await sleep(POLL_MS);
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * File systems on a block device. A device is formatted only when it is known
+ * to be blank: blkid found nothing on it and its first blocks can be read.
+ */
+import { UserError } from "../../base/errors.js";
+import { complaint, requireCommand, run, runOk } from "../run.js";
+
+export const FILE_SYSTEMS = ["ext4", "xfs", "btrfs"] as const;
+export type FileSystem = (typeof FILE_SYSTEMS)[number];
+
+export type DeviceContent =
+  | { readonly kind: "blank" }
+  | { readonly kind: "fileSystem"; readonly type: string }
+  | { readonly kind: "other"; readonly name: string };
+
+/** blkid(8): 2 is nothing found (or nothing readable), 8 is several at once. */
+const BLKID_NOTHING = 2;
+const BLKID_AMBIVALENT = 8;
+const MKFS_TIMEOUT_MS = 300_000;
+const MOUNT_TIMEOUT_MS = 60_000;
+const TRIM_TIMEOUT_MS = 600_000;
+
+/** What `blkid -p -o export` printed, by name. */
+function exported(text: string): Map<string, string> {
+  const pairs = text.split("\n").map((line): [string, string] => {
+    const equals = line.indexOf("=");
+    return [line.slice(0, equals), line.slice(equals + 1)];
+  });
+  return new Map(pairs);
+}
+
+/** What is on `device`, without any cache. */
+export async function probeDevice(device: string): Promise<DeviceContent> {
+  const what = `blkid ${device}`;
+  const result = await run("blkid", ["-p", "-o", "export", device]);
+  if (result.exitCode === BLKID_AMBIVALENT) return { kind: "other", name: "several signatures at once" };
+  if (result.exitCode === BLKID_NOTHING) {
+    // Exit code 2 also stands for a device that cannot be read.
+    await runOk(`read ${device}`, "dd", [`if=${device}`, "of=/dev/null", "bs=64K", "count=2", "status=none"]);
+    return { kind: "blank" };
+  }
+  if (result.exitCode !== 0) throw new UserError(what, complaint(result));
+  const values = exported(result.stdout);
+  const type = values.get("TYPE");
+  if (type !== undefined && values.get("USAGE") === "filesystem") return { kind: "fileSystem", type };
+  const table = values.get("PTTYPE");
+  return { kind: "other", name: type ?? (table === undefined ? "something unknown" : `a ${table} partition table`) };
+}
+
+/**
+ * The arguments that suit a blank sparse file: nothing to discard, and for
+ * ext4 nothing to zero, as holes read as zeros: no memory, no background thread.
+ */
+const MKFS_ARGS: Readonly<Record<FileSystem, readonly string[]>> = {
+  ext4: ["-q", "-b", "4096", "-E", "nodiscard,assume_storage_prezeroed=1"],
+  xfs: ["-q", "-K"],
+  btrfs: ["-q", "-K"],
+};
+/** e2fsprogs before 1.46.4 does not know assume_storage_prezeroed. */
+const OLD_EXT4_ARGS: readonly string[] = ["-q", "-b", "4096", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1"];
+/** For a file that already holds something, though no signature: mkfs zeroes what it relies on. */
+const USED_EXT4_ARGS: readonly string[] = ["-q", "-b", "4096", "-E", "discard,lazy_itable_init=0,lazy_journal_init=0"];
+
+export function requireMkfs(what: string, type: FileSystem): void {
+  requireCommand(what, `mkfs.${type}`);
+}
+
+/** @param allHoles true when the file holds nothing at all */
+export async function makeFileSystem(
+  type: FileSystem,
+  device: string,
+  allHoles: boolean,
+  signal?: AbortSignal,
+): Promise<void> {
+  const command = `mkfs.${type}`;
+  const options = { timeoutMs: MKFS_TIMEOUT_MS, signal };
+  const args = type === "ext4" && !allHoles ? USED_EXT4_ARGS : MKFS_ARGS[type];
+  let result = await run(command, [...args, device], options);
+  if (result.exitCode !== 0 && /bad option\(s\) specified/i.test(result.stderr)) {
+    result = await run(command, [...OLD_EXT4_ARGS, device], options);
+  }
+  if (result.exitCode !== 0) throw new UserError(`${command} ${device}`, complaint(result));
+}
+
+export async function mountFileSystem(
+  type: string,
+  device: string,
+  directory: string,
+  mountOptions: readonly string[] = [],
+): Promise<void> {
+  const extra = mountOptions.length === 0 ? [] : ["-o", mountOptions.join(",")];
+  await runOk(`mount ${directory}`, "mount", ["-t", type, ...extra, device, directory], {
+    timeoutMs: MOUNT_TIMEOUT_MS,
+  });
+}
+
+export async function unmountFileSystem(directory: string): Promise<void> {
+  await runOk(`umount ${directory}`, "umount", [directory], { timeoutMs: MOUNT_TIMEOUT_MS });
+}
+
+/** Discards what `directory`'s file system does not use; returns fstrim's own words. */
+export async function trimFileSystem(directory: string, signal?: AbortSignal): Promise<string> {
+  return runOk(`trim ${directory}`, "fstrim", ["-v", directory], { timeoutMs: TRIM_TIMEOUT_MS, signal });
+}

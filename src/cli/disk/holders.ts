@@ -1,0 +1,40 @@
+/** Who holds what, for people: `/dev/loop0, mounted on /mnt/x, used by bash (pid 12, /mnt/x/log)`. */
+import { UserError } from "../../base/errors.js";
+import { type Holder, holdersOfDevice, holdersOfMount, type MountEntry, readMounts } from "../../linux/proc.js";
+import { kernelHolders, withPartitions } from "./loop.js";
+
+/** More are counted, not named: the line must stay one that is read. */
+const MAX_NAMED = 4;
+
+export function describeHolders(holders: readonly Holder[]): string {
+  // A process may hold it in several ways: the first one found is told.
+  const processes = [...new Map(holders.toReversed().map((holder) => [holder.pid, holder])).values()].reverse();
+  const named = processes.slice(0, MAX_NAMED).map((holder) => `${holder.name} (pid ${holder.pid}, ${holder.path})`);
+  const more = processes.length - named.length;
+  return named.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+/** What keeps `mount` from being unmounted, one clause each. */
+export function mountBlockers(mount: MountEntry, ours: readonly MountEntry[]): string[] {
+  const blockers = readMounts()
+    .filter((other) => other.parentId === mount.mountId && !ours.some((own) => own.mountId === other.mountId))
+    .map((other) => `${other.mountpoint} is mounted inside ${mount.mountpoint}`);
+  const holders = holdersOfMount(mount.mountpoint);
+  if (holders.length > 0) blockers.push(`${mount.mountpoint} is used by ${describeHolders(holders)}`);
+  return blockers;
+}
+
+/** What keeps `device` open besides mounts, one clause each. */
+export function deviceBlockers(device: string): string[] {
+  const blockers = kernelHolders(device);
+  for (const part of withPartitions(device)) {
+    const holders = holdersOfDevice(part);
+    if (holders.length > 0) blockers.push(`${part} is used by ${describeHolders(holders)}`);
+  }
+  return blockers;
+}
+
+/** `what` cannot be done because of `blockers`; nothing was changed. */
+export function busy(what: string, blockers: readonly string[], cure: string): UserError {
+  return new UserError(what, blockers.join("; "), { code: "EBUSY", cure });
+}

@@ -1,0 +1,75 @@
+/** `kmemfs format POOL`: makes a pool; what is there already stays unless --force. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { UserError } from "../base/errors.js";
+import { parsePool } from "./mountOptions.js";
+import { printLine } from "./print.js";
+import { formatBytes, parsePageSizeFloor } from "./sizes.js";
+
+interface FormatFlags {
+  size?: string;
+  maxSize?: string;
+  poolSize?: string;
+  split?: boolean;
+  full?: boolean;
+  label?: string;
+  force?: boolean;
+}
+
+/** A pool that has a path, absolute. @throws UserError for one that lives only while it is mounted */
+export function poolPath(verb: string, text: string, exitCode: number): string {
+  const directory = process.cwd();
+  const source = parsePool(text, { root: true, directory });
+  if (source.kind === "path") return resolve(directory, source.path);
+  throw new UserError(`${verb} ${text}`, "this pool lives only while it is mounted", {
+    cure: `kmemfs mount ${text} MOUNTPOINT, or ./${text} for a file of that name`,
+    exitCode,
+  });
+}
+
+function optionalSize(text: string | undefined, name: string): number | undefined {
+  return text === undefined ? undefined : parsePageSizeFloor(text, `format --${name} ${text}`);
+}
+
+async function format(pool: string, flags: FormatFlags): Promise<void> {
+  const path = poolPath("format", pool, 2);
+  const sizeBytes = optionalSize(flags.size, "size");
+  const maxSizeBytes = optionalSize(flags.maxSize, "max-size");
+  const poolSizeBytes = optionalSize(flags.poolSize, "pool-size");
+  if (sizeBytes !== undefined && maxSizeBytes !== undefined && sizeBytes > maxSizeBytes) {
+    throw new UserError(`format --size ${flags.size}`, `larger than --max-size ${flags.maxSize}`, { exitCode: 2 });
+  }
+  const { formatPool } = await import("../daemon/poolFile.js");
+  const result = await formatPool({
+    path,
+    ...(sizeBytes === undefined ? {} : { sizeBytes }),
+    ...(maxSizeBytes === undefined ? {} : { maxSizeBytes }),
+    ...(poolSizeBytes === undefined ? {} : { poolSizeBytes }),
+    split: flags.split ?? false,
+    full: flags.full ?? false,
+    ...(flags.label === undefined ? {} : { label: flags.label }),
+    force: flags.force ?? false,
+  });
+  printLine(
+    `${path}: ${formatBytes(result.sizeBytes)} file, ${formatBytes(result.poolBytes)} pool, uuid ${result.uuid}`,
+  );
+}
+
+export function addFormatCommand(program: Command): void {
+  program
+    .command("format")
+    .summary("make a pool of a file, a directory or a device")
+    .description("Makes a pool of POOL. What is recognised there is not destroyed without --force.")
+    .usage("POOL [options]")
+    .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
+    .option("--size <size>", "size of the file in it: 512M, 4G, 1.5GiB, 4GB, or bytes")
+    .option("--max-size <size>", "size the file can be given later")
+    .option("--pool-size <size>", "size of the pool; less than the size makes the file thin")
+    .option("--split", "a directory with two files, meta and data")
+    .option("--full", "map every block at once")
+    .option("--label <label>", "a name for the pool")
+    .option("--force", "destroy what is there")
+    .option("--debug", "stack traces with errors")
+    .addHelpText("after", "\nExample:\n  kmemfs format /srv/pool --size 4G && kmemfs mount /srv/pool /mnt/disk")
+    .action(format);
+}

@@ -1,0 +1,80 @@
+/** `kmemfs mount [POOL] MOUNTPOINT`, and what it shares with mount(8)'s helper. */
+import type { Command } from "commander";
+import { UserError } from "../base/errors.js";
+import type { MountOptions } from "../daemon/options.js";
+import { readMounts } from "../linux/proc.js";
+import { type Caller, currentCaller, type MountWords, parseOptionList, toMountOptions } from "./mountOptions.js";
+import { absolutePath, checkMountpoint, quote } from "./mountpoint.js";
+import type { Outcome } from "./outcome.js";
+import { printLine } from "./print.js";
+import { formatBytes } from "./sizes.js";
+
+interface MountFlags extends MountWords {
+  o?: string[];
+}
+
+/** The words of the flags and of all `-o` lists; a flag counts more than an option. */
+function mergeWords(flags: MountFlags): MountWords {
+  const { o = [], ...words } = flags;
+  return { ...parseOptionList(o.join(",")), ...words };
+}
+
+/** The validated options of a mount on `mountpointText`, and its mount point checked. */
+export function prepareMount(
+  pool: string | undefined,
+  mountpointText: string,
+  words: MountWords,
+  caller: Caller,
+): MountOptions {
+  if (mountpointText === "") throw new UserError("mount", "an empty mount point", { exitCode: 2 });
+  const mountpoint = absolutePath(mountpointText, caller.directory);
+  const options = toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
+  checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts());
+  return options;
+}
+
+async function mount(pool: string | undefined, mountpoint: string, flags: MountFlags, outcome: Outcome): Promise<void> {
+  const options = prepareMount(pool, mountpoint, mergeWords(flags), currentCaller());
+  const client = await import("../daemon/client.js");
+  if (options.foreground) {
+    outcome.exitCode = await client.runForeground(options);
+    return;
+  }
+  const status = await client.startMount(options);
+  const where = status.pool.path === null ? status.pool.kind : quote(status.pool.path);
+  printLine(`${quote(status.file)}: ${formatBytes(status.sizeBytes)}, pool ${where}, ${status.io}`);
+}
+
+const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
+
+export function addMountCommand(program: Command, outcome: Outcome): void {
+  program
+    .command("mount")
+    .summary("mount a pool: MOUNTPOINT gets one sparse file, disk")
+    .description("Mounts a pool. MOUNTPOINT then holds one sparse file, disk, for losetup, mkfs or a virtual machine.")
+    .usage("[POOL] MOUNTPOINT [options]")
+    .argument("[pool]", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")
+    .argument("[mountpoint]", "an empty directory")
+    .option("--size <size>", "size of the file: 512M, 4G, 1.5GiB, 4GB, or bytes")
+    .option("--max-size <size>", "size the file can be given later")
+    .option("--pool-size <size>", "memory the pool may use; less than the size makes the file thin")
+    .option("--create", "make and format POOL when it does not exist")
+    .option("--read-only", "write nothing to the pool")
+    .option("--io <way>", "auto, served or direct")
+    .option("--workers <count>", "serving threads")
+    .option("-f, --foreground", "do not go to the background; log to stderr")
+    .option("-o <opt[,opt...]>", "the same options as for mount(8), e.g. -o size=1G,ro", collect)
+    .option("--debug", "log every request; stack traces with errors")
+    .addHelpText(
+      "after",
+      "\nExample:\n  kmemfs mount /mnt/ram --size 4G && losetup --find --show --direct-io=on /mnt/ram/disk",
+    )
+    .action(async (first: string | undefined, second: string | undefined, flags: MountFlags) => {
+      if (first === undefined) {
+        throw new UserError("mount", "the mount point is missing", { cure: "kmemfs mount --help", exitCode: 2 });
+      }
+      // One operand alone is the mount point.
+      if (second === undefined) await mount(undefined, first, flags, outcome);
+      else await mount(first, second, flags, outcome);
+    });
+}

@@ -1,0 +1,92 @@
+/**
+ * Called by mount(8) as `mount.fuse.kmemfs POOL DIR [-sfnvrw] [-N ns] [-t type] [-o opts]`.
+ * The exit codes are those of mount(8), section EXIT STATUS.
+ */
+import { basename } from "node:path";
+import { Command, CommanderError } from "commander";
+import { UserError } from "../base/errors.js";
+import { prepareMount } from "./mount.js";
+import { currentCaller, type MountWords, parseOptionList } from "./mountOptions.js";
+import { printFailure } from "./print.js";
+import { isHelp, throwUsageErrors } from "./usage.js";
+
+export const MOUNT_USAGE = 1;
+export const MOUNT_SYSTEM = 2;
+export const MOUNT_FAILED = 32;
+
+const HELPER_NAMES = new Set(["mount.fuse.kmemfs", "mount.kmemfs"]);
+
+export function isMountHelper(argv1: string | undefined): boolean {
+  return argv1 !== undefined && HELPER_NAMES.has(basename(argv1));
+}
+
+export interface HelperCall {
+  readonly pool: string;
+  readonly directory: string;
+  readonly words: MountWords;
+  /** `-f`: do everything but the mount. */
+  readonly fake: boolean;
+}
+
+interface HelperFlags {
+  s?: boolean;
+  f?: boolean;
+  r?: boolean;
+  w?: boolean;
+  N?: string;
+  o?: string[];
+}
+
+/** Reads the helper's arguments, those after the name. @throws UserError */
+export function parseHelperCall(args: readonly string[]): HelperCall {
+  const command = new Command("mount.fuse.kmemfs")
+    .argument("<pool>")
+    .argument("<dir>")
+    .option("-s", "skip options that are not known")
+    .option("-f", "do everything but the mount")
+    .option("-n", "do not write /etc/mtab")
+    .option("-v", "say more")
+    .option("-r", "read-only")
+    .option("-w", "read and write")
+    .option("-N <namespace>", "mount in another namespace")
+    .option("-t <type>", "type of the file system")
+    .option("-o <options>", "mount options", (value: string, previous: string[] = []) => [...previous, value])
+    .action(() => {});
+  throwUsageErrors(command);
+  command.parse([...args], { from: "user" });
+  const flags = command.opts<HelperFlags>();
+  if (flags.N !== undefined) {
+    throw new UserError(`mount -N ${flags.N}`, "mounts in another namespace are not made", {
+      cure: `nsenter --mount=${flags.N} mount -t fuse.kmemfs …`,
+      exitCode: 2,
+    });
+  }
+  const words = parseOptionList((flags.o ?? []).join(","), flags.s ?? false);
+  if (flags.r) words.readOnly = true;
+  if (flags.w) words.readOnly = false;
+  const [pool = "", directory = ""] = command.args;
+  return { pool, directory, words, fake: flags.f ?? false };
+}
+
+/** mount(8)'s exit code for `error`. */
+export function helperExitCode(error: unknown): number {
+  if (!(error instanceof UserError)) return MOUNT_SYSTEM;
+  const denied = error.options.code === "EPERM" || error.options.code === "EACCES";
+  return error.exitCode === 2 || denied ? MOUNT_USAGE : MOUNT_FAILED;
+}
+
+/** Acts as mount(8)'s helper; returns its exit code. */
+export async function runMountHelper(args: readonly string[]): Promise<number> {
+  let debug = false;
+  try {
+    const call = parseHelperCall(args);
+    debug = call.words.debug ?? false;
+    const options = prepareMount(call.pool, call.directory, { ...call.words, foreground: false }, currentCaller());
+    if (!call.fake) await (await import("../daemon/client.js")).startMount(options);
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError && isHelp(error)) return 0;
+    printFailure(error, debug);
+    return helperExitCode(error);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * From the words of a command line or of fstab to one frozen `MountOptions`.
+ * Below this nobody parses strings: sizes are whole pages, paths are absolute.
+ */
+import { resolve } from "node:path";
+import { UserError } from "../base/errors.js";
+import type { IoWay, MountOptions, PoolSource } from "../daemon/options.js";
+import { parsePageSizeFloor } from "./sizes.js";
+
+/** What was written, still text. The keys are commander's names of the flags. */
+export interface MountWords {
+  size?: string;
+  maxSize?: string;
+  poolSize?: string;
+  create?: boolean;
+  readOnly?: boolean;
+  io?: string;
+  workers?: string;
+  allowOther?: boolean;
+  debug?: boolean;
+  foreground?: boolean;
+}
+
+/** Who asks, and from where: all that parsing needs to know of the world. */
+export interface Caller {
+  readonly root: boolean;
+  readonly directory: string;
+}
+
+export function currentCaller(): Caller {
+  return { root: process.geteuid?.() === 0, directory: process.cwd() };
+}
+
+const WITH_VALUE: Readonly<Record<string, "size" | "maxSize" | "poolSize" | "io" | "workers">> = {
+  size: "size",
+  "max-size": "maxSize",
+  "pool-size": "poolSize",
+  io: "io",
+  workers: "workers",
+};
+
+const WITHOUT_VALUE: Readonly<Record<string, MountWords>> = {
+  create: { create: true },
+  ro: { readOnly: true },
+  "read-only": { readOnly: true },
+  rw: { readOnly: false },
+  debug: { debug: true },
+  foreground: { foreground: true },
+  allow_other: { allowOther: true },
+};
+
+/** Options of mount(8) and fstab(5) that ask nothing of us. */
+const IGNORED = new Set(
+  (
+    "defaults auto noauto nofail _netdev user nouser users owner group exec noexec suid nosuid dev nodev " +
+    "atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime lazytime nolazytime default_permissions"
+  ).split(" "),
+);
+
+function isIgnored(name: string): boolean {
+  return IGNORED.has(name) || name === "comment" || /^x-/i.test(name);
+}
+
+function usage(what: string, reason: string, cure?: string): UserError {
+  return new UserError(what, reason, cure === undefined ? { exitCode: 2 } : { cure, exitCode: 2 });
+}
+
+/**
+ * Reads `-o opt[,opt…]`; of two that disagree the later one counts.
+ * @param sloppy unknown options are skipped, as mount(8)'s `-s` asks
+ * @throws UserError naming the option that is unknown or misses its value
+ */
+export function parseOptionList(text: string, sloppy = false): MountWords {
+  const words: MountWords = {};
+  // A comma inside double quotes does not separate, as in libmount.
+  for (const item of text.match(/(?:[^,"]|"[^"]*"?)+/g) ?? []) {
+    const equals = item.indexOf("=");
+    const name = equals < 0 ? item : item.slice(0, equals);
+    const value = equals < 0 ? undefined : item.slice(equals + 1).replace(/^"(.*)"$/, "$1");
+    const what = `-o ${item}`;
+    if (Object.hasOwn(WITH_VALUE, name)) {
+      if (value === undefined) throw usage(what, "the value is missing", `-o ${name}=VALUE`);
+      words[WITH_VALUE[name] as "size"] = value;
+    } else if (Object.hasOwn(WITHOUT_VALUE, name)) {
+      if (value !== undefined) throw usage(what, "the option takes no value", `-o ${name}`);
+      Object.assign(words, WITHOUT_VALUE[name]);
+    } else if (!sloppy && !isIgnored(name)) {
+      throw usage(what, `unknown mount option ${JSON.stringify(name)}`, "kmemfs mount --help");
+    }
+  }
+  return words;
+}
+
+const PRIVATE_NAMES = new Set(["none", "tmpfs", "kmemfs"]);
+
+/** What the POOL of a command line or of fstab's first field stands for. */
+export function parsePool(text: string | undefined, caller: Caller): PoolSource {
+  // Without root the kernel refuses a private tmpfs (fsopen: EPERM), so the default there is a memfd.
+  if (text === undefined) return { kind: caller.root ? "tmpfs" : "memfd" };
+  if (text === "") throw usage("pool", "an empty path");
+  if (PRIVATE_NAMES.has(text)) return { kind: "tmpfs" };
+  if (text === "memfd") return { kind: "memfd" };
+  return { kind: "path", path: resolve(caller.directory, text) };
+}
+
+function parseIo(text: string | undefined): IoWay {
+  if (text === undefined) return "auto";
+  if (text === "auto" || text === "served" || text === "direct") return text;
+  throw usage(`io ${text}`, "no such way of data", "auto, served or direct");
+}
+
+const MAX_WORKERS = 64;
+
+function parseWorkers(text: string): number {
+  const count = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > MAX_WORKERS) {
+    throw usage(`workers ${text}`, "not a number of threads", `a number from 1 to ${MAX_WORKERS}`);
+  }
+  return count;
+}
+
+/** Where a mount goes; both absolute. They differ only for `up`. */
+export interface MountPlace {
+  readonly mountpoint: string;
+  readonly fuseDirectory: string;
+}
+
+/** The frozen options of a mount. @throws UserError with exit code 2 */
+export function toMountOptions(
+  pool: string | undefined,
+  place: MountPlace,
+  words: MountWords,
+  caller: Caller,
+): MountOptions {
+  const size = words.size === undefined ? undefined : parsePageSizeFloor(words.size, `size ${words.size}`);
+  const max = words.maxSize === undefined ? undefined : parsePageSizeFloor(words.maxSize, `max-size ${words.maxSize}`);
+  const poolSize =
+    words.poolSize === undefined ? undefined : parsePageSizeFloor(words.poolSize, `pool-size ${words.poolSize}`);
+  if (size !== undefined && max !== undefined && size > max) {
+    throw usage(`size ${words.size}`, `larger than max-size ${words.maxSize}`, "a max-size that is at least the size");
+  }
+  return Object.freeze({
+    pool: Object.freeze(parsePool(pool, caller)),
+    ...place,
+    ...(size === undefined ? {} : { sizeBytes: size }),
+    ...(max === undefined ? {} : { maxSizeBytes: max }),
+    ...(poolSize === undefined ? {} : { poolSizeBytes: poolSize }),
+    create: words.create ?? false,
+    readOnly: words.readOnly ?? false,
+    io: parseIo(words.io),
+    ...(words.workers === undefined ? {} : { workers: parseWorkers(words.workers) }),
+    allowOther: words.allowOther ?? false,
+    debug: words.debug ?? false,
+    foreground: words.foreground ?? false,
+  });
+}

@@ -1,0 +1,93 @@
+/**
+ * The check of a mount point before anything is started.
+ * A path that is already a mount is told from mountinfo alone and never
+ * touched: its server may be dead or stuck, and stat on it would hang.
+ */
+import { accessSync, constants, lstatSync, readdirSync, realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { UserError } from "../base/errors.js";
+
+/** The part of a line of /proc/self/mountinfo that is needed here. */
+export interface MountedAt {
+  readonly mountpoint: string;
+  readonly fsType: string;
+}
+
+export const KMEMFS_TYPES: ReadonlySet<string> = new Set(["fuse.kmemfs", "kmemfs"]);
+
+/** An argument as the shell needs it. */
+export function quote(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * `path` absolute, with the symlinks of its parent resolved. The last
+ * component stays as it is, so that nothing looks into what is mounted there.
+ */
+export function absolutePath(path: string, directory: string): string {
+  const lexical = resolve(directory, path);
+  if (lexical === "/") return lexical;
+  try {
+    return join(realpathSync.native(dirname(lexical)), basename(lexical));
+  } catch {
+    return lexical;
+  }
+}
+
+/** The topmost mount at `path`, or null. */
+export function mountAt<M extends MountedAt>(path: string, mounts: readonly M[]): M | null {
+  return mounts.filter((mount) => mount.mountpoint === path).at(-1) ?? null;
+}
+
+function refuseUnreachable(what: string, path: string, error: unknown): never {
+  const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+  if (code === "ENOENT") {
+    throw new UserError(what, "no such directory", { code, cure: `mkdir -p ${quote(path)}` });
+  }
+  if (code === "EACCES" || code === "EPERM") {
+    throw new UserError(what, "you may not look into it", { code, cure: "a directory of your own, or as root" });
+  }
+  if (code === "ENOTCONN") {
+    throw new UserError(what, "a dead mount is in the way", { code, cure: `umount -l ${quote(path)}` });
+  }
+  throw new UserError(what, "cannot be looked at", { code });
+}
+
+/**
+ * Makes sure that a file system can be mounted on `path`.
+ * @param what the thing that fails, e.g. `mount /mnt/x`
+ * @throws UserError with the cause and the cure
+ */
+export function checkMountpoint(what: string, path: string, mounts: readonly MountedAt[]): void {
+  const there = mountAt(path, mounts);
+  if (there !== null && KMEMFS_TYPES.has(there.fsType)) {
+    throw new UserError(what, "already a kmemfs mount", { code: "EBUSY", cure: `kmemfs unmount ${quote(path)}` });
+  }
+  try {
+    const stats = lstatSync(path);
+    if (stats.isSymbolicLink()) {
+      throw new UserError(what, "a symbolic link, not a directory", {
+        code: "ELOOP",
+        cure: `the directory itself: ${symlinkTarget(path)}`,
+      });
+    }
+    if (!stats.isDirectory()) {
+      throw new UserError(what, "not a directory", { code: "ENOTDIR", cure: "an empty directory" });
+    }
+    if (readdirSync(path).length > 0) {
+      throw new UserError(what, "the directory is not empty", { code: "ENOTEMPTY", cure: "an empty directory" });
+    }
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    refuseUnreachable(what, path, error);
+  }
+}
+
+function symlinkTarget(path: string): string {
+  try {
+    return quote(realpathSync.native(path));
+  } catch {
+    return "one that exists";
+  }
+}

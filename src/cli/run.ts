@@ -1,0 +1,132 @@
+/**
+ * Child commands. Each has a time limit and its own session, so that Ctrl-C
+ * reaches only us and the cleaning up after it is never cut short.
+ * A child that hangs in the kernel cannot be killed: it is left behind then,
+ * and the caller goes on with an error.
+ */
+import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../base/errors.js";
+
+export interface RunResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly timeoutMs?: number;
+  /** Aborting kills the child and rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+/** What a killed child gets to go away. */
+const KILL_GRACE_MS = 2_000;
+/** A user's PATH often lacks the directories of mkfs, losetup and blkid. */
+const SEARCH_PATH = `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/local/sbin:/usr/sbin:/sbin`;
+
+const PACKAGES: Readonly<Record<string, string>> = {
+  "mkfs.ext4": "e2fsprogs",
+  "mkfs.xfs": "xfsprogs",
+  "mkfs.btrfs": "btrfs-progs",
+  fusermount3: "fuse3",
+  dd: "coreutils",
+  rm: "coreutils",
+  sync: "coreutils",
+};
+
+/** Debian's package that brings `command`. */
+function packageOf(command: string): string {
+  return PACKAGES[command] ?? "util-linux mount";
+}
+
+export function missingCommand(what: string, command: string): UserError {
+  return new UserError(what, `the command ${command} is not installed`, {
+    code: "ENOENT",
+    cure: `apt-get install ${packageOf(command)}`,
+  });
+}
+
+/** @throws UserError naming the package when `command` is nowhere to be found */
+export function requireCommand(what: string, command: string): void {
+  for (const directory of SEARCH_PATH.split(":")) {
+    try {
+      accessSync(join(directory, command), constants.X_OK);
+      return;
+    } catch {
+      // Looked for in the next directory.
+    }
+  }
+  throw missingCommand(what, command);
+}
+
+/** Runs a command to its end. @throws UserError when it is missing or exceeds its time */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  return new Promise((resolve, reject) => {
+    if (options.signal?.aborted) return reject(options.signal.reason);
+    const child = spawn(command, args, {
+      cwd: "/",
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, PATH: SEARCH_PATH, LC_ALL: "C" },
+    });
+    const output = { stdout: "", stderr: "" };
+    child.stdout.setEncoding("utf8").on("data", (text) => (output.stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text) => (output.stderr += text));
+
+    let verdict: unknown;
+    let grace: NodeJS.Timeout | undefined;
+    const stop = (reason: unknown): void => {
+      verdict ??= reason;
+      child.kill("SIGKILL");
+      grace ??= setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        child.unref();
+        finish(() => reject(verdict));
+      }, KILL_GRACE_MS);
+    };
+    const onAbort = (): void => stop(options.signal?.reason);
+    const late = (): void => stop(new UserError(command, `no end after ${timeoutMs / 1000} s`, { code: "ETIMEDOUT" }));
+    const timer = setTimeout(late, timeoutMs);
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    const finish = (settle: () => void): void => {
+      clearTimeout(timer);
+      clearTimeout(grace);
+      options.signal?.removeEventListener("abort", onAbort);
+      settle();
+    };
+
+    child.on("error", (error: NodeJS.ErrnoException) =>
+      finish(() => reject(error.code === "ENOENT" ? missingCommand(command, command) : error)),
+    );
+    child.on("close", (exitCode, killedBy) =>
+      finish(() => {
+        if (verdict !== undefined) reject(verdict);
+        else resolve({ exitCode: exitCode ?? 128, ...output, stderr: output.stderr || (killedBy ?? "") });
+      }),
+    );
+  });
+}
+
+/** What a command said of its failure: the last line, without its own name. */
+export function complaint(result: RunResult): string {
+  const lines = `${result.stdout}\n${result.stderr}`.split("\n").map((line) => line.trim());
+  const last = lines.filter((line) => line !== "").at(-1) ?? `exit code ${result.exitCode}`;
+  return last.replace(/^[\w./-]*(losetup|mount|umount|mkfs\.\w+|mke2fs|fstrim|blkid): /, "");
+}
+
+/** As `run`, but a non-zero exit code is a UserError of `what`. Returns stdout, trimmed. */
+export async function runOk(
+  what: string,
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
+  const result = await run(command, args, options);
+  if (result.exitCode !== 0) throw new UserError(what, `${command}: ${complaint(result)}`);
+  return result.stdout.trim();
+}

@@ -1,0 +1,87 @@
+/** `kmemfs status [MOUNTPOINT] [-J] [-b]`. */
+import type { Command } from "commander";
+import { UserError } from "../base/errors.js";
+import type { MountStatus } from "../daemon/status.js";
+import { absolutePath } from "./mountpoint.js";
+import { type Column, formatTable, printLine } from "./print.js";
+import { formatBytes } from "./sizes.js";
+
+interface StatusFlags {
+  json?: boolean;
+  bytes?: boolean;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: "MOUNTPOINT" },
+  { title: "IO" },
+  { title: "SIZE", right: true },
+  { title: "USED", right: true },
+  { title: "FREE", right: true },
+  { title: "METADATA", right: true },
+  { title: "LIMBO", right: true },
+  { title: "PEAK", right: true },
+  { title: "POOL" },
+  { title: "LOOP" },
+];
+
+/** The lines of the table, the titles first. */
+export function statusTable(mounts: readonly MountStatus[], inBytes: boolean): string[] {
+  const size = inBytes ? String : formatBytes;
+  const rows = mounts.map((mount) => [
+    mount.mountpoint,
+    mount.io,
+    size(mount.sizeBytes),
+    size(mount.usedBytes),
+    size(mount.freeBytes),
+    size(mount.metadataBytes),
+    size(mount.limboBytes),
+    size(mount.peakBytes),
+    mount.pool.path ?? mount.pool.kind,
+    mount.loopDevices.length === 0 ? "-" : mount.loopDevices.join(","),
+  ]);
+  return formatTable(COLUMNS, rows);
+}
+
+/** What the table has no column for and a person asks next. */
+export function statusNotes(mount: MountStatus): string[] {
+  const notes: string[] = [];
+  if (mount.ioReason !== null) notes.push(`not direct: ${mount.ioReason}`);
+  if (mount.readOnly) notes.push("read-only");
+  if (mount.serverPid === null) notes.push("no server is running");
+  if (mount.restarts > 0) notes.push(`the server was restarted ${mount.restarts} times`);
+  if (mount.refused.length > 0) notes.push(`the machine refused: ${mount.refused.join("; ")}`);
+  return notes;
+}
+
+async function status(mountpoint: string | undefined, flags: StatusFlags): Promise<void> {
+  const client = await import("../daemon/client.js");
+  let mounts: readonly MountStatus[];
+  if (mountpoint === undefined) {
+    mounts = await client.listMounts();
+  } else {
+    const path = absolutePath(mountpoint, process.cwd());
+    const found = await client.findMount(path);
+    if (found === null) throw new UserError(`status ${path}`, "not a kmemfs mount", { cure: "kmemfs status" });
+    mounts = [found];
+  }
+  if (flags.json) {
+    printLine(JSON.stringify({ mounts }, null, 2));
+    return;
+  }
+  for (const line of statusTable(mounts, flags.bytes ?? false)) printLine(line);
+  const [only] = mounts;
+  if (mountpoint !== undefined && only !== undefined) for (const note of statusNotes(only)) printLine(note);
+}
+
+export function addStatusCommand(program: Command): void {
+  program
+    .command("status")
+    .summary("show the mounts and what memory they use")
+    .description("Shows the mounts, or the one on MOUNTPOINT: what the file holds and what the pool uses.")
+    .usage("[MOUNTPOINT] [options]")
+    .argument("[mountpoint]", "where the disk is mounted; without it all mounts are shown")
+    .option("-J, --json", "JSON with all the figures, in bytes")
+    .option("-b, --bytes", "bytes instead of units")
+    .option("--debug", "stack traces with errors")
+    .action(status);
+}

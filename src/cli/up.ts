@@ -1,0 +1,120 @@
+/** `kmemfs up MOUNTPOINT`: mount, losetup, mkfs if blank, mount; all of it or nothing. */
+import { chmodSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { UserError } from "../base/errors.js";
+import type { MountOptions } from "../daemon/options.js";
+import { readMounts } from "../linux/proc.js";
+import { FILE_SYSTEMS, type FileSystem } from "./disk/fileSystem.js";
+import { currentCaller, type MountWords, toMountOptions } from "./mountOptions.js";
+import { absolutePath, checkMountpoint, quote } from "./mountpoint.js";
+import { printLine } from "./print.js";
+import { requireRoot } from "./root.js";
+import { formatBytes } from "./sizes.js";
+import { allOrNothing, interruptible } from "./undo.js";
+
+interface UpFlags extends MountWords {
+  fs?: string;
+  pool?: string;
+}
+
+function parseFileSystem(text: string | undefined): FileSystem | null {
+  if (text === undefined) return null;
+  const found = FILE_SYSTEMS.find((name) => name === text);
+  if (found !== undefined) return found;
+  throw new UserError(`up --fs ${text}`, "not a file system that up makes", {
+    cure: FILE_SYSTEMS.join(", "),
+    exitCode: 2,
+  });
+}
+
+/** The directory that nobody needs to see: only the loop device uses what is there. */
+function makePrivateDirectory(disks: string, id: string): string {
+  mkdirSync(disks, { recursive: true, mode: 0o700 });
+  const directory = join(disks, id);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  chmodSync(directory, 0o700);
+  return directory;
+}
+
+interface Made {
+  readonly loop: string;
+  readonly type: string;
+  /** False when the file system was there before. */
+  readonly fresh: boolean;
+  readonly sizeBytes: number;
+}
+
+/** Every step of `up`, each undone when a later one fails. */
+async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal: AbortSignal): Promise<Made> {
+  const [client, loops, systems, { removePrivateDirectory }, { chooseFileSystem }] = await Promise.all([
+    import("../daemon/client.js"),
+    import("./disk/loop.js"),
+    import("./disk/fileSystem.js"),
+    import("./disk/takeDown.js"),
+    import("./disk/choose.js"),
+  ]);
+  return allOrNothing(async (undo) => {
+    undo.push("private directory", async () => removePrivateDirectory(options.fuseDirectory));
+    checkMountpoint(`up ${options.mountpoint}`, options.fuseDirectory, readMounts());
+    const disk = await client.startMount(options);
+    undo.push("mount", () => client.stopMount(disk, { force: true, deadlineMs: 10_000 }));
+    signal.throwIfAborted();
+    const loop = await loops.attachLoop(disk.file, disk.readOnly);
+    undo.push(loop, () => loops.detachLoop(loop, disk.file));
+    signal.throwIfAborted();
+    const { type, fresh } = await chooseFileSystem(loop, wanted, disk, signal);
+    signal.throwIfAborted();
+    await systems.mountFileSystem(type, loop, options.mountpoint, disk.readOnly ? ["ro"] : []);
+    return { loop, type, fresh, sizeBytes: disk.sizeBytes };
+  });
+}
+
+async function up(mountpointText: string, flags: UpFlags): Promise<void> {
+  const { fs, pool, ...words } = flags;
+  const caller = currentCaller();
+  const mountpoint = absolutePath(mountpointText, caller.directory);
+  const what = `up ${mountpoint}`;
+  const wanted = parseFileSystem(fs);
+  toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
+  requireRoot(what, `kmemfs up ${quote(mountpointText)}`);
+  const [{ findDisk }, { diskDirectories }, client] = await Promise.all([
+    import("./disk/find.js"),
+    import("./disk/takeDown.js"),
+    import("../daemon/client.js"),
+  ]);
+  if ((await findDisk(mountpoint)) !== null) {
+    throw new UserError(what, "a kmemfs disk is there already", {
+      code: "EBUSY",
+      cure: `kmemfs down ${quote(mountpoint)}`,
+    });
+  }
+  checkMountpoint(what, mountpoint, readMounts());
+  const fuseDirectory = makePrivateDirectory(diskDirectories(), client.diskId(mountpoint));
+  const options = toMountOptions(pool, { mountpoint, fuseDirectory }, words, caller);
+  const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
+  const how = made.fresh ? "a new" : "the";
+  printLine(`${mountpoint}: ${how} ${made.type} on ${made.loop}, ${formatBytes(made.sizeBytes)}`);
+  printLine(`  memory of deleted files goes back with  kmemfs trim ${quote(mountpoint)}`);
+  printLine(`  the end of it all is                    kmemfs down ${quote(mountpoint)}`);
+}
+
+export function addUpCommand(program: Command): void {
+  program
+    .command("up")
+    .summary("make a disk: mount, losetup, mkfs if blank, mount")
+    .description("Makes a disk with a file system on MOUNTPOINT. A pool that has a file system keeps it. Needs root.")
+    .usage("MOUNTPOINT [options]")
+    .argument("<mountpoint>", "an empty directory for the file system")
+    .option("--size <size>", "size of the disk: 512M, 4G, 1.5GiB, 4GB, or bytes")
+    .option("--fs <type>", "ext4 (the default), xfs or btrfs")
+    .option("--pool <pool>", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")
+    .option("--pool-size <size>", "memory the pool may use")
+    .option("--max-size <size>", "size the disk can be given later")
+    .option("--create", "make and format the pool when it does not exist")
+    .option("--read-only", "write nothing to the pool")
+    .option("--io <way>", "auto, served or direct")
+    .option("--debug", "log every request; stack traces with errors")
+    .addHelpText("after", "\nExample:\n  mkdir -p /mnt/ram && kmemfs up /mnt/ram --size 4G")
+    .action(up);
+}

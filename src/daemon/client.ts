@@ -1,0 +1,103 @@
+/** What commands know of running mounts: start one, list them, ask one to stop. */
+import { spawn } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { UserError } from "../base/errors.js";
+import { isAlive } from "../linux/proc.js";
+import { callControl, type ErrorBody, errorFromBody } from "./control.js";
+import type { MountOptions } from "./options.js";
+import { socketPath, stateDirectory } from "./stateDirectory.js";
+import type { MountStatus } from "./status.js";
+
+export { diskId, stateDirectory } from "./stateDirectory.js";
+
+const STATUS_TIMEOUT_MS = 5_000;
+const STOP_POLL_MS = 20;
+
+/** Starts a holder in the background; resolves when the mount is ready. @throws UserError */
+export async function startMount(options: MountOptions): Promise<MountStatus> {
+  const main = fileURLToPath(new URL("./holderMain.js", import.meta.url));
+  const child = spawn(process.execPath, [main, JSON.stringify(options)], {
+    cwd: "/",
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  const answer = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    const pipe = child.stdio[3];
+    pipe?.on("data", (part: Buffer) => {
+      text += part.toString();
+    });
+    pipe?.once("close", () => resolve(text));
+    child.once("error", reject);
+  });
+  child.unref();
+  if (answer === "") {
+    throw new UserError(`mount ${options.mountpoint}`, "the holder died before the mount was ready", {
+      cure: "kmemfs mount -f --debug",
+    });
+  }
+  const message = JSON.parse(answer) as { status: MountStatus } | { error: ErrorBody };
+  if ("error" in message) throw errorFromBody(message.error);
+  return message.status;
+}
+
+/** Runs the mount in this process until it ends. @returns the exit code. @throws UserError */
+export async function runForeground(options: MountOptions): Promise<number> {
+  const [{ runHolder }, { stderrLog }] = await Promise.all([import("./holder.js"), import("./log.js")]);
+  return runHolder(options, stderrLog(options.debug), { ready: () => {} });
+}
+
+/** All running mounts of this user. Sockets that nobody listens on are removed. */
+export async function listMounts(): Promise<MountStatus[]> {
+  const directory = stateDirectory();
+  let names: string[];
+  try {
+    names = readdirSync(directory).filter((name) => name.endsWith(".sock"));
+  } catch {
+    return [];
+  }
+  const found = await Promise.all(names.map((name) => statusAt(join(directory, name))));
+  return found.filter((status) => status !== null).sort((a, b) => (a.mountpoint < b.mountpoint ? -1 : 1));
+}
+
+/** The mount that the user calls `mountpoint`, or whose FUSE directory that is. */
+export async function findMount(mountpoint: string): Promise<MountStatus | null> {
+  const named = await statusAt(socketPath(mountpoint));
+  if (named !== null) return named;
+  return (await listMounts()).find((status) => dirname(status.file) === mountpoint) ?? null;
+}
+
+/**
+ * Ends a mount and waits until its processes are gone.
+ * @throws UserError when somebody still holds it and `force` is false, or the deadline passes
+ */
+export async function stopMount(
+  status: MountStatus,
+  options: { readonly force: boolean; readonly deadlineMs: number },
+): Promise<void> {
+  const deadline = Date.now() + options.deadlineMs;
+  await callControl(socketPath(status.mountpoint), "POST", options.force ? "/stop?force" : "/stop", options.deadlineMs);
+  while (isAlive(status.holderPid)) {
+    if (Date.now() > deadline) {
+      throw new UserError(`unmount ${status.mountpoint}`, `process ${status.holderPid} does not end`, {
+        code: "ETIMEDOUT",
+        cure: `kmemfs unmount --force ${status.mountpoint}`,
+      });
+    }
+    await sleep(STOP_POLL_MS);
+  }
+}
+
+async function statusAt(path: string): Promise<MountStatus | null> {
+  try {
+    return (await callControl(path, "GET", "/status", STATUS_TIMEOUT_MS)) as MountStatus;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ECONNREFUSED") rmSync(path, { force: true });
+    if (code === "ECONNREFUSED" || code === "ENOENT" || code === "ECONNRESET") return null;
+    throw error;
+  }
+}

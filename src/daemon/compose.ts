@@ -1,0 +1,83 @@
+/** Builds the whole stack of one serving thread, bottom up. */
+import { IovecList, MAX_IOVECS } from "../base/iovec.js";
+import { BlockFile } from "../blockfile/blockFile.js";
+import { Traffic } from "../blockfile/traffic.js";
+import { Attributes } from "../fuse/attributes.js";
+import { Exchange, REPLY_BYTES } from "../fuse/exchange.js";
+import { FileSystem } from "../fuse/fileSystem.js";
+import { MAX_TRANSFER_BYTES, REQUEST_BYTES } from "../fuse/init.js";
+import { type MemoryMapping } from "../linux/backing.js";
+import { allocateBuffer, zeroRegion } from "../linux/buffers.js";
+import { FuseChannel } from "../linux/fuseDevice.js";
+import { attachMemory } from "../linux/memory.js";
+import type { Geometry } from "../pool/geometry.js";
+import { Pool } from "../pool/pool.js";
+import type { PoolShared } from "../pool/shared.js";
+import type { SessionMemory } from "./sessionMemory.js";
+
+export const clock = { nowMs: () => Date.now() };
+
+export interface ThreadParts {
+  readonly mapping: MemoryMapping;
+  readonly geometry: Geometry;
+  readonly shared: PoolShared;
+  readonly session: SessionMemory;
+  readonly channelFd: number;
+  readonly readOnly: boolean;
+  /** Number of this thread; 0 is the server's main thread. */
+  readonly thread: number;
+}
+
+export interface ThreadStack {
+  readonly fileSystem: FileSystem;
+  readonly channel: FuseChannel;
+  readonly requestAddress: number;
+  readonly requestBytes: number;
+  readonly iovecAddress: number;
+  readonly iovecs: IovecList;
+}
+
+export function composeThread(parts: ThreadParts): ThreadStack {
+  const memory = attachMemory(parts.mapping);
+  const { geometry, shared, thread } = parts;
+  const pool = new Pool({ memory, geometry, shared, accountWords: parts.session.accountWords, thread });
+  const file = new BlockFile({
+    pool,
+    readOnly: parts.readOnly,
+    zeroAddress: zeroRegion(MAX_TRANSFER_BYTES),
+    zeroBytes: MAX_TRANSFER_BYTES,
+    traffic: new Traffic(parts.session.trafficSlots, thread, clock),
+  });
+  const buffers = composeExchange();
+  const fileSystem = new FileSystem({
+    file,
+    attributes: new Attributes(parts.session.attributeDoubles),
+    exchange: buffers.exchange,
+    clock,
+    readOnly: parts.readOnly,
+    trafficSlots: parts.session.trafficSlots,
+  });
+  return { fileSystem, channel: new FuseChannel(parts.channelFd), ...buffers };
+}
+
+/** The buffers of one thread: faulted in and locked, so that a request never faults. */
+export function composeExchange() {
+  const request = allocateBuffer(REQUEST_BYTES);
+  const reply = allocateBuffer(REPLY_BYTES);
+  const iovec = allocateBuffer(MAX_IOVECS * 16);
+  const iovecs = new IovecList(new Int32Array(iovec.bytes));
+  const exchange = new Exchange({
+    request: new Int32Array(request.bytes),
+    requestAddress: request.address,
+    reply: new Int32Array(reply.bytes),
+    replyAddress: reply.address,
+    iovecs,
+  });
+  return {
+    exchange,
+    iovecs,
+    iovecAddress: iovec.address,
+    requestAddress: request.address,
+    requestBytes: REQUEST_BYTES,
+  };
+}

@@ -1,0 +1,86 @@
+/** The control socket of a mount: HTTP over a Unix socket, for the user's own processes only. */
+import { chmodSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import { UserError } from "../base/errors.js";
+import type { MountStatus } from "./status.js";
+
+/** An error as it travels. */
+export interface ErrorBody {
+  readonly what: string;
+  readonly reason: string;
+  readonly code?: string;
+  readonly cure?: string;
+  readonly exitCode?: number;
+}
+
+export interface ControlActions {
+  status(): MountStatus;
+  /** Begins the end of the mount. @throws UserError when somebody still holds it */
+  stop(force: boolean): Promise<void>;
+}
+
+export async function listenForControl(path: string, actions: ControlActions): Promise<Server> {
+  rmSync(path, { force: true });
+  const server = createServer((incoming, outgoing) => {
+    answer(incoming, actions).then(
+      (body) => send(outgoing, 200, body),
+      (error: unknown) => send(outgoing, error instanceof UserError ? 409 : 500, errorBody(error)),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  chmodSync(path, 0o600);
+  return server;
+}
+
+async function answer(incoming: IncomingMessage, actions: ControlActions): Promise<object> {
+  const route = `${incoming.method} ${incoming.url}`;
+  if (route === "GET /status") return actions.status();
+  if (route === "POST /stop" || route === "POST /stop?force") {
+    await actions.stop(route.endsWith("force"));
+    return {};
+  }
+  throw new UserError("control", `no such request: ${route}`, { code: "EINVAL" });
+}
+
+function send(outgoing: ServerResponse, status: number, body: object): void {
+  outgoing.writeHead(status, { "content-type": "application/json", connection: "close" });
+  outgoing.end(JSON.stringify(body));
+}
+
+export function errorBody(error: unknown): ErrorBody {
+  if (error instanceof UserError) return { what: error.what, reason: error.reason, ...error.options };
+  return { what: "kmemfs", reason: error instanceof Error ? error.message : String(error) };
+}
+
+export function errorFromBody(body: ErrorBody): UserError {
+  const { what, reason, ...options } = body;
+  return new UserError(what, reason, options);
+}
+
+/**
+ * One request to a mount's holder.
+ * @throws UserError that the holder answered, or an Error with `code` (ECONNREFUSED: nobody listens)
+ */
+export function callControl(path: string, method: "GET" | "POST", url: string, timeoutMs: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ socketPath: path, method, path: url, timeout: timeoutMs }, (incoming) => {
+      let text = "";
+      incoming.setEncoding("utf8");
+      incoming.on("data", (part: string) => {
+        text += part;
+      });
+      incoming.on("error", reject);
+      incoming.on("end", () => {
+        const body: unknown = JSON.parse(text);
+        if (incoming.statusCode === 200) resolve(body);
+        else reject(errorFromBody(body as ErrorBody));
+      });
+    });
+    outgoing.on("timeout", () => outgoing.destroy(new UserError(path, "the holder does not answer", { code: "ETIMEDOUT" })));
+    outgoing.on("error", reject);
+    outgoing.end();
+  });
+}

@@ -1,0 +1,195 @@
+/**
+ * The holder: keeps the pool and the session open, starts the server, answers
+ * `status` and ends everything in order. It does no I/O on the mount.
+ */
+import { rmSync } from "node:fs";
+import type { Server } from "node:http";
+import { EBUSY, errnoName } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import type { Log } from "../base/ports.js";
+import { Attributes } from "../fuse/attributes.js";
+import { closeBacking } from "../linux/backing.js";
+import { unmountDirectory } from "../linux/mountFuse.js";
+import { prepareIoProcess, sharedMemory } from "../linux/process.js";
+import { listenForControl } from "./control.js";
+import { type OpenedPool, openPool } from "./openPool.js";
+import type { MountOptions } from "./options.js";
+import { releaseDisk } from "./releaseDisk.js";
+import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
+import { abortSession, closeSession, openSession, type Session } from "./session.js";
+import { SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
+import { makeStateDirectory, socketPath } from "./stateDirectory.js";
+import type { MountStatus } from "./status.js";
+import { buildStatus } from "./statusReport.js";
+
+/** How long a server may take to close its pool before it is killed. */
+const CLOSE_DEADLINE_MS = 20_000;
+
+export interface HolderEvents {
+  /** The mount is ready for use. */
+  ready(status: MountStatus): void;
+}
+
+/**
+ * Runs a mount from its beginning to its end.
+ * @returns the exit code: 0 when it ended in order
+ * @throws UserError when it cannot begin; nothing is left behind then
+ */
+export async function runHolder(options: MountOptions, log: Log, events: HolderEvents): Promise<number> {
+  const holder = new Holder(options, log);
+  await holder.start();
+  events.ready(holder.status());
+  return holder.untilEnd();
+}
+
+class Holder {
+  private readonly socket: string;
+  private readonly memory = sharedMemory(SESSION_BYTES);
+  private refused: readonly string[] = [];
+  private pool!: OpenedPool;
+  private session!: Session;
+  private server!: ServerProcess;
+  private control: Server | null = null;
+  private stopping = false;
+
+  constructor(
+    private readonly options: MountOptions,
+    private readonly log: Log,
+  ) {
+    if (options.io === "direct") {
+      throw new UserError("--io direct", "this version serves all data itself", {
+        code: "EOPNOTSUPP",
+        cure: "--io auto",
+      });
+    }
+    makeStateDirectory();
+    this.socket = socketPath(options.mountpoint);
+  }
+
+  /** @throws UserError; what was begun is undone */
+  async start(): Promise<void> {
+    this.refused = prepareIoProcess().refused;
+    this.pool = openPool(this.options);
+    try {
+      this.session = openSession(this.options, this.pool.backing);
+    } catch (error) {
+      closeBacking(this.pool.backing);
+      throw error;
+    }
+    try {
+      this.startServer();
+      await this.untilReady();
+      this.control = await listenForControl(this.socket, {
+        status: () => this.status(),
+        stop: (force) => this.stop(force),
+      });
+    } catch (error) {
+      this.server?.kill("SIGKILL");
+      abortSession(this.session);
+      this.letGo();
+      throw error;
+    }
+    this.listenForSignals();
+    const { mountpoint } = this.options;
+    this.log.info({ mountpoint, serverPid: this.server.pid, refused: this.refused }, "mounted");
+  }
+
+  status(): MountStatus {
+    return buildStatus({
+      options: this.options,
+      pool: this.pool,
+      memory: viewSession(this.memory.bytes),
+      serverPid: this.server.pid,
+      refused: this.refused,
+    });
+  }
+
+  /** Waits for the server's end, which is the session's too, and clears up. @returns the exit code */
+  async untilEnd(): Promise<number> {
+    const end = await this.server.ended;
+    const { mountpoint } = this.options;
+    const inOrder = end.closed && end.exitCode === 0;
+    if (inOrder) {
+      this.log.info({ mountpoint }, "unmounted");
+    } else {
+      this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
+      // Nobody will answer any more: callers get an error now rather than wait for ever.
+      abortSession(this.session);
+    }
+    this.letGo();
+    return inOrder ? 0 : 1;
+  }
+
+  private startServer(): void {
+    const { fds, ...facts } = inheritance(this.pool.backing, this.session.channelFds);
+    writeFacts(this.memory.bytes, { ...facts, readOnly: this.options.readOnly });
+    const { attributeDoubles } = viewSession(this.memory.bytes);
+    const mode = this.options.readOnly ? 0o400 : 0o600;
+    new Attributes(attributeDoubles).init(mode, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, Date.now());
+    this.server = startServer(this.memory.fd, fds, (message) => {
+      this.log.warn({ mountpoint: this.options.mountpoint }, message);
+    });
+  }
+
+  private async untilReady(): Promise<void> {
+    try {
+      const { refused } = await this.server.ready;
+      this.refused = [...new Set([...this.refused, ...refused])];
+    } catch (error) {
+      const path = this.pool.backing.path ?? this.pool.backing.kind;
+      throw new UserError(path, `cannot be served: ${(error as Error).message}`, { cure: `kmemfs check ${path}` });
+    }
+  }
+
+  /** @throws UserError when the mount is busy and not forced */
+  private async stop(force: boolean): Promise<void> {
+    const { directory } = this.session;
+    const errno = unmountDirectory(directory);
+    if (errno !== 0 && !force) {
+      throw new UserError(`unmount ${this.options.mountpoint}`, errno === EBUSY ? "still in use" : "the kernel refused it", {
+        code: errnoName(errno),
+        cure: `kmemfs down ${this.options.mountpoint}`,
+      });
+    }
+    if (errno !== 0) abortSession(this.session);
+    this.endWithinDeadline();
+  }
+
+  /** The server closes the pool by itself when the session is over; a hung one is not waited for. */
+  private endWithinDeadline(): void {
+    setTimeout(() => {
+      this.log.error({ mountpoint: this.options.mountpoint }, "the server did not close the pool in time and is killed");
+      this.server.kill("SIGKILL");
+    }, CLOSE_DEADLINE_MS).unref();
+  }
+
+  private listenForSignals(): void {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        if (this.stopping) return;
+        this.stopping = true;
+        this.takeDown(signal).catch((error: unknown) => {
+          this.log.error({ mountpoint: this.options.mountpoint, error: String(error) }, "stopping by force");
+          abortSession(this.session);
+          this.endWithinDeadline();
+        });
+      });
+    }
+  }
+
+  /** File systems, loop devices, the mount; by force where somebody will not let go. */
+  private async takeDown(signal: string): Promise<void> {
+    this.log.info({ mountpoint: this.options.mountpoint, signal }, "stopping");
+    const { file } = this.status();
+    for (const line of await releaseDisk(file)) this.log.warn({ mountpoint: this.options.mountpoint }, line);
+    await this.stop(true);
+  }
+
+  private letGo(): void {
+    this.control?.close();
+    this.control?.closeAllConnections();
+    rmSync(this.socket, { force: true });
+    closeSession(this.session);
+    closeBacking(this.pool.backing);
+  }
+}

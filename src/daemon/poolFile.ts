@@ -1,0 +1,50 @@
+/** What `kmemfs format` and `kmemfs check` do with a pool that nobody has mounted. */
+import { UserError } from "../base/errors.js";
+import { PAGE_BYTES } from "../base/units.js";
+import { closeBacking, mapBacking, openBacking, readMetadata, unmapBacking } from "../linux/backing.js";
+import { attachMemory } from "../linux/memory.js";
+import { checkPool as checkMemory, type CheckReport as PoolReport } from "../pool/check.js";
+import { formatUuid, labelBytes } from "../pool/superblock.js";
+import { formatPath, type FormatOptions } from "./openPool.js";
+
+export interface FormatResult {
+  readonly path: string;
+  readonly uuid: string;
+  readonly label: string;
+  readonly layout: "single" | "split";
+  readonly sizeBytes: number;
+  readonly maxSizeBytes: number;
+  readonly poolBytes: number;
+}
+
+/** Formats the pool at `options.path`. @throws UserError */
+export async function formatPool(options: FormatOptions): Promise<FormatResult> {
+  const { backing, superblock } = formatPath(options);
+  closeBacking(backing);
+  return {
+    path: options.path,
+    uuid: formatUuid(superblock.uuid),
+    label: new TextDecoder().decode(labelBytes(superblock.label)),
+    layout: backing.layout,
+    sizeBytes: superblock.blocks * PAGE_BYTES,
+    maxSizeBytes: superblock.geometry.maxBlocks * PAGE_BYTES,
+    poolBytes: superblock.geometry.pageCount * PAGE_BYTES,
+  };
+}
+
+export type CheckReport = PoolReport & { readonly path: string };
+
+/** Checks the pool at `path`; changes nothing. @throws UserError when it cannot be read at all */
+export async function checkPool(path: string): Promise<CheckReport> {
+  const backing = openBacking(path, { readOnly: true });
+  try {
+    const page = readMetadata(backing, 0, PAGE_BYTES);
+    if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });
+    return { path, ...checkMemory(page, backing.pageCount, (metadataPages) => {
+      const mapping = mapBacking(backing, metadataPages);
+      return { memory: attachMemory(mapping), close: () => unmapBacking(mapping) };
+    }) };
+  } finally {
+    closeBacking(backing);
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The loop of one serving thread: read a request, answer it, again. Bulk data
+ * never leaves native memory, and nothing here waits for an event loop.
+ */
+import { AssertionError } from "../base/assert.js";
+import { EAGAIN, EINTR, EIO, ENODEV, ENOENT, errnoName } from "../base/errno.js";
+import { dispatch } from "../fuse/dispatch.js";
+import type { ThreadStack } from "./compose.js";
+
+/**
+ * Serves until the session ends (unmounted or aborted).
+ * @throws AssertionError for a broken invariant, or when the device fails otherwise
+ */
+export function serve(stack: ThreadStack): void {
+  const { fileSystem, channel, requestAddress, requestBytes } = stack;
+  for (;;) {
+    const length = channel.read(requestAddress, requestBytes);
+    if (length < 0) {
+      if (length === -ENODEV) return;
+      if (isRetried(-length)) continue;
+      throw new AssertionError(`reading /dev/fuse failed (${errnoName(-length)})`);
+    }
+    fileSystem.file.enter();
+    if (dispatch(fileSystem, length)) reply(stack);
+    fileSystem.file.leave();
+  }
+}
+
+/**
+ * EINTR: a signal. EAGAIN: another thread was faster. ENOENT: the request was
+ * interrupted between being queued and being read (fuse_dev_do_read).
+ */
+function isRetried(errno: number): boolean {
+  return errno === EINTR || errno === EAGAIN || errno === ENOENT;
+}
+
+function reply(stack: ThreadStack): void {
+  const { channel, iovecAddress, iovecs, fileSystem } = stack;
+  const sent = channel.writev(iovecAddress, iovecs.count);
+  if (sent >= 0 || isGone(-sent)) return;
+  // The pool's own pages could not be read (EFAULT: truncated or poisoned): that request fails, nobody else.
+  fileSystem.exchange.fail(EIO);
+  const again = channel.writev(iovecAddress, iovecs.count);
+  if (again >= 0 || isGone(-again)) return;
+  throw new AssertionError(`a reply was refused (${errnoName(-sent)}, then ${errnoName(-again)})`);
+}
+
+/** ENOENT: nobody waits for it any more (interrupted, or the mount ends). ENODEV: the session is over. */
+function isGone(errno: number): boolean {
+  return errno === ENOENT || errno === ENODEV;
+}

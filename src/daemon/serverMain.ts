@@ -1,0 +1,97 @@
+/**
+ * The server: answers FUSE requests. Everything it needs is in its inherited
+ * fds, so that a server is disposable. It talks to the holder by lines of JSON
+ * on stdout and never logs, mounts or forks.
+ */
+import { writeSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { UserError } from "../base/errors.js";
+import { mapBacking, readMetadata } from "../linux/backing.js";
+import { attachMemory } from "../linux/memory.js";
+import { mapShared, prepareIoProcess } from "../linux/process.js";
+import { PAGE_BYTES } from "../base/units.js";
+import { closePool, probePool } from "../pool/probe.js";
+import type { Pool } from "../pool/pool.js";
+import { allocateShared } from "../pool/shared.js";
+import { decode } from "../pool/superblock.js";
+import { type FromServer, SESSION_FD } from "./serverProcess.js";
+import { readFacts, type ServerFacts, SESSION_BYTES, viewSession } from "./sessionMemory.js";
+import type { WorkerInput } from "./worker.js";
+
+/** How often limbo is looked after when no request does it. */
+const HOUSEKEEPING_MS = 100;
+/** A broken invariant: sysexits(3) EX_SOFTWARE. */
+const EXIT_SOFTWARE = 70;
+
+function tell(message: FromServer): void {
+  try {
+    writeSync(1, `${JSON.stringify(message)}\n`);
+  } catch {
+    // The holder is gone; the mount goes on without it.
+  }
+}
+
+/** process.exit would wait for threads that block in a read; nothing is lost by not waiting. */
+function die(error: unknown): never {
+  tell({ kind: "fatal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  process.kill(process.pid, "SIGKILL");
+  process.exit(EXIT_SOFTWARE);
+}
+
+async function main(): Promise<void> {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+  const { refused } = prepareIoProcess();
+  const sessionView = mapShared(SESSION_FD, SESSION_BYTES);
+  const facts = readFacts(sessionView.bytes);
+  const superblock = decode(readMetadata(facts.backing, 0, PAGE_BYTES), facts.backing.pageCount);
+  const mapping = mapBacking(facts.backing, superblock.geometry.firstDataPage);
+  const memory = attachMemory(mapping);
+  const { geometry } = superblock;
+  const shared = allocateShared(geometry, memory.grainPages);
+  const { accountWords } = viewSession(sessionView.bytes);
+  const pool = probePool({ memory, geometry, shared, accountWords, thread: 0 }, superblock, facts);
+  const common = { mapping, geometry, shared, sessionAddress: sessionView.address, readOnly: facts.readOnly };
+  const ends = await startWorkers(facts, common);
+  tell({ kind: "ready", refused });
+  const housekeeping = setInterval(() => keepHouse(pool), HOUSEKEEPING_MS);
+  await Promise.all(ends);
+  clearInterval(housekeeping);
+  if (!facts.readOnly) closePool(pool);
+  tell({ kind: "closed" });
+  process.exit(0);
+}
+
+let flushFailed = false;
+
+function keepHouse(pool: Pool): void {
+  const errno = pool.settle();
+  if (errno !== 0 && !flushFailed) tell({ kind: "warning", message: `the pool cannot be flushed, errno ${errno}` });
+  flushFailed = errno !== 0;
+}
+
+/** Returns when all threads serve. @returns a promise for the end of each */
+async function startWorkers(
+  facts: ServerFacts,
+  common: Omit<WorkerInput, "thread" | "channelFd">,
+): Promise<Promise<unknown>[]> {
+  const ends: Promise<unknown>[] = [];
+  const ready: Promise<unknown>[] = [];
+  for (const [i, channelFd] of facts.channelFds.entries()) {
+    const workerInput: WorkerInput = { ...common, channelFd, thread: i + 1 };
+    const worker = new Worker(new URL("./worker.js", import.meta.url), {
+      workerData: workerInput,
+      resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
+    });
+    worker.on("error", die);
+    ready.push(new Promise((resolve) => worker.once("message", resolve)));
+    ends.push(new Promise((resolve) => worker.once("exit", resolve)));
+  }
+  await Promise.all(ready);
+  return ends;
+}
+
+main().catch((error: unknown) => {
+  if (!(error instanceof UserError) && !(error instanceof Error && error.name === "MediaError")) die(error);
+  tell({ kind: "refused", message: (error as Error).message });
+  process.exit(1);
+});

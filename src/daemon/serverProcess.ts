@@ -1,0 +1,102 @@
+/** Starts a server process with its inherited fds and listens to what it says. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { BackingFacts } from "../linux/backing.js";
+
+/** What the server says, a line of JSON each. */
+export type FromServer =
+  | { readonly kind: "ready"; readonly refused: readonly string[] }
+  | { readonly kind: "warning"; readonly message: string }
+  /** The pool cannot be served; the server ends. */
+  | { readonly kind: "refused"; readonly message: string }
+  /** A broken invariant; the server ends at once. */
+  | { readonly kind: "fatal"; readonly message: string }
+  /** The session is over and the pool is closed cleanly; the server ends. */
+  | { readonly kind: "closed" };
+
+/** The server's number of the session's memory; the pool's and the device's fds follow. */
+export const SESSION_FD = 3;
+const FIRST_FURTHER_FD = 4;
+
+export interface ServerEnd {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The server said that it closed the pool. */
+  readonly closed: boolean;
+  /** Its last words, where it had any. */
+  readonly message: string | null;
+}
+
+export interface ServerProcess {
+  readonly pid: number;
+  /** Resolves when it serves. Rejects with its own words when it cannot. */
+  readonly ready: Promise<{ readonly refused: readonly string[] }>;
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<ServerEnd>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** The fds a server inherits beside the session's memory, and the facts with their numbers over there. */
+export function inheritance(
+  backing: BackingFacts,
+  channelFds: readonly number[],
+): { readonly fds: readonly number[]; readonly backing: BackingFacts; readonly channelFds: readonly number[] } {
+  const poolFds = backing.layout === "single" ? [backing.metaFd] : [backing.metaFd, backing.dataFd];
+  const numbers = new Map(poolFds.map((fd, i) => [fd, FIRST_FURTHER_FD + i]));
+  const { tmpfsFd: _kept, ...rest } = backing;
+  return {
+    fds: [...poolFds, ...channelFds],
+    backing: { ...rest, metaFd: numbers.get(backing.metaFd) as number, dataFd: numbers.get(backing.dataFd) as number },
+    channelFds: channelFds.map((_fd, i) => FIRST_FURTHER_FD + poolFds.length + i),
+  };
+}
+
+export function startServer(
+  sessionFd: number,
+  furtherFds: readonly number[],
+  onWarning: (message: string) => void,
+): ServerProcess {
+  const child = spawn(process.execPath, [fileURLToPath(new URL("./serverMain.js", import.meta.url))], {
+    cwd: "/",
+    // Its own session: a Ctrl-C at the terminal is the holder's to answer.
+    detached: true,
+    stdio: ["ignore", "pipe", "inherit", sessionFd, ...furtherFds],
+    env: { ...process.env, NODE_OPTIONS: "" },
+  });
+  return listen(child, onWarning);
+}
+
+function listen(child: ChildProcess, onWarning: (message: string) => void): ServerProcess {
+  let closed = false;
+  let lastWords: string | null = null;
+  let resolveReady: (value: { refused: readonly string[] }) => void = () => {};
+  let rejectReady: (error: Error) => void = () => {};
+  const ready = new Promise<{ readonly refused: readonly string[] }>((resolve, reject) => {
+    resolveReady = resolve;
+    rejectReady = reject;
+  });
+  if (child.stdout !== null) {
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const message = JSON.parse(line) as FromServer;
+      if (message.kind === "ready") resolveReady(message);
+      else if (message.kind === "closed") closed = true;
+      else if (message.kind === "warning") onWarning(message.message);
+      else lastWords = message.message;
+    });
+  }
+  const ended = new Promise<ServerEnd>((resolve) => {
+    // `close` comes after the last line was read, and after the process is gone.
+    child.once("close", (exitCode, signal) => resolve({ exitCode, signal, closed, message: lastWords }));
+    child.once("error", (error) => resolve({ exitCode: null, signal: null, closed: false, message: error.message }));
+  });
+  ended.then((end) => rejectReady(new Error(end.message ?? describeEnd(end))));
+  ready.catch(() => {});
+  return { pid: child.pid ?? -1, ready, ended, kill: (signal) => child.kill(signal) };
+}
+
+/** For people: how a server ended. */
+export function describeEnd(end: ServerEnd): string {
+  const how = end.signal === null ? `exited with code ${end.exitCode}` : `was killed by ${end.signal}`;
+  return end.message === null ? how : `${how}: ${end.message}`;
+}

@@ -1,0 +1,55 @@
+/**
+ * The memory that holder and servers share: a memfd that lives as long as the
+ * holder. It has the facts a server needs, and the account and counters that
+ * `status` shows, so that those do not depend on a server being alive.
+ */
+import { assert } from "../base/assert.js";
+import { TRAFFIC_DOUBLES } from "../blockfile/traffic.js";
+import { ATTRIBUTE_DOUBLES } from "../fuse/attributes.js";
+import type { BackingFacts } from "../linux/backing.js";
+import { ACCOUNT_WORDS } from "../pool/account.js";
+import { MAX_THREADS } from "../pool/epochs.js";
+
+const ACCOUNT_AT = 0;
+const ATTRIBUTES_AT = 1024;
+const TRAFFIC_AT = 4096;
+const FACTS_AT = 16384;
+export const SESSION_BYTES = 65536;
+
+/** All that a server needs to know; the fds are its own numbers. */
+export interface ServerFacts {
+  readonly backing: BackingFacts;
+  /** One fd of the session a worker. */
+  readonly channelFds: readonly number[];
+  readonly readOnly: boolean;
+}
+
+export interface SessionMemory {
+  readonly accountWords: Int32Array;
+  readonly attributeDoubles: Float64Array;
+  readonly trafficSlots: Float64Array;
+}
+
+/** Views on the session's memory. @param bytes SESSION_BYTES of shared memory */
+export function viewSession(bytes: ArrayBufferLike): SessionMemory {
+  return {
+    accountWords: new Int32Array(bytes, ACCOUNT_AT, ACCOUNT_WORDS),
+    attributeDoubles: new Float64Array(bytes, ATTRIBUTES_AT, ATTRIBUTE_DOUBLES),
+    trafficSlots: new Float64Array(bytes, TRAFFIC_AT, MAX_THREADS * TRAFFIC_DOUBLES),
+  };
+}
+
+export function writeFacts(bytes: ArrayBufferLike, facts: ServerFacts): void {
+  const text = new TextEncoder().encode(JSON.stringify(facts));
+  assert(FACTS_AT + 4 + text.length <= SESSION_BYTES, "the session's facts are too long");
+  new Uint8Array(bytes).set(text, FACTS_AT + 4);
+  new Uint32Array(bytes, FACTS_AT, 1)[0] = text.length;
+}
+
+export function readFacts(bytes: ArrayBufferLike): ServerFacts {
+  const length = new Uint32Array(bytes, FACTS_AT, 1)[0];
+  assert(length > 0 && FACTS_AT + 4 + length <= SESSION_BYTES, "the session's memory holds no facts");
+  // A copy: TextDecoder refuses shared memory.
+  const text = new Uint8Array(bytes, FACTS_AT + 4, length).slice();
+  return JSON.parse(new TextDecoder().decode(text)) as ServerFacts;
+}

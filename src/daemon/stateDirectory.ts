@@ -1,0 +1,46 @@
+/** Where running mounts leave their control sockets: /run/kmemfs, for a user under XDG_RUNTIME_DIR. Mode 0700. */
+import { createHash } from "node:crypto";
+import { lstatSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../base/errors.js";
+
+export function stateDirectory(): string {
+  if (process.geteuid?.() === 0) return "/run/kmemfs";
+  const runtime = process.env.XDG_RUNTIME_DIR ?? `/run/user/${process.geteuid?.() ?? 0}`;
+  return join(runtime, "kmemfs");
+}
+
+/** Creates the directory; refuses one that somebody else made. @throws UserError */
+export function makeStateDirectory(): string {
+  const directory = stateDirectory();
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UserError(directory, "the state directory cannot be made", {
+      code: (error as NodeJS.ErrnoException).code ?? "EIO",
+      cure: "set XDG_RUNTIME_DIR to a directory of yours",
+    });
+  }
+  const stat = lstatSync(directory);
+  if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0) {
+    throw new UserError(directory, "the state directory is open to others, or not ours", {
+      code: "EPERM",
+      cure: `rm -r ${directory}`,
+    });
+  }
+  return directory;
+}
+
+/** Short and fixed in length: a socket's path has at most 107 bytes (unix(7)). */
+export function diskId(mountpoint: string): string {
+  return createHash("sha256").update(mountpoint).digest("hex").slice(0, 16);
+}
+
+export function socketPath(mountpoint: string): string {
+  return join(stateDirectory(), `${diskId(mountpoint)}.sock`);
+}
+
+/** The one log of all holders in the background. */
+export function logPath(): string {
+  return join(stateDirectory(), "kmemfs.log");
+}

@@ -1,0 +1,63 @@
+/** Builds what `status` shows from the session's memory, the pool's facts and /proc. */
+import { join } from "node:path";
+import { PAGE_BYTES } from "../base/units.js";
+import { trafficTotals } from "../blockfile/traffic.js";
+import { loopDevicesOn } from "../linux/loopDevices.js";
+import { Account } from "../pool/account.js";
+import { formatUuid, labelBytes } from "../pool/superblock.js";
+import type { OpenedPool } from "./openPool.js";
+import type { MountOptions } from "./options.js";
+import type { SessionMemory } from "./sessionMemory.js";
+import type { MountStatus } from "./status.js";
+
+export interface StatusParts {
+  readonly options: MountOptions;
+  readonly pool: OpenedPool;
+  readonly memory: SessionMemory;
+  readonly serverPid: number | null;
+  readonly refused: readonly string[];
+}
+
+export function buildStatus(parts: StatusParts): MountStatus {
+  const { options, memory } = parts;
+  const { backing, superblock } = parts.pool;
+  const { geometry } = superblock;
+  const account = new Account(memory.accountWords, geometry.dataPages);
+  const traffic = trafficTotals(memory.trafficSlots);
+  const file = join(options.fuseDirectory, "disk");
+  const pages = (count: number) => count * PAGE_BYTES;
+  return {
+    mountpoint: options.mountpoint,
+    file,
+    io: "served",
+    ioReason: "this version serves all data itself",
+    pool: {
+      kind: backing.kind,
+      path: backing.path,
+      durable: backing.durable,
+      layout: backing.layout,
+      uuid: formatUuid(superblock.uuid),
+      label: new TextDecoder().decode(labelBytes(superblock.label)),
+    },
+    readOnly: options.readOnly,
+    pageSizeBytes: PAGE_BYTES,
+    sizeBytes: pages(account.blocks),
+    maxSizeBytes: pages(geometry.maxBlocks),
+    poolBytes: pages(geometry.pageCount),
+    metadataBytes: pages(account.metadata),
+    usedBytes: pages(account.used),
+    limboBytes: pages(account.limbo),
+    freeBytes: pages(account.free),
+    stockBytes: pages(account.stock),
+    peakBytes: pages(account.peak),
+    limitBytes: pages(geometry.pageCount),
+    discardedBytesTotal: traffic.discardedBytes,
+    readBytesTotal: traffic.readBytes,
+    writtenBytesTotal: traffic.writtenBytes,
+    serverPid: parts.serverPid,
+    holderPid: process.pid,
+    restarts: 0,
+    loopDevices: loopDevicesOn(file).map((loop) => (typeof loop === "string" ? loop : loop.path)),
+    refused: parts.refused,
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * Backings: the kinds of memory a pool can be in. One door for all of them;
+ * each kind has its own file beside this one.
+ */
+import { closeSync } from "node:fs";
+import { EOPNOTSUPP, errnoName } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import { MIB, PAGE_BYTES } from "../base/units.js";
+import type { BackingFacts } from "./backingFacts.js";
+import { type DaxSysfs, daxSysfs, deviceNumbers } from "./daxDevice.js";
+import { openPoolDirectory } from "./poolDirectory.js";
+import { openPoolEntry, type PoolEntry } from "./poolEntry.js";
+import { fileFacts } from "./poolFile.js";
+import { lockPool } from "./poolLock.js";
+
+export { type BackingFacts, type BackingKind, closeBacking, heldBytes } from "./backingFacts.js";
+export { type MemoryMapping, mapBacking, unmapBacking } from "./mapping.js";
+export { createMemfd } from "./memfd.js";
+export { createPoolDirectory } from "./poolDirectory.js";
+export { createPoolFile } from "./poolFile.js";
+export { createPrivateTmpfs, resizePrivateTmpfs } from "./privateTmpfs.js";
+export { readMetadata } from "./readMetadata.js";
+export { looksLike } from "./signature.js";
+
+export interface OpenOptions {
+  readonly readOnly: boolean;
+  /** An empty file is fine: it is about to be formatted. */
+  readonly forFormat?: boolean;
+}
+
+/**
+ * Opens and locks an existing pool: a regular file, a directory, a device-DAX device.
+ * @param sysfs where the size of a DAX device is read
+ * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EBUSY, EINVAL, EOPNOTSUPP, …
+ */
+export function openBacking(path: string, options: OpenOptions, sysfs: DaxSysfs = daxSysfs): BackingFacts {
+  const entry = openPoolEntry(path, options.readOnly);
+  if (entry.type === "directory") {
+    try {
+      return openPoolDirectory(entry.fd, path, options.readOnly);
+    } finally {
+      closeSync(entry.fd);
+    }
+  }
+  try {
+    const isFile = entry.type === "file";
+    if (isFile) lockPool(entry.fd, path, options.readOnly);
+    const facts = isFile ? fileFacts(entry.fd, path, options.readOnly) : daxFacts(entry, path, options.readOnly, sysfs);
+    if (facts.pageCount === 0 && options.forFormat !== true)
+      throw new UserError(path, "is empty", { code: "EINVAL", cure: `kmemfs format ${path} --size SIZE` });
+    return facts;
+  } catch (error) {
+    closeSync(entry.fd);
+    throw error;
+  }
+}
+
+function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, sysfs: DaxSysfs): BackingFacts {
+  const { major, minor } = deviceNumbers(entry.stat.rdev);
+  const sizeBytes = sysfs.sizeBytes(major, minor);
+  if (sizeBytes === null)
+    throw new UserError(path, "is a character device but not device DAX", {
+      code: errnoName(EOPNOTSUPP),
+      cure: "use /dev/daxX.Y (ndctl create-namespace --mode=devdax)",
+    });
+  lockPool(entry.fd, path, readOnly);
+  const alignBytes = sysfs.alignBytes(major, minor) ?? 2 * MIB;
+  const metaBytes = Math.floor(sizeBytes / alignBytes) * alignBytes;
+  return {
+    kind: "devdax",
+    path,
+    layout: "single",
+    metaFd: entry.fd,
+    dataFd: entry.fd,
+    metaBytes,
+    dataBytes: 0,
+    pageCount: metaBytes / PAGE_BYTES,
+    grainPages: 1,
+    durable: true,
+    canPunch: false,
+    mapAlignBytes: alignBytes,
+    readOnly,
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * Numbers of the Linux system call interface under the names of the kernel's
+ * headers. Those that differ between x86-64 and arm64 are chosen at load.
+ */
+const arm64 = process.arch === "arm64";
+
+// asm-generic/fcntl.h; arm64 swaps these three in its own fcntl.h.
+export const O_RDONLY = 0;
+export const O_WRONLY = 1;
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
+export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+export const O_DIRECTORY = arm64 ? 0o40000 : 0o200000;
+export const O_NOFOLLOW = arm64 ? 0o100000 : 0o400000;
+
+// asm-generic/mman.h
+export const PROT_NONE = 0;
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const MAP_SHARED = 0x01;
+export const MAP_PRIVATE = 0x02;
+export const MAP_SHARED_VALIDATE = 0x03;
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_NORESERVE = 0x4000;
+export const MAP_POPULATE = 0x8000;
+export const MAP_SYNC = 0x80000;
+export const MCL_CURRENT = 1;
+export const MCL_FUTURE = 2;
+export const MCL_ONFAULT = 4;
+export const MADV_DONTFORK = 10;
+export const MADV_NOHUGEPAGE = 15;
+export const MADV_DONTDUMP = 16;
+export const MADV_POPULATE_WRITE = 23;
+
+// linux/falloc.h
+export const FALLOC_FL_KEEP_SIZE = 0x01;
+export const FALLOC_FL_PUNCH_HOLE = 0x02;
+
+// unistd.h
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
+
+// sys/file.h
+export const LOCK_SH = 1;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+
+// linux/memfd.h, linux/fcntl.h
+export const MFD_CLOEXEC = 0x01;
+export const MFD_ALLOW_SEALING = 0x02;
+export const F_ADD_SEALS = 1033;
+export const F_SEAL_SEAL = 0x01;
+export const F_SEAL_SHRINK = 0x02;
+export const F_SEAL_GROW = 0x04;
+
+// linux/mount.h
+export const MS_RDONLY = 1;
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MNT_FORCE = 1;
+export const MNT_DETACH = 2;
+export const UMOUNT_NOFOLLOW = 8;
+export const FSOPEN_CLOEXEC = 1;
+export const FSMOUNT_CLOEXEC = 1;
+export const FSPICK_CLOEXEC = 1;
+export const FSPICK_EMPTY_PATH = 8;
+export const FSCONFIG_SET_STRING = 1;
+export const FSCONFIG_CMD_CREATE = 6;
+export const FSCONFIG_CMD_RECONFIGURE = 7;
+export const MOUNT_ATTR_NOSUID = 2;
+export const MOUNT_ATTR_NODEV = 4;
+
+// asm-generic/unistd.h: equal on every architecture since number 424.
+export const SYS_fsopen = 430;
+export const SYS_fsconfig = 431;
+export const SYS_fsmount = 432;
+export const SYS_fspick = 433;
+
+// linux/prctl.h
+export const PR_SET_IO_FLUSHER = 57;
+
+// linux/socket.h
+export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SCM_RIGHTS = 1;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+
+// linux/fuse.h
+export const FUSE_DEV_IOC_CLONE = 0x8004e500;
+
+// linux/magic.h, the f_type of statfs(2)
+export const TMPFS_MAGIC = 0x01021994;
+export const RAMFS_MAGIC = 0x858458f6;
+export const HUGETLBFS_MAGIC = 0x958458f6;
+export const FUSE_SUPER_MAGIC = 0x65735546;

@@ -1,0 +1,58 @@
+/**
+ * `/dev/fuse`: the session's fd, its clones, and the channel on one of them.
+ * All fds are close-on-exec; the holder hands them on explicitly. A clone that
+ * is closed ends the requests read through it with EIO, so the holder keeps
+ * every one open (fuse_dev_release in the kernel's fs/fuse/dev.c).
+ */
+import { EACCES, ENODEV, ENOENT, ENXIO, EPERM, errnoName } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import type { Address } from "../base/units.js";
+import { FUSE_DEV_IOC_CLONE, O_CLOEXEC, O_RDWR } from "./constants.js";
+import { close, ioctl, open, read, writev } from "./libc.js";
+
+const DEVICE = "/dev/fuse";
+
+/** @returns a new fd without a session. @throws UserError ENOENT, EACCES, EPERM, … */
+export function openFuseDevice(): number {
+  const fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+  if (fd >= 0) return fd;
+  const code = errnoName(-fd);
+  if (fd === -ENOENT) throw new UserError(DEVICE, "no such device", { code, cure: "modprobe fuse" });
+  if (fd === -ENODEV || fd === -ENXIO)
+    throw new UserError(DEVICE, "the kernel has no FUSE", { code, cure: "modprobe fuse" });
+  if (fd === -EACCES || fd === -EPERM)
+    throw new UserError(DEVICE, "may not be opened", {
+      code,
+      cure: "run as root, or allow the device (in a container: --device /dev/fuse)",
+    });
+  throw new UserError(DEVICE, "cannot be opened", { code });
+}
+
+/**
+ * Opens a further fd of the session that `sessionFd` belongs to: a queue of its own (FUSE_DEV_IOC_CLONE).
+ * @returns the fd, or -errno (EINVAL while `sessionFd` is not mounted)
+ */
+export function cloneFuseDevice(sessionFd: number): number {
+  const fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return fd;
+  const argument = new Uint8Array(Uint32Array.of(sessionFd).buffer);
+  const result = ioctl(fd, FUSE_DEV_IOC_CLONE, argument);
+  if (result >= 0) return fd;
+  close(fd);
+  return result;
+}
+
+/** One thread's end of the device. Never retries: the loop above knows what each errno means. */
+export class FuseChannel {
+  constructor(private readonly fd: number) {}
+
+  /** Blocks for one whole request. @returns its length in bytes, or -errno (ENODEV: unmounted) */
+  read(address: Address, lengthBytes: number): number {
+    return read(this.fd, address, lengthBytes);
+  }
+
+  /** Answers with one reply gathered from `iovecCount` iovecs. @returns its length in bytes, or -errno */
+  writev(iovecAddress: Address, iovecCount: number): number {
+    return writev(this.fd, iovecAddress, iovecCount);
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Which processes keep a mount busy: cwd, root, open files, mappings. Only
+ * readlink and text files of /proc are read, which ask the mount nothing; a
+ * stat through /proc/PID/fd would hang on a stuck FUSE mount.
+ */
+import { type MountEntry, mountOn, mountsOf } from "./mounts.js";
+import { processName, readLink, readNames, readText } from "./procFile.js";
+
+export interface Holder {
+  readonly pid: number;
+  readonly name: string;
+  readonly how: "cwd" | "root" | "open file" | "mapping";
+  readonly path: string;
+}
+
+/**
+ * One entry for each process and way, of the processes this user may look into.
+ * @param mount `MAJ:MIN` of the file system, decimal, as in mountinfo; or its mount point
+ */
+export function holdersOfMount(mount: string): Holder[] {
+  const majorMinor = mount.startsWith("/") ? mountOn(mount)?.majorMinor : mount;
+  if (majorMinor === undefined) return [];
+  const holders: Holder[] = [];
+  const namespaces = new Map<string, MountEntry[]>();
+  for (const pid of processIds()) {
+    const namespace = readLink(`/proc/${pid}/ns/mnt`);
+    if (namespace === null) continue;
+    const mounts = namespaces.get(namespace) ?? mountsOf(pid);
+    namespaces.set(namespace, mounts);
+    if (!mounts.some((entry) => entry.majorMinor === majorMinor)) continue;
+    const name = processName(pid) ?? "unknown";
+    const add = (how: Holder["how"], path: string | null): void => {
+      if (path !== null) holders.push({ pid, name, how, path });
+    };
+    add("cwd", linkOn(`/proc/${pid}/cwd`, majorMinor, mounts));
+    add("root", linkOn(`/proc/${pid}/root`, majorMinor, mounts));
+    add("open file", openFileOn(pid, majorMinor, mounts));
+    add("mapping", mappingOn(readText(`/proc/${pid}/maps`) ?? "", majorMinor));
+  }
+  return holders;
+}
+
+/** Processes that have the device node `devicePath` (`/dev/loop0`) open or mapped. */
+export function holdersOfDevice(devicePath: string): Holder[] {
+  const holders: Holder[] = [];
+  for (const pid of processIds()) {
+    for (const fd of readNames(`/proc/${pid}/fd`)) {
+      if (readLink(`/proc/${pid}/fd/${fd}`) !== devicePath) continue;
+      holders.push({ pid, name: processName(pid) ?? "unknown", how: "open file", path: devicePath });
+      break;
+    }
+  }
+  return holders;
+}
+
+/** The longest mount point that `path` lies under decides which mount it is on; of equals the last one made. */
+export function mountOfPath(path: string, mounts: readonly MountEntry[]): MountEntry | null {
+  let best: MountEntry | null = null;
+  for (const entry of mounts) {
+    const prefix = entry.mountpoint === "/" ? "/" : `${entry.mountpoint}/`;
+    if (path !== entry.mountpoint && !path.startsWith(prefix)) continue;
+    if (best === null || entry.mountpoint.length >= best.mountpoint.length) best = entry;
+  }
+  return best;
+}
+
+/** First file of the device in the text of /proc/PID/maps, whose device numbers are hexadecimal (proc_pid_maps(5)). */
+export function mappingOn(maps: string, majorMinor: string): string | null {
+  const [major, minor] = majorMinor.split(":").map((part) => Number(part).toString(16).padStart(2, "0"));
+  for (const line of maps.split("\n")) {
+    const match = /^\S+ \S+ \S+ (\S+) \d+\s+(.*)$/.exec(line);
+    if (match !== null && match[1] === `${major}:${minor}` && match[2] !== "") return match[2];
+  }
+  return null;
+}
+
+function linkOn(link: string, majorMinor: string, mounts: readonly MountEntry[]): string | null {
+  const path = readLink(link);
+  return path !== null && mountOfPath(path, mounts)?.majorMinor === majorMinor ? path : null;
+}
+
+function openFileOn(pid: number, majorMinor: string, mounts: readonly MountEntry[]): string | null {
+  for (const fd of readNames(`/proc/${pid}/fdinfo`)) {
+    const mountId = Number(/^mnt_id:\s+(\d+)$/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`) ?? "")?.[1]);
+    if (!mounts.some((entry) => entry.mountId === mountId && entry.majorMinor === majorMinor)) continue;
+    return readLink(`/proc/${pid}/fd/${fd}`) ?? `fd ${fd}`;
+  }
+  return null;
+}
+
+function processIds(): number[] {
+  return readNames("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}

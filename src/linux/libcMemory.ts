@@ -1,0 +1,46 @@
+/** System calls on address ranges. Same convention as `libc.ts`: the result or `-errno`. */
+import koffi from "koffi";
+import type { Address } from "../base/units.js";
+
+const library = koffi.load("libc.so.6");
+const checked = (result: number): number => (result < 0 ? -koffi.errno() : result);
+
+// The int64_t result makes MAP_FAILED the number -1; user addresses stay below 2^47.
+const c_mmap = library.func(
+  "int64_t mmap(uint64_t addr, uint64_t length, int prot, int flags, int fd, int64_t offset)",
+);
+const c_munmap = library.func("int munmap(uint64_t addr, uint64_t length)");
+const c_madvise = library.func("int madvise(uint64_t addr, uint64_t length, int advice)");
+const c_msync = library.func("int msync(uint64_t addr, uint64_t length, int flags)");
+const c_mlock = library.func("int mlock(uint64_t addr, uint64_t length)");
+const c_mlockall = library.func("int mlockall(int flags)");
+
+/** @returns the address, or -errno (a user address is never negative). */
+export function mmap(
+  address: Address,
+  lengthBytes: number,
+  protection: number,
+  flags: number,
+  fd: number,
+  offset: number,
+): number {
+  return checked(c_mmap(address, lengthBytes, protection, flags, fd, offset));
+}
+
+/** Every `koffi.view` of the range must be out of use: a view outlives munmap and then crashes. */
+export const munmap = (address: Address, lengthBytes: number): number => checked(c_munmap(address, lengthBytes));
+export const madvise = (address: Address, lengthBytes: number, advice: number): number =>
+  checked(c_madvise(address, lengthBytes, advice));
+export const msync = (address: Address, lengthBytes: number, flags: number): number =>
+  checked(c_msync(address, lengthBytes, flags));
+export const mlock = (address: Address, lengthBytes: number): number => checked(c_mlock(address, lengthBytes));
+export const mlockall = (flags: number): number => checked(c_mlockall(flags));
+
+/**
+ * An ArrayBuffer on mapped memory. Views of one address in several isolates
+ * show the same bytes, and Atomics on them are real atomics.
+ * @param lengthBytes below 4 GiB: a longer view aborts Node 20
+ */
+export function viewMemory(address: Address, lengthBytes: number): ArrayBuffer {
+  return koffi.view(address, lengthBytes);
+}

@@ -1,0 +1,126 @@
+/**
+ * Memory whose backing takes no write(2): hugetlbfs and device DAX. Everything
+ * goes through the mapping, after a call that says with an errno what a store
+ * would say with SIGBUS.
+ */
+import { EAGAIN, EFAULT, EINTR, EINVAL, EIO, ENOMEM } from "../base/errno.js";
+import type { Memory } from "../base/ports.js";
+import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_POPULATE_WRITE } from "./constants.js";
+import { errnoOf, fallocate, memcpy, memset } from "./libc.js";
+import { madvise } from "./libcMemory.js";
+import type { MemoryMapping } from "./mapping.js";
+import { MetadataWindows } from "./metadataWindows.js";
+
+export class MappedMemory implements Memory {
+  readonly pageCount: number;
+  readonly baseAddress: Address;
+  readonly durable: boolean;
+  readonly grainPages: number;
+  readonly canPunch: boolean;
+
+  private readonly windows: MetadataWindows;
+  private readonly fd: number;
+
+  constructor(mapping: MemoryMapping) {
+    const { facts } = mapping;
+    this.pageCount = mapping.pageCount;
+    this.baseAddress = mapping.baseAddress;
+    this.durable = facts.durable;
+    this.grainPages = facts.grainPages;
+    this.canPunch = facts.canPunch;
+    this.windows = new MetadataWindows(mapping);
+    this.fd = facts.dataFd;
+  }
+
+  metadataWords(windowNo: number): Int32Array {
+    return this.windows.words(windowNo);
+  }
+
+  /** hugetlbfs_fallocate rounds outwards to whole huge pages and leaves those that are there; a device holds all. */
+  populate(firstPage: PageNo, pageCount: number): Errno {
+    if (!this.canPunch) return 0;
+    for (;;) {
+      const result = fallocate(this.fd, FALLOC_FL_KEEP_SIZE, firstPage * PAGE_BYTES, pageCount * PAGE_BYTES);
+      if (result !== -EINTR) return errnoOf(result);
+    }
+  }
+
+  fill(firstPage: PageNo, pageCount: number, headBytes: number, source: Address, lengthBytes: number): Errno {
+    const at = firstPage * PAGE_BYTES;
+    const totalBytes = pageCount * PAGE_BYTES;
+    const errno = this.populate(firstPage, pageCount) || this.guard(at, totalBytes);
+    if (errno !== 0) return errno;
+    const address = this.baseAddress + at;
+    const tailBytes = totalBytes - headBytes - lengthBytes;
+    if (headBytes > 0) memset(address, 0, headBytes);
+    if (lengthBytes > 0) memcpy(address + headBytes, source, lengthBytes);
+    if (tailBytes > 0) memset(address + headBytes + lengthBytes, 0, tailBytes);
+    return 0;
+  }
+
+  write(at: ByteOffset, source: Address, lengthBytes: number): Errno {
+    const errno = this.guard(at, lengthBytes);
+    if (errno === 0) memcpy(this.baseAddress + at, source, lengthBytes);
+    return errno;
+  }
+
+  zero(at: ByteOffset, lengthBytes: number): Errno {
+    const errno = this.guard(at, lengthBytes);
+    if (errno === 0) memset(this.baseAddress + at, 0, lengthBytes);
+    return errno;
+  }
+
+  /** Punches the whole grains of the range and zeroes what of it lies in grains that others share. */
+  release(firstPage: PageNo, pageCount: number): Errno {
+    const endPage = firstPage + pageCount;
+    const firstGrain = Math.ceil(firstPage / this.grainPages) * this.grainPages;
+    const endGrain = Math.floor(endPage / this.grainPages) * this.grainPages;
+    if (!this.canPunch || firstGrain >= endGrain) return this.zeroPages(firstPage, endPage);
+    return (
+      this.zeroPages(firstPage, firstGrain) || this.punch(firstGrain, endGrain) || this.zeroPages(endGrain, endPage)
+    );
+  }
+
+  /**
+   * hugetlbfs is volatile. Device DAX refuses fsync and msync; its stores are
+   * durable when the CPU's caches are inside the persistence domain (eADR) or
+   * written back, which is not done here.
+   */
+  sync(): Errno {
+    return 0;
+  }
+
+  /** Neither has SEEK_DATA: everything counts as held, and mapBacking has made that true of the metadata. */
+  nextHeld(fromPage: PageNo, endPage: PageNo): PageNo {
+    return Math.min(fromPage, endPage);
+  }
+
+  nextUnheld(_fromPage: PageNo, endPage: PageNo): PageNo {
+    return endPage;
+  }
+
+  private zeroPages(firstPage: PageNo, endPage: PageNo): Errno {
+    return firstPage < endPage ? this.zero(firstPage * PAGE_BYTES, (endPage - firstPage) * PAGE_BYTES) : 0;
+  }
+
+  private punch(firstPage: PageNo, endPage: PageNo): Errno {
+    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    for (;;) {
+      const result = fallocate(this.fd, mode, firstPage * PAGE_BYTES, (endPage - firstPage) * PAGE_BYTES);
+      if (result !== -EINTR) return errnoOf(result);
+    }
+  }
+
+  /** Faults the range in: no huge page left and a poisoned page are errnos here (MADV_POPULATE_WRITE in madvise(2)). */
+  private guard(at: ByteOffset, lengthBytes: number): Errno {
+    const inPage = at % PAGE_BYTES;
+    for (;;) {
+      const result = madvise(this.baseAddress + at - inPage, inPage + lengthBytes, MADV_POPULATE_WRITE);
+      if (result === -EINTR || result === -EAGAIN) continue;
+      // EINVAL: a kernel before 5.14, or a device mapping it does not know.
+      if (result === 0 || result === -EINVAL) return 0;
+      return result === -ENOMEM ? ENOMEM : result === -EFAULT ? EIO : -result;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The mounts of a process, from mountinfo (proc_pid_mountinfo(5)). Reading
+ * this asks no file system anything, so a stuck mount cannot hang it.
+ */
+import { readText } from "./procFile.js";
+
+export interface MountEntry {
+  readonly mountId: number;
+  readonly parentId: number;
+  /** `MAJ:MIN` of the file system, decimal. */
+  readonly majorMinor: string;
+  /** The directory of the file system that is mounted; `/` unless a bind mount or subvolume. */
+  readonly root: string;
+  readonly mountpoint: string;
+  readonly fsType: string;
+  readonly source: string;
+  /** The mount's own options and then the file system's. */
+  readonly options: string;
+}
+
+/** The mounts this process sees, in the order they were made. */
+export function readMounts(): MountEntry[] {
+  return mountsOf("self");
+}
+
+/** The mounts of the namespace of process `pid`; none when it is gone or another user's. */
+export function mountsOf(pid: number | "self"): MountEntry[] {
+  return parseMountinfo(readText(`/proc/${pid}/mountinfo`) ?? "");
+}
+
+/** Parses mountinfo; a line that is not in its form is passed over. */
+export function parseMountinfo(text: string): MountEntry[] {
+  const entries: MountEntry[] = [];
+  for (const line of text.split("\n")) {
+    const fields = line.split(" ");
+    const dash = fields.indexOf("-", 6);
+    if (dash < 0 || fields.length < dash + 4) continue;
+    entries.push({
+      mountId: Number(fields[0]),
+      parentId: Number(fields[1]),
+      majorMinor: fields[2],
+      root: unescapeOctal(fields[3]),
+      mountpoint: unescapeOctal(fields[4]),
+      fsType: fields[dash + 1],
+      source: unescapeOctal(fields[dash + 2]),
+      options: `${fields[5]},${fields[dash + 3]}`,
+    });
+  }
+  return entries;
+}
+
+/** The kernel writes space, tab, newline and backslash as `\ooo`, byte by byte of UTF-8 (mangle_path). */
+export function unescapeOctal(text: string): string {
+  if (!text.includes("\\")) return text;
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+/** The mount that is on top at `directory`, or null. */
+export function mountOn(directory: string, mounts: readonly MountEntry[] = readMounts()): MountEntry | null {
+  return mounts.filter((entry) => entry.mountpoint === directory).at(-1) ?? null;
+}
+
+/** The mounts of a file system, by its `MAJ:MIN` or by the device path it was mounted from. */
+export function mountsOfDevice(device: string, mounts: readonly MountEntry[] = readMounts()): MountEntry[] {
+  const byNumber = /^\d+:\d+$/.test(device);
+  return mounts.filter((entry) => (byNumber ? entry.majorMinor === device : entry.source === device));
+}

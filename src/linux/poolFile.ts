@@ -1,0 +1,114 @@
+/** A pool in one regular file: on a disk, a tmpfs, a hugetlbfs or a DAX file system. */
+import { closeSync, unlinkSync } from "node:fs";
+import { EACCES, EEXIST, ENOENT, EOPNOTSUPP, EROFS, errnoName } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import { PAGE_BYTES, pagesToBytes } from "../base/units.js";
+import { type BackingFacts, type BackingKind, fileSystemOf, sizeFloor, startError } from "./backingFacts.js";
+import {
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  HUGETLBFS_MAGIC,
+  MAP_SHARED_VALIDATE,
+  MAP_SYNC,
+  O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDWR,
+  PROT_READ,
+  PROT_WRITE,
+  RAMFS_MAGIC,
+  TMPFS_MAGIC,
+} from "./constants.js";
+import { fallocate, ftruncate, open } from "./libc.js";
+import { mmap, munmap } from "./libcMemory.js";
+import { lockPool } from "./poolLock.js";
+
+/**
+ * Creates `path` sparse, mode 0600, locked. On hugetlbfs the length is rounded up to huge pages.
+ * @throws UserError EEXIST, ENOENT, EACCES, ENOSPC, EFBIG, EOPNOTSUPP
+ */
+export function createPoolFile(path: string, size: { readonly pageCount: number }): BackingFacts {
+  const fd = open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0o600);
+  if (fd < 0) throw createError(path, fd);
+  try {
+    lockPool(fd, path, false);
+    const grainBytes = grainBytesOf(fd);
+    const lengthBytes = Math.ceil(pagesToBytes(size.pageCount) / grainBytes) * grainBytes;
+    const result = ftruncate(fd, lengthBytes);
+    if (result < 0) throw startError(path, `cannot be made ${lengthBytes} bytes long`, result);
+    return fileFacts(fd, path, false);
+  } catch (error) {
+    unlinkSync(path);
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Facts of an open, locked regular file. @throws UserError EOPNOTSUPP when its file system cannot carry a pool */
+export function fileFacts(fd: number, path: string, readOnly: boolean): BackingFacts {
+  const { magic } = fileSystemOf(fd);
+  const grainBytes = grainBytesOf(fd);
+  const metaBytes = sizeFloor(fd, grainBytes);
+  const kind = kindOf(fd, magic, metaBytes, readOnly);
+  if (!readOnly) refuseWithoutPunch(fd, path, metaBytes, magic);
+  return {
+    kind,
+    path,
+    layout: "single",
+    metaFd: fd,
+    dataFd: fd,
+    metaBytes,
+    dataBytes: 0,
+    pageCount: metaBytes / PAGE_BYTES,
+    grainPages: grainBytes / PAGE_BYTES,
+    durable: kind === "file" || kind === "fsdax",
+    canPunch: true,
+    mapAlignBytes: grainBytes,
+    readOnly,
+  };
+}
+
+/** The kind of file system an open regular file is on; `fsdax` when MAP_SYNC works, which nothing else answers for. */
+export function kindOf(fd: number, magic: number, lengthBytes: number, readOnly: boolean): BackingKind {
+  if (magic === TMPFS_MAGIC || magic === RAMFS_MAGIC) return "tmpfs";
+  if (magic === HUGETLBFS_MAGIC) return "hugetlbfs";
+  if (lengthBytes < PAGE_BYTES) return "file";
+  const protection = readOnly ? PROT_READ : PROT_READ | PROT_WRITE;
+  const address = mmap(0, PAGE_BYTES, protection, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+  if (address < 0) return "file";
+  munmap(address, PAGE_BYTES);
+  return "fsdax";
+}
+
+/**
+ * A hole punched past the end changes nothing, but says whether the file
+ * system can: without it memory never comes back.
+ */
+export function refuseWithoutPunch(fd: number, path: string, lengthBytes: number, magic: number): void {
+  const grainBytes = grainBytesOf(fd);
+  const past = Math.ceil(lengthBytes / grainBytes) * grainBytes;
+  const result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, past, grainBytes);
+  if (result !== -EOPNOTSUPP) return;
+  throw new UserError(path, `its file system (type 0x${magic.toString(16)}) cannot punch holes`, {
+    code: errnoName(EOPNOTSUPP),
+    cure: "use a file on tmpfs, hugetlbfs, ext4, xfs or btrfs",
+  });
+}
+
+/** Bytes that the file system holds and gives back together: the huge page size on hugetlbfs. */
+function grainBytesOf(fd: number): number {
+  const { magic, blockBytes } = fileSystemOf(fd);
+  return magic === HUGETLBFS_MAGIC ? blockBytes : PAGE_BYTES;
+}
+
+function createError(path: string, result: number): UserError {
+  if (result === -EEXIST)
+    return startError(path, "exists already", result, "mount it without --create, or format --force");
+  if (result === -ENOENT)
+    return startError(path, "its directory does not exist", result, `mkdir -p "$(dirname ${path})"`);
+  if (result === -EACCES)
+    return startError(path, "permission denied", result, "run as the directory's owner or as root");
+  if (result === -EROFS) return startError(path, "is on a read-only file system", result);
+  return startError(path, "cannot be created", result);
+}

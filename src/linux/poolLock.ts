@@ -1,0 +1,59 @@
+/**
+ * One process at a time has a pool open: flock(2) on its file, which follows
+ * the open file description into the server that inherits the fd and is let go
+ * with the last fd. Readers share.
+ */
+import { fstatSync, readdirSync, readFileSync } from "node:fs";
+import { EAGAIN } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import { startError } from "./backingFacts.js";
+import { LOCK_EX, LOCK_NB, LOCK_SH } from "./constants.js";
+import { deviceNumbers } from "./daxDevice.js";
+import { flock } from "./libc.js";
+import { isAlive, processName } from "./proc.js";
+
+/** @throws UserError EBUSY with the holder's pid */
+export function lockPool(fd: number, path: string, readOnly: boolean): void {
+  const result = flock(fd, (readOnly ? LOCK_SH : LOCK_EX) | LOCK_NB);
+  if (result === 0) return;
+  if (result !== -EAGAIN) throw startError(path, "cannot be locked", result);
+  const pid = lockHolder(fd);
+  const by = pid === null ? "another process" : `process ${pid} (${processName(pid) ?? "unknown"})`;
+  throw new UserError(path, `in use by ${by}`, { code: "EBUSY", cure: "kmemfs status" });
+}
+
+/** Pid of a process that has the flock on the file of `fd`; null when /proc does not tell. */
+export function lockHolder(fd: number): number | null {
+  const stat = fstatSync(fd, { bigint: true });
+  const { major, minor } = deviceNumbers(Number(stat.dev));
+  const hex = (value: number): string => value.toString(16).padStart(2, "0");
+  const key = `${hex(major)}:${hex(minor)}:${stat.ino}`;
+  const locks = readFileSync("/proc/locks", "latin1");
+  const pid = parseLocks(locks, key);
+  // The process that called flock may be gone while a child has the fd; fdinfo shows who has it now.
+  return pid !== null && isAlive(pid) ? pid : findInFdinfo(key);
+}
+
+/** Pid of the flock on `key` (`MAJ:MIN:INODE`, hexadecimal device) in the text of /proc/locks (proc_locks(5)). */
+export function parseLocks(locks: string, key: string): number | null {
+  for (const line of locks.split("\n")) {
+    const fields = line.trim().split(/\s+/);
+    if (fields[1] === "FLOCK" && fields[5] === key && Number(fields[4]) > 0) return Number(fields[4]);
+  }
+  return null;
+}
+
+function findInFdinfo(key: string): number | null {
+  for (const pid of readdirSync("/proc")) {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
+    try {
+      for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
+        const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1");
+        if (info.split("\n").some((line) => line.includes(" FLOCK ") && line.includes(` ${key} `))) return Number(pid);
+      }
+    } catch {
+      // Ended meanwhile, or another user's: not to be seen is not an error here.
+    }
+  }
+  return null;
+}

@@ -1,0 +1,45 @@
+/** What /proc tells of processes and of the machine's memory. Absent files give null, never an exception. */
+import { KIB } from "../base/units.js";
+import { readText } from "./procFile.js";
+
+export { type Holder, holdersOfDevice, holdersOfMount } from "./holders.js";
+export { type LoopDevice, loopDevicesOn, readLoopDevices, swapAreas } from "./loopDevices.js";
+export { type MountEntry, mountOn, mountsOfDevice, readMounts } from "./mounts.js";
+export { processName } from "./procFile.js";
+
+export interface ResidentMemory {
+  readonly anonBytes: number;
+  readonly fileBytes: number;
+  readonly shmemBytes: number;
+  readonly totalBytes: number;
+}
+
+/** False for a zombie too: it holds nothing any more (proc_pid_stat(5), field 3). */
+export function isAlive(pid: number): boolean {
+  const stat = readText(`/proc/${pid}/stat`);
+  if (stat === null) return false;
+  const state = stat.charAt(stat.lastIndexOf(")") + 2);
+  return state !== "Z" && state !== "X";
+}
+
+/** Values of `Name:   123 kB` lines in bytes (proc_meminfo(5), proc_pid_status(5)). */
+export function parseKilobytes(text: string): ReadonlyMap<string, number> {
+  const values = new Map<string, number>();
+  for (const match of text.matchAll(/^(\S+):\s+(\d+) kB$/gm)) values.set(match[1], Number(match[2]) * KIB);
+  return values;
+}
+
+/** The machine's memory: what could be had without swapping, and what is simply unused. */
+export function memoryFree(): { readonly availableBytes: number; readonly freeBytes: number } {
+  const values = parseKilobytes(readText("/proc/meminfo") ?? "");
+  return { availableBytes: values.get("MemAvailable") ?? 0, freeBytes: values.get("MemFree") ?? 0 };
+}
+
+/** Resident memory of a process; all 0 when it is gone. The pool's pages it has mapped count as shmem. */
+export function residentBytes(pid: number): ResidentMemory {
+  const values = parseKilobytes(readText(`/proc/${pid}/status`) ?? "");
+  const anonBytes = values.get("RssAnon") ?? 0;
+  const fileBytes = values.get("RssFile") ?? 0;
+  const shmemBytes = values.get("RssShmem") ?? 0;
+  return { anonBytes, fileBytes, shmemBytes, totalBytes: anonBytes + fileBytes + shmemBytes };
+}

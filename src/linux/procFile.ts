@@ -1,0 +1,34 @@
+/** Reading files of /proc and /sys, leaf of everything that does. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** Content of a /proc or /sys file, or null when it is not to be had. Never use on a path below a FUSE mount. */
+export function readText(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
+}
+
+/** Names in a directory of /proc or /sys; none when it is gone or not ours to read. */
+export function readNames(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+/** Target of a symbolic link of /proc, or null. Does not touch the target. */
+export function readLink(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/** The command name (comm, at most 15 characters), or null. */
+export function processName(pid: number): string | null {
+  return readText(`/proc/${pid}/comm`)?.trimEnd() ?? null;
+}

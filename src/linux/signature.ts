@@ -1,0 +1,66 @@
+/**
+ * Recognises what is already on a file that is about to be formatted.
+ * blkid(8) knows most; the small table covers where it is missing, and DAX
+ * devices, which blkid cannot read.
+ */
+import { spawnSync } from "node:child_process";
+import type { BackingFacts } from "./backingFacts.js";
+import { readMetadata } from "./readMetadata.js";
+
+const BLKID_TIMEOUT_MS = 5000;
+
+/** Name, byte offset and bytes of a signature (latin1); offsets from each project's on-disk format. */
+const signatures: readonly (readonly [string, number, string])[] = [
+  ["xfs", 0, "XFSB"],
+  ["LUKS", 0, "LUKS\xba\xbe"],
+  ["ntfs", 3, "NTFS    "],
+  ["vfat", 54, "FAT1"],
+  ["vfat", 82, "FAT32"],
+  ["exfat", 3, "EXFAT   "],
+  ["squashfs", 0, "hsqs"],
+  ["gpt", 512, "EFI PART"],
+  ["gpt", 4096, "EFI PART"],
+  ["LVM2_member", 512, "LABELONE"],
+  ["f2fs", 1024, "\x10\x20\xf5\xf2"],
+  ["ext2/3/4", 1080, "\x53\xef"],
+  ["swap", 4086, "SWAPSPACE2"],
+  ["swap", 4086, "SWAP-SPACE"],
+  ["iso9660", 32769, "CD001"],
+  ["btrfs", 65600, "_BHRfS_M"],
+  ["mbr", 510, "\x55\xaa"],
+];
+
+/** @returns the name of a file system, partition table or container found on the backing, or null */
+export function looksLike(facts: BackingFacts): string | null {
+  if (facts.kind !== "devdax") {
+    for (const fd of new Set([facts.metaFd, facts.dataFd])) {
+      const found = blkid(fd, "TYPE") ?? blkid(fd, "PTTYPE");
+      if (found !== null) return found;
+    }
+  }
+  return signatureOf(readMetadata(facts, 0, 65664));
+}
+
+/** The first signature of the table in the leading bytes of a device. */
+export function signatureOf(bytes: Uint8Array): string | null {
+  for (const [name, at, signature] of signatures) {
+    if (at + signature.length > bytes.length) continue;
+    if (Buffer.from(bytes.buffer, bytes.byteOffset + at, signature.length).toString("latin1") === signature)
+      return name;
+  }
+  return null;
+}
+
+/** The child reads the inherited fd 3: the path may be gone, and would be looked up again. */
+function blkid(fd: number, tag: string): string | null {
+  const result = spawnSync("blkid", ["-p", "-o", "value", "-s", tag, "/proc/self/fd/3"], {
+    cwd: "/",
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+    stdio: ["ignore", "pipe", "ignore", fd],
+    timeout: BLKID_TIMEOUT_MS,
+    killSignal: "SIGKILL",
+    encoding: "utf8",
+  });
+  const name = result.status === 0 ? result.stdout.trim() : "";
+  return name === "" ? null : name;
+}

@@ -1,0 +1,27 @@
+/** Where this checkout is, and the mark that tells this test run's things from another's. */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The top of the checkout, without a final slash. */
+export const projectRoot = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+
+/** The program as a user runs it: `run(process.execPath, [kmemfsProgram, …])`. */
+export const kmemfsProgram = join(projectRoot, "bin/kmemfs.js");
+
+/** The environment variable that carries the mark to every process that a test starts. */
+export const RUN_MARK = "KMEMFS_TEST_RUN";
+
+/** The prefix of every temporary directory of the tests; the run's mark follows. */
+export const TEMPORARY_PREFIX = "kmemfs-test-";
+
+/** The mark of this run. Set once, so that the children of this process inherit it. */
+export const runMark: string = process.env[RUN_MARK] ?? randomBytes(6).toString("hex");
+process.env[RUN_MARK] = runMark;
+
+/** Makes an empty directory that `freeOurs` recognises by its name. Who asks for it removes it. */
+export function temporaryDirectory(purpose = "x", parent: string = tmpdir()): string {
+  return mkdtempSync(join(parent, `${TEMPORARY_PREFIX}${runMark}-${purpose}-`));
+}

@@ -1,0 +1,102 @@
+/** Mounting without serving: nothing here looks at the mount, so nothing can wait for an answer. */
+import { closeSync, mkdtempSync, openSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { EINVAL, ENODEV } from "../../../src/base/errno.js";
+import { MIB } from "../../../src/base/units.js";
+import { allocateBuffer } from "../../../src/linux/buffers.js";
+import { cloneFuseDevice, FuseChannel, openFuseDevice } from "../../../src/linux/fuseDevice.js";
+import {
+  abortConnection,
+  connectionOf,
+  mountFuse,
+  mountWithFusermount,
+  unmountDirectory,
+} from "../../../src/linux/mountFuse.js";
+import { holdersOfMount, mountOn } from "../../../src/linux/proc.js";
+import { isRoot, userError, withDirectory } from "./support.js";
+
+const FUSE_INIT = 26;
+
+function withMount(mount: (directory: string) => number, act: (fd: number, directory: string) => void): void {
+  const directory = mkdtempSync(join(tmpdir(), "kmemfs-mount-"));
+  let fd = -1;
+  try {
+    fd = mount(directory);
+    act(fd, directory);
+  } finally {
+    if (fd >= 0) closeSync(fd);
+    if (mountOn(directory) !== null) unmountDirectory(directory, { lazy: true, force: true });
+    rmdirSync(directory);
+  }
+}
+
+describe.skipIf(!isRoot)("a FUSE mount", () => {
+  const direct = (directory: string): number => {
+    const fd = openFuseDevice();
+    mountFuse(fd, directory, { readOnly: true, allowOther: true, maxReadBytes: MIB, source: "/pool with, comma" });
+    return fd;
+  };
+  const helper = (directory: string): number =>
+    mountWithFusermount(directory, {
+      readOnly: true,
+      allowOther: true,
+      maxReadBytes: MIB,
+      source: "/pool with, comma",
+    });
+
+  it.each([
+    ["mount(2)", direct],
+    ["fusermount3", helper],
+  ] as const)("by %s shows its source and type and hands over INIT", (_name, mount) => {
+    withMount(mount, (fd, directory) => {
+      const entry = mountOn(directory);
+      expect(entry).toMatchObject({ fsType: "fuse.kmemfs", source: "/pool with, comma" });
+      expect(entry?.options).toMatch(/^ro,nosuid,nodev.*default_permissions,allow_other,max_read=1048576/);
+      const buffer = allocateBuffer(MIB + 8192);
+      expect(new FuseChannel(fd).read(buffer.address, buffer.lengthBytes)).toBeGreaterThan(40);
+      expect(new Uint32Array(buffer.bytes)[1]).toBe(FUSE_INIT);
+      const clone = cloneFuseDevice(fd);
+      expect(clone).toBeGreaterThan(0);
+      closeSync(clone);
+      expect(holdersOfMount(directory)).toEqual([]);
+      expect(unmountDirectory(directory)).toBe(0);
+      expect(unmountDirectory(directory)).toBe(EINVAL);
+      expect(new FuseChannel(fd).read(buffer.address, buffer.lengthBytes)).toBe(-ENODEV);
+    });
+  });
+
+  it("is ended by aborting its connection, mounted fusectl or not", () => {
+    withMount(direct, (fd, directory) => {
+      const connection = connectionOf(directory) ?? -1;
+      expect(connection).toBeGreaterThan(0);
+      expect(abortConnection(connection)).toBe(0);
+      const buffer = allocateBuffer(MIB);
+      expect(new FuseChannel(fd).read(buffer.address, buffer.lengthBytes)).toBeLessThan(0);
+    });
+  });
+
+  it("is refused with a cure where no directory is", () => {
+    const fd = openFuseDevice();
+    const error = userError(() => mountFuse(fd, "/nonexistent/x", { readOnly: false, allowOther: true }));
+    expect([error.what, error.options.code, error.options.cure]).toEqual([
+      "mount /nonexistent/x",
+      "ENOENT",
+      "mkdir -p /nonexistent/x",
+    ]);
+    expect(cloneFuseDevice(fd)).toBeLessThan(0);
+    closeSync(fd);
+  });
+});
+
+describe("holders", () => {
+  it.skipIf(!isRoot)("names this process and its open file by the mount alone", () => {
+    withDirectory((directory) => {
+      const fd = openSync(join(directory, "open"), "w");
+      const found = holdersOfMount("/dev/shm").filter((holder) => holder.pid === process.pid);
+      expect(found).toEqual([expect.objectContaining({ how: "open file", path: join(directory, "open") })]);
+      closeSync(fd);
+    }, "/dev/shm");
+  });
+});

@@ -1,0 +1,105 @@
+/** Parsers of /proc on recorded text. */
+import { describe, expect, it } from "vitest";
+import { connectionOf } from "../../../src/linux/fuseConnection.js";
+import { mappingOn, mountOfPath } from "../../../src/linux/holders.js";
+import { loopDevicesOn, swapAreas } from "../../../src/linux/loopDevices.js";
+import { mountsOfDevice, parseMountinfo } from "../../../src/linux/mounts.js";
+import { parseLocks } from "../../../src/linux/poolLock.js";
+import { isAlive, memoryFree, parseKilobytes, processName, residentBytes } from "../../../src/linux/proc.js";
+
+const MOUNTINFO = [
+  "21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,errors=remount-ro",
+  "36 21 0:45 / /mnt/my\\040disk rw,nosuid,nodev shared:7 master:2 - fuse.kmemfs kmemfs rw,user_id=0,group_id=0",
+  "37 21 7:0 /sub /mnt/fs rw - ext4 /dev/loop0 rw",
+  "38 36 0:46 / /mnt/my\\040disk/in\\134ner rw - tmpfs none rw",
+  "broken line",
+].join("\n");
+
+describe("mountinfo", () => {
+  const mounts = parseMountinfo(MOUNTINFO);
+
+  it("decodes octal escapes and skips optional fields of any number", () => {
+    expect(mounts).toHaveLength(4);
+    expect(mounts[1]).toEqual({
+      mountId: 36,
+      parentId: 21,
+      majorMinor: "0:45",
+      root: "/",
+      mountpoint: "/mnt/my disk",
+      fsType: "fuse.kmemfs",
+      source: "kmemfs",
+      options: "rw,nosuid,nodev,rw,user_id=0,group_id=0",
+    });
+    expect(mounts[2].root).toBe("/sub");
+    expect(mounts[3].mountpoint).toBe("/mnt/my disk/in\\ner");
+  });
+
+  it("finds mounts by device path and by number", () => {
+    expect(mountsOfDevice("/dev/loop0", mounts).map((entry) => entry.mountpoint)).toEqual(["/mnt/fs"]);
+    expect(mountsOfDevice("7:0", mounts)).toHaveLength(1);
+  });
+
+  it("takes the longest mount point for a path, at component borders", () => {
+    expect(mountOfPath("/mnt/my disk/disk", mounts)?.mountId).toBe(36);
+    expect(mountOfPath("/mnt/my disk2", mounts)?.mountId).toBe(21);
+    expect(mountOfPath("/", mounts)?.mountId).toBe(21);
+  });
+
+  it("knows the FUSE connection from the minor", () => {
+    expect(connectionOf("/mnt/my disk", mounts)).toBe(45);
+    expect(connectionOf("/mnt/fs", mounts)).toBeNull();
+    expect(connectionOf("/nowhere", mounts)).toBeNull();
+  });
+});
+
+describe("other files of /proc", () => {
+  it("matches a mapping by hexadecimal device", () => {
+    const maps = [
+      "7f0000000000-7f0000001000 r--p 00000000 00:2d 2                  /mnt/my disk/disk",
+      "7f0000002000-7f0000003000 rw-p 00000000 00:00 0 ",
+    ].join("\n");
+    expect(mappingOn(maps, "0:45")).toBe("/mnt/my disk/disk");
+    expect(mappingOn(maps, "0:44")).toBeNull();
+    expect(mappingOn(maps, "0:0")).toBeNull();
+  });
+
+  it("matches a loop device's file exactly, deleted or not", () => {
+    const devices = ["/m/disk", "/m/disk (deleted)", "/m/disk2"].map((backingFile, i) => ({
+      path: `/dev/loop${i}`,
+      backingFile,
+      autoclear: false,
+    }));
+    expect(loopDevicesOn("/m/disk", devices).map((device) => device.path)).toEqual(["/dev/loop0", "/dev/loop1"]);
+  });
+
+  it("lists swap areas", () => {
+    const text =
+      "Filename\t\t\t\tType\t\tSize\n/dev/loop0                              partition\t1020\t0\t-2\n/swap\\040file file 1 0 -3\n";
+    expect(swapAreas(text)).toEqual(["/dev/loop0", "/swap file"]);
+  });
+
+  it("finds the flock of a file and no other lock", () => {
+    const locks =
+      "1: POSIX  ADVISORY  WRITE 11 fe:00:99 0 EOF\n2: FLOCK  ADVISORY  WRITE 22 fe:00:99 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 33 fe:00:99 0 EOF\n";
+    expect(parseLocks(locks, "fe:00:99")).toBe(22);
+    expect(parseLocks(locks, "fe:00:9")).toBeNull();
+  });
+
+  it("reads kilobyte lines as bytes", () => {
+    const values = parseKilobytes("MemFree:         100 kB\nHugePages_Total:       3\nRssAnon:\t   7 kB\n");
+    expect([values.get("MemFree"), values.get("RssAnon"), values.has("HugePages_Total")]).toEqual([
+      102400,
+      7168,
+      false,
+    ]);
+  });
+
+  it("tells of this process and this machine", () => {
+    expect(memoryFree().availableBytes).toBeGreaterThan(0);
+    expect(residentBytes(process.pid).totalBytes).toBeGreaterThan(1024 * 1024);
+    expect(residentBytes(2 ** 30).totalBytes).toBe(0);
+    expect(isAlive(process.pid)).toBe(true);
+    expect(isAlive(2 ** 30)).toBe(false);
+    expect(processName(process.pid)).not.toBeNull();
+  });
+});

@@ -1,0 +1,70 @@
+/** Shared by the tests of src/linux: temporary directories, mappings, and their end. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { UserError } from "../../../src/base/errors.js";
+import type { Memory } from "../../../src/base/ports.js";
+import {
+  type BackingFacts,
+  closeBacking,
+  type MemoryMapping,
+  mapBacking,
+  unmapBacking,
+} from "../../../src/linux/backing.js";
+import { allocateBuffer } from "../../../src/linux/buffers.js";
+import { viewMemory } from "../../../src/linux/libcMemory.js";
+import { attachMemory } from "../../../src/linux/memory.js";
+
+export const isRoot = process.geteuid?.() === 0;
+
+export interface Attached {
+  readonly facts: BackingFacts;
+  readonly mapping: MemoryMapping;
+  readonly memory: Memory;
+}
+
+/** Runs `act` on the mapped backing and lets go of it afterwards, also on failure. */
+export function withMemory(facts: BackingFacts, metadataPages: number, act: (attached: Attached) => void): void {
+  try {
+    const mapping = mapBacking(facts, metadataPages);
+    try {
+      act({ facts, mapping, memory: attachMemory(JSON.parse(JSON.stringify(mapping)) as MemoryMapping) });
+    } finally {
+      unmapBacking(mapping);
+    }
+  } finally {
+    closeBacking(facts);
+  }
+}
+
+export function withDirectory(act: (directory: string) => void, under = tmpdir()): void {
+  const directory = mkdtempSync(join(under, "kmemfs-linux-"));
+  try {
+    act(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** A native buffer of `lengthBytes` bytes `byte`. */
+export function filled(lengthBytes: number, byte: number): number {
+  const buffer = allocateBuffer(lengthBytes);
+  new Uint8Array(buffer.bytes).fill(byte);
+  return buffer.address;
+}
+
+/** A copy of bytes of the pool, which must hold memory. */
+export function poolBytes(memory: Memory, at: number, lengthBytes: number): Uint8Array {
+  return new Uint8Array(viewMemory(memory.baseAddress + at, lengthBytes)).slice();
+}
+
+/** The UserError that `act` throws. */
+export function userError(act: () => unknown): UserError {
+  try {
+    act();
+  } catch (error) {
+    if ((error as Error).name === "UserError") return error as UserError;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}

@@ -1,0 +1,35 @@
+import { defineConfig } from "vitest/config";
+import { SkipReporter } from "./test/support/skipReporter.js";
+
+/** A longer budget of random operations gets a longer time. */
+const factor = Math.max(1, Number(process.env.KMEMFS_TEST_BUDGET ?? "1"));
+
+export default defineConfig({
+  test: {
+    reporters: ["default", new SkipReporter()],
+    // A fork and not a thread: koffi and mapped memory live in a process that may be killed.
+    pool: "forks",
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/{unit,model,protocol}/**/*.test.ts"],
+          testTimeout: 30_000 * factor,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "kernel",
+          include: ["test/kernel/**/*.test.ts"],
+          // Loop devices, free memory and CPUs are shared: one file at a time.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
