@@ -53,7 +53,7 @@ async function check(pool: string, flags: { repair?: boolean; json?: boolean }, 
 export function addCheckCommand(program: Command, outcome: Outcome): void {
   program
     .command("check")
-    .summary("validate a pool; exit codes of fsck(8)")
+    .summary("validate a pool (fsck's exit codes)")
     .description("Validates a pool that is not mounted. Exit code 0: clean, 4: errors, 8: could not look, 16: usage.")
     .usage("POOL [options]")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")

@@ -89,10 +89,10 @@ async function useFiles(parts: Parts, place: Place, dataBytes: number, report: R
   const count = Math.floor(dataBytes / MIB);
   const copy = ["if=/dev/urandom", `of=${file}`, "bs=1M", `count=${count}`, "status=none"];
   await runOk("write a file", "dd", copy, limits);
-  await runOk("sync", "sync", ["-f", place.files], limits);
+  await systems.syncFileSystem(place.files, signal);
   const full = await report(`write ${formatBytes(count * MIB)}, sync`);
   await runOk("delete the file", "rm", [file], limits);
-  await runOk("sync", "sync", ["-f", place.files], limits);
+  await systems.syncFileSystem(place.files, signal);
   await report("delete it, sync");
   await systems.trimFileSystem(place.files, signal);
   return { full, trimmed: await report("fstrim") };
@@ -147,7 +147,7 @@ async function demo(flags: { size: string }): Promise<void> {
 export function addDemoCommand(program: Command): void {
   program
     .command("demo")
-    .summary("show the whole life of a disk, with figures; leaves nothing behind")
+    .summary("the life of a disk, with figures")
     .description(
       "Makes a disk in a temporary place, fills it, deletes, trims, and shows what memory it takes. Needs root.",
     )

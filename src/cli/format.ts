@@ -58,7 +58,7 @@ async function format(pool: string, flags: FormatFlags): Promise<void> {
 export function addFormatCommand(program: Command): void {
   program
     .command("format")
-    .summary("make a pool of a file, a directory or a device")
+    .summary("make a pool of a file or directory")
     .description("Makes a pool of POOL. What is recognised there is not destroyed without --force.")
     .usage("POOL [options]")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")

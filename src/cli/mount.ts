@@ -50,7 +50,7 @@ const collect = (value: string, previous: string[] | undefined): string[] => [..
 export function addMountCommand(program: Command, outcome: Outcome): void {
   program
     .command("mount")
-    .summary("mount a pool: MOUNTPOINT gets one sparse file, disk")
+    .summary("mount a pool: one sparse file, disk")
     .description("Mounts a pool. MOUNTPOINT then holds one sparse file, disk, for losetup, mkfs or a virtual machine.")
     .usage("[POOL] MOUNTPOINT [options]")
     .argument("[pool]", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")

@@ -36,6 +36,8 @@ export function buildProgram(outcome: Outcome): Command {
     .version(`kmemfs ${version()}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help, also for a command")
     .addHelpText("after", EXAMPLE)
+    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
+    .helpCommand(false)
     .showSuggestionAfterError(true);
   addUpCommand(program);
   addDownCommand(program);
@@ -71,7 +73,7 @@ export function withCommand(program: Command, args: readonly string[]): string[]
   const first = args[at];
   if (first === undefined || TOP_LEVEL_FLAGS.has(first)) return [...args];
   const commands = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
-  if ([...commands, "help"].includes(first)) return [first, ...args.toSpliced(at, 1)];
+  if (commands.includes(first)) return [first, ...args.toSpliced(at, 1)];
   const alone = args.every((arg, i) => i === at || arg.startsWith("-"));
   if (alone && /^[a-z]+$/.test(first) && !exists(first)) {
     throw new UserError(first, "neither a command nor a directory", { cure: "kmemfs --help", exitCode: 2 });

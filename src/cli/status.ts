@@ -76,7 +76,7 @@ async function status(mountpoint: string | undefined, flags: StatusFlags): Promi
 export function addStatusCommand(program: Command): void {
   program
     .command("status")
-    .summary("show the mounts and what memory they use")
+    .summary("show mounts and what memory they use")
     .description("Shows the mounts, or the one on MOUNTPOINT: what the file holds and what the pool uses.")
     .usage("[MOUNTPOINT] [options]")
     .argument("[mountpoint]", "where the disk is mounted; without it all mounts are shown")

@@ -47,7 +47,7 @@ async function trim(mountpoint: string): Promise<void> {
 export function addTrimCommand(program: Command): void {
   program
     .command("trim")
-    .summary("fstrim: give the memory of deleted files back")
+    .summary("give the memory of deleted files back")
     .description("Runs fstrim on the file systems of a disk and shows the memory before and after. Needs root.")
     .usage("MOUNTPOINT")
     .argument("<mountpoint>", "where the file system or the disk is mounted")

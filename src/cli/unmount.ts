@@ -62,7 +62,7 @@ export function addUnmountCommand(program: Command): void {
   program
     .command("unmount")
     .alias("umount")
-    .summary("end a mount; what still uses it is named")
+    .summary("end a mount that nothing uses")
     .description("Ends a mount that nothing uses any more; what still does is named.")
     .usage("MOUNTPOINT [--force]")
     .argument("<mountpoint>", "where the disk is mounted")

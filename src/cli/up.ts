@@ -102,7 +102,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
 export function addUpCommand(program: Command): void {
   program
     .command("up")
-    .summary("make a disk: mount, losetup, mkfs if blank, mount")
+    .summary("make a disk with a file system")
     .description("Makes a disk with a file system on MOUNTPOINT. A pool that has a file system keeps it. Needs root.")
     .usage("MOUNTPOINT [options]")
     .argument("<mountpoint>", "an empty directory for the file system")

@@ -1,5 +1,6 @@
 /** What a disk costs at a moment: three figures that people compare. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { MIB } from "../../base/units.js";
 import { findMount } from "../../daemon/client.js";
 import type { MountStatus } from "../../daemon/status.js";
 import { memoryFree } from "../../linux/proc.js";
@@ -26,7 +27,9 @@ export const FIGURE_COLUMNS: readonly Column[] = [
 ];
 
 export function figureCells(figures: Figures): string[] {
-  return [figures.fileBytes, figures.poolBytes, figures.availableBytes].map(formatBytes);
+  // Always MiB: in GiB the machine's figure would hide what the disk changes.
+  const available = `${(figures.availableBytes / MIB).toFixed(1)} MiB`;
+  return [formatBytes(figures.fileBytes), formatBytes(figures.poolBytes), available];
 }
 
 export function figuresOf(status: MountStatus): Figures {

@@ -98,7 +98,16 @@ export async function unmountFileSystem(directory: string): Promise<void> {
   await runOk(`umount ${directory}`, "umount", [directory], { timeoutMs: MOUNT_TIMEOUT_MS });
 }
 
-/** Discards what `directory`'s file system does not use; returns fstrim's own words. */
+export async function syncFileSystem(directory: string, signal?: AbortSignal): Promise<void> {
+  await runOk(`sync ${directory}`, "sync", ["-f", directory], { timeoutMs: TRIM_TIMEOUT_MS, signal });
+}
+
+/**
+ * Discards what `directory`'s file system does not use; returns fstrim's own
+ * words. The blocks of a file deleted just now are free only once that is
+ * committed (ext4's journal, btrfs' transaction), so the file system is synced first.
+ */
 export async function trimFileSystem(directory: string, signal?: AbortSignal): Promise<string> {
+  await syncFileSystem(directory, signal);
   return runOk(`trim ${directory}`, "fstrim", ["-v", directory], { timeoutMs: TRIM_TIMEOUT_MS, signal });
 }

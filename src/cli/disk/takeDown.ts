@@ -33,14 +33,19 @@ export function removePrivateDirectory(fuseDirectory: string): void {
   }
 }
 
-async function unmountAgain(what: string, mounts: readonly MountEntry[], undo: UndoStack): Promise<void> {
+async function unmountAll(
+  what: string,
+  disk: MountStatus,
+  mounts: readonly MountEntry[],
+  undo: UndoStack,
+): Promise<void> {
   for (const mount of mounts) {
     try {
       await unmountFileSystem(mount.mountpoint);
     } catch (error) {
       const holders = holdersOfMount(mount.mountpoint);
       if (holders.length === 0) throw error;
-      throw busy(what, [`${mount.mountpoint} is used by ${describeHolders(holders)}`], cureFor(mount.mountpoint));
+      throw busy(what, [`${mount.mountpoint} is used by ${describeHolders(holders)}`], cureFor(disk));
     }
     undo.push(`mount ${mount.mountpoint} again`, () => {
       if (mount.root !== "/") throw new Error("a bind mount or subvolume is not mounted again");
@@ -49,8 +54,8 @@ async function unmountAgain(what: string, mounts: readonly MountEntry[], undo: U
   }
 }
 
-function cureFor(path: string): string {
-  return `end these, or move them away from there: fuser -vm ${quote(path)}`;
+function cureFor(disk: MountStatus): string {
+  return `end or move away what is named, then kmemfs down ${quote(disk.mountpoint)}`;
 }
 
 /** Takes `disk` down; returns what was done, a line each. @throws UserError naming who holds it */
@@ -65,11 +70,11 @@ export async function takeDown(disk: MountStatus): Promise<string[]> {
     });
   }
   const blockers = [...mounts.flatMap((mount) => mountBlockers(mount, mounts)), ...loops.flatMap(deviceBlockers)];
-  if (blockers.length > 0) throw busy(what, blockers, cureFor(mounts[0]?.mountpoint ?? loops[0] ?? disk.file));
+  if (blockers.length > 0) throw busy(what, blockers, cureFor(disk));
 
   const done: string[] = [];
   await allOrNothing(async (undo) => {
-    await unmountAgain(what, mounts, undo);
+    await unmountAll(what, disk, mounts, undo);
     done.push(...mounts.map((mount) => `unmounted ${mount.mountpoint}`));
     for (const loop of loops) {
       await detachLoop(loop, disk.file);
