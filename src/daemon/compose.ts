@@ -6,7 +6,7 @@ import { Attributes } from "../fuse/attributes.js";
 import { Exchange, REPLY_BYTES } from "../fuse/exchange.js";
 import { FileSystem } from "../fuse/fileSystem.js";
 import { MAX_TRANSFER_BYTES, REQUEST_BYTES } from "../fuse/init.js";
-import { type MemoryMapping } from "../linux/backing.js";
+import type { MemoryMapping } from "../linux/backing.js";
 import { allocateBuffer, zeroRegion } from "../linux/buffers.js";
 import { FuseChannel } from "../linux/fuseDevice.js";
 import { attachMemory } from "../linux/memory.js";

@@ -79,7 +79,9 @@ export function callControl(path: string, method: "GET" | "POST", url: string, t
         else reject(errorFromBody(body as ErrorBody));
       });
     });
-    outgoing.on("timeout", () => outgoing.destroy(new UserError(path, "the holder does not answer", { code: "ETIMEDOUT" })));
+    outgoing.on("timeout", () =>
+      outgoing.destroy(new UserError(path, "the holder does not answer", { code: "ETIMEDOUT" })),
+    );
     outgoing.on("error", reject);
     outgoing.end();
   });

@@ -146,10 +146,14 @@ class Holder {
     const { directory } = this.session;
     const errno = unmountDirectory(directory);
     if (errno !== 0 && !force) {
-      throw new UserError(`unmount ${this.options.mountpoint}`, errno === EBUSY ? "still in use" : "the kernel refused it", {
-        code: errnoName(errno),
-        cure: `kmemfs down ${this.options.mountpoint}`,
-      });
+      throw new UserError(
+        `unmount ${this.options.mountpoint}`,
+        errno === EBUSY ? "still in use" : "the kernel refused it",
+        {
+          code: errnoName(errno),
+          cure: `kmemfs down ${this.options.mountpoint}`,
+        },
+      );
     }
     if (errno !== 0) abortSession(this.session);
     this.endWithinDeadline();
@@ -158,7 +162,10 @@ class Holder {
   /** The server closes the pool by itself when the session is over; a hung one is not waited for. */
   private endWithinDeadline(): void {
     setTimeout(() => {
-      this.log.error({ mountpoint: this.options.mountpoint }, "the server did not close the pool in time and is killed");
+      this.log.error(
+        { mountpoint: this.options.mountpoint },
+        "the server did not close the pool in time and is killed",
+      );
       this.server.kill("SIGKILL");
     }, CLOSE_DEADLINE_MS).unref();
   }

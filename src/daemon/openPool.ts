@@ -45,7 +45,8 @@ interface Plan {
  * @throws UserError for sizes that contradict each other
  */
 export function planPool(request: SizeRequest, pageCount?: number): Plan {
-  const pages = pageCount ?? (request.poolSizeBytes === undefined ? undefined : bytesToPagesFloor(request.poolSizeBytes));
+  const pages =
+    pageCount ?? (request.poolSizeBytes === undefined ? undefined : bytesToPagesFloor(request.poolSizeBytes));
   if (request.sizeBytes === undefined && request.maxSizeBytes === undefined && pages !== undefined) {
     const geometry = seedGeometry(pages);
     return { geometry, blocks: geometry.maxBlocks };
@@ -136,7 +137,10 @@ export function formatPath(options: FormatOptions): OpenedPool {
   const stat = lstatSync(options.path, { throwIfNoEntry: false });
   if (stat === undefined) {
     if (options.sizeBytes === undefined && options.poolSizeBytes === undefined && options.maxSizeBytes === undefined) {
-      throw new UserError(options.path, "does not exist, and no size is given", { code: "ENOENT", cure: "--size SIZE" });
+      throw new UserError(options.path, "does not exist, and no size is given", {
+        code: "ENOENT",
+        cure: "--size SIZE",
+      });
     }
     const plan = planPool(options);
     const backing = options.split ? createDirectory(options.path, plan) : createFile(options.path, plan);

@@ -5,7 +5,7 @@ import { closeBacking, mapBacking, openBacking, readMetadata, unmapBacking } fro
 import { attachMemory } from "../linux/memory.js";
 import { checkPool as checkMemory, type CheckReport as PoolReport } from "../pool/check.js";
 import { formatUuid, labelBytes } from "../pool/superblock.js";
-import { formatPath, type FormatOptions } from "./openPool.js";
+import { type FormatOptions, formatPath } from "./openPool.js";
 
 export interface FormatResult {
   readonly path: string;
@@ -40,10 +40,13 @@ export async function checkPool(path: string): Promise<CheckReport> {
   try {
     const page = readMetadata(backing, 0, PAGE_BYTES);
     if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });
-    return { path, ...checkMemory(page, backing.pageCount, (metadataPages) => {
-      const mapping = mapBacking(backing, metadataPages);
-      return { memory: attachMemory(mapping), close: () => unmapBacking(mapping) };
-    }) };
+    return {
+      path,
+      ...checkMemory(page, backing.pageCount, (metadataPages) => {
+        const mapping = mapBacking(backing, metadataPages);
+        return { memory: attachMemory(mapping), close: () => unmapBacking(mapping) };
+      }),
+    };
   } finally {
     closeBacking(backing);
   }

@@ -6,16 +6,16 @@
 import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { UserError } from "../base/errors.js";
+import { PAGE_BYTES } from "../base/units.js";
 import { mapBacking, readMetadata } from "../linux/backing.js";
 import { attachMemory } from "../linux/memory.js";
 import { mapShared, prepareIoProcess } from "../linux/process.js";
-import { PAGE_BYTES } from "../base/units.js";
-import { closePool, probePool } from "../pool/probe.js";
 import type { Pool } from "../pool/pool.js";
+import { closePool, probePool } from "../pool/probe.js";
 import { allocateShared } from "../pool/shared.js";
 import { decode } from "../pool/superblock.js";
 import { type FromServer, SESSION_FD } from "./serverProcess.js";
-import { readFacts, type ServerFacts, SESSION_BYTES, viewSession } from "./sessionMemory.js";
+import { readFacts, SESSION_BYTES, type ServerFacts, viewSession } from "./sessionMemory.js";
 import type { WorkerInput } from "./worker.js";
 
 /** How often limbo is looked after when no request does it. */

@@ -9,7 +9,6 @@ export const FUSE_KERNEL_VERSION = 7;
 export const FUSE_KERNEL_MINOR_VERSION = 45;
 /** Oldest protocol that has what we answer: MAX_PAGES came with 7.28 (Linux 4.20). */
 export const OLDEST_MINOR = 28;
-export const FUSE_ROOT_ID = 1;
 
 export const fuse_in_header = struct("fuse_in_header", 40, {
   len: "u32",
@@ -255,7 +254,6 @@ export const FATTR_ATIME = 1 << 4;
 export const FATTR_MTIME = 1 << 5;
 export const FATTR_ATIME_NOW = 1 << 7;
 export const FATTR_MTIME_NOW = 1 << 8;
-export const FATTR_CTIME = 1 << 10;
 
 /** open(2), fallocate(2) and lseek(2), asm-generic. */
 export const O_ACCMODE = 3;

@@ -28,7 +28,9 @@ interface EntryWriter {
  */
 export function readDirectory(exchange: Exchange, writer: EntryWriter | null): number {
   const sizeBytes = exchange.u32(abi.fuse_read_in.word.size);
-  const first = exchange.isHuge(abi.fuse_read_in.word.offset) ? entries.length : exchange.u64(abi.fuse_read_in.word.offset);
+  const first = exchange.isHuge(abi.fuse_read_in.word.offset)
+    ? entries.length
+    : exchange.u64(abi.fuse_read_in.word.offset);
   let used = 0;
   for (let i = first; i < entries.length; i++) {
     const entry = entries[i];

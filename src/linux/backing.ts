@@ -76,7 +76,8 @@ function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, sysfs: DaxS
     dataBytes: 0,
     pageCount: metaBytes / PAGE_BYTES,
     grainPages: 1,
-    durable: true,
+    // Its contents survive power loss only once CPU caches are written back, which this version does not do.
+    durable: false,
     canPunch: false,
     mapAlignBytes: alignBytes,
     readOnly,

@@ -24,9 +24,7 @@ type FdAddressLengthOffset = (fd: number, address: Address, lengthBytes: number,
 
 const c_read = bind<FdAddressLength>("int64_t read(int fd, uint64_t buf, uint64_t count)");
 const c_write = bind<FdAddressLength>("int64_t write(int fd, uint64_t buf, uint64_t count)");
-const c_readv = bind<FdAddressLength>("int64_t readv(int fd, uint64_t iov, int iovcnt)");
 const c_writev = bind<FdAddressLength>("int64_t writev(int fd, uint64_t iov, int iovcnt)");
-const c_pread = bind<FdAddressLengthOffset>("int64_t pread(int fd, uint64_t buf, uint64_t count, int64_t offset)");
 const c_pwrite = bind<FdAddressLengthOffset>("int64_t pwrite(int fd, uint64_t buf, uint64_t count, int64_t offset)");
 const c_pwritev = bind<FdAddressLengthOffset>("int64_t pwritev(int fd, uint64_t iov, int iovcnt, int64_t offset)");
 const c_memcpy = bind<(to: Address, from: Address, lengthBytes: number) => number>(
@@ -42,15 +40,11 @@ const c_fallocate = bind<(fd: number, mode: number, offset: number, lengthBytes:
   "int fallocate(int fd, int mode, int64_t offset, int64_t len)",
 );
 const c_fdatasync = bind<(fd: number) => number>("int fdatasync(int fd)");
-const c_fsync = bind<(fd: number) => number>("int fsync(int fd)");
 
 // The data path. Data behind the addresses must stay mapped for the call only.
 export const read: FdAddressLength = (fd, address, lengthBytes) => checked(c_read(fd, address, lengthBytes));
 export const write: FdAddressLength = (fd, address, lengthBytes) => checked(c_write(fd, address, lengthBytes));
-export const readv: FdAddressLength = (fd, iovec, iovecCount) => checked(c_readv(fd, iovec, iovecCount));
 export const writev: FdAddressLength = (fd, iovec, iovecCount) => checked(c_writev(fd, iovec, iovecCount));
-export const pread: FdAddressLengthOffset = (fd, address, lengthBytes, offset) =>
-  checked(c_pread(fd, address, lengthBytes, offset));
 export const pwrite: FdAddressLengthOffset = (fd, address, lengthBytes, offset) =>
   checked(c_pwrite(fd, address, lengthBytes, offset));
 export const pwritev: FdAddressLengthOffset = (fd, iovec, iovecCount, offset) =>
@@ -59,7 +53,6 @@ export const fallocate = (fd: number, mode: number, offset: number, lengthBytes:
   checked(c_fallocate(fd, mode, offset, lengthBytes));
 export const lseek = (fd: number, offset: number, whence: number): number => checked(c_lseek(fd, offset, whence));
 export const fdatasync = (fd: number): number => checked(c_fdatasync(fd));
-export const fsync = (fd: number): number => checked(c_fsync(fd));
 
 /** Copies without a check: both ranges must hold memory, or the process dies of SIGBUS or SIGSEGV. */
 export function memcpy(to: Address, from: Address, lengthBytes: number): void {

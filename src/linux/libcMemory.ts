@@ -11,9 +11,7 @@ const c_mmap = library.func(
 );
 const c_munmap = library.func("int munmap(uint64_t addr, uint64_t length)");
 const c_madvise = library.func("int madvise(uint64_t addr, uint64_t length, int advice)");
-const c_msync = library.func("int msync(uint64_t addr, uint64_t length, int flags)");
 const c_mlock = library.func("int mlock(uint64_t addr, uint64_t length)");
-const c_mlockall = library.func("int mlockall(int flags)");
 
 /** @returns the address, or -errno (a user address is never negative). */
 export function mmap(
@@ -31,10 +29,7 @@ export function mmap(
 export const munmap = (address: Address, lengthBytes: number): number => checked(c_munmap(address, lengthBytes));
 export const madvise = (address: Address, lengthBytes: number, advice: number): number =>
   checked(c_madvise(address, lengthBytes, advice));
-export const msync = (address: Address, lengthBytes: number, flags: number): number =>
-  checked(c_msync(address, lengthBytes, flags));
 export const mlock = (address: Address, lengthBytes: number): number => checked(c_mlock(address, lengthBytes));
-export const mlockall = (flags: number): number => checked(c_mlockall(flags));
 
 /**
  * An ArrayBuffer on mapped memory. Views of one address in several isolates

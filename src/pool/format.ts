@@ -47,21 +47,11 @@ export function formatPool(memory: Memory, request: FormatRequest): void {
   must(memory.populate(0, 1), "superblock");
   wipeSuperblock(memory);
   must(writeSuperblock(memory, { ...base, generation: 1, state: STATE_FORMATTING }), "superblock");
-  must(releaseHeld(memory, 1, geometry.firstDataPage), "index");
-  must(releaseHeld(memory, geometry.firstDataPage, geometry.pageCount), "data");
+  must(memory.release(1, geometry.indexPages), "index");
+  must(memory.release(geometry.firstDataPage, geometry.dataPages), "data");
   if (request.full) mapWhole(memory, geometry, request.blocks);
   must(memory.sync(), "pool");
   must(writeSuperblock(memory, { ...base, generation: 2, state: STATE_CLEAN }), "superblock");
-}
-
-function releaseHeld(memory: Memory, from: number, end: number): Errno {
-  for (let page = memory.nextHeld(from, end); page < end; ) {
-    const heldEnd = memory.nextUnheld(page, end);
-    const errno = memory.release(page, heldEnd - page);
-    if (errno !== 0) return errno;
-    page = memory.nextHeld(heldEnd, end);
-  }
-  return 0;
 }
 
 /** Memory first, entries after: an entry never names a page that could not be had. */

@@ -213,7 +213,7 @@ describe("device DAX", () => {
         kind: "devdax",
         layout: "single",
         pageCount: 1536,
-        durable: true,
+        durable: false,
         canPunch: false,
       });
       expect(facts.mapAlignBytes).toBe(2097152);
