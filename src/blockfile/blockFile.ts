@@ -181,7 +181,7 @@ export class BlockFile {
     const oldBlocks = this.pool.blocks;
     // A smaller file is empty behind its end before the media says that it is smaller.
     if (blocks < oldBlocks) {
-      const errno = this.discardBlocks(blocks, oldBlocks);
+      const errno = this.discardBlocks(blocks, oldBlocks) || -this.pool.flush();
       if (errno !== 0) return errno;
     }
     return -this.pool.resize(blocks);

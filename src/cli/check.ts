@@ -17,11 +17,12 @@ const FSCK_OPERATIONAL = 8;
 const MAX_PRINTED = 20;
 
 export function reportLines(report: CheckReport): string[] {
-  const lines = report.findings.slice(0, MAX_PRINTED).map((finding) => `${finding.kind}: ${finding.message}`);
+  const lines = report.findings.slice(0, MAX_PRINTED).map((finding) => finding.message);
   const more = report.findings.length - lines.length;
   if (more > 0) lines.push(`and ${more} more`);
   const used = formatBytes(pagesToBytes(report.usedPages));
-  const verdict = report.findings.length === 0 ? "no errors" : `${report.findings.length} errors`;
+  const count = report.findings.length;
+  const verdict = count === 0 ? "no errors" : count === 1 ? "1 error" : `${count} errors`;
   lines.push(`${report.path}: ${report.state}, ${used} used, ${verdict}`);
   return lines;
 }

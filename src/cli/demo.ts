@@ -5,12 +5,12 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { MIB } from "../base/units.js";
+import { allOrNothing, interruptible, type UndoStack } from "../daemon/disk/undo.js";
 import { memoryFree } from "../linux/proc.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
 import { type Column, formatRow, printLine } from "./print.js";
 import { requireRoot } from "./root.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
-import { allOrNothing, interruptible, type UndoStack } from "./undo.js";
 
 const MIN_BYTES = 64 * MIB;
 const DATA_TIMEOUT_MS = 600_000;
@@ -18,10 +18,10 @@ const DATA_TIMEOUT_MS = 600_000;
 async function loadParts() {
   const [client, figures, systems, loops, { runOk }] = await Promise.all([
     import("../daemon/client.js"),
-    import("./disk/figures.js"),
-    import("./disk/fileSystem.js"),
-    import("./disk/loop.js"),
-    import("./run.js"),
+    import("./figures.js"),
+    import("../daemon/disk/fileSystem.js"),
+    import("../daemon/disk/loop.js"),
+    import("../daemon/disk/command.js"),
   ]);
   return { client, figures, systems, loops, runOk };
 }

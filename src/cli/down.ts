@@ -1,15 +1,21 @@
 /** `kmemfs down MOUNTPOINT`: the reverse of `up`, in the safe order. */
 import type { Command } from "commander";
+import { interruptible } from "../daemon/disk/undo.js";
 import { printLine } from "./print.js";
-import { interruptible } from "./undo.js";
 
 async function down(mountpoint: string): Promise<void> {
-  const [{ requireDisk }, { takeDown }] = await Promise.all([import("./disk/find.js"), import("./disk/takeDown.js")]);
-  const disk = await requireDisk("down", mountpoint);
+  const [find, { takeDown, takeDownDead }] = await Promise.all([import("./findDisk.js"), import("./takeDown.js")]);
+  const disk = await find.findDisk(mountpoint);
+  const dead = disk === null ? find.findDead(mountpoint) : null;
+  if (disk === null && dead === null) throw find.noDisk("down", mountpoint);
   // Called from inside the file system, this process would hold it itself.
   process.chdir("/");
   // Half a tear-down helps nobody: a signal during it changes nothing, as each step has its time limit.
-  for (const line of await interruptible("down", () => takeDown(disk))) printLine(line);
+  const lines = await interruptible("down", async () => {
+    if (disk !== null) return takeDown(disk);
+    return dead === null ? [] : takeDownDead(dead);
+  });
+  for (const line of lines) printLine(line);
 }
 
 export function addDownCommand(program: Command): void {

@@ -1,10 +1,11 @@
 /** `kmemfs mount [POOL] MOUNTPOINT`, and what it shares with mount(8)'s helper. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { absolutePath, quote } from "../daemon/disk/paths.js";
 import type { MountOptions } from "../daemon/options.js";
 import { readMounts } from "../linux/proc.js";
 import { type Caller, currentCaller, type MountWords, parseOptionList, toMountOptions } from "./mountOptions.js";
-import { absolutePath, checkMountpoint, quote } from "./mountpoint.js";
+import { checkMountpoint } from "./mountpoint.js";
 import type { Outcome } from "./outcome.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";

@@ -4,40 +4,8 @@
  * touched: its server may be dead or stuck, and stat on it would hang.
  */
 import { accessSync, constants, lstatSync, readdirSync, realpathSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../base/errors.js";
-
-/** The part of a line of /proc/self/mountinfo that is needed here. */
-export interface MountedAt {
-  readonly mountpoint: string;
-  readonly fsType: string;
-}
-
-export const KMEMFS_TYPES: ReadonlySet<string> = new Set(["fuse.kmemfs", "kmemfs"]);
-
-/** An argument as the shell needs it. */
-export function quote(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-/**
- * `path` absolute, with the symlinks of its parent resolved. The last
- * component stays as it is, so that nothing looks into what is mounted there.
- */
-export function absolutePath(path: string, directory: string): string {
-  const lexical = resolve(directory, path);
-  if (lexical === "/") return lexical;
-  try {
-    return join(realpathSync.native(dirname(lexical)), basename(lexical));
-  } catch {
-    return lexical;
-  }
-}
-
-/** The topmost mount at `path`, or null. */
-export function mountAt<M extends MountedAt>(path: string, mounts: readonly M[]): M | null {
-  return mounts.filter((mount) => mount.mountpoint === path).at(-1) ?? null;
-}
+import { KMEMFS_TYPES, type MountedAt, mountAt, quote } from "../daemon/disk/paths.js";
 
 function refuseUnreachable(what: string, path: string, error: unknown): never {
   const code = (error as NodeJS.ErrnoException).code ?? "EIO";
@@ -45,7 +13,7 @@ function refuseUnreachable(what: string, path: string, error: unknown): never {
     throw new UserError(what, "no such directory", { code, cure: `mkdir -p ${quote(path)}` });
   }
   if (code === "EACCES" || code === "EPERM") {
-    throw new UserError(what, "you may not look into it", { code, cure: "a directory of your own, or as root" });
+    throw new UserError(what, "you may not use this directory", { code, cure: "a directory of your own, or as root" });
   }
   if (code === "ENOTCONN") {
     throw new UserError(what, "a dead mount is in the way", { code, cure: `umount -l ${quote(path)}` });

@@ -72,6 +72,7 @@ export function withCommand(program: Command, args: readonly string[]): string[]
   const at = args.findIndex((arg) => arg !== "--debug");
   const first = args[at];
   if (first === undefined || TOP_LEVEL_FLAGS.has(first)) return [...args];
+  if (first === "help") return [...args.slice(at + 1, at + 2), "--help"];
   const commands = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
   if (commands.includes(first)) return [first, ...args.toSpliced(at, 1)];
   const alone = args.every((arg, i) => i === at || arg.startsWith("-"));

@@ -1,8 +1,9 @@
 /** `kmemfs status [MOUNTPOINT] [-J] [-b]`. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
 import type { MountStatus } from "../daemon/status.js";
-import { absolutePath } from "./mountpoint.js";
+import { readMounts } from "../linux/proc.js";
 import { type Column, formatTable, printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
@@ -53,6 +54,17 @@ export function statusNotes(mount: MountStatus): string[] {
   return notes;
 }
 
+function notFound(path: string): UserError {
+  const what = `status ${path}`;
+  if (!KMEMFS_TYPES.has(mountAt(path, readMounts())?.fsType ?? "")) {
+    return new UserError(what, "not a kmemfs mount", { cure: "kmemfs status" });
+  }
+  return new UserError(what, "nobody serves it any more, or it is another user's", {
+    code: "ENOTCONN",
+    cure: `kmemfs down ${quote(path)}`,
+  });
+}
+
 async function status(mountpoint: string | undefined, flags: StatusFlags): Promise<void> {
   const client = await import("../daemon/client.js");
   let mounts: readonly MountStatus[];
@@ -61,7 +73,7 @@ async function status(mountpoint: string | undefined, flags: StatusFlags): Promi
   } else {
     const path = absolutePath(mountpoint, process.cwd());
     const found = await client.findMount(path);
-    if (found === null) throw new UserError(`status ${path}`, "not a kmemfs mount", { cure: "kmemfs status" });
+    if (found === null) throw notFound(path);
     mounts = [found];
   }
   if (flags.json) {

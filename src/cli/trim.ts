@@ -1,12 +1,12 @@
 /** `kmemfs trim MOUNTPOINT`: fstrim, with the memory before and after. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { quote } from "../daemon/disk/paths.js";
+import { interruptible } from "../daemon/disk/undo.js";
 import type { MountEntry } from "../linux/proc.js";
-import { quote } from "./mountpoint.js";
 import { formatTable, printLine } from "./print.js";
 import { requireRoot } from "./root.js";
 import { formatBytes } from "./sizes.js";
-import { interruptible } from "./undo.js";
 
 /** One mount a file system: its whole tree where that is mounted. */
 function oneEach(mounts: readonly MountEntry[]): MountEntry[] {
@@ -16,11 +16,12 @@ function oneEach(mounts: readonly MountEntry[]): MountEntry[] {
 }
 
 async function trim(mountpoint: string): Promise<void> {
-  const [{ requireDisk, mountsOn }, { loopsOn }, { trimFileSystem }, figures] = await Promise.all([
-    import("./disk/find.js"),
-    import("./disk/loop.js"),
-    import("./disk/fileSystem.js"),
-    import("./disk/figures.js"),
+  const [{ requireDisk }, { mountsOn }, { loopsOn }, { trimFileSystem }, figures] = await Promise.all([
+    import("./findDisk.js"),
+    import("../daemon/disk/clearDisk.js"),
+    import("../daemon/disk/loop.js"),
+    import("../daemon/disk/fileSystem.js"),
+    import("./figures.js"),
   ]);
   const disk = await requireDisk("trim", mountpoint);
   const what = `trim ${disk.mountpoint}`;

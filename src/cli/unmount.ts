@@ -2,19 +2,20 @@
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { complaint, run } from "../daemon/disk/command.js";
+import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
 import type { MountStatus } from "../daemon/status.js";
 import { holdersOfMount, readMounts } from "../linux/proc.js";
-import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "./mountpoint.js";
-import { complaint, run } from "./run.js";
+import { printLine } from "./print.js";
 
 const DEADLINE_MS = 30_000;
 
 /** Refuses when a loop device or a process still has the file, naming them. */
 async function refuseInUse(what: string, disk: MountStatus): Promise<void> {
   const [{ mountsOn }, { busy, describeHolders }, { loopsOn }] = await Promise.all([
-    import("./disk/find.js"),
-    import("./disk/holders.js"),
-    import("./disk/loop.js"),
+    import("../daemon/disk/clearDisk.js"),
+    import("../daemon/disk/holders.js"),
+    import("../daemon/disk/loop.js"),
   ]);
   const directory = dirname(disk.file);
   const blockers = loopsOn(disk.file).map((loop) => {
@@ -55,7 +56,15 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
   const disk = await client.findMount(path);
   if (disk === null) return unmountDead(what, path, force);
   if (!force) await refuseInUse(what, disk);
+  const [{ loopsOn }, { mountsOn }] = await Promise.all([
+    import("../daemon/disk/loop.js"),
+    import("../daemon/disk/clearDisk.js"),
+  ]);
+  const loops = loopsOn(disk.file);
+  const orphans = mountsOn(loops).map((mount) => `umount ${quote(mount.mountpoint)}`);
   await client.stopMount(disk, { force, deadlineMs: DEADLINE_MS });
+  // Whoever was forced off still has a device that gives errors.
+  for (const command of [...orphans, ...loops.map((loop) => `losetup -d ${loop}`)]) printLine(`left to do: ${command}`);
 }
 
 export function addUnmountCommand(program: Command): void {

@@ -3,15 +3,16 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { FILE_SYSTEMS, type FileSystem } from "../daemon/disk/fileSystem.js";
+import { absolutePath, quote } from "../daemon/disk/paths.js";
+import { allOrNothing, interruptible } from "../daemon/disk/undo.js";
 import type { MountOptions } from "../daemon/options.js";
 import { readMounts } from "../linux/proc.js";
-import { FILE_SYSTEMS, type FileSystem } from "./disk/fileSystem.js";
 import { currentCaller, type MountWords, toMountOptions } from "./mountOptions.js";
-import { absolutePath, checkMountpoint, quote } from "./mountpoint.js";
+import { checkMountpoint } from "./mountpoint.js";
 import { printLine } from "./print.js";
 import { requireRoot } from "./root.js";
 import { formatBytes } from "./sizes.js";
-import { allOrNothing, interruptible } from "./undo.js";
 
 interface UpFlags extends MountWords {
   fs?: string;
@@ -47,15 +48,14 @@ interface Made {
 
 /** Every step of `up`, each undone when a later one fails. */
 async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal: AbortSignal): Promise<Made> {
-  const [client, loops, systems, { removePrivateDirectory }, { chooseFileSystem }] = await Promise.all([
+  const [client, loops, systems, { chooseFileSystem }] = await Promise.all([
     import("../daemon/client.js"),
-    import("./disk/loop.js"),
-    import("./disk/fileSystem.js"),
-    import("./disk/takeDown.js"),
-    import("./disk/choose.js"),
+    import("../daemon/disk/loop.js"),
+    import("../daemon/disk/fileSystem.js"),
+    import("../daemon/disk/choose.js"),
   ]);
   return allOrNothing(async (undo) => {
-    undo.push("private directory", async () => removePrivateDirectory(options.fuseDirectory));
+    undo.push("private directory", async () => client.removePrivateDirectory(options.fuseDirectory));
     checkMountpoint(`up ${options.mountpoint}`, options.fuseDirectory, readMounts());
     const disk = await client.startMount(options);
     undo.push("mount", () => client.stopMount(disk, { force: true, deadlineMs: 10_000 }));
@@ -78,19 +78,21 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   const wanted = parseFileSystem(fs);
   toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
   requireRoot(what, `kmemfs up ${quote(mountpointText)}`);
-  const [{ findDisk }, { diskDirectories }, client] = await Promise.all([
-    import("./disk/find.js"),
-    import("./disk/takeDown.js"),
-    import("../daemon/client.js"),
-  ]);
+  const [{ findDead, findDisk }, client] = await Promise.all([import("./findDisk.js"), import("../daemon/client.js")]);
   if ((await findDisk(mountpoint)) !== null) {
     throw new UserError(what, "a kmemfs disk is there already", {
       code: "EBUSY",
       cure: `kmemfs down ${quote(mountpoint)}`,
     });
   }
+  if (findDead(mountpoint) !== null) {
+    throw new UserError(what, "a disk that nobody serves any more is in the way", {
+      code: "ENOTCONN",
+      cure: `kmemfs down ${quote(mountpoint)}`,
+    });
+  }
   checkMountpoint(what, mountpoint, readMounts());
-  const fuseDirectory = makePrivateDirectory(diskDirectories(), client.diskId(mountpoint));
+  const fuseDirectory = makePrivateDirectory(client.diskDirectories(), client.diskId(mountpoint));
   const options = toMountOptions(pool, { mountpoint, fuseDirectory }, words, caller);
   const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
   const how = made.fresh ? "a new" : "the";

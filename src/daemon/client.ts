@@ -11,7 +11,7 @@ import type { MountOptions } from "./options.js";
 import { socketPath, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
-export { diskId, stateDirectory } from "./stateDirectory.js";
+export { diskDirectories, diskId, removePrivateDirectory } from "./stateDirectory.js";
 
 const STATUS_TIMEOUT_MS = 5_000;
 const STOP_POLL_MS = 20;

@@ -12,13 +12,13 @@ import { closeBacking } from "../linux/backing.js";
 import { unmountDirectory } from "../linux/mountFuse.js";
 import { prepareIoProcess, sharedMemory } from "../linux/process.js";
 import { listenForControl } from "./control.js";
+import { clearDiskByForce } from "./disk/clearDisk.js";
 import { type OpenedPool, openPool } from "./openPool.js";
 import type { MountOptions } from "./options.js";
-import { releaseDisk } from "./releaseDisk.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
 import { abortSession, closeSession, openSession, type Session } from "./session.js";
 import { SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
-import { makeStateDirectory, socketPath } from "./stateDirectory.js";
+import { makeStateDirectory, removePrivateDirectory, socketPath } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 import { buildStatus } from "./statusReport.js";
 
@@ -188,7 +188,8 @@ class Holder {
   private async takeDown(signal: string): Promise<void> {
     this.log.info({ mountpoint: this.options.mountpoint, signal }, "stopping");
     const { file } = this.status();
-    for (const line of await releaseDisk(file)) this.log.warn({ mountpoint: this.options.mountpoint }, line);
+    for (const line of await clearDiskByForce({ mountpoint: this.options.mountpoint, file }))
+      this.log.warn({ mountpoint: this.options.mountpoint }, line);
     await this.stop(true);
   }
 
@@ -198,5 +199,6 @@ class Holder {
     rmSync(this.socket, { force: true });
     closeSession(this.session);
     closeBacking(this.pool.backing);
+    removePrivateDirectory(this.options.fuseDirectory);
   }
 }

@@ -1,5 +1,5 @@
 /** Opens or makes the pool that a mount or a command was asked for. */
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { lstatSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { totalmem } from "node:os";
 import { MediaError, UserError } from "../base/errors.js";
@@ -195,12 +195,19 @@ function planExisting(backing: BackingFacts, options: FormatOptions): Plan {
 /** @throws UserError when the backing holds something that can be recognised, unless forced */
 function requireBlank(backing: BackingFacts, options: FormatOptions): void {
   if (options.force) return;
-  const found = hasMagic(readMetadata(backing, 0, PAGE_BYTES)) ? "a kmemfs pool" : looksLike(backing);
+  const found = contentOf(backing);
   if (found === null) return;
   throw new UserError(options.path, `holds ${found}`, {
     code: "EEXIST",
     cure: "--force, which destroys what is there",
   });
+}
+
+/** What is on a backing, as far as its beginning tells; null for zeros or holes. */
+function contentOf(backing: BackingFacts): string | null {
+  const start = readMetadata(backing, 0, Math.min(MIB, backing.metaBytes));
+  if (hasMagic(start)) return "a kmemfs pool";
+  return looksLike(backing) ?? (start.some((byte) => byte !== 0) ? "data that nothing recognises" : null);
 }
 
 function createFile(path: string, plan: Plan): BackingFacts {
@@ -229,7 +236,7 @@ function formatBacking(
       formatPool(attachMemory(mapping), {
         geometry,
         blocks: plan.blocks,
-        uuid: randomBytes(16),
+        uuid: Buffer.from(randomUUID().replaceAll("-", ""), "hex"),
         label: new TextEncoder().encode(options.label ?? ""),
         incompatible: backing.layout === "split" ? INCOMPATIBLE_SPLIT : 0,
         nowMs: Date.now(),

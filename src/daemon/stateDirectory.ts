@@ -1,7 +1,7 @@
 /** Where running mounts leave their control sockets: /run/kmemfs, for a user under XDG_RUNTIME_DIR. Mode 0700. */
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync, mkdirSync, rmdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { UserError } from "../base/errors.js";
 
 export function stateDirectory(): string {
@@ -43,4 +43,19 @@ export function socketPath(mountpoint: string): string {
 /** The one log of all holders in the background. */
 export function logPath(): string {
   return join(stateDirectory(), "kmemfs.log");
+}
+
+/** Where `up` puts the FUSE mounts that nobody needs to see. */
+export function diskDirectories(): string {
+  return join(stateDirectory(), "disks");
+}
+
+/** Removes the private directory of a disk made by `up`; leaves any other alone. */
+export function removePrivateDirectory(fuseDirectory: string): void {
+  if (dirname(fuseDirectory) !== diskDirectories()) return;
+  try {
+    rmdirSync(fuseDirectory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }

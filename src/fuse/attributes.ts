@@ -117,6 +117,10 @@ export class Attributes {
     return node === NODE_DISK ? S_IFREG | this.mode : S_IFDIR | 0o755;
   }
 
+  private get ctimeMs(): number {
+    return this.doubles[CTIME] * 1000 + this.doubles[CTIME + 1] / 1_000_000;
+  }
+
   private setTime(at: number, ms: number): void {
     this.doubles[at] = Math.floor(ms / 1000);
     this.doubles[at + 1] = (ms % 1000) * 1_000_000;
@@ -124,13 +128,13 @@ export class Attributes {
 
   /** @param time ATIME, MTIME or CTIME of the disk; -1 for the directory, which is as old as the mount */
   private putTime(to: Exchange, secondsAt: number, nanosecondsAt: number, time: number, changedMs: number): void {
-    const setMs = time === MTIME ? this.doubles[MTIME_SET_MS] : time === CTIME ? this.doubles[CTIME] * 1000 : Infinity;
+    const setMs = time === MTIME ? this.doubles[MTIME_SET_MS] : time === CTIME ? this.ctimeMs : Infinity;
     if (time === -1 || changedMs > setMs) {
       const ms = time === -1 ? this.doubles[MOUNTED_MS] : changedMs;
-      to.putU64(secondsAt, Math.floor(ms / 1000));
+      to.putSeconds(secondsAt, Math.floor(ms / 1000));
       to.putU32(nanosecondsAt, (ms % 1000) * 1_000_000);
     } else {
-      to.putU64(secondsAt, this.doubles[time]);
+      to.putSeconds(secondsAt, this.doubles[time]);
       to.putU32(nanosecondsAt, this.doubles[time + 1]);
     }
   }

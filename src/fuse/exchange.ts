@@ -77,6 +77,11 @@ export class Exchange {
     return readU64(this.words, IN_WORDS + word);
   }
 
+  /** The 64-bit field at word `word` of the body as seconds since the epoch, before which they are negative. */
+  seconds(word: number): number {
+    return (this.words[IN_WORDS + word] >>> 0) + this.words[IN_WORDS + word + 1] * 0x1_0000_0000;
+  }
+
   /** True when the high word of a 64-bit field is so large that it means a negative or absurd offset. */
   isHuge(word: number): boolean {
     return this.words[IN_WORDS + word + 1] >>> 0 >= 1 << 21;
@@ -143,6 +148,12 @@ export class Exchange {
 
   putU64(word: number, value: number): void {
     writeU64(this.reply, OUT_WORDS + word, value);
+  }
+
+  /** Seconds since the epoch, negative before it: two's complement. */
+  putSeconds(word: number, seconds: number): void {
+    this.reply[OUT_WORDS + word] = seconds | 0;
+    this.reply[OUT_WORDS + word + 1] = Math.floor(seconds / 0x1_0000_0000);
   }
 
   putU32(word: number, value: number): void {

@@ -19,6 +19,9 @@ import { DISK_NAME, NODE_DISK, NODE_ROOT } from "./nodes.js";
 /** The name never changes, so the kernel may keep it; attributes change without notice, so it may not. */
 const ENTRY_VALID_SECONDS = 3600;
 
+/** NAME_MAX, as statfs says. */
+const NAME_BYTES_MOST = 255;
+
 export interface FileSystemParts {
   readonly file: BlockFile;
   readonly attributes: Attributes;
@@ -50,6 +53,7 @@ export class FileSystem {
     const { exchange } = this;
     if (!exchange.hasName()) return -EINVAL;
     if (exchange.nodeid !== NODE_ROOT) return exchange.nodeid === NODE_DISK ? -ENOTDIR : -ENOENT;
+    if (exchange.bodyBytes > NAME_BYTES_MOST + 1) return -ENAMETOOLONG;
     if (!exchange.isName(DISK_NAME)) return -ENOENT;
     exchange.clearBody(abi.fuse_entry_out.sizeBytes);
     this.putEntry(0, NODE_DISK);
@@ -193,7 +197,7 @@ export class FileSystem {
     // Becomes the loop device's discard granularity.
     exchange.putU32(word.bsize, PAGE_BYTES);
     exchange.putU32(word.frsize, PAGE_BYTES);
-    exchange.putU32(word.namelen, 255);
+    exchange.putU32(word.namelen, NAME_BYTES_MOST);
     return abi.fuse_kstatfs.sizeBytes;
   }
 
@@ -270,12 +274,12 @@ export class FileSystem {
     const nowSeconds = Math.floor(nowMs / 1000);
     const nowNanoseconds = (nowMs % 1000) * 1_000_000;
     if ((valid & abi.FATTR_ATIME_NOW) !== 0) attributes.setAtime(nowSeconds, nowNanoseconds);
-    else if ((valid & abi.FATTR_ATIME) !== 0 && !exchange.isHuge(word.atime)) {
-      attributes.setAtime(exchange.u64(word.atime), exchange.u32(word.atimensec));
+    else if ((valid & abi.FATTR_ATIME) !== 0) {
+      attributes.setAtime(exchange.seconds(word.atime), exchange.u32(word.atimensec));
     }
     if ((valid & abi.FATTR_MTIME_NOW) !== 0) attributes.setMtime(nowSeconds, nowNanoseconds, nowMs);
-    else if ((valid & abi.FATTR_MTIME) !== 0 && !exchange.isHuge(word.mtime)) {
-      attributes.setMtime(exchange.u64(word.mtime), exchange.u32(word.mtimensec), nowMs);
+    else if ((valid & abi.FATTR_MTIME) !== 0) {
+      attributes.setMtime(exchange.seconds(word.mtime), exchange.u32(word.mtimensec), nowMs);
     }
     attributes.touchCtime(nowMs);
   }

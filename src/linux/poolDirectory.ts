@@ -67,7 +67,7 @@ function directoryFacts(metaFd: number, dataFd: number, path: string, readOnly: 
       code: "EOPNOTSUPP",
       cure: "use one file there",
     });
-  if (!readOnly) refuseWithoutPunch(dataFd, path, sizeFloor(dataFd), magic);
+  if (!readOnly) refuseWithoutPunch(dataFd, path, magic);
   const kind = kindOf(dataFd, magic, sizeFloor(dataFd), readOnly);
   return splitFacts({ kind, path, metaFd, dataFd, durable: kind === "file" || kind === "fsdax", readOnly });
 }

@@ -1,5 +1,5 @@
 /** A pool in one regular file: on a disk, a tmpfs, a hugetlbfs or a DAX file system. */
-import { closeSync, unlinkSync } from "node:fs";
+import { closeSync, fstatSync, unlinkSync } from "node:fs";
 import { EACCES, EEXIST, ENOENT, EOPNOTSUPP, EROFS, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES, pagesToBytes } from "../base/units.js";
@@ -51,7 +51,7 @@ export function fileFacts(fd: number, path: string, readOnly: boolean): BackingF
   const grainBytes = grainBytesOf(fd);
   const metaBytes = sizeFloor(fd, grainBytes);
   const kind = kindOf(fd, magic, metaBytes, readOnly);
-  if (!readOnly) refuseWithoutPunch(fd, path, metaBytes, magic);
+  if (!readOnly) refuseWithoutPunch(fd, path, magic);
   return {
     kind,
     path,
@@ -83,11 +83,12 @@ export function kindOf(fd: number, magic: number, lengthBytes: number, readOnly:
 
 /**
  * A hole punched past the end changes nothing, but says whether the file
- * system can: without it memory never comes back.
+ * system can: without it memory never comes back. Past the true end: the file
+ * may be anything, and its last page need not be whole.
  */
-export function refuseWithoutPunch(fd: number, path: string, lengthBytes: number, magic: number): void {
+export function refuseWithoutPunch(fd: number, path: string, magic: number): void {
   const grainBytes = grainBytesOf(fd);
-  const past = Math.ceil(lengthBytes / grainBytes) * grainBytes;
+  const past = Math.ceil(fstatSync(fd).size / grainBytes) * grainBytes;
   const result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, past, grainBytes);
   if (result !== -EOPNOTSUPP) return;
   throw new UserError(path, `its file system (type 0x${magic.toString(16)}) cannot punch holes`, {

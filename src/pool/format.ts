@@ -35,6 +35,7 @@ export function formatPool(memory: Memory, request: FormatRequest): void {
   if (request.label.length > LABEL_BYTES) {
     throw new UserError("label", `longer than ${LABEL_BYTES} bytes`, { code: "EINVAL", exitCode: 2 });
   }
+  if (request.full) requireRoomForWhole(geometry, request.blocks);
   const base: Omit<Superblock, "generation" | "state"> = {
     geometry,
     blocks: request.blocks,
@@ -54,12 +55,15 @@ export function formatPool(memory: Memory, request: FormatRequest): void {
   must(writeSuperblock(memory, { ...base, generation: 2, state: STATE_CLEAN }), "superblock");
 }
 
+/** @throws UserError before anything was changed */
+function requireRoomForWhole(geometry: Geometry, blocks: number): void {
+  if (blocks <= geometry.dataPages) return;
+  const reason = `a file of ${blocks} blocks does not fit whole into ${geometry.dataPages} pages`;
+  throw new UserError("format --full", reason, { code: "ENOSPC", cure: "a larger pool or a smaller --size" });
+}
+
 /** Memory first, entries after: an entry never names a page that could not be had. */
 function mapWhole(memory: Memory, geometry: Geometry, blocks: number): void {
-  if (blocks > geometry.dataPages) {
-    const reason = `a file of ${blocks} blocks does not fit whole into ${geometry.dataPages} pages`;
-    throw new UserError("format --full", reason, { code: "ENOSPC", cure: "a larger pool or a smaller --size" });
-  }
   must(memory.populate(geometry.firstDataPage, blocks), "data");
   must(memory.populate(1, Math.ceil(blocks / ENTRIES_PER_PAGE)), "index");
   for (let block = 0; block < blocks; block++) {

@@ -10,7 +10,7 @@
  * mutex. Ring positions count up modulo 2^32.
  */
 import type { Memory } from "../base/ports.js";
-import type { PageNo } from "../base/units.js";
+import type { Errno, PageNo } from "../base/units.js";
 import type { Account } from "./account.js";
 import type { Epochs } from "./epochs.js";
 import type { PageAllocator } from "./pageAllocator.js";
@@ -93,16 +93,27 @@ export class Limbo {
     }
     if (at === first) return 0;
     // The punches of a durable pool must be on the media before the pages hold something else.
-    if (this.memory.durable && this.memory.sync() !== 0) return 0;
+    if (this.memory.durable && this.syncQuietly() !== 0) return 0;
     let freed = 0;
     for (let run = first; run !== at; run = (run + 1) >>> 0) {
       const slot = slotOf(run);
       this.allocator.free(this.runs[slot] >>> 0, this.runs[slot + 1] >>> 0);
       freed += this.runs[slot + 1] >>> 0;
     }
-    Atomics.store(this.control, CONTROL.limboHead, at | 0);
+    // Account first: who finds limbo empty must also find the pages free, or a shortage is told that is none.
     this.account.pagesFreed(freed);
+    Atomics.store(this.control, CONTROL.limboHead, at | 0);
     return freed;
+  }
+
+  /**
+   * A sync that no flush asked for. The kernel tells of a failure only once
+   * (errseq_check_and_advance), so a failure is kept for the next flush to tell.
+   */
+  syncQuietly(): Errno {
+    const errno = this.memory.sync();
+    if (errno !== 0) Atomics.store(this.control, CONTROL.missedErrno, errno);
+    return errno;
   }
 
   private get synced(): number {

@@ -162,7 +162,13 @@ export class Pool {
     this.lock();
     try {
       const errno = updateSuperblock(this.memory, { blocks });
-      if (errno === 0) this.account.setBlocks(blocks);
+      if (errno === 0) {
+        this.account.setBlocks(blocks);
+        return 0;
+      }
+      // The new size stands in page 0 already and could reach the media later: entries beyond it would be refused.
+      updateSuperblock(this.memory, { blocks: this.blocks });
+      Atomics.store(this.control, CONTROL.missedErrno, errno);
       return errno;
     } catch {
       return EIO;
@@ -174,10 +180,17 @@ export class Pool {
   /** Everything stored before is on the media when this returns 0; what is not, stays dirty. */
   flush(): Errno {
     if (!this.memory.durable) return 0;
+    const errno = this.syncCleared();
+    const missed = Atomics.exchange(this.control, CONTROL.missedErrno, 0);
+    return errno === 0 ? missed : errno;
+  }
+
+  /** Puts everything on the media, cleared entries too, so that their pages may leave limbo. */
+  private syncCleared(): Errno {
     this.lock();
     const tail = this.limbo.tail;
     this.unlock();
-    const errno = this.memory.sync();
+    const errno = this.limbo.syncQuietly();
     if (errno !== 0) return errno;
     this.lock();
     this.limbo.markSynced(tail);
@@ -188,7 +201,7 @@ export class Pool {
   /** Lets limbo go as far as it may now; a durable pool's cleared entries go to the media first. */
   settle(): Errno {
     if (this.limbo.isEmpty()) return 0;
-    const errno = this.flush();
+    const errno = this.memory.durable ? this.syncCleared() : 0;
     if (errno !== 0) return errno;
     this.lock();
     this.limbo.drain();
@@ -219,7 +232,7 @@ export class Pool {
   private makeRoom(): void {
     if (this.memory.durable) {
       const tail = this.limbo.tail;
-      if (this.memory.sync() !== 0) return;
+      if (this.limbo.syncQuietly() !== 0) return;
       this.limbo.markSynced(tail);
     }
     const epoch = this.limbo.newestEpoch();
@@ -231,7 +244,13 @@ export class Pool {
   private holdClaimed(): Errno {
     const { claimedFirst, claimedCount } = this.allocator;
     const errno = this.allocator.holdGrains(claimedFirst, claimedCount);
-    if (errno !== 0) this.abandon(claimedFirst, claimedCount);
+    if (errno === 0) return 0;
+    // Not by way of limbo: there is no memory to give back, and zeroing it would need some.
+    this.lock();
+    this.account.pagesToLimbo(claimedCount);
+    this.allocator.free(claimedFirst, claimedCount);
+    this.account.pagesFreed(claimedCount);
+    this.unlock();
     return errno;
   }
 

@@ -42,10 +42,18 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
   return pool;
 }
 
-/** Closes a pool whose other threads have all ended: limbo goes, everything is flushed, the state becomes clean. */
+/**
+ * Closes a pool whose other threads have all ended: limbo goes, everything is
+ * flushed, and only then the state becomes clean. A pool that keeps pages which
+ * no entry names stays dirty, so that the next probe gives them back.
+ * @throws UserError when the pool stays dirty
+ */
 export function closePool(pool: Pool): void {
   pool.becomeSole();
   pool.relieve();
+  const errno = pool.flush();
+  if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+  if (pool.account.limbo > 0) throw new UserError("pool", "discarded pages cannot be given back", { code: "EIO" });
   writeState(pool.memory, STATE_CLEAN);
 }
 
@@ -78,6 +86,8 @@ function releaseStrays(memory: Memory, pool: Pool): void {
 function holdGrainsOfTaken(memory: Memory, pool: Pool): void {
   if (memory.grainPages === 1) return;
   const { firstDataPage, pageCount } = pool.geometry;
+  // The metadata's last grain is there whether a data page of it is used or not.
+  if (firstDataPage % memory.grainPages !== 0) pool.allocator.holdGrains(firstDataPage, 1);
   for (let page = firstDataPage; page < pageCount; page++) {
     if (pool.allocator.isTaken(page)) pool.allocator.holdGrains(page, 1);
   }

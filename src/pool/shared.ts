@@ -19,6 +19,8 @@ export const CONTROL = {
   cursor: 3,
   /** Always 0: slept on with a time limit. */
   pause: 4,
+  /** The errno of a failed sync that no flush has told of yet. */
+  missedErrno: 5,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,

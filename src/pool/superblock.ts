@@ -27,6 +27,9 @@ const KNOWN_READONLY_COMPATIBLE = 0;
 
 export const LABEL_BYTES = 64;
 
+/** Far below 2^53, so that counting on from any valid one stays exact. */
+const MAX_GENERATION = 2 ** 52;
+
 export const layout = struct("superblock", COPY_BYTES, {
   magic: ["u32", 2],
   version: "u32",
@@ -143,14 +146,19 @@ export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Sup
   expect(maxBlocks <= MAX_PAGES, "indexEntries", `at most ${MAX_PAGES}`, maxBlocks);
   expect(blocks >= 1 && blocks <= maxBlocks, "blocks", `1 to ${maxBlocks}`, blocks);
   expect(state >= STATE_FORMATTING && state <= STATE_DIRTY, "state", "1 to 3", state);
+  // Counted up by one at each write: a rounded one would stand still and the write be lost.
+  const generation = number("generation");
+  expect(generation >= 1 && generation <= MAX_GENERATION, "generation", `1 to ${MAX_GENERATION}`, generation);
+  const formattedMs = number("formattedMs");
+  expect(Number.isSafeInteger(formattedMs), "formattedMs", `at most ${Number.MAX_SAFE_INTEGER}`, formattedMs);
   return {
     geometry: layOut(pageCount, indexPages, maxBlocks),
     blocks,
-    generation: number("generation"),
+    generation,
     state,
     incompatible: flags("incompatible"),
     readonlyCompatible: flags("readonlyCompatible"),
-    formattedMs: number("formattedMs"),
+    formattedMs,
     uuid: bytes.slice(layout.offset.uuid, layout.offset.uuid + 16),
     label: bytes.slice(layout.offset.label, layout.offset.label + LABEL_BYTES),
   };

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { absolutePath, checkMountpoint, mountAt, quote } from "../../../src/cli/mountpoint.js";
+import { checkMountpoint } from "../../../src/cli/mountpoint.js";
+import { absolutePath, mountAt, quote } from "../../../src/daemon/disk/paths.js";
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), "kmemfs-point-")));
 afterAll(() => rmSync(directory, { recursive: true }));

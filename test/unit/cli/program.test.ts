@@ -66,7 +66,7 @@ describe("withCommand", () => {
     [["--help"], ["--help"]],
     [
       ["help", "up"],
-      ["help", "up"],
+      ["up", "--help"],
     ],
     [
       ["umount", "/mnt/x"],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
-import { complaint, run } from "../../../src/cli/run.js";
-import { allOrNothing, interruptible } from "../../../src/cli/undo.js";
+import { complaint, run } from "../../../src/daemon/disk/command.js";
+import { allOrNothing, interruptible } from "../../../src/daemon/disk/undo.js";
 
 describe("allOrNothing", () => {
   it("undoes in reverse and rethrows", async () => {

@@ -1,11 +1,11 @@
 /** What a disk costs at a moment: three figures that people compare. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { MIB } from "../../base/units.js";
-import { findMount } from "../../daemon/client.js";
-import type { MountStatus } from "../../daemon/status.js";
-import { memoryFree } from "../../linux/proc.js";
-import type { Column } from "../print.js";
-import { formatBytes } from "../sizes.js";
+import { MIB } from "../base/units.js";
+import { findMount } from "../daemon/client.js";
+import type { MountStatus } from "../daemon/status.js";
+import { memoryFree } from "../linux/proc.js";
+import type { Column } from "./print.js";
+import { formatBytes } from "./sizes.js";
 
 export interface Figures {
   /** What the file holds: its mapped blocks. */

@@ -3,7 +3,7 @@
  * SIGHUP, what was done is undone in reverse order; an undoing that fails is
  * told and the rest still runs.
  */
-import { UserError } from "../base/errors.js";
+import { UserError } from "../../base/errors.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 

@@ -1,6 +1,6 @@
 /** Which file system a device gets: the one it has, or a new one when it is blank. */
 import { UserError } from "../../base/errors.js";
-import type { MountStatus } from "../../daemon/status.js";
+import type { MountStatus } from "../status.js";
 import { type FileSystem, makeFileSystem, probeDevice, requireMkfs } from "./fileSystem.js";
 
 export interface Chosen {

@@ -1,6 +1,14 @@
 /** Who holds what, for people: `/dev/loop0, mounted on /mnt/x, used by bash (pid 12, /mnt/x/log)`. */
 import { UserError } from "../../base/errors.js";
-import { type Holder, holdersOfDevice, holdersOfMount, type MountEntry, readMounts } from "../../linux/proc.js";
+import {
+  type Holder,
+  holdersOfDevice,
+  holdersOfMount,
+  type MountEntry,
+  readLoopDevices,
+  readMounts,
+  swapAreas,
+} from "../../linux/proc.js";
 import { kernelHolders, withPartitions } from "./loop.js";
 
 /** More are counted, not named: the line must stay one that is read. */
@@ -19,6 +27,11 @@ export function mountBlockers(mount: MountEntry, ours: readonly MountEntry[]): s
   const blockers = readMounts()
     .filter((other) => other.parentId === mount.mountId && !ours.some((own) => own.mountId === other.mountId))
     .map((other) => `${other.mountpoint} is mounted inside ${mount.mountpoint}`);
+  const inside = (path: string): boolean => path.startsWith(`${mount.mountpoint}/`);
+  for (const loop of readLoopDevices()) {
+    if (inside(loop.backingFile)) blockers.push(`${loop.path} is on ${loop.backingFile}`);
+  }
+  for (const area of swapAreas()) if (inside(area)) blockers.push(`${area} is a swap area`);
   const holders = holdersOfMount(mount.mountpoint);
   if (holders.length > 0) blockers.push(`${mount.mountpoint} is used by ${describeHolders(holders)}`);
   return blockers;

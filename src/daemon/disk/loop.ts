@@ -7,7 +7,7 @@ import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
 import { loopDevicesOn, swapAreas } from "../../linux/proc.js";
-import { complaint, run, runOk } from "../run.js";
+import { complaint, run, runOk } from "./command.js";
 
 /** The kernel clears a loop device after its last user has closed it, not before LOOP_CLR_FD returns. */
 const GONE_DEADLINE_MS = 5_000;

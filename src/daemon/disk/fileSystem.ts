@@ -3,7 +3,7 @@
  * to be blank: blkid found nothing on it and its first blocks can be read.
  */
 import { UserError } from "../../base/errors.js";
-import { complaint, requireCommand, run, runOk } from "../run.js";
+import { complaint, requireCommand, run, runOk } from "./command.js";
 
 export const FILE_SYSTEMS = ["ext4", "xfs", "btrfs"] as const;
 export type FileSystem = (typeof FILE_SYSTEMS)[number];

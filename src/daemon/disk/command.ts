@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../base/errors.js";
+import { UserError } from "../../base/errors.js";
 
 export interface RunResult {
   readonly exitCode: number;
@@ -112,11 +112,11 @@ export function run(command: string, args: readonly string[], options: RunOption
   });
 }
 
-/** What a command said of its failure: the last line, without its own name. */
+/** What a command said of its failure: the first line (usage or hints follow it), without its own name. */
 export function complaint(result: RunResult): string {
-  const lines = `${result.stdout}\n${result.stderr}`.split("\n").map((line) => line.trim());
-  const last = lines.filter((line) => line !== "").at(-1) ?? `exit code ${result.exitCode}`;
-  return last.replace(/^[\w./-]*(losetup|mount|umount|mkfs\.\w+|mke2fs|fstrim|blkid): /, "");
+  const lines = `${result.stderr}\n${result.stdout}`.split("\n").map((line) => line.trim());
+  const first = lines.find((line) => line !== "") ?? `exit code ${result.exitCode}`;
+  return first.replace(/^[\w./-]*(losetup|mount|umount|mkfs\.\w+|mke2fs|fstrim|blkid): /, "");
 }
 
 /** As `run`, but a non-zero exit code is a UserError of `what`. Returns stdout, trimmed. */
