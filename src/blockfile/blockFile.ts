@@ -167,7 +167,7 @@ export class BlockFile {
 
   /** Returns 0 when everything acknowledged before is on the media of a durable pool. */
   flush(): number {
-    return -this.pool.flush();
+    return 0 - this.pool.flush();
   }
 
   /** Changes the size, to a multiple of 4096 up to the maximum. What a smaller size cuts off is discarded. */
@@ -181,10 +181,10 @@ export class BlockFile {
     const oldBlocks = this.pool.blocks;
     // A smaller file is empty behind its end before the media says that it is smaller.
     if (blocks < oldBlocks) {
-      const errno = this.discardBlocks(blocks, oldBlocks) || -this.pool.flush();
+      const errno = this.discardBlocks(blocks, oldBlocks) || this.flush();
       if (errno !== 0) return errno;
     }
-    return -this.pool.resize(blocks);
+    return 0 - this.pool.resize(blocks);
   }
 
   /**

@@ -109,7 +109,8 @@ function parseIo(text: string | undefined): IoWay {
   throw usage(`io ${text}`, "no such way of data", "auto, served or direct");
 }
 
-const MAX_WORKERS = 64;
+/** One less than MAX_THREADS of the pool: the main thread is one. */
+const MAX_WORKERS = 63;
 
 function parseWorkers(text: string): number {
   const count = /^\d{1,3}$/.test(text) ? Number(text) : 0;

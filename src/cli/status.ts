@@ -4,7 +4,7 @@ import { UserError } from "../base/errors.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
 import type { MountStatus } from "../daemon/status.js";
 import { readMounts } from "../linux/proc.js";
-import { type Column, formatTable, printLine } from "./print.js";
+import { type Column, formatTable, printFailure, printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
 interface StatusFlags {
@@ -69,7 +69,7 @@ async function status(mountpoint: string | undefined, flags: StatusFlags): Promi
   const client = await import("../daemon/client.js");
   let mounts: readonly MountStatus[];
   if (mountpoint === undefined) {
-    mounts = await client.listMounts();
+    mounts = await client.listMounts((error) => printFailure(error, false));
   } else {
     const path = absolutePath(mountpoint, process.cwd());
     const found = await client.findMount(path);

@@ -50,8 +50,11 @@ export async function runForeground(options: MountOptions): Promise<number> {
   return runHolder(options, stderrLog(options.debug), { ready: () => {} });
 }
 
-/** All running mounts of this user. Sockets that nobody listens on are removed. */
-export async function listMounts(): Promise<MountStatus[]> {
+/**
+ * All running mounts of this user. Sockets that nobody listens on are removed.
+ * @param onSilent told of each holder that does not answer
+ */
+export async function listMounts(onSilent: (error: Error) => void = () => {}): Promise<MountStatus[]> {
   const directory = stateDirectory();
   let names: string[];
   try {
@@ -59,7 +62,11 @@ export async function listMounts(): Promise<MountStatus[]> {
   } catch {
     return [];
   }
-  const found = await Promise.all(names.map((name) => statusAt(join(directory, name))));
+  const silent = (error: Error): null => {
+    onSilent(error);
+    return null;
+  };
+  const found = await Promise.all(names.map((name) => statusAt(join(directory, name)).catch(silent)));
   return found.filter((status) => status !== null).sort((a, b) => (a.mountpoint < b.mountpoint ? -1 : 1));
 }
 

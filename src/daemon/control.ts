@@ -13,13 +13,19 @@ export interface ErrorBody {
   readonly exitCode?: number;
 }
 
+const ANSWER_TIMEOUT_MS = 2_000;
+
 export interface ControlActions {
   status(): MountStatus;
   /** Begins the end of the mount. @throws UserError when somebody still holds it */
   stop(force: boolean): Promise<void>;
 }
 
+/** @throws UserError EADDRINUSE when another mount of that name answers already */
 export async function listenForControl(path: string, actions: ControlActions): Promise<Server> {
+  if (await isAnswered(path)) {
+    throw new UserError(path, "another mount of this name is running", { code: "EADDRINUSE", cure: "kmemfs status" });
+  }
   rmSync(path, { force: true });
   const server = createServer((incoming, outgoing) => {
     answer(incoming, actions).then(
@@ -33,6 +39,17 @@ export async function listenForControl(path: string, actions: ControlActions): P
   });
   chmodSync(path, 0o600);
   return server;
+}
+
+/** True unless nobody listens there: who is merely slow is there. */
+async function isAnswered(path: string): Promise<boolean> {
+  try {
+    await callControl(path, "GET", "/status", ANSWER_TIMEOUT_MS);
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return code !== "ECONNREFUSED" && code !== "ENOENT";
+  }
 }
 
 async function answer(incoming: IncomingMessage, actions: ControlActions): Promise<object> {

@@ -4,6 +4,7 @@
  */
 import { rmSync } from "node:fs";
 import type { Server } from "node:http";
+import { join } from "node:path";
 import { EBUSY, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
@@ -24,6 +25,8 @@ import { buildStatus } from "./statusReport.js";
 
 /** How long a server may take to close its pool before it is killed. */
 const CLOSE_DEADLINE_MS = 20_000;
+/** Where closing means flushing to a disk. */
+const CLOSE_DEADLINE_DURABLE_MS = 300_000;
 
 export interface HolderEvents {
   /** The mount is ready for use. */
@@ -50,7 +53,8 @@ class Holder {
   private session!: Session;
   private server!: ServerProcess;
   private control: Server | null = null;
-  private stopping = false;
+  private started = false;
+  private stoppedBy: string | null = null;
 
   constructor(
     private readonly options: MountOptions,
@@ -68,6 +72,7 @@ class Holder {
 
   /** @throws UserError; what was begun is undone */
   async start(): Promise<void> {
+    this.listenForSignals();
     this.refused = prepareIoProcess().refused;
     this.pool = openPool(this.options);
     try {
@@ -83,13 +88,15 @@ class Holder {
         status: () => this.status(),
         stop: (force) => this.stop(force),
       });
+      this.refuseIfStopped();
+      this.started = true;
     } catch (error) {
-      this.server?.kill("SIGKILL");
       abortSession(this.session);
+      this.server?.kill("SIGKILL");
+      await this.server?.ended;
       this.letGo();
       throw error;
     }
-    this.listenForSignals();
     const { mountpoint } = this.options;
     this.log.info({ mountpoint, serverPid: this.server.pid, refused: this.refused }, "mounted");
   }
@@ -136,6 +143,7 @@ class Holder {
       const { refused } = await this.server.ready;
       this.refused = [...new Set([...this.refused, ...refused])];
     } catch (error) {
+      this.refuseIfStopped();
       const path = this.pool.backing.path ?? this.pool.backing.kind;
       throw new UserError(path, `cannot be served: ${(error as Error).message}`, { cure: `kmemfs check ${path}` });
     }
@@ -143,60 +151,76 @@ class Holder {
 
   /** @throws UserError when the mount is busy and not forced */
   private async stop(force: boolean): Promise<void> {
-    const { directory } = this.session;
-    const errno = unmountDirectory(directory);
-    if (errno !== 0 && !force) {
-      throw new UserError(
-        `unmount ${this.options.mountpoint}`,
-        errno === EBUSY ? "still in use" : "the kernel refused it",
-        {
-          code: errnoName(errno),
-          cure: `kmemfs down ${this.options.mountpoint}`,
-        },
-      );
-    }
-    if (errno !== 0) abortSession(this.session);
+    // By force the connection goes first: unmounting may wait for a server that hangs.
+    if (force) abortSession(this.session);
+    else this.unmount();
     this.endWithinDeadline();
+  }
+
+  private unmount(): void {
+    const errno = unmountDirectory(this.session.directory);
+    if (errno === 0) return;
+    const { mountpoint } = this.options;
+    throw new UserError(`unmount ${mountpoint}`, errno === EBUSY ? "still in use" : "the kernel refused it", {
+      code: errnoName(errno),
+      cure: `kmemfs down ${mountpoint}`,
+    });
   }
 
   /** The server closes the pool by itself when the session is over; a hung one is not waited for. */
   private endWithinDeadline(): void {
+    const deadlineMs = this.pool.backing.durable ? CLOSE_DEADLINE_DURABLE_MS : CLOSE_DEADLINE_MS;
     setTimeout(() => {
-      this.log.error(
-        { mountpoint: this.options.mountpoint },
-        "the server did not close the pool in time and is killed",
-      );
+      const { mountpoint } = this.options;
+      this.log.error({ mountpoint }, "the server did not close the pool in time and is killed");
       this.server.kill("SIGKILL");
-    }, CLOSE_DEADLINE_MS).unref();
+    }, deadlineMs).unref();
   }
 
+  /** A signal during the start undoes the start; later it takes the disk down. */
   private listenForSignals(): void {
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-      process.on(signal, () => {
-        if (this.stopping) return;
-        this.stopping = true;
-        this.takeDown(signal).catch((error: unknown) => {
-          this.log.error({ mountpoint: this.options.mountpoint, error: String(error) }, "stopping by force");
-          abortSession(this.session);
-          this.endWithinDeadline();
-        });
-      });
-    }
+    const onSignal = (signal: string): void => {
+      if (this.stoppedBy !== null) return;
+      this.stoppedBy = signal;
+      if (this.started) this.takeDown(signal);
+      else this.server?.kill("SIGKILL");
+    };
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => onSignal(signal));
+    process.on("uncaughtException", (error) => {
+      this.log.error(
+        { mountpoint: this.options.mountpoint, error: error.stack },
+        "a bug in the holder; the mount ends",
+      );
+      if (this.started) abortSession(this.session);
+      this.server?.kill("SIGKILL");
+    });
+  }
+
+  private refuseIfStopped(): void {
+    if (this.stoppedBy === null) return;
+    throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${this.stoppedBy}`, { code: "EINTR" });
   }
 
   /** File systems, loop devices, the mount; by force where somebody will not let go. */
   private async takeDown(signal: string): Promise<void> {
-    this.log.info({ mountpoint: this.options.mountpoint, signal }, "stopping");
-    const { file } = this.status();
-    for (const line of await clearDiskByForce({ mountpoint: this.options.mountpoint, file }))
-      this.log.warn({ mountpoint: this.options.mountpoint }, line);
-    await this.stop(true);
+    const { mountpoint } = this.options;
+    this.log.info({ mountpoint, signal }, "stopping");
+    try {
+      const forced = await clearDiskByForce({ mountpoint, file: join(this.options.fuseDirectory, "disk") });
+      for (const line of forced) this.log.warn({ mountpoint }, line);
+      await this.stop(false);
+    } catch (error) {
+      this.log.error({ mountpoint, error: String(error) }, "stopping by force");
+      await this.stop(true);
+    }
   }
 
   private letGo(): void {
-    this.control?.close();
-    this.control?.closeAllConnections();
-    rmSync(this.socket, { force: true });
+    if (this.control !== null) {
+      this.control.close();
+      this.control.closeAllConnections();
+      rmSync(this.socket, { force: true });
+    }
     closeSession(this.session);
     closeBacking(this.pool.backing);
     removePrivateDirectory(this.options.fuseDirectory);

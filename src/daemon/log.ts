@@ -14,13 +14,29 @@ export function fileLog(debug: boolean): Log {
   const path = logPath();
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (size > LOG_MOST_BYTES) truncateSync(path);
-  return pino(
-    { level: debug ? "debug" : "info" },
-    pino.destination({ dest: path, append: true, sync: true, mode: 0o600 }),
-  );
+  return logTo(path, debug);
 }
 
 /** For a holder in the foreground: standard error. */
 export function stderrLog(debug: boolean): Log {
-  return pino({ level: debug ? "debug" : "info" }, pino.destination({ dest: 2, sync: true }));
+  return logTo(2, debug);
+}
+
+/** A log that cannot be written (a full /run, a terminal that is gone) must not end a mount. */
+function logTo(dest: string | number, debug: boolean): Log {
+  const destination = pino.destination({ dest, append: true, sync: true, mode: 0o600 });
+  destination.on("error", () => {});
+  const log = pino({ level: debug ? "debug" : "info" }, destination);
+  const quietly = (write: () => void): void => {
+    try {
+      write();
+    } catch {
+      // There is nobody left to tell.
+    }
+  };
+  return {
+    info: (fields, message) => quietly(() => log.info(fields, message)),
+    warn: (fields, message) => quietly(() => log.warn(fields, message)),
+    error: (fields, message) => quietly(() => log.error(fields, message)),
+  };
 }

@@ -1,6 +1,6 @@
 /** Opens or makes the pool that a mount or a command was asked for. */
 import { randomUUID } from "node:crypto";
-import { lstatSync, readdirSync, rmSync, truncateSync } from "node:fs";
+import { lstatSync, readdirSync, rmSync, type Stats, truncateSync } from "node:fs";
 import { totalmem } from "node:os";
 import { MediaError, UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, MIB, PAGE_BYTES } from "../base/units.js";
@@ -78,9 +78,20 @@ export function openPool(options: MountOptions): OpenedPool {
   return formatBacking(backing, plan, { full: false });
 }
 
+/** What is at `path`, or undefined. @throws UserError when the way there cannot be gone */
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+    throw new UserError(path, code === "ENOTDIR" ? "a part of the path is not a directory" : "cannot be reached", {
+      code,
+    });
+  }
+}
+
 function openPath(path: string, options: MountOptions): OpenedPool {
-  const missing = lstatSync(path, { throwIfNoEntry: false }) === undefined;
-  if (missing && options.create) {
+  if (options.create && look(path) === undefined) {
     const plan = planPool(options);
     return formatCreated(path, createFile(path, plan), plan, { full: false });
   }
@@ -134,7 +145,7 @@ export interface FormatOptions extends SizeRequest {
 
 /** Makes a pool at a path: a new file or directory, or over one that is there and holds nothing known. */
 export function formatPath(options: FormatOptions): OpenedPool {
-  const stat = lstatSync(options.path, { throwIfNoEntry: false });
+  const stat = look(options.path);
   if (stat === undefined) {
     if (options.sizeBytes === undefined && options.poolSizeBytes === undefined && options.maxSizeBytes === undefined) {
       throw new UserError(options.path, "does not exist, and no size is given", {
@@ -150,8 +161,13 @@ export function formatPath(options: FormatOptions): OpenedPool {
     const plan = planPool(options);
     return formatBacking(createDirectory(options.path, plan), plan, options);
   }
-  if (stat.isFile() && stat.size === 0) truncateSync(options.path, planPool(options).geometry.pageCount * PAGE_BYTES);
-  const backing = openBacking(options.path, { readOnly: false, forFormat: true });
+  let backing = openBacking(options.path, { readOnly: false, forFormat: true });
+  if (backing.layout === "single" && backing.metaBytes === 0 && stat.size === 0) {
+    // Opened first: whose file it is, and that nobody else has it, is known now.
+    closeBacking(backing);
+    truncateSync(options.path, planPool(options).geometry.pageCount * PAGE_BYTES);
+    backing = openBacking(options.path, { readOnly: false, forFormat: true });
+  }
   return formatBacking(backing, planBlank(backing, options), options);
 }
 

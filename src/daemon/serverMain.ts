@@ -3,7 +3,6 @@
  * fds, so that a server is disposable. It talks to the holder by lines of JSON
  * on stdout and never logs, mounts or forks.
  */
-import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
@@ -14,31 +13,17 @@ import type { Pool } from "../pool/pool.js";
 import { closePool, probePool } from "../pool/probe.js";
 import { allocateShared } from "../pool/shared.js";
 import { decode } from "../pool/superblock.js";
-import { type FromServer, SESSION_FD } from "./serverProcess.js";
+import { die, tell } from "./serverEnd.js";
+import { SESSION_FD } from "./serverProcess.js";
 import { readFacts, SESSION_BYTES, type ServerFacts, viewSession } from "./sessionMemory.js";
 import type { WorkerInput } from "./worker.js";
 
-/** How often limbo is looked after when no request does it. */
+/** How often limbo is looked after when no request does it: within a second in a durable pool, where it costs a flush. */
 const HOUSEKEEPING_MS = 100;
-/** A broken invariant: sysexits(3) EX_SOFTWARE. */
-const EXIT_SOFTWARE = 70;
-
-function tell(message: FromServer): void {
-  try {
-    writeSync(1, `${JSON.stringify(message)}\n`);
-  } catch {
-    // The holder is gone; the mount goes on without it.
-  }
-}
-
-/** process.exit would wait for threads that block in a read; nothing is lost by not waiting. */
-function die(error: unknown): never {
-  tell({ kind: "fatal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-  process.kill(process.pid, "SIGKILL");
-  process.exit(EXIT_SOFTWARE);
-}
+const HOUSEKEEPING_DURABLE_MS = 500;
 
 async function main(): Promise<void> {
+  process.on("uncaughtException", die);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const { refused } = prepareIoProcess();
   const sessionView = mapShared(SESSION_FD, SESSION_BYTES);
@@ -53,7 +38,7 @@ async function main(): Promise<void> {
   const common = { mapping, geometry, shared, sessionAddress: sessionView.address, readOnly: facts.readOnly };
   const ends = await startWorkers(facts, common);
   tell({ kind: "ready", refused });
-  const housekeeping = setInterval(() => keepHouse(pool), HOUSEKEEPING_MS);
+  const housekeeping = setInterval(() => keepHouse(pool), memory.durable ? HOUSEKEEPING_DURABLE_MS : HOUSEKEEPING_MS);
   await Promise.all(ends);
   clearInterval(housekeeping);
   if (!facts.readOnly) closePool(pool);

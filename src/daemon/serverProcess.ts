@@ -78,7 +78,7 @@ function listen(child: ChildProcess, onWarning: (message: string) => void): Serv
   });
   if (child.stdout !== null) {
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const message = JSON.parse(line) as FromServer;
+      const message = parseLine(line);
       if (message.kind === "ready") resolveReady(message);
       else if (message.kind === "closed") closed = true;
       else if (message.kind === "warning") onWarning(message.message);
@@ -93,6 +93,15 @@ function listen(child: ChildProcess, onWarning: (message: string) => void): Serv
   ended.then((end) => rejectReady(new Error(end.message ?? describeEnd(end))));
   ready.catch(() => {});
   return { pid: child.pid ?? -1, ready, ended, kill: (signal) => child.kill(signal) };
+}
+
+/** A line that is not ours (a library's own words) is passed on as a warning. */
+function parseLine(line: string): FromServer {
+  try {
+    return JSON.parse(line) as FromServer;
+  } catch {
+    return { kind: "warning", message: line };
+  }
 }
 
 /** For people: how a server ended. */

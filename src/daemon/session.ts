@@ -10,6 +10,7 @@ import { answerInit, type InitResult } from "../fuse/init.js";
 import type { BackingFacts } from "../linux/backing.js";
 import { cloneFuseDevice, FuseChannel, openFuseDevice } from "../linux/fuseDevice.js";
 import { abortConnection, connectionOf, mountFuse, mountWithFusermount, unmountDirectory } from "../linux/mountFuse.js";
+import { mountOn } from "../linux/mounts.js";
 import { composeExchange } from "./compose.js";
 import type { MountOptions } from "./options.js";
 
@@ -18,6 +19,10 @@ const MOST_WORKERS = 8;
 
 export interface Session {
   readonly directory: string;
+  /** Which mount is ours: another may be made at the same place later. */
+  readonly mountId: number | null;
+  /** Number of the kernel's FUSE connection. */
+  readonly connection: number | null;
   readonly init: InitResult;
   /** One fd a worker; the first is the session's own. All stay open here as long as the session lives. */
   readonly channelFds: readonly number[];
@@ -35,11 +40,18 @@ export function openSession(options: MountOptions, backing: BackingFacts): Sessi
   const fd = isRoot ? openFuseDevice() : mountWithFusermount(directory, mountOptions);
   try {
     if (isRoot) mountFuse(fd, directory, mountOptions);
-    const init = negotiate(fd, directory);
-    return { directory, init, channelFds: [fd, ...cloneChannels(fd, workerCount(options) - 1)] };
   } catch (error) {
     closeSync(fd);
-    unmountDirectory(directory, { lazy: true });
+    throw error;
+  }
+  const mountId = mountOn(directory)?.mountId ?? null;
+  const mounted = { directory, mountId, connection: connectionOf(directory) };
+  try {
+    const init = negotiate(fd, directory);
+    return { ...mounted, init, channelFds: [fd, ...cloneChannels(fd, workerCount(options) - 1)] };
+  } catch (error) {
+    closeSync(fd);
+    detach(mounted);
     throw error;
   }
 }
@@ -87,9 +99,13 @@ export function closeSession(session: Session): void {
   for (const fd of new Set(session.channelFds)) closeSync(fd);
 }
 
-/** Takes a session out of the directory tree and ends its requests with an error, whoever waits. */
+/** Ends a session's requests with an error, whoever waits, and takes it out of the directory tree. */
 export function abortSession(session: Session): void {
-  const connection = connectionOf(session.directory);
-  unmountDirectory(session.directory, { lazy: true });
-  if (connection !== null) abortConnection(connection);
+  if (session.connection !== null) abortConnection(session.connection);
+  detach(session);
+}
+
+/** Unmounts lazily, if what is mounted there is still ours. */
+function detach(session: Pick<Session, "directory" | "mountId">): void {
+  if (mountOn(session.directory)?.mountId === session.mountId) unmountDirectory(session.directory, { lazy: true });
 }

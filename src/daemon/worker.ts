@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { viewMemory } from "../linux/libcMemory.js";
 import { composeThread, type ThreadParts } from "./compose.js";
 import { serve } from "./serveLoop.js";
+import { die } from "./serverEnd.js";
 import { SESSION_BYTES, viewSession } from "./sessionMemory.js";
 
 export type WorkerInput = Omit<ThreadParts, "session"> & { readonly sessionAddress: number };
@@ -10,4 +11,8 @@ export type WorkerInput = Omit<ThreadParts, "session"> & { readonly sessionAddre
 const input = workerData as WorkerInput;
 const stack = composeThread({ ...input, session: viewSession(viewMemory(input.sessionAddress, SESSION_BYTES)) });
 parentPort?.postMessage("ready");
-serve(stack);
+try {
+  serve(stack);
+} catch (error) {
+  die(error);
+}

@@ -4,7 +4,18 @@
  * block file, and put the reply's body in place. File handles carry nothing:
  * any server can answer for any other.
  */
-import { EACCES, EFBIG, EINVAL, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, EROFS } from "../base/errno.js";
+import {
+  EACCES,
+  EFBIG,
+  EINVAL,
+  EISDIR,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOTDIR,
+  EOPNOTSUPP,
+  EPERM,
+  EROFS,
+} from "../base/errno.js";
 import type { Clock } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
 import type { BlockFile } from "../blockfile/blockFile.js";

@@ -2,7 +2,7 @@
  * Backings: the kinds of memory a pool can be in. One door for all of them;
  * each kind has its own file beside this one.
  */
-import { closeSync } from "node:fs";
+import { closeSync, type Stats } from "node:fs";
 import { EOPNOTSUPP, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { MIB, PAGE_BYTES } from "../base/units.js";
@@ -34,7 +34,7 @@ export interface OpenOptions {
  * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EBUSY, EINVAL, EOPNOTSUPP, …
  */
 export function openBacking(path: string, options: OpenOptions, sysfs: DaxSysfs = daxSysfs): BackingFacts {
-  const entry = openPoolEntry(path, options.readOnly);
+  const entry = openPoolEntry(path, options.readOnly, (stat) => void daxSizeBytes(stat, path, sysfs));
   if (entry.type === "directory") {
     try {
       return openPoolDirectory(entry.fd, path, options.readOnly);
@@ -55,14 +55,20 @@ export function openBacking(path: string, options: OpenOptions, sysfs: DaxSysfs 
   }
 }
 
+/** @throws UserError when the device is not device DAX */
+function daxSizeBytes(stat: Stats, path: string, sysfs: DaxSysfs): number {
+  const { major, minor } = deviceNumbers(stat.rdev);
+  const sizeBytes = sysfs.sizeBytes(major, minor);
+  if (sizeBytes !== null) return sizeBytes;
+  throw new UserError(path, "is a character device but not device DAX", {
+    code: errnoName(EOPNOTSUPP),
+    cure: "use /dev/daxX.Y (ndctl create-namespace --mode=devdax)",
+  });
+}
+
 function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, sysfs: DaxSysfs): BackingFacts {
   const { major, minor } = deviceNumbers(entry.stat.rdev);
-  const sizeBytes = sysfs.sizeBytes(major, minor);
-  if (sizeBytes === null)
-    throw new UserError(path, "is a character device but not device DAX", {
-      code: errnoName(EOPNOTSUPP),
-      cure: "use /dev/daxX.Y (ndctl create-namespace --mode=devdax)",
-    });
+  const sizeBytes = daxSizeBytes(entry.stat, path, sysfs);
   lockPool(entry.fd, path, readOnly);
   const alignBytes = sysfs.alignBytes(major, minor) ?? 2 * MIB;
   const metaBytes = Math.floor(sizeBytes / alignBytes) * alignBytes;

@@ -51,13 +51,15 @@ export function mountWithFusermount(directory: string, options: FuseMountOptions
 export function unmountWithFusermount(directory: string, lazy: boolean): Errno {
   const child = runFusermount(["-u", ...(lazy ? ["-z"] : []), "--", directory], "ignore");
   if (child.status === 0) return 0;
-  if (/busy/i.test(child.stderr)) return EBUSY;
-  return /not found|not mounted|invalid/i.test(child.stderr) ? EINVAL : EPERM;
+  const said = child.stderr ?? "";
+  if (/busy/i.test(said)) return EBUSY;
+  return /not found|not mounted|invalid/i.test(said) ? EINVAL : EPERM;
 }
 
 interface Child {
   readonly status: number | null;
-  readonly stderr: string;
+  /** null when it could not be started. */
+  readonly stderr: string | null;
   readonly error?: Error | undefined;
 }
 
@@ -102,13 +104,16 @@ function escapeOption(value: string): string {
 
 function fusermountError(directory: string, child: Child): UserError {
   const what = `mount ${directory}`;
-  if ((child.error as NodeJS.ErrnoException | undefined)?.code === "ENOENT")
-    return new UserError(what, "fusermount3 is not installed", {
-      code: "ENOENT",
+  const failure = (child.error as NodeJS.ErrnoException | undefined)?.code;
+  if (failure === "ENOENT" || failure === "EACCES")
+    return new UserError(what, failure === "ENOENT" ? "fusermount3 is not installed" : "fusermount3 may not be run", {
+      code: failure,
       cure: "apt install fuse3, or run as root",
     });
+  if (failure === "ETIMEDOUT")
+    return new UserError(what, `fusermount3 did not end within ${TIMEOUT_MS / 1000} s`, { code: failure });
   const said =
-    child.stderr
+    (child.stderr ?? "")
       .trim()
       .split("\n")
       .at(-1)

@@ -70,6 +70,9 @@ const c_open = bind<(path: string, flags: number, mode: number) => number>(
 const c_openat = bind<(directoryFd: number, path: string, flags: number, mode: number) => number>(
   "int openat(int dirfd, const char *path, int flags, int mode)",
 );
+const c_unlinkat = bind<(directoryFd: number, path: string, flags: number) => number>(
+  "int unlinkat(int dirfd, const char *path, int flags)",
+);
 const c_close = bind<(fd: number) => number>("int close(int fd)");
 const c_ftruncate = bind<(fd: number, lengthBytes: number) => number>("int ftruncate(int fd, int64_t length)");
 const c_flock = bind<(fd: number, operation: number) => number>("int flock(int fd, int operation)");
@@ -87,6 +90,7 @@ const c_memfd_create = bind<(name: string, flags: number) => number>(
 export const open = (path: string, flags: number, mode = 0): number => checked(c_open(path, flags, mode));
 export const openat = (directoryFd: number, path: string, flags: number, mode = 0): number =>
   checked(c_openat(directoryFd, path, flags, mode));
+export const unlinkat = (directoryFd: number, path: string): number => checked(c_unlinkat(directoryFd, path, 0));
 export const close = (fd: number): number => checked(c_close(fd));
 export const ftruncate = (fd: number, lengthBytes: number): number => checked(c_ftruncate(fd, lengthBytes));
 export const flock = (fd: number, operation: number): number => checked(c_flock(fd, operation));

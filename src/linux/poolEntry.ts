@@ -20,14 +20,17 @@ export interface PoolEntry {
 
 /**
  * Opens `path` (never through a symbolic link at its end) when it can be a pool.
+ * @param judgeDevice throws for a character device that is none of ours, before
+ * it is opened, which does something on some devices (a watchdog starts)
  * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EROFS, EINVAL
  */
-export function openPoolEntry(path: string, readOnly: boolean): PoolEntry {
+export function openPoolEntry(path: string, readOnly: boolean, judgeDevice?: (stat: Stats) => void): PoolEntry {
   const pathFd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (pathFd < 0) throw openError(path, pathFd);
   try {
     const stat = fstatSync(pathFd);
     const type = typeOf(stat, path);
+    if (type === "character device") judgeDevice?.(stat);
     refuseForeign(stat, path);
     const access = type === "directory" ? O_DIRECTORY | O_RDONLY : readOnly ? O_RDONLY : O_RDWR;
     const fd = open(`/proc/self/fd/${pathFd}`, access | O_CLOEXEC);

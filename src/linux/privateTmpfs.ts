@@ -23,7 +23,7 @@ import {
   O_NOFOLLOW,
   O_RDWR,
 } from "./constants.js";
-import { ftruncate, openat } from "./libc.js";
+import { ftruncate, openat, unlinkat } from "./libc.js";
 import { fsconfig, fsmount, fsopen, fspick } from "./libcMount.js";
 
 const WHAT = "a private tmpfs";
@@ -77,6 +77,7 @@ export function createFileAt(directoryFd: number, name: string, lengthBytes: num
   if (fd < 0) throw startError(what, `cannot create ${name}`, fd);
   const result = ftruncate(fd, lengthBytes);
   if (result === 0) return fd;
+  unlinkat(directoryFd, name);
   closeSync(fd);
   throw startError(what, `cannot make ${name} ${lengthBytes} bytes long`, result);
 }

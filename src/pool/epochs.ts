@@ -7,6 +7,8 @@
  * Sound because all accesses are sequentially consistent: a thread that enters
  * after the check reads the entry after it was cleared.
  */
+import { assert } from "../base/assert.js";
+
 export const MAX_THREADS = 64;
 
 /** Words that one `Epochs` takes: the epoch, then a slot for each thread, each on its own cache line. */
@@ -23,6 +25,7 @@ export class Epochs {
     private readonly base: number,
     thread: number,
   ) {
+    assert(thread >= 0 && thread < MAX_THREADS, `thread ${thread} has no slot`);
     this.ownSlot = base + 16 * (1 + thread);
   }
 
