@@ -28,6 +28,7 @@ export const ELOOP = 40;
 export const EOPNOTSUPP = 95;
 export const EADDRINUSE = 98;
 export const ENOTCONN = 107;
+export const EDQUOT = 122;
 export const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;
 
@@ -58,6 +59,7 @@ const names: Readonly<Record<number, string>> = {
   [EOPNOTSUPP]: "EOPNOTSUPP",
   [EADDRINUSE]: "EADDRINUSE",
   [ENOTCONN]: "ENOTCONN",
+  [EDQUOT]: "EDQUOT",
   [ETIMEDOUT]: "ETIMEDOUT",
   [ECONNREFUSED]: "ECONNREFUSED",
 };

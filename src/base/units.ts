@@ -21,6 +21,7 @@ export const PAGE_BYTES = 4096;
 export const SECTOR_BYTES = 512;
 export const KIB = 1024;
 export const MIB = 1024 * 1024;
+export const GIB = 1024 * MIB;
 
 export function bytesToPagesFloor(bytes: number): number {
   return Math.floor(bytes / PAGE_BYTES);

@@ -8,12 +8,15 @@
  * published (fill, then publish), and is not reused while a request can know it.
  */
 import { assert } from "../base/assert.js";
-import { EFBIG, EINVAL, EIO, ENOSPC, ENXIO, EROFS } from "../base/errno.js";
+import { EDQUOT, EFBIG, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EROFS } from "../base/errno.js";
 import type { IovecList } from "../base/iovec.js";
 import { type Address, type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
 import type { Pool } from "../pool/pool.js";
 import type { Traffic } from "./traffic.js";
+
+/** Blocks that a long scan looks at before it lets others go on: 4 GiB. */
+const STEP_BLOCKS = 1024 * 1024;
 
 export interface BlockFileParts {
   readonly pool: Pool;
@@ -97,10 +100,12 @@ export class BlockFile {
   write(offset: ByteOffset, length: number, source: Address): number {
     const refusal = this.refuseChange();
     if (refusal !== 0) return refusal;
-    const end = Math.min(offset + length, this.sizeBytes);
-    if (length > 0 && offset >= end) return -EFBIG;
+    if (length > 0 && offset >= this.sizeBytes) return -EFBIG;
     let at = offset;
-    while (at < end) {
+    for (;;) {
+      // Anew each time: a step may have waited, and the file may be smaller since.
+      const end = Math.min(offset + length, this.sizeBytes);
+      if (at >= end) break;
       const block = Math.floor(at / PAGE_BYTES);
       if (this.lookUp(block, Math.ceil(end / PAGE_BYTES)) !== 0) return -EIO;
       const done =
@@ -110,9 +115,9 @@ export class BlockFile {
       if (done < 0) return done;
       at += done;
     }
-    const written = Math.max(0, end - offset);
-    this.traffic.addWritten(written);
-    return written;
+    if (at === offset && length > 0) return -EFBIG;
+    this.traffic.addWritten(at - offset);
+    return at - offset;
   }
 
   /**
@@ -138,14 +143,14 @@ export class BlockFile {
   reserve(offset: ByteOffset, length: number): number {
     const refusal = this.refuseChange();
     if (refusal !== 0) return refusal;
-    const end = Math.ceil(Math.min(offset + length, this.sizeBytes) / PAGE_BYTES);
     const first = Math.floor(offset / PAGE_BYTES);
-    if (!this.hasRoomFor(first, end)) return -ENOSPC;
-    for (let from = first; ; ) {
-      const block = this.pool.index.nextHole(from, end);
-      if (block === end) return 0;
-      from = block;
-      if (this.lookUp(block, end) !== 0) return -EIO;
+    if (!this.hasRoomFor(first, this.endBlock(offset + length))) return -ENOSPC;
+    for (let block = first; ; ) {
+      const end = this.endBlock(offset + length);
+      block = this.pool.index.nextHole(block, Math.min(end, block + STEP_BLOCKS));
+      if (block >= end) return 0;
+      this.pool.breathe();
+      if (this.lookUp(block, Math.min(end, endOfIndexPage(block))) !== 0) return -EIO;
       if (this.runPage !== 0) continue;
       const done = this.mapHoles(block, block + this.runBlocks, 0, 0, 0);
       if (done < 0) return done;
@@ -155,14 +160,26 @@ export class BlockFile {
   /** Offset of the first mapped byte at or after `offset`, or -ENXIO. */
   seekData(offset: ByteOffset): number {
     if (offset >= this.sizeBytes) return -ENXIO;
-    const block = this.pool.index.nextMapped(Math.floor(offset / PAGE_BYTES), this.pool.blocks);
-    return block === this.pool.blocks ? -ENXIO : Math.max(offset, block * PAGE_BYTES);
+    const end = this.pool.blocks;
+    for (let block = Math.floor(offset / PAGE_BYTES); block < end; ) {
+      const stepEnd = Math.min(end, block + STEP_BLOCKS);
+      block = this.pool.index.nextMapped(block, stepEnd);
+      if (block < stepEnd) return Math.max(offset, block * PAGE_BYTES);
+      this.pool.breathe();
+    }
+    return -ENXIO;
   }
 
   /** Offset of the first hole at or after `offset`; the end of the file is one. -ENXIO past it. */
   seekHole(offset: ByteOffset): number {
     if (offset >= this.sizeBytes) return -ENXIO;
-    return Math.max(offset, this.pool.index.nextHole(Math.floor(offset / PAGE_BYTES), this.pool.blocks) * PAGE_BYTES);
+    const end = this.pool.blocks;
+    let block = Math.floor(offset / PAGE_BYTES);
+    for (let stepEnd = block; block === stepEnd && block < end; this.pool.breathe()) {
+      stepEnd = Math.min(end, block + STEP_BLOCKS);
+      block = this.pool.index.nextHole(block, stepEnd);
+    }
+    return Math.max(offset, block * PAGE_BYTES);
   }
 
   /** Returns 0 when everything acknowledged before is on the media of a durable pool. */
@@ -176,11 +193,12 @@ export class BlockFile {
     if (refusal !== 0) return refusal;
     if (sizeBytes === this.sizeBytes) return 0;
     if (sizeBytes > this.maxSizeBytes) return -EFBIG;
-    if (sizeBytes === 0 || sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
+    if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
     const blocks = sizeBytes / PAGE_BYTES;
     const oldBlocks = this.pool.blocks;
     // A smaller file is empty behind its end before the media says that it is smaller.
     if (blocks < oldBlocks) {
+      this.pool.shrinkTo(blocks);
       const errno = this.discardBlocks(blocks, oldBlocks) || this.flush();
       if (errno !== 0) return errno;
     }
@@ -228,15 +246,15 @@ export class BlockFile {
    */
   private mapHoles(block: BlockNo, end: BlockNo, headBytes: number, source: Address, length: number): number {
     const { pool } = this;
-    let errno = pool.index.ensurePresent(block);
+    let errno = asShortage(pool.index.ensurePresent(block));
     if (errno === ENOSPC) {
       pool.relieve();
-      errno = pool.index.ensurePresent(block);
+      errno = asShortage(pool.index.ensurePresent(block));
     }
     if (errno !== 0) return -errno;
     // One index page at a time, as only that one is known to be present.
     const most = Math.min(end, endOfIndexPage(block)) - block;
-    errno = pool.claim(block, most);
+    errno = asShortage(pool.claim(block, most));
     if (errno !== 0) return -errno;
     const page = pool.allocator.claimedFirst;
     const count = pool.allocator.claimedCount;
@@ -251,16 +269,17 @@ export class BlockFile {
       pool.abandon(page, count);
       return -errno;
     }
+    // The file may have become smaller while a step above waited.
+    const publishable = Math.min(count, pool.blocks - block);
     let published = 0;
-    while (published < count && pool.index.publish(block + published, page + published)) published++;
+    while (published < publishable && pool.index.publish(block + published, page + published)) published++;
     if (published < count) pool.abandon(page + published, count - published);
     return Math.min(published * PAGE_BYTES - (published === 0 ? 0 : headBytes), bytes);
   }
 
   private define(page: PageNo, count: number, headBytes: number, source: Address, bytes: number): number {
-    return bytes === 0
-      ? this.pool.memory.populate(page, count)
-      : this.pool.memory.fill(page, count, headBytes, source, bytes);
+    const { memory } = this.pool;
+    return asShortage(bytes === 0 ? memory.populate(page, count) : memory.fill(page, count, headBytes, source, bytes));
   }
 
   private discardBlocks(first: BlockNo, end: BlockNo): number {
@@ -283,10 +302,23 @@ export class BlockFile {
 
   /** So that a reservation fails before it has taken anything. */
   private hasRoomFor(first: BlockNo, end: BlockNo): boolean {
+    const { account } = this.pool;
+    if (end - first <= account.free) return true;
     let holes = 0;
-    for (let block = first; block < end; block++) if (this.pool.index.get(block) === 0) holes++;
-    if (holes > this.pool.account.free) this.pool.relieve();
-    return holes <= this.pool.account.free;
+    for (let block = first; block < end; ) {
+      const hole = this.pool.index.nextHole(block, Math.min(end, block + STEP_BLOCKS));
+      const mapped = this.pool.index.nextMapped(hole, Math.min(end, hole + STEP_BLOCKS));
+      holes += mapped - hole;
+      block = mapped;
+      this.pool.breathe();
+    }
+    if (holes > account.free) this.pool.relieve();
+    return holes <= account.free;
+  }
+
+  /** Number of the block behind byte `endBytes`, at most the file's end. */
+  private endBlock(endBytes: ByteOffset): BlockNo {
+    return Math.ceil(Math.min(endBytes, this.sizeBytes) / PAGE_BYTES);
   }
 
   private addZeros(bytes: number, into: IovecList): void {
@@ -301,4 +333,9 @@ export class BlockFile {
     if (this.readOnly) return -EROFS;
     return this.pool.writesStopped ? -EIO : 0;
   }
+}
+
+/** A shortage is ENOSPC to users, whoever is short: memory (ENOMEM), a quota (EDQUOT) or the pool. */
+function asShortage(errno: number): number {
+  return errno === ENOMEM || errno === EDQUOT ? ENOSPC : errno;
 }

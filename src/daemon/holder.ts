@@ -163,7 +163,7 @@ class Holder {
     const { mountpoint } = this.options;
     throw new UserError(`unmount ${mountpoint}`, errno === EBUSY ? "still in use" : "the kernel refused it", {
       code: errnoName(errno),
-      cure: `kmemfs down ${mountpoint}`,
+      cure: "kmemfs status, and fuser -vm on its directory, say who",
     });
   }
 

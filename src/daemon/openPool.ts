@@ -20,7 +20,15 @@ import {
 import { attachMemory } from "../linux/memory.js";
 import { formatPool } from "../pool/format.js";
 import { chosenGeometry, type Geometry, pagesForWholeFile, seedGeometry } from "../pool/geometry.js";
-import { decode, hasMagic, INCOMPATIBLE_SPLIT, isWritable, type Superblock } from "../pool/superblock.js";
+import {
+  decode,
+  hasMagic,
+  INCOMPATIBLE_SPLIT,
+  isWritable,
+  layoutProblem,
+  type MediaLayout,
+  type Superblock,
+} from "../pool/superblock.js";
 import type { MountOptions } from "./options.js";
 
 export interface SizeRequest {
@@ -128,11 +136,19 @@ export function readSuperblock(backing: BackingFacts): Superblock {
     throw new UserError(path, "is not a kmemfs pool", { code: "EINVAL", cure: `kmemfs format ${path}` });
   }
   try {
-    return decode(page, backing.pageCount);
+    const superblock = decode(page, backing.pageCount);
+    const problem = layoutProblem(superblock, layoutOf(backing));
+    if (problem !== null) throw problem;
+    return superblock;
   } catch (error) {
     if (!(error instanceof MediaError)) throw error;
     throw new UserError(path, `damaged superblock: ${error.message}`, { code: "EINVAL", cure: `kmemfs check ${path}` });
   }
+}
+
+/** What the backing's files say of a pool's layout. */
+export function layoutOf(backing: BackingFacts): MediaLayout {
+  return { split: backing.layout === "split", metadataPages: bytesToPagesFloor(backing.metaBytes) };
 }
 
 export interface FormatOptions extends SizeRequest {

@@ -5,7 +5,7 @@ import { closeBacking, mapBacking, openBacking, readMetadata, unmapBacking } fro
 import { attachMemory } from "../linux/memory.js";
 import { checkPool as checkMemory, type CheckReport as PoolReport } from "../pool/check.js";
 import { formatUuid, labelBytes } from "../pool/superblock.js";
-import { type FormatOptions, formatPath } from "./openPool.js";
+import { type FormatOptions, formatPath, layoutOf } from "./openPool.js";
 
 export interface FormatResult {
   readonly path: string;
@@ -42,7 +42,7 @@ export async function checkPool(path: string): Promise<CheckReport> {
     if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });
     return {
       path,
-      ...checkMemory(page, backing.pageCount, (metadataPages) => {
+      ...checkMemory(page, backing.pageCount, layoutOf(backing), (metadataPages) => {
         const mapping = mapBacking(backing, metadataPages);
         return { memory: attachMemory(mapping), close: () => unmapBacking(mapping) };
       }),

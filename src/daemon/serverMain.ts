@@ -9,18 +9,14 @@ import { PAGE_BYTES } from "../base/units.js";
 import { mapBacking, readMetadata } from "../linux/backing.js";
 import { attachMemory } from "../linux/memory.js";
 import { mapShared, prepareIoProcess } from "../linux/process.js";
-import type { Pool } from "../pool/pool.js";
 import { closePool, probePool } from "../pool/probe.js";
 import { allocateShared } from "../pool/shared.js";
 import { decode } from "../pool/superblock.js";
+import { startHousekeeping } from "./housekeeping.js";
 import { die, tell } from "./serverEnd.js";
 import { SESSION_FD } from "./serverProcess.js";
 import { readFacts, SESSION_BYTES, type ServerFacts, viewSession } from "./sessionMemory.js";
 import type { WorkerInput } from "./worker.js";
-
-/** How often limbo is looked after when no request does it: within a second in a durable pool, where it costs a flush. */
-const HOUSEKEEPING_MS = 100;
-const HOUSEKEEPING_DURABLE_MS = 500;
 
 async function main(): Promise<void> {
   process.on("uncaughtException", die);
@@ -38,20 +34,12 @@ async function main(): Promise<void> {
   const common = { mapping, geometry, shared, sessionAddress: sessionView.address, readOnly: facts.readOnly };
   const ends = await startWorkers(facts, common);
   tell({ kind: "ready", refused });
-  const housekeeping = setInterval(() => keepHouse(pool), memory.durable ? HOUSEKEEPING_DURABLE_MS : HOUSEKEEPING_MS);
+  const housekeeping = startHousekeeping(pool, facts.backing.kind);
   await Promise.all(ends);
   clearInterval(housekeeping);
   if (!facts.readOnly) closePool(pool);
   tell({ kind: "closed" });
   process.exit(0);
-}
-
-let flushFailed = false;
-
-function keepHouse(pool: Pool): void {
-  const errno = pool.settle();
-  if (errno !== 0 && !flushFailed) tell({ kind: "warning", message: `the pool cannot be flushed, errno ${errno}` });
-  flushFailed = errno !== 0;
 }
 
 /** Returns when all threads serve. @returns a promise for the end of each */

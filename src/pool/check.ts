@@ -3,7 +3,15 @@ import { MediaError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { FreeMap } from "./freeMap.js";
 import { type Finding, scanIndex } from "./scan.js";
-import { COPY_OFFSETS, decodeCopy, STATE_CLEAN, STATE_FORMATTING, type Superblock } from "./superblock.js";
+import {
+  COPY_OFFSETS,
+  decodeCopy,
+  layoutProblem,
+  type MediaLayout,
+  STATE_CLEAN,
+  STATE_FORMATTING,
+  type Superblock,
+} from "./superblock.js";
 
 export interface CheckReport {
   readonly state: "clean" | "dirty" | "formatting" | "unknown";
@@ -23,11 +31,13 @@ export interface CheckedMemory {
  * Checks both copies of the superblock and every entry.
  * @param page page 0, read without mapping
  * @param pageCount pages by the size of the file or device
+ * @param media how the files lie
  * @param map maps the pool with so many metadata pages; called when the superblock is usable
  */
 export function checkPool(
   page: Uint8Array,
   pageCount: number,
+  media: MediaLayout,
   map: (metadataPages: number) => CheckedMemory,
 ): CheckReport {
   const findings: Finding[] = [];
@@ -37,6 +47,11 @@ export function checkPool(
   const state = stateName(superblock.state);
   if (state === "formatting") {
     findings.push({ kind: "superblock", message: "state: the format was cut off", offsetBytes: 0 });
+    return { state, findings, pageCount, blocks, usedPages: 0 };
+  }
+  const problem = layoutProblem(superblock, media);
+  if (problem !== null) {
+    findings.push({ kind: "superblock", message: `superblock: ${problem.message}`, offsetBytes: problem.offsetBytes });
     return { state, findings, pageCount, blocks, usedPages: 0 };
   }
   const checked = map(geometry.firstDataPage);

@@ -45,7 +45,11 @@ export function seedGeometry(pageCount: number): Geometry {
 export function chosenGeometry(pageCount: number, maxBlocks: number): Geometry {
   requirePageCount(pageCount);
   if (!Number.isSafeInteger(maxBlocks) || maxBlocks < 1 || maxBlocks > MAX_PAGES) {
-    throw new UserError("size", `a file of ${maxBlocks} blocks is outside 1 to ${MAX_PAGES}`, { code: "EINVAL" });
+    throw new UserError("size", `a file of ${maxBlocks} blocks of 4096 bytes is not possible`, {
+      code: "EINVAL",
+      cure: "a size from 4096 bytes to just under 16 TiB",
+      exitCode: 2,
+    });
   }
   const indexPages = indexPagesFor(maxBlocks);
   if (1 + indexPages + 1 > pageCount) throw tooSmall(pageCount);
@@ -63,7 +67,11 @@ export function pagesForWholeFile(maxBlocks: number): number {
 
 function requirePageCount(pageCount: number): void {
   if (!Number.isSafeInteger(pageCount) || pageCount < 0 || pageCount > MAX_PAGES) {
-    throw new UserError("pool", `${pageCount} pages are outside 3 to ${MAX_PAGES}`, { code: "EINVAL" });
+    throw new UserError("pool", `${pageCount} pages of 4096 bytes are not possible`, {
+      code: "EINVAL",
+      cure: "a pool of 12 KiB to just under 16 TiB",
+      exitCode: 2,
+    });
   }
 }
 
@@ -71,5 +79,6 @@ function tooSmall(pageCount: number): UserError {
   return new UserError("pool", `${pageCount} pages of 4096 bytes leave no page for data`, {
     code: "EINVAL",
     cure: "a larger pool",
+    exitCode: 2,
   });
 }

@@ -39,6 +39,19 @@ export class Grains {
     return 0;
   }
 
+  /** Claims a free page whose grain is held: stock. @returns its number, or -1. Looks at every held page: for shortages only */
+  claimHeld(): PageNo {
+    const grainCount = Math.ceil(this.geometry.pageCount / this.grainPages);
+    for (let grain = 0; grain < grainCount; grain++) {
+      if ((Atomics.load(this.held, grain >>> 5) & (1 << (grain & 31))) === 0) continue;
+      const end = this.endOf(grain);
+      for (let page = this.firstDataPageOf(grain); page < end; page++) {
+        if (this.map.claimFrom(page - this.geometry.firstDataPage, 1) === 1) return page;
+      }
+    }
+    return -1;
+  }
+
   /** After `[page, page + count)` was freed: punches the grains in which nothing is taken any more. */
   giveBack(page: PageNo, count: number): void {
     const last = Math.floor((page + count - 1) / this.grainPages);

@@ -108,7 +108,8 @@ export class IndexTable {
     let block = this.nextPresent(from, end);
     while (block < end) {
       const pageEnd = Math.min(endOfIndexPage(block), end);
-      for (; block < pageEnd; block++) if (this.get(block) !== 0) return block;
+      block = this.findInIndexPage(block, pageEnd, true);
+      if (block < pageEnd) return block;
       block = this.nextPresent(block, end);
     }
     return end;
@@ -116,7 +117,24 @@ export class IndexTable {
 
   /** The first hole in `[from, end)`, or `end`. */
   nextHole(from: BlockNo, end: BlockNo): BlockNo {
-    for (let block = from; block < end; block++) if (this.get(block) === 0) return block;
+    let block = from;
+    while (block < end) {
+      if (!this.isPresent(block)) return block;
+      const pageEnd = Math.min(endOfIndexPage(block), end);
+      block = this.findInIndexPage(block, pageEnd, false);
+      if (block < pageEnd) return block;
+    }
+    return end;
+  }
+
+  /** The first block in `[from, end)`, within one present index page, that is mapped or not; or `end`. */
+  private findInIndexPage(from: BlockNo, end: BlockNo, mapped: boolean): BlockNo {
+    const entry = from + SUPERBLOCK_ENTRIES;
+    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
+    const firstWord = (entry & WINDOW_ENTRIES_MASK) << 1;
+    for (let i = 0; i < end - from; i++) {
+      if ((Atomics.load(window, firstWord + 2 * i) !== 0) === mapped) return from + i;
+    }
     return end;
   }
 

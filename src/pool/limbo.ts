@@ -82,18 +82,18 @@ export class Limbo {
     return end === this.head ? null : this.runs[slotOf(end - 1) + 2];
   }
 
-  /** Gives back all runs whose epoch has passed. @returns pages that became free */
-  drain(): number {
+  /** Gives back runs whose epoch has passed, at most `most`. @returns pages that became free */
+  drain(most = LIMBO_RUNS): number {
     const first = this.head;
     const end = this.releasable;
     let at = first;
-    while (at !== end && this.epochs.hasPassed(this.runs[slotOf(at) + 2])) {
+    while (at !== end && at - first < most && this.epochs.hasPassed(this.runs[slotOf(at) + 2])) {
       if (!this.releaseRun(at)) break;
       at = (at + 1) >>> 0;
     }
     if (at === first) return 0;
     // The punches of a durable pool must be on the media before the pages hold something else.
-    if (this.memory.durable && this.syncQuietly() !== 0) return 0;
+    if (this.memory.durable && this.sync() !== 0) return 0;
     let freed = 0;
     for (let run = first; run !== at; run = (run + 1) >>> 0) {
       const slot = slotOf(run);
@@ -107,13 +107,22 @@ export class Limbo {
   }
 
   /**
-   * A sync that no flush asked for. The kernel tells of a failure only once
-   * (errseq_check_and_advance), so a failure is kept for the next flush to tell.
+   * Puts everything on the media. After a failure the kernel takes the lost
+   * pages for clean and tells nobody again (errseq_check_and_advance), so the
+   * failure stays: writes stop, nothing leaves limbo, every flush fails.
    */
-  syncQuietly(): Errno {
+  sync(): Errno {
+    const failed = Atomics.load(this.control, CONTROL.failedErrno);
+    if (failed !== 0) return failed;
     const errno = this.memory.sync();
-    if (errno !== 0) Atomics.store(this.control, CONTROL.missedErrno, errno);
+    if (errno !== 0) this.fail(errno);
     return errno;
+  }
+
+  /** Notes that something that should be on the media is not. */
+  fail(errno: Errno): void {
+    Atomics.store(this.control, CONTROL.failedErrno, errno);
+    Atomics.store(this.control, CONTROL.writesStopped, 1);
   }
 
   private get synced(): number {

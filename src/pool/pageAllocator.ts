@@ -69,6 +69,16 @@ export class PageAllocator {
     return this.grains === null ? 0 : this.grains.hold(page, count);
   }
 
+  /** Claims one page of a grain that is held already, where memory comes in grains. @returns false for none */
+  claimHeld(): boolean {
+    const page = this.grains?.claimHeld() ?? -1;
+    if (page < 0) return false;
+    this.account.pagesClaimed(1);
+    this.claimedFirst = page;
+    this.claimedCount = 1;
+    return true;
+  }
+
   /** Frees pages whose memory has been given back or zeroed. */
   free(page: PageNo, count: number): void {
     this.map.free(page - this.geometry.firstDataPage, count);

@@ -22,6 +22,8 @@ import { updateSuperblock } from "./superblockStore.js";
 
 /** Blocks that a discard clears under the mutex at a time: 64 MiB. */
 const SLICE_BLOCKS = 16384;
+/** Runs that a request gives back in passing. */
+const DRAIN_RUNS = 64;
 /** How long a wait for the grace period sleeps between looks. */
 const GRACE_POLL_MS = 0.05;
 
@@ -69,8 +71,14 @@ export class Pool {
     return Atomics.load(this.control, CONTROL.writesStopped) !== 0;
   }
 
-  stopWrites(): void {
-    Atomics.store(this.control, CONTROL.writesStopped, 1);
+  /** The errno that stopped writes for good, or 0. */
+  get failedErrno(): Errno {
+    return Atomics.load(this.control, CONTROL.failedErrno);
+  }
+
+  /** While `short`, no page is claimed: the machine needs its memory more than a disk does. */
+  setMemoryShort(short: boolean): void {
+    Atomics.store(this.control, CONTROL.memoryShort, short ? 1 : 0);
   }
 
   /** Before a request looks anything up. */
@@ -86,15 +94,33 @@ export class Pool {
     if (!this.memory.durable && !this.limbo.isEmpty()) this.tryDrain();
   }
 
+  /** Between the steps of a long request: lets limbo go on. Whatever was looked up before is not to be touched. */
+  breathe(): void {
+    if (this.inside) this.epochs.enter();
+  }
+
   /**
    * Claims pages for the holes from `block` upward; see `allocator.claimedFirst`
    * and `claimedCount`. A shortage makes limbo drain first.
    * Callers must look up again whatever they knew of the index.
    */
   claim(block: BlockNo, most: number): Errno {
-    if (this.allocator.claim(block, most)) return this.holdClaimed();
+    const first = this.tryClaim(block, most);
+    if (first !== ENOSPC) return first;
     this.relieve();
-    return this.allocator.claim(block, most) ? this.holdClaimed() : ENOSPC;
+    const second = this.tryClaim(block, most);
+    if (second !== ENOSPC) return second;
+    // Another request may hold pages that it is about to give up.
+    this.awaitOthers();
+    this.relieve();
+    return this.tryClaim(block, most);
+  }
+
+  private tryClaim(block: BlockNo, most: number): Errno {
+    if (Atomics.load(this.control, CONTROL.memoryShort) !== 0) return ENOSPC;
+    if (!this.allocator.claim(block, most)) return ENOSPC;
+    const errno = this.holdClaimed();
+    return errno === 0 || !this.allocator.claimHeld() ? errno : 0;
   }
 
   /** Gives claimed pages up that were never published. */
@@ -157,18 +183,26 @@ export class Pool {
     return unmapped;
   }
 
-  /** Changes the file's size; blocks past a smaller one must be unmapped by the caller afterwards. */
+  /**
+   * Makes the file smaller for all requests to come, and waits until those that
+   * saw it larger are over: afterwards nobody maps a block behind the new end.
+   */
+  shrinkTo(blocks: number): void {
+    this.lock();
+    this.account.setBlocks(blocks);
+    const epoch = this.epochs.next();
+    this.epochs.advance();
+    this.awaitEpoch(epoch);
+    this.unlock();
+  }
+
+  /** Puts the file's size on the media. Nothing behind it may be mapped there. */
   resize(blocks: number): Errno {
     this.lock();
     try {
       const errno = updateSuperblock(this.memory, { blocks });
-      if (errno === 0) {
-        this.account.setBlocks(blocks);
-        return 0;
-      }
-      // The new size stands in page 0 already and could reach the media later: entries beyond it would be refused.
-      updateSuperblock(this.memory, { blocks: this.blocks });
-      Atomics.store(this.control, CONTROL.missedErrno, errno);
+      if (errno === 0) this.account.setBlocks(blocks);
+      else this.limbo.fail(errno);
       return errno;
     } catch {
       return EIO;
@@ -177,25 +211,28 @@ export class Pool {
     }
   }
 
-  /** Everything stored before is on the media when this returns 0; what is not, stays dirty. */
+  /** Everything stored before is on the media when this returns 0; after a failure it never does again. */
   flush(): Errno {
-    if (!this.memory.durable) return 0;
-    const errno = this.syncCleared();
-    const missed = Atomics.exchange(this.control, CONTROL.missedErrno, 0);
-    return errno === 0 ? missed : errno;
+    return this.memory.durable ? this.syncCleared() : 0;
   }
 
-  /** Puts everything on the media, cleared entries too, so that their pages may leave limbo. */
+  /**
+   * Puts everything on the media, cleared entries too, so that their pages may
+   * leave limbo. Outside the epoch: a sync may take seconds.
+   */
   private syncCleared(): Errno {
-    this.lock();
+    if (this.inside) this.epochs.leave();
+    this.mutex.lock();
     const tail = this.limbo.tail;
-    this.unlock();
-    const errno = this.limbo.syncQuietly();
-    if (errno !== 0) return errno;
-    this.lock();
-    this.limbo.markSynced(tail);
-    this.unlock();
-    return 0;
+    this.mutex.unlock();
+    const errno = this.limbo.sync();
+    if (errno === 0) {
+      this.mutex.lock();
+      this.limbo.markSynced(tail);
+      this.mutex.unlock();
+    }
+    if (this.inside) this.epochs.enter();
+    return errno;
   }
 
   /** Lets limbo go as far as it may now; a durable pool's cleared entries go to the media first. */
@@ -224,7 +261,7 @@ export class Pool {
 
   private tryDrain(): void {
     if (!this.mutex.tryLock()) return;
-    this.limbo.drain();
+    this.limbo.drain(DRAIN_RUNS);
     this.mutex.unlock();
   }
 
@@ -232,13 +269,28 @@ export class Pool {
   private makeRoom(): void {
     if (this.memory.durable) {
       const tail = this.limbo.tail;
-      if (this.limbo.syncQuietly() !== 0) return;
+      if (this.limbo.sync() !== 0) return;
       this.limbo.markSynced(tail);
     }
     const epoch = this.limbo.newestEpoch();
     if (epoch === null) return;
-    while (!this.epochs.hasPassed(epoch)) Atomics.wait(this.control, CONTROL.pause, 0, GRACE_POLL_MS);
+    this.awaitEpoch(epoch);
     this.limbo.drain();
+  }
+
+  /** Waits until every request that runs now is over. Without the mutex: they may need it to end. */
+  private awaitOthers(): void {
+    this.lock();
+    const epoch = this.epochs.next();
+    this.epochs.advance();
+    this.mutex.unlock();
+    this.awaitEpoch(epoch);
+    if (this.inside) this.epochs.enter();
+  }
+
+  /** Outside the epoch only. */
+  private awaitEpoch(epoch: number): void {
+    while (!this.epochs.hasPassed(epoch)) Atomics.wait(this.control, CONTROL.pause, 0, GRACE_POLL_MS);
   }
 
   private holdClaimed(): Errno {

@@ -3,6 +3,7 @@
  * on the media (free map, account). Never formats, never repairs.
  */
 
+import { assert } from "../base/assert.js";
 import { errnoName } from "../base/errno.js";
 import { MediaError, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
@@ -19,6 +20,7 @@ import { updateSuperblock } from "./superblockStore.js";
  */
 export function probePool(parts: PoolParts, superblock: Superblock, options: { readOnly: boolean }): Pool {
   requireFormatted(superblock);
+  assert(parts.memory.pageCount === superblock.geometry.pageCount, "the mapping is not the pool's size");
   const pool = new Pool(parts);
   let usedPages = 0;
   pool.account.reset(0, 1);

@@ -19,8 +19,10 @@ export const CONTROL = {
   cursor: 3,
   /** Always 0: slept on with a time limit. */
   pause: 4,
-  /** The errno of a failed sync that no flush has told of yet. */
-  missedErrno: 5,
+  /** The errno of a failed sync: what was lost then stays lost. */
+  failedErrno: 5,
+  /** Not 0: the machine itself is short of memory. */
+  memoryShort: 6,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,

@@ -96,20 +96,27 @@ export function encode(superblock: Superblock): Uint8Array {
  * @throws MediaError naming the field that is wrong
  */
 export function decode(page: Uint8Array, pageCount: number): Superblock {
-  let newest: Superblock | null = null;
-  let firstError: MediaError | null = null;
-  for (const offset of COPY_OFFSETS) {
-    try {
-      const copy = decodeCopy(page, offset, pageCount);
-      if (newest === null || copy.generation > newest.generation) newest = copy;
-    } catch (error) {
-      if (!(error instanceof MediaError)) throw error;
-      // A copy that was recognised says more than one that was not.
-      if (firstError === null || firstError.field === "magic") firstError = error;
-    }
-  }
-  if (newest === null) throw firstError as MediaError;
-  return newest;
+  const [first, second] = COPY_OFFSETS;
+  const ages = COPY_OFFSETS.map((at) => generationOf(page, at));
+  // None whole: the error of one that was recognised says more.
+  if (ages[0] === null && ages[1] === null)
+    return decodeCopy(page, hasMagicAt(page, first) ? first : second, pageCount);
+  // The newest whole copy counts even when it is refused: an older one would tell stale facts.
+  return decodeCopy(page, (ages[1] ?? -1) > (ages[0] ?? -1) ? second : first, pageCount);
+}
+
+/** The generation of the copy at byte `at`, or null when it is torn or not ours. */
+function generationOf(page: Uint8Array, at: number): number | null {
+  const bytes = page.slice(at, at + COPY_BYTES);
+  if (bytes.length < COPY_BYTES || !hasMagicAt(page, at)) return null;
+  const words = new Int32Array(bytes.buffer);
+  const checksum = crc32c(bytes.subarray(0, layout.offset.checksum));
+  return words[word.checksum] >>> 0 === checksum ? readU64(words, word.generation) : null;
+}
+
+function hasMagicAt(page: Uint8Array, at: number): boolean {
+  const words = new Int32Array(page.slice(at, at + 8).buffer);
+  return words[0] === MAGIC_LOW && words[1] === MAGIC_HIGH;
 }
 
 /**
@@ -144,7 +151,7 @@ export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Sup
   const entriesMost = indexPages * ENTRIES_PER_PAGE;
   expect(maxBlocks >= 1 && maxBlocks <= entriesMost, "indexEntries", `1 to ${entriesMost}`, maxBlocks);
   expect(maxBlocks <= MAX_PAGES, "indexEntries", `at most ${MAX_PAGES}`, maxBlocks);
-  expect(blocks >= 1 && blocks <= maxBlocks, "blocks", `1 to ${maxBlocks}`, blocks);
+  expect(blocks <= maxBlocks, "blocks", `0 to ${maxBlocks}`, blocks);
   expect(state >= STATE_FORMATTING && state <= STATE_DIRTY, "state", "1 to 3", state);
   // Counted up by one at each write: a rounded one would stand still and the write be lost.
   const generation = number("generation");
@@ -164,6 +171,32 @@ export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Sup
   };
 }
 
+/** How the media are laid out by their files, whatever the superblock says. */
+export interface MediaLayout {
+  /** `meta` and `data` are files of their own. */
+  readonly split: boolean;
+  /** Pages of `meta`, or of the whole of a single pool. */
+  readonly metadataPages: number;
+}
+
+/** Where superblock and files disagree; null when they agree. The data of a split pool begins where `meta` ends. */
+export function layoutProblem(superblock: Superblock, media: MediaLayout): MediaError | null {
+  const split = (superblock.incompatible & INCOMPATIBLE_SPLIT) !== 0;
+  if (split !== media.split) {
+    const name = (isSplit: boolean) => (isSplit ? "split" : "single");
+    return new MediaError("incompatible", name(media.split), name(split), layout.offset.incompatible);
+  }
+  const { firstDataPage } = superblock.geometry;
+  if (!split || firstDataPage === media.metadataPages) return null;
+  const found = String(superblock.geometry.indexPages);
+  return new MediaError(
+    "indexPages",
+    `${media.metadataPages - 1} by the size of meta`,
+    found,
+    layout.offset.indexPages,
+  );
+}
+
 /** True when this version may write to the pool. */
 export function isWritable(superblock: Superblock): boolean {
   return (superblock.readonlyCompatible & ~KNOWN_READONLY_COMPATIBLE) === 0;
@@ -171,10 +204,7 @@ export function isWritable(superblock: Superblock): boolean {
 
 /** True when either copy carries our magic: the page is, or was, a pool's. */
 export function hasMagic(page: Uint8Array): boolean {
-  return COPY_OFFSETS.some((at) => {
-    const words = new Int32Array(page.slice(at, at + 8).buffer);
-    return words[0] === MAGIC_LOW && words[1] === MAGIC_HIGH;
-  });
+  return COPY_OFFSETS.some((at) => hasMagicAt(page, at));
 }
 
 /** The UUID in its usual text form. */

@@ -1,0 +1,88 @@
+/** A stage from the start of its sides to their end. */
+import { existsSync } from "node:fs";
+import { Cleanup } from "../test/support/cleanup.js";
+import { busyShare } from "./busy.js";
+import { reasonMissing } from "./packages.js";
+import type { RowResult, StageResult } from "./results.js";
+import { inTurn } from "./rounds.js";
+import { keyOf, type Row, type Sample, type Stage } from "./rows/row.js";
+import type { Bench, Side, Started } from "./sides/side.js";
+import { spreadOf } from "./statistics.js";
+import { formatFigure } from "./table.js";
+import { undoOnFailure, withUndo } from "./undo.js";
+
+const BUSY_SAMPLE_MS = 200;
+
+type Missing = StageResult["missing"][number];
+
+/** Starts a side and brings it into the stage's state; a peer that cannot is told as missing. */
+async function startSide(stage: Stage, side: Side, bench: Bench): Promise<Started | Missing> {
+  const reason = reasonMissing(side);
+  try {
+    if (reason !== undefined) throw new Error(reason);
+    const started = await side.start(bench);
+    const undo = new Cleanup();
+    undo.add(side.title, started.cleanup);
+    return await undoOnFailure(undo, async () => {
+      await stage.prepare?.(started, bench);
+      return started;
+    });
+  } catch (error) {
+    bench.signal.throwIfAborted();
+    if (!side.isPeer) throw error;
+    console.log(`${side.title} is left out: ${(error as Error).message}`);
+    return { name: side.name, reason: (error as Error).message };
+  }
+}
+
+/** A side that has ended may leave a plain file behind, and fast figures. */
+function checkAlive(side: Side, { pids }: Started): void {
+  if (pids.some((pid) => !existsSync(`/proc/${pid}`))) throw new Error(`${side.title}: a process of it has ended`);
+}
+
+/** Measures a row on each side that has it, and prints the medians. */
+async function measureRow(
+  row: Row,
+  key: string,
+  sides: ReadonlyMap<Side, Started>,
+  bench: Bench,
+  rounds: number,
+): Promise<RowResult> {
+  const chosen = [...sides.keys()].filter((side) => !(row.isOursAlone && side.isPeer));
+  const busyBefore = await busyShare(BUSY_SAMPLE_MS);
+  const samples = await inTurn(chosen, rounds, async (side) => {
+    bench.signal.throwIfAborted();
+    const running = sides.get(side)!;
+    await row.prepare?.(running, bench);
+    const sample = await row.measure(running, bench);
+    checkAlive(side, running);
+    return sample;
+  });
+  const named = chosen.map((side): [string, Sample[]] => [side.name, samples.get(side)!]);
+  const medians = named.map(([name, list]) => {
+    const { median } = spreadOf(list.map((sample) => sample.value));
+    return `${name} ${formatFigure(median, row.unit)}`;
+  });
+  console.log(`${key.padEnd(24)} ${medians.join("   ")}`);
+  return { key, title: row.title, unit: row.unit, busyBefore, samples: Object.fromEntries(named) };
+}
+
+/** Starts a stage's sides, measures its rows on all of them in turn, and ends the sides. */
+export function measureStage(stage: Stage, bench: Bench, rounds: number): Promise<StageResult> {
+  return withUndo(async (undo) => {
+    const sides = new Map<Side, Started>();
+    const missing: Missing[] = [];
+    for (const side of stage.sides) {
+      const started = await startSide(stage, side, bench);
+      if ("reason" in started) missing.push(started);
+      else {
+        undo.add(side.title, started.cleanup);
+        sides.set(side, started);
+      }
+    }
+    const rows: RowResult[] = [];
+    for (const row of stage.rows) rows.push(await measureRow(row, keyOf(stage, row), sides, bench, rounds));
+    const present = [...sides.keys()].map(({ name, title, isPeer }) => ({ name, title, isPeer }));
+    return { name: stage.name, title: stage.title, sides: present, missing, rows };
+  });
+}

@@ -1,0 +1,67 @@
+/** The command line of `npm run bench`. */
+import { parseArgs } from "node:util";
+import { parsePageSizeFloor } from "../src/cli/sizes.js";
+
+export interface Options {
+  readonly rounds: number;
+  readonly runtimeMs: number;
+  readonly sizeBytes: number;
+  /** Parts of rows' keys; none means all rows. */
+  readonly rows: readonly string[];
+  /** Where a run that is not complete writes its results. */
+  readonly output: string | undefined;
+  readonly isHelp: boolean;
+}
+
+/** Fewer rounds than this are no record. */
+export const RECORD_ROUNDS = 5;
+const FULL = { rounds: RECORD_ROUNDS, runtimeMs: 3000 };
+const QUICK = { rounds: 3, runtimeMs: 500 };
+
+export const HELP = `npm run bench -- [options]
+  --quick          ${QUICK.rounds} rounds of ${QUICK.runtimeMs / 1000} s a load: under 3 minutes
+  --rows A,B       only the rows whose key contains A or B, e.g. file/ or randread or loop/discard
+  --rounds N       rounds, each with every side in turn (${FULL.rounds})
+  --runtime S      seconds of one load (${FULL.runtimeMs / 1000})
+  --size SIZE      size of each side's disk (1G); four are in memory at a time
+  --output FILE    also write the results there, as JSON
+A run of all rows, ${RECORD_ROUNDS} rounds and ${FULL.runtimeMs / 1000} s or more is recorded in bench/results/ and bench/RESULTS.md.
+Missing peers are installed with apt-get (KMEMFS_NO_INSTALL=1 leaves them out). Needs root.`;
+
+function positive(text: string | undefined, otherwise: number, what: string): number {
+  const value = text === undefined ? otherwise : Number(text);
+  if (!(value > 0 && value < 1e6)) throw new Error(`${what} ${text}: not a positive number`);
+  return value;
+}
+
+/** @throws Error for what is not an option or has no sense */
+export function parseOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: "boolean", default: false },
+      rows: { type: "string", default: "" },
+      rounds: { type: "string" },
+      runtime: { type: "string" },
+      size: { type: "string", default: "1G" },
+      output: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  const usual = values.quick ? QUICK : FULL;
+  const rounds = positive(values.rounds, usual.rounds, "--rounds");
+  if (!Number.isInteger(rounds)) throw new Error(`--rounds ${values.rounds}: not a whole number`);
+  return {
+    rounds,
+    runtimeMs: Math.round(positive(values.runtime, usual.runtimeMs / 1000, "--runtime") * 1000),
+    sizeBytes: parsePageSizeFloor(values.size, `--size ${values.size}`),
+    rows: values.rows.split(",").filter(Boolean),
+    output: values.output,
+    isHelp: values.help,
+  };
+}
+
+/** True when the figures of such a run may stand as a record. */
+export function isRecord({ rounds, runtimeMs, sizeBytes, rows }: Options): boolean {
+  return rows.length === 0 && rounds >= RECORD_ROUNDS && runtimeMs >= FULL.runtimeMs && sizeBytes >= 2 ** 30;
+}

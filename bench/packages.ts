@@ -1,0 +1,59 @@
+/** The commands of the benchmarks and the Debian packages that bring them. */
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { command } from "./shell.js";
+import type { Side } from "./sides/side.js";
+
+/** What the rows run on every side. */
+const ALWAYS: Side["needs"] = { fio: "fio", blkdiscard: "util-linux" };
+const INSTALL_TIMEOUT_MS = 300_000;
+
+function hasCommand(name: string): boolean {
+  return (process.env.PATH ?? "").split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The packages of those of `needs` that are not here. */
+export function missingPackages(needs: Side["needs"], has: (name: string) => boolean = hasCommand): string[] {
+  const missing = Object.entries(needs).filter(([name]) => !has(name));
+  return [...new Set(missing.map(([, name]) => name))];
+}
+
+async function install(names: readonly string[], signal: AbortSignal): Promise<void> {
+  const options = { timeoutMs: INSTALL_TIMEOUT_MS, signal };
+  const args = ["install", "-y", "-q", "--no-install-recommends", "--no-remove", ...names];
+  try {
+    await command("apt-get", args, options);
+  } catch {
+    signal.throwIfAborted();
+    await command("apt-get", ["update", "-q"], options);
+    await command("apt-get", args, options);
+  }
+}
+
+/**
+ * Installs what is missing for `sides`, where that is possible. A side that still lacks
+ * something is left out by who starts it.
+ * @throws Error when fio or another tool of the rows themselves cannot be had
+ */
+export async function ensurePackages(sides: readonly Side[], signal: AbortSignal): Promise<void> {
+  const missing = missingPackages(Object.assign({}, ALWAYS, ...sides.map((side) => side.needs)));
+  if (missing.length > 0 && process.env.KMEMFS_NO_INSTALL !== "1" && hasCommand("apt-get")) {
+    console.log(`Installing Debian packages: ${missing.join(" ")} (KMEMFS_NO_INSTALL=1 leaves them out)`);
+    await install(missing, signal).catch((error: Error) => console.log(error.message));
+  }
+  const needed = missingPackages(ALWAYS);
+  if (needed.length > 0) throw new Error(`needs ${needed.join(" ")}; try: apt-get install ${needed.join(" ")}`);
+}
+
+/** Why a side cannot be started here, or nothing. */
+export function reasonMissing(side: Side): string | undefined {
+  const missing = missingPackages(side.needs).join(" ");
+  return missing === "" ? undefined : `not installed: apt-get install ${missing}`;
+}

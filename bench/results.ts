@@ -1,0 +1,35 @@
+/** A run's results as they are recorded: everything that was measured, and nothing derived from it. */
+import type { Machine } from "./machine.js";
+import type { Sample, Unit } from "./rows/row.js";
+
+export interface RowResult {
+  readonly key: string;
+  readonly title: string;
+  readonly unit: Unit;
+  /** The share of the CPUs that other programs took just before the row, 0 to 1. */
+  readonly busyBefore: number;
+  /** By the side's name, one for each round. */
+  readonly samples: Readonly<Record<string, readonly Sample[]>>;
+}
+
+export interface StageResult {
+  readonly name: string;
+  readonly title: string;
+  readonly sides: readonly { readonly name: string; readonly title: string; readonly isPeer: boolean }[];
+  /** Sides that could not take part, and why. */
+  readonly missing: readonly { readonly name: string; readonly reason: string }[];
+  readonly rows: readonly RowResult[];
+}
+
+export interface Results {
+  /** The version of this shape. */
+  readonly version: 1;
+  /** ISO 8601, of the start. */
+  readonly date: string;
+  readonly command: string;
+  readonly rounds: number;
+  readonly runtimeMs: number;
+  readonly sizeBytes: number;
+  readonly machine: Machine;
+  readonly stages: readonly StageResult[];
+}

@@ -1,0 +1,38 @@
+/** A row of the results: one thing that is measured on every side of a stage. */
+import type { Bench, Running, Side } from "../sides/side.js";
+
+export type Unit = "IOPS" | "MiB/s" | "s" | "bytes";
+
+export interface Sample {
+  /** In the row's unit. */
+  readonly value: number;
+  /** What was measured along with it, by name and unit, e.g. `p99Us`; recorded, not compared. */
+  readonly details?: Readonly<Record<string, number>>;
+}
+
+export interface Row {
+  /** Unique in its stage, e.g. `randread-4k-j8`. */
+  readonly name: string;
+  readonly title: string;
+  readonly unit: Unit;
+  /** Peers have no such thing: only kmemfs is measured. */
+  readonly isOursAlone?: boolean;
+  /** Brings the side into the state that the row starts from; not measured. */
+  prepare?(side: Running, bench: Bench): Promise<void>;
+  measure(side: Running, bench: Bench): Promise<Sample>;
+}
+
+/** Rows that are measured on the same sides, which run side by side meanwhile. */
+export interface Stage {
+  /** The first part of a row's key: `file/randread-4k-j8`. */
+  readonly name: string;
+  readonly title: string;
+  readonly sides: readonly Side[];
+  readonly rows: readonly Row[];
+  /** Brings a side that was just started into the state that the rows expect. */
+  prepare?(side: Running, bench: Bench): Promise<void>;
+}
+
+export function keyOf(stage: Stage, row: Row): string {
+  return `${stage.name}/${row.name}`;
+}

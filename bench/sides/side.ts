@@ -1,0 +1,45 @@
+/** A side of a comparison: kmemfs in one of its ways, or a peer that a user could take instead. */
+import { Cleanup } from "../../test/support/cleanup.js";
+import type { Place } from "../place.js";
+import { undoOnFailure } from "../undo.js";
+
+/** What a run hands to everything that starts or measures. */
+export interface Bench {
+  readonly place: Place;
+  /** The size of each side's disk, all of which is written before the first row. */
+  readonly sizeBytes: number;
+  /** How long one load runs. */
+  readonly runtimeMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface Running {
+  /** The file or block device that the rows use. */
+  readonly file: string;
+  /** The processes that do its work in user space, with their descendants. */
+  readonly pids: readonly number[];
+}
+
+export interface Started extends Running {
+  /** Ends processes, mounts and loop devices. @throws AggregateError of what could not be undone */
+  cleanup(): Promise<void>;
+}
+
+export interface Side {
+  /** The key in results, e.g. `nbdfuse`. */
+  readonly name: string;
+  /** For people, e.g. `nbdfuse over nbdkit memory`. */
+  readonly title: string;
+  /** Peers may be missing; kmemfs may not. */
+  readonly isPeer: boolean;
+  /** Debian's package of each command that it takes. */
+  readonly needs: Readonly<Record<string, string>>;
+  start(bench: Bench): Promise<Started>;
+}
+
+/** Starts a side in steps, each with its undoing; a failed start leaves nothing behind. */
+export async function startInSteps(steps: (undo: Cleanup) => Promise<Running>): Promise<Started> {
+  const undo = new Cleanup();
+  const running = await undoOnFailure(undo, () => steps(undo));
+  return { ...running, cleanup: undo.run };
+}

@@ -1,0 +1,102 @@
+/** Comparisons as tables, for the terminal and for Markdown. */
+import { type Column, formatTable } from "../src/cli/print.js";
+import { formatBytes } from "../src/cli/sizes.js";
+import { type Comparison, comparisonsOf } from "./comparison.js";
+import type { Results, StageResult } from "./results.js";
+import type { Unit } from "./rows/row.js";
+import type { Spread } from "./statistics.js";
+import type { Limit } from "./targets.js";
+
+const WORDS = { "at least": "≥", "at most": "≤", below: "<" } as const;
+
+/** Three significant digits, thousands as k: `124k`, `9.21k`, `856`, `0.151`. */
+function short(value: number): string {
+  if (value >= 1000) return `${Number((value / 1000).toPrecision(3))}k`;
+  return String(Number(value.toPrecision(3)));
+}
+
+export function formatFigure(value: number, unit: Unit): string {
+  if (unit === "bytes") return formatBytes(value);
+  return `${short(value)}${unit === "IOPS" ? "" : ` ${unit}`}`;
+}
+
+/** The range around a median, whose unit stands beside it. */
+function formatRange({ min, max }: Spread, unit: Unit): string {
+  if (unit === "bytes") return `${formatBytes(min)} to ${formatBytes(max)}`;
+  return `${short(min)} to ${short(max)}`;
+}
+
+function formatRatio(value: number): string {
+  return value.toFixed(value < 10 ? 2 : 1);
+}
+
+function formatLimit(limit: Limit, unit: Unit, isRatio: boolean): string {
+  return `${WORDS[limit.is]} ${isRatio ? `${limit.value} ×` : formatFigure(limit.value, unit)}`;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: "ROW" },
+  { title: "OURS", right: true },
+  { title: "RANGE", right: true },
+  { title: "PEER" },
+  { title: "THEIRS", right: true },
+  { title: "RANGE", right: true },
+  { title: "RATIO", right: true },
+  { title: "RANGE", right: true },
+  { title: "TARGET", right: true },
+  { title: "" },
+];
+
+function cellsOf({ row, ours, peer, target }: Comparison): string[] {
+  const { unit } = row;
+  const rival = peer && [peer.name, formatFigure(peer.figure.median, unit), formatRange(peer.figure, unit)];
+  const ratio = peer?.ratio;
+  return [
+    row.title,
+    formatFigure(ours.median, unit),
+    formatRange(ours, unit),
+    ...(rival ?? ["", "", ""]),
+    ...(ratio ? [formatRatio(ratio.median), `${formatRatio(ratio.min)} to ${formatRatio(ratio.max)}`] : ["", ""]),
+    ...(target ? [formatLimit(target.limit, unit, peer !== undefined), target.isMet ? "pass" : "FAIL"] : ["", ""]),
+  ];
+}
+
+/** A row's title stands once, at its first peer. */
+function withoutRepeats(rows: readonly string[][]): string[][] {
+  return rows.map((cells, i) => (i > 0 && rows[i - 1]![0] === cells[0] ? ["", ...cells.slice(1)] : cells));
+}
+
+export interface Section {
+  readonly title: string;
+  readonly comparisons: readonly Comparison[];
+  readonly missing: StageResult["missing"];
+}
+
+/** One section for each of our sides in each stage. */
+export function sectionsOf(results: Results): Section[] {
+  return results.stages.flatMap((stage) =>
+    stage.sides
+      .filter((side) => !side.isPeer)
+      .map((side) => ({
+        title: `${side.title}, ${stage.title}`,
+        comparisons: comparisonsOf(stage, side.name),
+        missing: stage.missing,
+      })),
+  );
+}
+
+/** The section's table for a terminal. */
+export function terminalTable(section: Section): string[] {
+  return formatTable(COLUMNS, withoutRepeats(section.comparisons.map(cellsOf)));
+}
+
+/** The section's table in Markdown, the key of each row in place of repeated titles. */
+export function markdownTable(section: Section): string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const rows = section.comparisons.map((comparison) => [...cellsOf(comparison), `\`${comparison.row.key}\``]);
+  return [
+    line([...COLUMNS.map((column) => column.title.toLowerCase()), "key"]),
+    line([...COLUMNS.map((column) => (column.right ? "---:" : "---")), "---"]),
+    ...rows.map(line),
+  ];
+}

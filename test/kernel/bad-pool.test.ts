@@ -1,0 +1,79 @@
+/** What cannot be a pool is refused by mount and check, each with its cause, and stays as it is. */
+import { chmodSync, chownSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { expect } from "vitest";
+import { withPlace } from "../support/place.js";
+import { run } from "../support/processes.js";
+import { expectRefused } from "../support/refusal.js";
+import { requires } from "../support/requires.js";
+
+const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4"] });
+
+it("mount and check", () =>
+  withPlace(async (place) => {
+    const mountpoint = place.makeDirectory("disk");
+    const at = (name: string): string => place.path(name);
+    const file = (name: string, mode: number): void =>
+      writeFileSync(at(name), new Uint8Array(20_000).fill(7), { mode });
+    file("noise", 0o600);
+    file("open", 0o600);
+    chmodSync(at("open"), 0o666);
+    file("foreign", 0o600);
+    chownSync(at("foreign"), 1234, 1234);
+    writeFileSync(at("empty"), "", { mode: 0o600 });
+    writeFileSync(at("zeros"), new Uint8Array(20_000), { mode: 0o600 });
+    mkdirSync(at("directory"), { mode: 0o700 });
+    await place.kmemfs(["format", at("good"), "--size", "1M"]);
+    symlinkSync(at("good"), at("link"));
+    await run("mkfifo", [at("pipe")]);
+
+    const cases: readonly (readonly [string, RegExp])[] = [
+      [at("missing"), /no such file.*\(ENOENT\)$/],
+      [`${at("noise")}/below`, /not a directory.*\(ENOTDIR\)$/],
+      [at("noise"), /is not a kmemfs pool \(EINVAL\)$/],
+      [at("zeros"), /is not a kmemfs pool \(EINVAL\)$/],
+      [at("open"), /others could write it \(EPERM\)$/],
+      [at("foreign"), /belongs to user 1234/],
+      [at("empty"), /is empty \(EINVAL\)$/],
+      [at("directory"), /holds no pool/],
+      [at("link"), /is a symbolic link \(ELOOP\)$/],
+      [at("pipe"), /is a named pipe \(EINVAL\)$/],
+      ["/dev/loop0", /is a block device/],
+      // Its mode must not be what is wrong with it: the cure would be chmod.
+      ["/dev/null", /not device DAX/],
+    ];
+    for (const [pool, cause] of cases) {
+      const cure = pool.includes("below") ? ({ cure: false } as const) : {};
+      await expectRefused(place, { args: ["mount", pool, mountpoint], cause, ...cure });
+      if (cause.source.includes("not a kmemfs pool")) {
+        const check = await place.refused(["check", pool]);
+        expect([check.status, check.stdout]).toEqual([4, expect.stringMatching(/magic at byte 0/)]);
+      } else {
+        await expectRefused(place, { args: ["check", pool], cause, code: 8, ...cure });
+      }
+    }
+  }));
+
+it("format destroys neither a pool nor a file system without --force", () =>
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    const image = place.path("image");
+    await place.kmemfs(["format", pool, "--size", "1M"]);
+    await place.kmemfs(["format", place.path("split"), "--size", "1M", "--split"]);
+    writeFileSync(image, "", { mode: 0o600 });
+    truncateSync(image, 2 ** 24);
+    await run("mkfs.ext4", ["-q", "-F", image]);
+    const sums = [pool, image];
+    const before = (await run("sha256sum", sums)).stdout;
+    const cases = [
+      [pool, /holds a kmemfs pool \(EEXIST\)$/],
+      [place.path("split"), /holds a kmemfs pool \(EEXIST\)$/],
+      [image, /holds ext/],
+    ] as const;
+    for (const [path, cause] of cases) {
+      await expectRefused(place, { args: ["format", path, "--size", "1M"], cause, cure: /--force/ });
+    }
+    const { stdout } = await run("sha256sum", sums);
+    if (stdout !== before) throw new Error("format changed what it refused");
+    for (const [path] of cases) await place.kmemfs(["format", path, "--size", "1M", "--force"]);
+    for (const [path] of cases) await place.kmemfs(["check", path]);
+  }));

@@ -1,0 +1,30 @@
+/** What fio writes to the file with checksums reads back the same, from eight jobs at once. */
+import { expect } from "vitest";
+import { fioVerify } from "../support/fio.js";
+import { withDisk } from "../support/place.js";
+import { requires } from "../support/requires.js";
+
+const { it } = requires({ root: true, fuse: true, commands: ["fio"], freeMemoryBytes: 2 ** 29 });
+
+for (const ioengine of ["psync", "libaio"] as const) {
+  it(`random 4 KiB writes of 8 jobs with ${ioengine}`, () =>
+    withDisk({ size: "128M" }, async (disk) => {
+      await fioVerify(disk.file, { rw: "randwrite", ioengine, size: "16m", jobs: 8 });
+      const status = await disk.expectAccount();
+      expect(status.usedBytes).toBe(2 ** 27);
+      expect(status.writtenBytesTotal).toBe(2 ** 27);
+    }));
+}
+
+it("writes of sizes that are no whole blocks", () =>
+  withDisk({ size: "64M" }, async (disk) => {
+    const args = ["--direct=0", "--bsrange=512-70k", "--blockalign=512"];
+    await fioVerify(disk.file, { rw: "randwrite", ioengine: "psync", size: "32m", args });
+    await disk.expectAccount();
+  }));
+
+it("reads and writes mixed, of 1 MiB", () =>
+  withDisk({ pool: "memfd", size: "256M" }, async (disk) => {
+    await fioVerify(disk.file, { rw: "randrw", ioengine: "libaio", size: "64m", jobs: 4, blockSize: "1m" });
+    await disk.expectAccount();
+  }));

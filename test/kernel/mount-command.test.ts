@@ -1,0 +1,65 @@
+/** mount returns when the disk is ready, in the background or in the foreground, and its end leaves nothing. */
+import { existsSync } from "node:fs";
+import { expect } from "vitest";
+import { controlSocket, isMounted, withPlace } from "../support/place.js";
+import { killGroup, run, until } from "../support/processes.js";
+import { requires } from "../support/requires.js";
+
+const { it } = requires({ root: true, fuse: true, commands: ["xfs_io"] });
+
+const END_MS = 10_000;
+
+for (const words of [["mount"], []]) {
+  it(`kmemfs ${[...words, "MOUNTPOINT"].join(" ")} is ready when it returns`, () =>
+    withPlace(async (place) => {
+      const directory = place.makeDirectory("disk");
+      place.endsWithUs(directory);
+      const { stdout, stderr } = await place.kmemfs([...words, directory, "--size", "16M"]);
+      expect([stdout, stderr]).toEqual([`${directory}/disk: 16.0 MiB, pool tmpfs, served\n`, ""]);
+      await run("dd", ["if=/dev/zero", `of=${directory}/disk`, "bs=4k", "count=1", "conv=notrunc", "status=none"]);
+      expect((await run("ls", ["-A", directory])).stdout).toBe("disk\n");
+      expect((await run("stat", ["-c", "%a %u %s", `${directory}/disk`])).stdout).toBe(`600 0 ${2 ** 24}\n`);
+      await place.kmemfs(["unmount", directory]);
+      expect([isMounted(directory), existsSync(controlSocket(directory))]).toEqual([false, false]);
+      await place.expectNothingLeft(0);
+    }));
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  it(`-f stays in the foreground, logs to stderr and ends with ${signal}`, () =>
+    withPlace(async (place) => {
+      const { disk, process } = await place.mountInForeground({ size: "16M" });
+      await disk.io("pwrite -q 0 1m");
+      const { holderPid } = await disk.status();
+      expect(holderPid).toBe(process.pid);
+      // As a terminal does it: to the whole process group.
+      killGroup(process.pid, signal);
+      expect(await process.exited).toBe(0);
+      expect(process.stderr()).toMatch(/"msg":"unmounted"/);
+      await place.expectNothingLeft(0);
+    }));
+}
+
+it("umount(8) ends a mount as well", () =>
+  withPlace(async (place) => {
+    const disk = await place.mount({ size: "16M" });
+    const { holderPid } = await disk.status();
+    await run("umount", [disk.directory]);
+    await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
+    expect(existsSync(controlSocket(disk.directory))).toBe(false);
+    await place.expectNothingLeft();
+  }));
+
+it("every option also as -o, and names with blanks and quotes", () =>
+  withPlace(async (place) => {
+    const disk = await place.mount({
+      name: "a 'b' \"c\" d",
+      args: ["-o", "size=16M,max-size=32M,ro,io=served,noatime"],
+    });
+    const status = await disk.status();
+    expect(status).toMatchObject({ sizeBytes: 2 ** 24, maxSizeBytes: 2 ** 25, readOnly: true, io: "served" });
+    const write = await run("xfs_io", ["-c", "pwrite 0 4k", disk.file], { allowFail: true });
+    expect([write.status, write.stderr]).toEqual([1, expect.stringMatching(/Read-only file system/)]);
+    await disk.unmount();
+    await place.expectNothingLeft(0);
+  }));

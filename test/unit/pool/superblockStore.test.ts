@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { EIO } from "../../../src/base/errno.js";
+import { decode, STATE_CLEAN, STATE_DIRTY } from "../../../src/pool/superblock.js";
+import { superblockPage, updateSuperblock, wipeSuperblock } from "../../../src/pool/superblockStore.js";
+import { formatFake } from "../../support/testPool.js";
+import { failing, WatchedMemory } from "../../support/watchedMemory.js";
+
+describe("the superblock of an open pool", () => {
+  it("is written in turn, each time with the next generation", () => {
+    const memory = formatFake({ pageCount: 20 });
+    const before = decode(superblockPage(memory), 20);
+    expect(before.state).toBe(STATE_CLEAN);
+    for (let i = 1; i <= 4; i++) {
+      const old = superblockPage(memory);
+      expect(updateSuperblock(memory, { state: STATE_DIRTY, blocks: i })).toBe(0);
+      const now = superblockPage(memory);
+      expect(decode(now, 20)).toEqual({ ...before, generation: before.generation + i, state: STATE_DIRTY, blocks: i });
+      const changed = [0, 2048].filter((at) => Buffer.compare(old.subarray(at, at + 512), now.subarray(at, at + 512)));
+      expect(changed).toEqual([((before.generation + i) % 2) * 2048]);
+    }
+  });
+
+  it("is valid, old or new, wherever a write of it is cut", () => {
+    const memory = formatFake({ pageCount: 20 });
+    updateSuperblock(memory, { blocks: 5 });
+    const old = superblockPage(memory);
+    updateSuperblock(memory, { blocks: 6 });
+    const now = superblockPage(memory);
+    const seen = new Set<number>();
+    for (let cut = 0; cut <= 4096; cut++) {
+      const torn = old.slice();
+      torn.set(now.subarray(0, cut));
+      seen.add(decode(torn, 20).blocks);
+      const tornFromBehind = now.slice();
+      tornFromBehind.set(old.subarray(0, cut));
+      seen.add(decode(tornFromBehind, 20).blocks);
+    }
+    expect([...seen].sort()).toEqual([5, 6]);
+  });
+
+  it("answers when it is on the media, or why it is not", () => {
+    const fake = formatFake({ pageCount: 20, durable: true });
+    expect(updateSuperblock(fake, { blocks: 3 })).toBe(0);
+    expect(decode(superblockPage(fake.copy(() => true)), 20).blocks).toBe(3);
+    expect(updateSuperblock(new WatchedMemory(fake, failing("sync", EIO)), { blocks: 4 })).toBe(EIO);
+    expect(decode(superblockPage(fake.copy(() => true)), 20).blocks).toBe(3);
+  });
+
+  it("is no superblock any more once it is wiped", () => {
+    const memory = formatFake({ pageCount: 20 });
+    wipeSuperblock(memory);
+    expect(superblockPage(memory).every((byte) => byte === 0)).toBe(true);
+  });
+});
