@@ -41,6 +41,9 @@ export interface FakeMemoryState {
   readonly media: Uint8Array<SharedArrayBuffer> | null;
 }
 
+/** How often the very same fill may come in a row: a caller that tries for ever shall fail, not hang. */
+const MOST_REPEATS = 10_000;
+
 const HELD = 0;
 const LIMIT = 1;
 const NONE = 0;
@@ -58,6 +61,8 @@ export class FakeMemory implements Memory {
   private readonly words: Int32Array;
   private readonly held: Int32Array;
   private readonly counts: Int32Array;
+  private lastFill = 0;
+  private repeats = 0;
 
   private constructor(readonly state: FakeMemoryState) {
     const { options } = state;
@@ -164,6 +169,7 @@ export class FakeMemory implements Memory {
 
   fill(firstPage: PageNo, pageCount: number, headBytes: number, source: Address, lengthBytes: number): Errno {
     this.requireRange(firstPage, pageCount);
+    this.countRepeats(firstPage * PAGE_BYTES + headBytes + source + lengthBytes);
     const errno = this.make(firstPage, pageCount);
     if (errno !== 0) return errno;
     const at = firstPage * PAGE_BYTES;
@@ -217,6 +223,12 @@ export class FakeMemory implements Memory {
 
   nextUnheld(fromPage: PageNo, endPage: PageNo): PageNo {
     return this.seesNoHoles ? endPage : this.next(fromPage, endPage, false);
+  }
+
+  private countRepeats(fill: number): void {
+    this.repeats = fill === this.lastFill ? this.repeats + 1 : 0;
+    this.lastFill = fill;
+    if (this.repeats > MOST_REPEATS) throw new Error("the same fill again and again");
   }
 
   private get seesNoHoles(): boolean {
