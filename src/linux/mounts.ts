@@ -59,9 +59,3 @@ export function unescapeOctal(text: string): string {
 export function mountOn(directory: string, mounts: readonly MountEntry[] = readMounts()): MountEntry | null {
   return mounts.filter((entry) => entry.mountpoint === directory).at(-1) ?? null;
 }
-
-/** The mounts of a file system, by its `MAJ:MIN` or by the device path it was mounted from. */
-export function mountsOfDevice(device: string, mounts: readonly MountEntry[] = readMounts()): MountEntry[] {
-  const byNumber = /^\d+:\d+$/.test(device);
-  return mounts.filter((entry) => (byNumber ? entry.majorMinor === device : entry.source === device));
-}

@@ -3,8 +3,8 @@ import { KIB } from "../base/units.js";
 import { readText } from "./procFile.js";
 
 export { type Holder, holdersOfDevice, holdersOfMount } from "./holders.js";
-export { type LoopDevice, loopDevicesOn, readLoopDevices, swapAreas } from "./loopDevices.js";
-export { type MountEntry, mountOn, mountsOfDevice, readMounts } from "./mounts.js";
+export { loopDevicesOn, readLoopDevices, swapAreas } from "./loopDevices.js";
+export { type MountEntry, mountOn, readMounts } from "./mounts.js";
 export { processName } from "./procFile.js";
 
 export interface ResidentMemory {

@@ -157,15 +157,6 @@ export function described(machine: Machine): string[] {
   ];
 }
 
-/** @throws Error naming what is left, when it is still there after `waitMs` */
-export async function expectNothingLeft(before: Machine, waitMs = 3_000): Promise<void> {
-  const nothing = (): boolean => described(appeared(before)).length === 0;
-  await until(nothing, waitMs, "nothing to be left").catch(() => {
-    const left = described(appeared(before));
-    if (left.length > 0) throw new Error(`left behind:\n  ${left.join("\n  ")}`);
-  });
-}
-
 /** The part of `machine` that bears this run's mark. */
 function oursIn(machine: Machine): Machine {
   const markOf = markOfMount(machine);

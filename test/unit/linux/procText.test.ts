@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { connectionOf } from "../../../src/linux/fuseConnection.js";
 import { mappingOn, mountOfPath } from "../../../src/linux/holders.js";
 import { loopDevicesOn, swapAreas } from "../../../src/linux/loopDevices.js";
-import { mountsOfDevice, parseMountinfo } from "../../../src/linux/mounts.js";
+import { parseMountinfo } from "../../../src/linux/mounts.js";
 import { parseLocks } from "../../../src/linux/poolLock.js";
 import { isAlive, memoryFree, parseKilobytes, processName, residentBytes } from "../../../src/linux/proc.js";
 
@@ -32,11 +32,6 @@ describe("mountinfo", () => {
     });
     expect(mounts[2].root).toBe("/sub");
     expect(mounts[3].mountpoint).toBe("/mnt/my disk/in\\ner");
-  });
-
-  it("finds mounts by device path and by number", () => {
-    expect(mountsOfDevice("/dev/loop0", mounts).map((entry) => entry.mountpoint)).toEqual(["/mnt/fs"]);
-    expect(mountsOfDevice("7:0", mounts)).toHaveLength(1);
   });
 
   it("takes the longest mount point for a path, at component borders", () => {
