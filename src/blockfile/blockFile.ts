@@ -8,15 +8,14 @@
  * published (fill, then publish), and is not reused while a request can know it.
  */
 import { assert } from "../base/assert.js";
-import { EDQUOT, EFBIG, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EROFS } from "../base/errno.js";
+import { EFBIG, EINVAL, EIO, ENOSPC, EROFS } from "../base/errno.js";
 import type { IovecList } from "../base/iovec.js";
 import { type Address, type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
 import type { Pool } from "../pool/pool.js";
+import { mapHoles } from "./mapHoles.js";
+import { hasRoomFor, STEP_BLOCKS, seekData, seekHole } from "./scans.js";
 import type { Traffic } from "./traffic.js";
-
-/** Blocks that a long scan looks at before it lets others go on: 4 GiB. */
-const STEP_BLOCKS = 1024 * 1024;
 
 export interface BlockFileParts {
   readonly pool: Pool;
@@ -144,7 +143,7 @@ export class BlockFile {
     const refusal = this.refuseChange();
     if (refusal !== 0) return refusal;
     const first = Math.floor(offset / PAGE_BYTES);
-    if (!this.hasRoomFor(first, this.endBlock(offset + length))) return -ENOSPC;
+    if (!hasRoomFor(this.pool, first, this.endBlock(offset + length))) return -ENOSPC;
     for (let block = first; ; ) {
       const end = this.endBlock(offset + length);
       block = this.pool.index.nextHole(block, Math.min(end, block + STEP_BLOCKS));
@@ -152,34 +151,19 @@ export class BlockFile {
       this.pool.breathe();
       if (this.lookUp(block, Math.min(end, endOfIndexPage(block))) !== 0) return -EIO;
       if (this.runPage !== 0) continue;
-      const done = this.mapHoles(block, block + this.runBlocks, 0, 0, 0);
+      const done = mapHoles(this.pool, block, block + this.runBlocks, 0, 0, 0);
       if (done < 0) return done;
     }
   }
 
   /** Offset of the first mapped byte at or after `offset`, or -ENXIO. */
   seekData(offset: ByteOffset): number {
-    if (offset >= this.sizeBytes) return -ENXIO;
-    const end = this.pool.blocks;
-    for (let block = Math.floor(offset / PAGE_BYTES); block < end; ) {
-      const stepEnd = Math.min(end, block + STEP_BLOCKS);
-      block = this.pool.index.nextMapped(block, stepEnd);
-      if (block < stepEnd) return Math.max(offset, block * PAGE_BYTES);
-      this.pool.breathe();
-    }
-    return -ENXIO;
+    return seekData(this.pool, offset);
   }
 
   /** Offset of the first hole at or after `offset`; the end of the file is one. -ENXIO past it. */
   seekHole(offset: ByteOffset): number {
-    if (offset >= this.sizeBytes) return -ENXIO;
-    const end = this.pool.blocks;
-    let block = Math.floor(offset / PAGE_BYTES);
-    for (let stepEnd = block; block === stepEnd && block < end; this.pool.breathe()) {
-      stepEnd = Math.min(end, block + STEP_BLOCKS);
-      block = this.pool.index.nextHole(block, stepEnd);
-    }
-    return Math.max(offset, block * PAGE_BYTES);
+    return seekHole(this.pool, offset);
   }
 
   /** Returns 0 when everything acknowledged before is on the media of a durable pool. */
@@ -235,51 +219,7 @@ export class BlockFile {
   private writeToHoles(at: ByteOffset, end: ByteOffset, source: Address): number {
     const first = Math.floor(at / PAGE_BYTES);
     const inPage = at % PAGE_BYTES;
-    return this.mapHoles(first, first + this.runBlocks, inPage, source, end - at);
-  }
-
-  /**
-   * Maps the holes from `block` upward, at most to `end`, to fresh pages filled
-   * with `headBytes` zeros, at most `length` bytes of `source`, and zeros.
-   * @returns bytes taken from `source`, which may be 0 when somebody else
-   * mapped the first block meanwhile: look again; or -errno
-   */
-  private mapHoles(block: BlockNo, end: BlockNo, headBytes: number, source: Address, length: number): number {
-    const { pool } = this;
-    let errno = asShortage(pool.index.ensurePresent(block));
-    if (errno === ENOSPC) {
-      pool.relieve();
-      errno = asShortage(pool.index.ensurePresent(block));
-    }
-    if (errno !== 0) return -errno;
-    // One index page at a time, as only that one is known to be present.
-    const most = Math.min(end, endOfIndexPage(block)) - block;
-    errno = asShortage(pool.claim(block, most));
-    if (errno !== 0) return -errno;
-    const page = pool.allocator.claimedFirst;
-    const count = pool.allocator.claimedCount;
-    const bytes = Math.min(count * PAGE_BYTES - headBytes, length);
-    errno = this.define(page, count, headBytes, source, bytes);
-    if (errno === ENOSPC) {
-      // The machine's own bound, not the pool's: what limbo holds may help.
-      pool.relieve();
-      errno = this.define(page, count, headBytes, source, bytes);
-    }
-    if (errno !== 0) {
-      pool.abandon(page, count);
-      return -errno;
-    }
-    // The file may have become smaller while a step above waited.
-    const publishable = Math.min(count, pool.blocks - block);
-    let published = 0;
-    while (published < publishable && pool.index.publish(block + published, page + published)) published++;
-    if (published < count) pool.abandon(page + published, count - published);
-    return Math.min(published * PAGE_BYTES - (published === 0 ? 0 : headBytes), bytes);
-  }
-
-  private define(page: PageNo, count: number, headBytes: number, source: Address, bytes: number): number {
-    const { memory } = this.pool;
-    return asShortage(bytes === 0 ? memory.populate(page, count) : memory.fill(page, count, headBytes, source, bytes));
+    return mapHoles(this.pool, first, first + this.runBlocks, inPage, source, end - at);
   }
 
   private discardBlocks(first: BlockNo, end: BlockNo): number {
@@ -300,22 +240,6 @@ export class BlockFile {
     return this.pool.memory.zero(this.runPage * PAGE_BYTES + (offset % PAGE_BYTES), end - offset);
   }
 
-  /** So that a reservation fails before it has taken anything. */
-  private hasRoomFor(first: BlockNo, end: BlockNo): boolean {
-    const { account } = this.pool;
-    if (end - first <= account.free) return true;
-    let holes = 0;
-    for (let block = first; block < end; ) {
-      const hole = this.pool.index.nextHole(block, Math.min(end, block + STEP_BLOCKS));
-      const mapped = this.pool.index.nextMapped(hole, Math.min(end, hole + STEP_BLOCKS));
-      holes += mapped - hole;
-      block = mapped;
-      this.pool.breathe();
-    }
-    if (holes > account.free) this.pool.relieve();
-    return holes <= account.free;
-  }
-
   /** Number of the block behind byte `endBytes`, at most the file's end. */
   private endBlock(endBytes: ByteOffset): BlockNo {
     return Math.ceil(Math.min(endBytes, this.sizeBytes) / PAGE_BYTES);
@@ -333,9 +257,4 @@ export class BlockFile {
     if (this.readOnly) return -EROFS;
     return this.pool.writesStopped ? -EIO : 0;
   }
-}
-
-/** A shortage is ENOSPC to users, whoever is short: memory (ENOMEM), a quota (EDQUOT) or the pool. */
-function asShortage(errno: number): number {
-  return errno === ENOMEM || errno === EDQUOT ? ENOSPC : errno;
 }

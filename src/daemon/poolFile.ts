@@ -5,7 +5,8 @@ import { closeBacking, mapBacking, openBacking, readMetadata, unmapBacking } fro
 import { attachMemory } from "../linux/memory.js";
 import { checkPool as checkMemory, type CheckReport as PoolReport } from "../pool/check.js";
 import { formatUuid, labelBytes } from "../pool/superblock.js";
-import { type FormatOptions, formatPath, layoutOf } from "./openPool.js";
+import { type FormatOptions, formatPath } from "./formatPath.js";
+import { layoutOf } from "./poolSuperblock.js";
 
 export interface FormatResult {
   readonly path: string;

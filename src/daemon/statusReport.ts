@@ -5,8 +5,8 @@ import { trafficTotals } from "../blockfile/traffic.js";
 import { loopDevicesOn } from "../linux/loopDevices.js";
 import { Account } from "../pool/account.js";
 import { formatUuid, labelBytes } from "../pool/superblock.js";
-import type { OpenedPool } from "./openPool.js";
 import type { MountOptions } from "./options.js";
+import type { OpenedPool } from "./poolSuperblock.js";
 import type { SessionMemory } from "./sessionMemory.js";
 import type { MountStatus } from "./status.js";
 

@@ -129,6 +129,7 @@ export class TestPool {
 
   /** Runs one request: inside an epoch from its first look to its last use of a page. */
   request<T>(act: (file: BlockFile) => T): T {
+    this.fake.beginRequest();
     this.file.enter();
     try {
       return act(this.file);

@@ -20,6 +20,7 @@ const { file } = pool;
 function run(count: number): number {
   let sum = 0;
   for (let i = 0; i < count; i++) {
+    pool.fake.beginRequest();
     const at = (i & 3) * PAGE;
     file.enter();
     sum += file.write(at, PAGE, source);

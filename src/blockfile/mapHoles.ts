@@ -1,0 +1,60 @@
+/** Maps holes: claim, define, then publish. The order is the law; see `BlockFile`. */
+import { EDQUOT, ENOMEM, ENOSPC } from "../base/errno.js";
+import { type Address, type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { endOfIndexPage } from "../pool/indexTable.js";
+import type { Pool } from "../pool/pool.js";
+
+/**
+ * Maps the holes from `block` upward, at most to `end`, to fresh pages filled
+ * with `headBytes` zeros, at most `length` bytes of `source`, and zeros.
+ * @returns bytes taken from `source`, which may be 0 when somebody else
+ * mapped the first block meanwhile: look again; or -errno
+ */
+export function mapHoles(
+  pool: Pool,
+  block: BlockNo,
+  end: BlockNo,
+  headBytes: number,
+  source: Address,
+  length: number,
+): number {
+  let errno = asShortage(pool.index.ensurePresent(block));
+  if (errno === ENOSPC) {
+    pool.relieve();
+    errno = asShortage(pool.index.ensurePresent(block));
+  }
+  if (errno !== 0) return -errno;
+  // One index page at a time, as only that one is known to be present.
+  const most = Math.min(end, endOfIndexPage(block)) - block;
+  errno = asShortage(pool.claim(block, most));
+  if (errno !== 0) return -errno;
+  const page = pool.allocator.claimedFirst;
+  const count = pool.allocator.claimedCount;
+  const bytes = Math.min(count * PAGE_BYTES - headBytes, length);
+  errno = define(pool, page, count, headBytes, source, bytes);
+  if (errno === ENOSPC) {
+    // The machine's own bound, not the pool's: what limbo holds may help.
+    pool.relieve();
+    errno = define(pool, page, count, headBytes, source, bytes);
+  }
+  if (errno !== 0) {
+    pool.abandon(page, count);
+    return -errno;
+  }
+  // The file may have become smaller while a step above waited.
+  const publishable = Math.min(count, pool.blocks - block);
+  let published = 0;
+  while (published < publishable && pool.index.publish(block + published, page + published)) published++;
+  if (published < count) pool.abandon(page + published, count - published);
+  return Math.min(published * PAGE_BYTES - (published === 0 ? 0 : headBytes), bytes);
+}
+
+function define(pool: Pool, page: PageNo, count: number, headBytes: number, source: Address, bytes: number): number {
+  const { memory } = pool;
+  return asShortage(bytes === 0 ? memory.populate(page, count) : memory.fill(page, count, headBytes, source, bytes));
+}
+
+/** A shortage is ENOSPC to users, whoever is short: memory (ENOMEM), a quota (EDQUOT) or the pool. */
+function asShortage(errno: number): number {
+  return errno === ENOMEM || errno === EDQUOT ? ENOSPC : errno;
+}

@@ -1,0 +1,48 @@
+/** Scans of the index that may be long: in steps, so that limbo goes on meanwhile. */
+import { ENXIO } from "../base/errno.js";
+import { type BlockNo, type ByteOffset, PAGE_BYTES } from "../base/units.js";
+import type { Pool } from "../pool/pool.js";
+
+/** Blocks of one step: 4 GiB. */
+export const STEP_BLOCKS = 1024 * 1024;
+
+/** Offset of the first mapped byte at or after `offset`, or -ENXIO. */
+export function seekData(pool: Pool, offset: ByteOffset): number {
+  if (offset >= pool.blocks * PAGE_BYTES) return -ENXIO;
+  const end = pool.blocks;
+  for (let block = Math.floor(offset / PAGE_BYTES); block < end; ) {
+    const stepEnd = Math.min(end, block + STEP_BLOCKS);
+    block = pool.index.nextMapped(block, stepEnd);
+    if (block < stepEnd) return Math.max(offset, block * PAGE_BYTES);
+    pool.breathe();
+  }
+  return -ENXIO;
+}
+
+/** Offset of the first hole at or after `offset`; the end of the file is one. -ENXIO past it. */
+export function seekHole(pool: Pool, offset: ByteOffset): number {
+  if (offset >= pool.blocks * PAGE_BYTES) return -ENXIO;
+  const end = pool.blocks;
+  let block = Math.floor(offset / PAGE_BYTES);
+  for (let stepEnd = block; block === stepEnd && block < end; pool.breathe()) {
+    stepEnd = Math.min(end, block + STEP_BLOCKS);
+    block = pool.index.nextHole(block, stepEnd);
+  }
+  return Math.max(offset, block * PAGE_BYTES);
+}
+
+/** So that a reservation fails before it has taken anything. */
+export function hasRoomFor(pool: Pool, first: BlockNo, end: BlockNo): boolean {
+  const { account } = pool;
+  if (end - first <= account.free) return true;
+  let holes = 0;
+  for (let block = first; block < end; ) {
+    const hole = pool.index.nextHole(block, Math.min(end, block + STEP_BLOCKS));
+    const mapped = pool.index.nextMapped(hole, Math.min(end, hole + STEP_BLOCKS));
+    holes += mapped - hole;
+    block = mapped;
+    pool.breathe();
+  }
+  if (holes > account.free) pool.relieve();
+  return holes <= account.free;
+}

@@ -1,0 +1,167 @@
+/** Formats pools: in new files and directories, and over what is there when it is blank or force is used. */
+import { randomUUID } from "node:crypto";
+import { lstatSync, readdirSync, rmSync, type Stats, truncateSync } from "node:fs";
+import { UserError } from "../base/errors.js";
+import { bytesToPagesFloor, MIB, PAGE_BYTES } from "../base/units.js";
+import {
+  type BackingFacts,
+  closeBacking,
+  createPoolDirectory,
+  createPoolFile,
+  looksLike,
+  mapBacking,
+  openBacking,
+  readMetadata,
+  unmapBacking,
+} from "../linux/backing.js";
+import { attachMemory } from "../linux/memory.js";
+import { formatPool } from "../pool/format.js";
+import { chosenGeometry } from "../pool/geometry.js";
+import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
+import { type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
+import { type OpenedPool, readSuperblock } from "./poolSuperblock.js";
+
+export interface FormatOptions extends SizeRequest {
+  readonly path: string;
+  readonly split: boolean;
+  readonly full: boolean;
+  readonly label?: string | undefined;
+  readonly force: boolean;
+}
+
+/** Makes a pool at a path: a new file or directory, or over one that is there and holds nothing known. */
+export function formatPath(options: FormatOptions): OpenedPool {
+  const stat = look(options.path);
+  if (stat === undefined) {
+    if (options.sizeBytes === undefined && options.poolSizeBytes === undefined && options.maxSizeBytes === undefined) {
+      throw new UserError(options.path, "does not exist, and no size is given", {
+        code: "ENOENT",
+        cure: "--size SIZE",
+      });
+    }
+    const plan = planPool(options);
+    const backing = options.split ? createDirectory(options.path, plan) : createFile(options.path, plan);
+    return formatCreated(options.path, backing, plan, options);
+  }
+  if (stat.isDirectory() && readdirSync(options.path).length === 0) {
+    const plan = planPool(options);
+    return formatBacking(createDirectory(options.path, plan), plan, options);
+  }
+  let backing = openBacking(options.path, { readOnly: false, forFormat: true });
+  if (backing.layout === "single" && backing.metaBytes === 0 && stat.size === 0) {
+    // Opened first: whose file it is, and that nobody else has it, is known now.
+    closeBacking(backing);
+    truncateSync(options.path, planPool(options).geometry.pageCount * PAGE_BYTES);
+    backing = openBacking(options.path, { readOnly: false, forFormat: true });
+  }
+  return formatBacking(backing, planBlank(backing, options), options);
+}
+
+function planBlank(backing: BackingFacts, options: FormatOptions): PoolPlan {
+  try {
+    requireBlank(backing, options);
+    return planExisting(backing, options);
+  } catch (error) {
+    closeBacking(backing);
+    throw error;
+  }
+}
+
+/** Formats what was created just now; removes it again when that fails. */
+export function formatCreated(
+  path: string,
+  backing: BackingFacts,
+  plan: PoolPlan,
+  options: { readonly full: boolean; readonly label?: string | undefined },
+): OpenedPool {
+  try {
+    return formatBacking(backing, plan, options);
+  } catch (error) {
+    rmSync(path, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function planExisting(backing: BackingFacts, options: FormatOptions): PoolPlan {
+  if (backing.layout === "single") return planPool(options, backing.pageCount);
+  const dataPages = bytesToPagesFloor(backing.dataBytes);
+  const maxSizeBytes = options.maxSizeBytes ?? options.sizeBytes ?? dataPages * PAGE_BYTES;
+  const plan = planPool({ ...options, maxSizeBytes }, backing.pageCount);
+  if (plan.geometry.firstDataPage * PAGE_BYTES === backing.metaBytes) return plan;
+  throw new UserError(options.path, "its files do not fit these sizes", {
+    code: "EINVAL",
+    cure: `rm -r ${options.path}, then format it anew`,
+  });
+}
+
+/** @throws UserError when the backing holds something that can be recognised, unless forced */
+function requireBlank(backing: BackingFacts, options: FormatOptions): void {
+  if (options.force) return;
+  const found = contentOf(backing);
+  if (found === null) return;
+  throw new UserError(options.path, `holds ${found}`, {
+    code: "EEXIST",
+    cure: "--force, which destroys what is there",
+  });
+}
+
+/** What is on a backing, as far as its beginning tells; null for zeros or holes. */
+function contentOf(backing: BackingFacts): string | null {
+  const start = readMetadata(backing, 0, Math.min(MIB, backing.metaBytes));
+  if (hasMagic(start)) return "a kmemfs pool";
+  return looksLike(backing) ?? (start.some((byte) => byte !== 0) ? "data that nothing recognises" : null);
+}
+
+export function createFile(path: string, plan: PoolPlan): BackingFacts {
+  return createPoolFile(path, { pageCount: plan.geometry.pageCount });
+}
+
+function createDirectory(path: string, plan: PoolPlan): BackingFacts {
+  const { firstDataPage, dataPages } = plan.geometry;
+  return createPoolDirectory(path, { metadataPages: firstDataPage, dataPages });
+}
+
+/** Formats what is open; closes it again when that fails. */
+export function formatBacking(
+  backing: BackingFacts,
+  plan: PoolPlan,
+  options: { readonly full: boolean; readonly label?: string | undefined },
+): OpenedPool {
+  try {
+    // On hugetlbfs and DAX the size was rounded to whole large pages.
+    const geometry =
+      backing.pageCount === plan.geometry.pageCount
+        ? plan.geometry
+        : chosenGeometry(backing.pageCount, plan.geometry.maxBlocks);
+    const mapping = mapBacking(backing, geometry.firstDataPage);
+    try {
+      formatPool(attachMemory(mapping), {
+        geometry,
+        blocks: plan.blocks,
+        uuid: Buffer.from(randomUUID().replaceAll("-", ""), "hex"),
+        label: new TextEncoder().encode(options.label ?? ""),
+        incompatible: backing.layout === "split" ? INCOMPATIBLE_SPLIT : 0,
+        nowMs: Date.now(),
+        full: options.full,
+      });
+    } finally {
+      unmapBacking(mapping);
+    }
+    return { backing, superblock: readSuperblock(backing) };
+  } catch (error) {
+    closeBacking(backing);
+    throw error;
+  }
+}
+
+/** What is at `path`, or undefined. @throws UserError when the way there cannot be gone */
+export function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+    throw new UserError(path, code === "ENOTDIR" ? "a part of the path is not a directory" : "cannot be reached", {
+      code,
+    });
+  }
+}

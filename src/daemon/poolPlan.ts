@@ -1,0 +1,42 @@
+/** From the sizes that were asked for to the geometry of a new pool. */
+import { totalmem } from "node:os";
+import { UserError } from "../base/errors.js";
+import { bytesToPagesCeil, bytesToPagesFloor, MIB } from "../base/units.js";
+import { chosenGeometry, type Geometry, pagesForWholeFile, seedGeometry } from "../pool/geometry.js";
+
+export interface SizeRequest {
+  readonly sizeBytes?: number | undefined;
+  readonly maxSizeBytes?: number | undefined;
+  readonly poolSizeBytes?: number | undefined;
+}
+
+export interface PoolPlan {
+  readonly geometry: Geometry;
+  readonly blocks: number;
+}
+
+/**
+ * The geometry of a new pool of `pageCount` pages, or, where that is open, of
+ * as many as hold the whole file.
+ * @throws UserError for sizes that contradict each other
+ */
+export function planPool(request: SizeRequest, pageCount?: number): PoolPlan {
+  const pages =
+    pageCount ?? (request.poolSizeBytes === undefined ? undefined : bytesToPagesFloor(request.poolSizeBytes));
+  if (request.sizeBytes === undefined && request.maxSizeBytes === undefined && pages !== undefined) {
+    const geometry = seedGeometry(pages);
+    return { geometry, blocks: geometry.maxBlocks };
+  }
+  const sizeBytes = request.sizeBytes ?? request.maxSizeBytes ?? defaultSizeBytes();
+  const blocks = bytesToPagesCeil(sizeBytes);
+  const maxBlocks = bytesToPagesCeil(request.maxSizeBytes ?? sizeBytes);
+  if (maxBlocks < blocks) {
+    throw new UserError("--max-size", "smaller than --size", { code: "EINVAL", exitCode: 2 });
+  }
+  return { geometry: chosenGeometry(pages ?? pagesForWholeFile(maxBlocks), maxBlocks), blocks };
+}
+
+/** Half of the machine's memory, as tmpfs has it. */
+function defaultSizeBytes(): number {
+  return Math.floor(totalmem() / 2 / MIB) * MIB;
+}

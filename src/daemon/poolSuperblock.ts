@@ -1,0 +1,33 @@
+/** Reads the superblock of a backing and holds it against what the backing's files say. */
+import { MediaError, UserError } from "../base/errors.js";
+import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
+import { type BackingFacts, readMetadata } from "../linux/backing.js";
+import { decode, hasMagic, layoutProblem, type MediaLayout, type Superblock } from "../pool/superblock.js";
+
+export interface OpenedPool {
+  readonly backing: BackingFacts;
+  readonly superblock: Superblock;
+}
+
+/** @throws UserError naming the field when the backing holds no valid pool */
+export function readSuperblock(backing: BackingFacts): Superblock {
+  const path = backing.path ?? backing.kind;
+  const page = readMetadata(backing, 0, PAGE_BYTES);
+  if (!hasMagic(page)) {
+    throw new UserError(path, "is not a kmemfs pool", { code: "EINVAL", cure: `kmemfs format ${path}` });
+  }
+  try {
+    const superblock = decode(page, backing.pageCount);
+    const problem = layoutProblem(superblock, layoutOf(backing));
+    if (problem !== null) throw problem;
+    return superblock;
+  } catch (error) {
+    if (!(error instanceof MediaError)) throw error;
+    throw new UserError(path, `damaged superblock: ${error.message}`, { code: "EINVAL", cure: `kmemfs check ${path}` });
+  }
+}
+
+/** What the backing's files say of a pool's layout. */
+export function layoutOf(backing: BackingFacts): MediaLayout {
+  return { split: backing.layout === "split", metadataPages: bytesToPagesFloor(backing.metaBytes) };
+}
