@@ -111,7 +111,7 @@ async function life(parts: Parts, sizeBytes: number, undo: UndoStack, signal: Ab
   const report = makeReport(parts, place.disk);
   await report("before");
   const disk = await client.startMount(options);
-  undo.push("mount", () => client.stopMount(disk, { force: true, deadlineMs: 10_000 }));
+  undo.push("mount", () => client.stopMount(disk, { force: true }));
   await report(`kmemfs mount --size ${formatBytes(sizeBytes)}`);
   signal.throwIfAborted();
   const loop = await loops.attachLoop(disk.file, false);

@@ -52,6 +52,8 @@ export function buildProgram(outcome: Outcome): Command {
   return program;
 }
 
+/** Pools that are not paths. */
+const POOL_NAMES = new Set(["none", "tmpfs", "kmemfs", "memfd"]);
 const TOP_LEVEL_FLAGS = new Set(["-h", "--help", "-V", "--version"]);
 
 function exists(path: string): boolean {
@@ -75,9 +77,10 @@ export function withCommand(program: Command, args: readonly string[]): string[]
   if (first === "help") return [...args.slice(at + 1, at + 2), "--help"];
   const commands = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
   if (commands.includes(first)) return [first, ...args.toSpliced(at, 1)];
-  const alone = args.every((arg, i) => i === at || arg.startsWith("-"));
-  if (alone && /^[a-z]+$/.test(first) && !exists(first)) {
-    throw new UserError(first, "neither a command nor a directory", { cure: "kmemfs --help", exitCode: 2 });
+  if (/^[a-z]+$/.test(first) && !POOL_NAMES.has(first) && !exists(first)) {
+    const alone = args.every((arg, i) => i === at || arg.startsWith("-"));
+    const cure = alone ? "kmemfs --help" : `kmemfs --help, or ./${first} for a pool`;
+    throw new UserError(first, "neither a command nor there", { cure, exitCode: 2 });
   }
   return ["mount", ...args];
 }

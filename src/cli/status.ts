@@ -72,7 +72,8 @@ async function status(mountpoint: string | undefined, flags: StatusFlags): Promi
     mounts = await client.listMounts((error) => printFailure(error, false));
   } else {
     const path = absolutePath(mountpoint, process.cwd());
-    const found = await client.findMount(path);
+    const { findDisk } = await import("./findDisk.js");
+    const found = await findDisk(mountpoint);
     if (found === null) throw notFound(path);
     mounts = [found];
   }

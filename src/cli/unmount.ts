@@ -8,8 +8,6 @@ import type { MountStatus } from "../daemon/status.js";
 import { holdersOfMount, readMounts } from "../linux/proc.js";
 import { printLine } from "./print.js";
 
-const DEADLINE_MS = 30_000;
-
 /** Refuses when a loop device or a process still has the file, naming them. */
 async function refuseInUse(what: string, disk: MountStatus): Promise<void> {
   const [{ mountsOn }, { busy, describeHolders }, { loopsOn }] = await Promise.all([
@@ -62,7 +60,7 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
   ]);
   const loops = loopsOn(disk.file);
   const orphans = mountsOn(loops).map((mount) => `umount ${quote(mount.mountpoint)}`);
-  await client.stopMount(disk, { force, deadlineMs: DEADLINE_MS });
+  await client.stopMount(disk, { force });
   // Whoever was forced off still has a device that gives errors.
   for (const command of [...orphans, ...loops.map((loop) => `losetup -d ${loop}`)]) printLine(`left to do: ${command}`);
 }

@@ -46,6 +46,15 @@ interface Made {
   readonly sizeBytes: number;
 }
 
+/** A journal that needs pages to be replayed finds none: the file system is not damaged, but cannot be written to. */
+function fullPool(mountpoint: string, error: unknown): UserError {
+  const reason = error instanceof UserError ? error.reason : String(error);
+  return new UserError(`up ${mountpoint}`, `the pool is full, and ${reason}`, {
+    code: "ENOSPC",
+    cure: "kmemfs mount, losetup and mount -o ro,noload (ext4) or ro,norecovery (xfs) to copy what is there",
+  });
+}
+
 /** Every step of `up`, each undone when a later one fails. */
 async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal: AbortSignal): Promise<Made> {
   const [client, loops, systems, { chooseFileSystem }] = await Promise.all([
@@ -58,14 +67,18 @@ async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal
     undo.push("private directory", async () => client.removePrivateDirectory(options.fuseDirectory));
     checkMountpoint(`up ${options.mountpoint}`, options.fuseDirectory, readMounts());
     const disk = await client.startMount(options);
-    undo.push("mount", () => client.stopMount(disk, { force: true, deadlineMs: 10_000 }));
+    undo.push("mount", () => client.stopMount(disk, { force: true }));
     signal.throwIfAborted();
     const loop = await loops.attachLoop(disk.file, disk.readOnly);
     undo.push(loop, () => loops.detachLoop(loop, disk.file));
     signal.throwIfAborted();
     const { type, fresh } = await chooseFileSystem(loop, wanted, disk, signal);
     signal.throwIfAborted();
-    await systems.mountFileSystem(type, loop, options.mountpoint, disk.readOnly ? ["ro"] : []);
+    await systems
+      .mountFileSystem(type, loop, options.mountpoint, disk.readOnly ? ["ro"] : [])
+      .catch((error: unknown) => {
+        throw disk.freeBytes > 0 ? error : fullPool(options.mountpoint, error);
+      });
     return { loop, type, fresh, sizeBytes: disk.sizeBytes };
   });
 }

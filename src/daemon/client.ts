@@ -7,14 +7,18 @@ import { fileURLToPath } from "node:url";
 import { UserError } from "../base/errors.js";
 import { isAlive } from "../linux/proc.js";
 import { callControl, type ErrorBody, errorFromBody } from "./control.js";
+import { closeDeadlineMs } from "./deadlines.js";
 import type { MountOptions } from "./options.js";
 import { socketPath, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
 export { diskDirectories, diskId, removePrivateDirectory } from "./stateDirectory.js";
 
+const PASSED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const STATUS_TIMEOUT_MS = 5_000;
 const STOP_POLL_MS = 20;
+/** Beyond what the holder gives its server. */
+const STOP_SLACK_MS = 10_000;
 
 /** Starts a holder in the background; resolves when the mount is ready. @throws UserError */
 export async function startMount(options: MountOptions): Promise<MountStatus> {
@@ -24,6 +28,9 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
+  // The holder is in a session of its own: a Ctrl-C here must be told to it, and undoes the mount.
+  const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of PASSED_SIGNALS) process.on(signal, pass);
   const answer = await new Promise<string>((resolve, reject) => {
     let text = "";
     const pipe = child.stdio[3];
@@ -33,6 +40,7 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
     pipe?.once("close", () => resolve(text));
     child.once("error", reject);
   });
+  for (const signal of PASSED_SIGNALS) process.off(signal, pass);
   child.unref();
   if (answer === "") {
     throw new UserError(`mount ${options.mountpoint}`, "the holder died before the mount was ready", {
@@ -81,12 +89,10 @@ export async function findMount(mountpoint: string): Promise<MountStatus | null>
  * Ends a mount and waits until its processes are gone.
  * @throws UserError when somebody still holds it and `force` is false, or the deadline passes
  */
-export async function stopMount(
-  status: MountStatus,
-  options: { readonly force: boolean; readonly deadlineMs: number },
-): Promise<void> {
-  const deadline = Date.now() + options.deadlineMs;
-  await callControl(socketPath(status.mountpoint), "POST", options.force ? "/stop?force" : "/stop", options.deadlineMs);
+export async function stopMount(status: MountStatus, options: { readonly force: boolean }): Promise<void> {
+  const deadlineMs = closeDeadlineMs(status.pool.durable, options.force) + STOP_SLACK_MS;
+  const deadline = Date.now() + deadlineMs;
+  await callControl(socketPath(status.mountpoint), "POST", options.force ? "/stop?force" : "/stop", deadlineMs);
   while (isAlive(status.holderPid)) {
     if (Date.now() > deadline) {
       throw new UserError(`unmount ${status.mountpoint}`, `process ${status.holderPid} does not end`, {

@@ -13,19 +13,14 @@ export interface ErrorBody {
   readonly exitCode?: number;
 }
 
-const ANSWER_TIMEOUT_MS = 2_000;
-
 export interface ControlActions {
   status(): MountStatus;
   /** Begins the end of the mount. @throws UserError when somebody still holds it */
   stop(force: boolean): Promise<void>;
 }
 
-/** @throws UserError EADDRINUSE when another mount of that name answers already */
+/** Listens at `path`; the caller has the name, so what is there is nobody's. */
 export async function listenForControl(path: string, actions: ControlActions): Promise<Server> {
-  if (await isAnswered(path)) {
-    throw new UserError(path, "another mount of this name is running", { code: "EADDRINUSE", cure: "kmemfs status" });
-  }
   rmSync(path, { force: true });
   const server = createServer((incoming, outgoing) => {
     answer(incoming, actions).then(
@@ -39,17 +34,6 @@ export async function listenForControl(path: string, actions: ControlActions): P
   });
   chmodSync(path, 0o600);
   return server;
-}
-
-/** True unless nobody listens there: who is merely slow is there. */
-async function isAnswered(path: string): Promise<boolean> {
-  try {
-    await callControl(path, "GET", "/status", ANSWER_TIMEOUT_MS);
-    return true;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    return code !== "ECONNREFUSED" && code !== "ENOENT";
-  }
 }
 
 async function answer(incoming: IncomingMessage, actions: ControlActions): Promise<object> {

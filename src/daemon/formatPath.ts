@@ -1,6 +1,7 @@
 /** Formats pools: in new files and directories, and over what is there when it is blank or force is used. */
 import { randomUUID } from "node:crypto";
-import { lstatSync, readdirSync, rmSync, type Stats, truncateSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, rmSync, type Stats, truncateSync } from "node:fs";
+import { join } from "node:path";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesFloor, MIB, PAGE_BYTES } from "../base/units.js";
 import {
@@ -47,8 +48,18 @@ export function formatPath(options: FormatOptions): OpenedPool {
     const plan = planPool(options);
     return formatBacking(createDirectory(options.path, plan), plan, options);
   }
+  if (stat.isDirectory() && !existsSync(join(options.path, "meta"))) {
+    throw new UserError(options.path, "the directory is not empty, and holds no pool", {
+      code: "ENOTEMPTY",
+      cure: "an empty directory, or a new one with --split",
+    });
+  }
   let backing = openBacking(options.path, { readOnly: false, forFormat: true });
-  if (backing.layout === "single" && backing.metaBytes === 0 && stat.size === 0) {
+  if (stat.isFile() && backing.metaBytes === 0) {
+    if (stat.size > 0 && !options.force) {
+      closeBacking(backing);
+      throw holds(options.path, "data that nothing recognises");
+    }
     // Opened first: whose file it is, and that nobody else has it, is known now.
     closeBacking(backing);
     truncateSync(options.path, planPool(options).geometry.pageCount * PAGE_BYTES);
@@ -99,10 +110,11 @@ function requireBlank(backing: BackingFacts, options: FormatOptions): void {
   if (options.force) return;
   const found = contentOf(backing);
   if (found === null) return;
-  throw new UserError(options.path, `holds ${found}`, {
-    code: "EEXIST",
-    cure: "--force, which destroys what is there",
-  });
+  throw holds(options.path, found);
+}
+
+function holds(path: string, found: string): UserError {
+  return new UserError(path, `holds ${found}`, { code: "EEXIST", cure: "--force, which destroys what is there" });
 }
 
 /** What is on a backing, as far as its beginning tells; null for zeros or holes. */

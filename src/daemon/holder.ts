@@ -11,23 +11,20 @@ import type { Log } from "../base/ports.js";
 import { Attributes } from "../fuse/attributes.js";
 import { closeBacking } from "../linux/backing.js";
 import { unmountDirectory } from "../linux/mountFuse.js";
+import { lockName, type NameLock } from "../linux/nameLock.js";
 import { prepareIoProcess, sharedMemory } from "../linux/process.js";
 import { listenForControl } from "./control.js";
+import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
 import { openPool } from "./openPool.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
-import { abortSession, closeSession, openSession, type Session } from "./session.js";
+import { abortSession, closeSession, openSession, removeDeadMount, type Session } from "./session.js";
 import { SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
-import { makeStateDirectory, removePrivateDirectory, socketPath } from "./stateDirectory.js";
+import { lockPath, makeStateDirectory, removePrivateDirectory, socketPath } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 import { buildStatus } from "./statusReport.js";
-
-/** How long a server may take to close its pool before it is killed. */
-const CLOSE_DEADLINE_MS = 20_000;
-/** Where closing means flushing to a disk. */
-const CLOSE_DEADLINE_DURABLE_MS = 300_000;
 
 export interface HolderEvents {
   /** The mount is ready for use. */
@@ -56,6 +53,9 @@ class Holder {
   private control: Server | null = null;
   private started = false;
   private stoppedBy: string | null = null;
+  /** Somebody was made to let go. */
+  private forced = false;
+  private name!: NameLock;
 
   constructor(
     private readonly options: MountOptions,
@@ -74,12 +74,20 @@ class Holder {
   /** @throws UserError; what was begun is undone */
   async start(): Promise<void> {
     this.listenForSignals();
-    this.refused = prepareIoProcess().refused;
-    this.pool = openPool(this.options);
+    this.name = this.takeName();
+    try {
+      this.refused = prepareIoProcess().refused;
+      this.pool = openPool(this.options);
+    } catch (error) {
+      this.name.release();
+      throw error;
+    }
     try {
       this.session = openSession(this.options, this.pool.backing);
     } catch (error) {
-      closeBacking(this.pool.backing);
+      this.closePool();
+      this.name.release();
+      this.removeCreated();
       throw error;
     }
     try {
@@ -96,6 +104,7 @@ class Holder {
       this.server?.kill("SIGKILL");
       await this.server?.ended;
       this.letGo();
+      this.removeCreated();
       throw error;
     }
     const { mountpoint } = this.options;
@@ -118,14 +127,37 @@ class Holder {
     const { mountpoint } = this.options;
     const inOrder = end.closed && end.exitCode === 0;
     if (inOrder) {
-      this.log.info({ mountpoint }, "unmounted");
+      this.log.info({ mountpoint, forced: this.forced }, "unmounted");
     } else {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
-      // Nobody will answer any more: callers get an error now rather than wait for ever.
-      abortSession(this.session);
+      // Nobody will answer any more: callers get an error now rather than wait for ever. Under a loop device the
+      // dead mount stays, so that the device can still be told by its file: `down` and umount take it away.
+      abortSession(this.session, this.status().loopDevices.length > 0);
     }
     this.letGo();
-    return inOrder ? 0 : 1;
+    if (inOrder) await removeDeadMount(this.options.fuseDirectory);
+    return inOrder && !this.forced ? 0 : 1;
+  }
+
+  /** @throws UserError when another mount is called the same */
+  private takeName(): NameLock {
+    const { mountpoint } = this.options;
+    const name = lockName(lockPath(mountpoint));
+    if (name !== null) return name;
+    throw new UserError(`mount ${mountpoint}`, "a kmemfs mount of that name is running or starting", {
+      code: "EBUSY",
+      cure: "kmemfs status",
+    });
+  }
+
+  /** A pool that was made for a mount that failed goes again. */
+  private removeCreated(): void {
+    const { createdPath } = this.pool;
+    if (createdPath !== undefined) rmSync(createdPath, { force: true });
+  }
+
+  private closePool(): void {
+    closeBacking(this.pool.backing);
   }
 
   private startServer(): void {
@@ -153,9 +185,13 @@ class Holder {
   /** @throws UserError when the mount is busy and not forced */
   private async stop(force: boolean): Promise<void> {
     // By force the connection goes first: unmounting may wait for a server that hangs.
-    if (force) abortSession(this.session);
-    else this.unmount();
-    this.endWithinDeadline();
+    if (force) {
+      this.forced = true;
+      abortSession(this.session);
+    } else {
+      this.unmount();
+    }
+    this.endWithinDeadline(force);
   }
 
   private unmount(): void {
@@ -169,8 +205,8 @@ class Holder {
   }
 
   /** The server closes the pool by itself when the session is over; a hung one is not waited for. */
-  private endWithinDeadline(): void {
-    const deadlineMs = this.pool.backing.durable ? CLOSE_DEADLINE_DURABLE_MS : CLOSE_DEADLINE_MS;
+  private endWithinDeadline(force: boolean): void {
+    const deadlineMs = closeDeadlineMs(this.pool.backing.durable, force);
     setTimeout(() => {
       const { mountpoint } = this.options;
       this.log.error({ mountpoint }, "the server did not close the pool in time and is killed");
@@ -209,6 +245,7 @@ class Holder {
     try {
       const forced = await clearDiskByForce({ mountpoint, file: join(this.options.fuseDirectory, "disk") });
       for (const line of forced) this.log.warn({ mountpoint }, line);
+      this.forced = forced.length > 0;
       await this.stop(false);
     } catch (error) {
       this.log.error({ mountpoint, error: String(error) }, "stopping by force");
@@ -223,7 +260,8 @@ class Holder {
       rmSync(this.socket, { force: true });
     }
     closeSession(this.session);
-    closeBacking(this.pool.backing);
+    this.closePool();
     removePrivateDirectory(this.options.fuseDirectory);
+    this.name.release();
   }
 }

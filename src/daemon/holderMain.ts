@@ -18,11 +18,10 @@ function tell(message: object): void {
 
 const options = JSON.parse(process.argv[2]) as MountOptions;
 process.title = `kmemfs ${options.mountpoint}`;
-const log = fileLog(options.debug);
 try {
+  const log = fileLog(options.debug);
   process.exitCode = await runHolder(options, log, { ready: (status) => tell({ status }) });
 } catch (error) {
-  log.error({ mountpoint: options.mountpoint, error: String(error) }, "not mounted");
   tell({ error: errorBody(error) });
   process.exitCode = 1;
 }

@@ -8,13 +8,17 @@ import { logPath, makeStateDirectory } from "./stateDirectory.js";
 /** A log in memory must not grow for ever: begun anew above this. */
 const LOG_MOST_BYTES = MIB;
 
-/** For a holder in the background: the common log in the state directory. */
+/** For a holder in the background: the common log in the state directory; none where that cannot be. */
 export function fileLog(debug: boolean): Log {
   makeStateDirectory();
   const path = logPath();
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size > LOG_MOST_BYTES) truncateSync(path);
-  return logTo(path, debug);
+  try {
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    if (size > LOG_MOST_BYTES) truncateSync(path);
+    return logTo(path, debug);
+  } catch {
+    return { info: () => {}, warn: () => {}, error: () => {} };
+  }
 }
 
 /** For a holder in the foreground: standard error. */

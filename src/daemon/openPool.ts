@@ -1,6 +1,6 @@
 /** Opens or makes the pool that a mount was asked for. */
 import { UserError } from "../base/errors.js";
-import { bytesToPagesCeil, PAGE_BYTES } from "../base/units.js";
+import { bytesToPagesCeil, bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
 import { closeBacking, createMemfd, createPrivateTmpfs, openBacking } from "../linux/backing.js";
 import { isWritable, type Superblock } from "../pool/superblock.js";
 import { createFile, formatBacking, formatCreated, look } from "./formatPath.js";
@@ -24,12 +24,12 @@ export function openPool(options: MountOptions): OpenedPool {
 function openPath(path: string, options: MountOptions): OpenedPool {
   if (options.create && look(path) === undefined) {
     const plan = planPool(options);
-    return formatCreated(path, createFile(path, plan), plan, { full: false });
+    return { ...formatCreated(path, createFile(path, plan), plan, { full: false }), createdPath: path };
   }
   const backing = openBacking(path, { readOnly: options.readOnly });
   try {
     const superblock = readSuperblock(backing);
-    requireSize(path, options, superblock);
+    requireSizes(path, options, superblock);
     if (!options.readOnly && !isWritable(superblock)) {
       const reason = "has features that this version can only read";
       throw new UserError(path, reason, { code: "EROFS", cure: "--read-only" });
@@ -41,12 +41,19 @@ function openPath(path: string, options: MountOptions): OpenedPool {
   }
 }
 
-/** A size given for a pool that exists must be the one it has: a mount changes no size. */
-function requireSize(path: string, options: MountOptions, superblock: Superblock): void {
-  const has = superblock.blocks * PAGE_BYTES;
-  if (options.sizeBytes === undefined || bytesToPagesCeil(options.sizeBytes) === superblock.blocks) return;
-  throw new UserError(path, `its file has ${has} bytes, not the ${options.sizeBytes} of --size`, {
-    code: "EINVAL",
-    cure: "leave --size out; truncate -s SIZE MOUNTPOINT/disk changes it, up to the maximum size",
-  });
+/** Sizes given for a pool that exists must be the ones it has: a mount changes none. */
+function requireSizes(path: string, options: MountOptions, superblock: Superblock): void {
+  const { blocks, geometry } = superblock;
+  const given = [
+    { name: "--size", bytes: options.sizeBytes, has: blocks },
+    { name: "--max-size", bytes: options.maxSizeBytes, has: geometry.maxBlocks },
+    { name: "--pool-size", bytes: options.poolSizeBytes, has: geometry.pageCount },
+  ];
+  for (const { name, bytes, has } of given) {
+    if (bytes === undefined || bytesToPagesCeil(bytes) === has || bytesToPagesFloor(bytes) === has) continue;
+    throw new UserError(path, `has ${has * PAGE_BYTES} bytes, not the ${bytes} of ${name}`, {
+      code: "EINVAL",
+      cure: name === "--size" ? "leave it out; truncate -s SIZE MOUNTPOINT/disk changes it" : "leave it out",
+    });
+  }
 }

@@ -7,6 +7,8 @@ import { decode, hasMagic, layoutProblem, type MediaLayout, type Superblock } fr
 export interface OpenedPool {
   readonly backing: BackingFacts;
   readonly superblock: Superblock;
+  /** The path that was made for it just now; to be removed when the mount fails. */
+  readonly createdPath?: string;
 }
 
 /** @throws UserError naming the field when the backing holds no valid pool */

@@ -8,9 +8,9 @@ import { EINTR, ENODEV, ENOENT, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { answerInit, type InitResult } from "../fuse/init.js";
 import type { BackingFacts } from "../linux/backing.js";
-import { cloneFuseDevice, FuseChannel, openFuseDevice } from "../linux/fuseDevice.js";
+import { isDeadMount } from "../linux/deadMount.js";
+import { cloneFuseDevice, FuseChannel, isSessionOver, openFuseDevice } from "../linux/fuseDevice.js";
 import { abortConnection, connectionOf, mountFuse, mountWithFusermount, unmountDirectory } from "../linux/mountFuse.js";
-import { mountOn } from "../linux/mounts.js";
 import { composeExchange } from "./compose.js";
 import type { MountOptions } from "./options.js";
 
@@ -19,9 +19,7 @@ const MOST_WORKERS = 8;
 
 export interface Session {
   readonly directory: string;
-  /** Which mount is ours: another may be made at the same place later. */
-  readonly mountId: number | null;
-  /** Number of the kernel's FUSE connection. */
+  /** Number of the kernel's FUSE connection; the kernel gives it to another mount once ours is over. */
   readonly connection: number | null;
   readonly init: InitResult;
   /** One fd a worker; the first is the session's own. All stay open here as long as the session lives. */
@@ -44,14 +42,13 @@ export function openSession(options: MountOptions, backing: BackingFacts): Sessi
     closeSync(fd);
     throw error;
   }
-  const mountId = mountOn(directory)?.mountId ?? null;
-  const mounted = { directory, mountId, connection: connectionOf(directory) };
+  const mounted = { directory, connection: connectionOf(directory), channelFds: [fd] };
   try {
     const init = negotiate(fd, directory);
     return { ...mounted, init, channelFds: [fd, ...cloneChannels(fd, workerCount(options) - 1)] };
   } catch (error) {
+    abortSession(mounted);
     closeSync(fd);
-    detach(mounted);
     throw error;
   }
 }
@@ -99,13 +96,21 @@ export function closeSession(session: Session): void {
   for (const fd of new Set(session.channelFds)) closeSync(fd);
 }
 
-/** Ends a session's requests with an error, whoever waits, and takes it out of the directory tree. */
-export function abortSession(session: Session): void {
-  if (session.connection !== null) abortConnection(session.connection);
-  detach(session);
+type Mounted = Pick<Session, "directory" | "connection" | "channelFds">;
+
+/**
+ * Ends a session's requests with an error, whoever waits, and takes it out of
+ * the directory tree (unless `keepMount`). Does nothing to one that is over:
+ * its number, and its place, may be another mount's by now.
+ */
+export function abortSession(session: Mounted, keepMount = false): void {
+  const { connection, directory } = session;
+  if (connection === null || isSessionOver(session.channelFds[0])) return;
+  if (!keepMount && connectionOf(directory) === connection) unmountDirectory(directory, { lazy: true });
+  abortConnection(connection);
 }
 
-/** Unmounts lazily, if what is mounted there is still ours. */
-function detach(session: Pick<Session, "directory" | "mountId">): void {
-  if (mountOn(session.directory)?.mountId === session.mountId) unmountDirectory(session.directory, { lazy: true });
+/** Removes what a session that was aborted by others leaves: a mount that nobody answers for. */
+export async function removeDeadMount(directory: string): Promise<void> {
+  if (await isDeadMount(directory)) unmountDirectory(directory, { lazy: true });
 }

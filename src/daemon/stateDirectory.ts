@@ -40,6 +40,10 @@ export function socketPath(mountpoint: string): string {
   return join(stateDirectory(), `${diskId(mountpoint)}.sock`);
 }
 
+export function lockPath(mountpoint: string): string {
+  return join(stateDirectory(), `${diskId(mountpoint)}.lock`);
+}
+
 /** The one log of all holders in the background. */
 export function logPath(): string {
   return join(stateDirectory(), "kmemfs.log");

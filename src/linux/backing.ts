@@ -46,13 +46,17 @@ export function openBacking(path: string, options: OpenOptions, sysfs: DaxSysfs 
     const isFile = entry.type === "file";
     if (isFile) lockPool(entry.fd, path, options.readOnly);
     const facts = isFile ? fileFacts(entry.fd, path, options.readOnly) : daxFacts(entry, path, options.readOnly, sysfs);
-    if (facts.pageCount === 0 && options.forFormat !== true)
-      throw new UserError(path, "is empty", { code: "EINVAL", cure: `kmemfs format ${path} --size SIZE` });
+    if (facts.pageCount === 0 && options.forFormat !== true) throw tooShort(entry.stat.size, path);
     return facts;
   } catch (error) {
     closeSync(entry.fd);
     throw error;
   }
+}
+
+function tooShort(sizeBytes: number, path: string): UserError {
+  if (sizeBytes > 0) return new UserError(path, "is too short to be a pool", { code: "EINVAL" });
+  return new UserError(path, "is empty", { code: "EINVAL", cure: `kmemfs format ${path} --size SIZE` });
 }
 
 /** @throws UserError when the device is not device DAX */

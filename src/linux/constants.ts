@@ -94,4 +94,10 @@ export const FUSE_DEV_IOC_CLONE = 0x8004e500;
 // linux/magic.h, the f_type of statfs(2)
 export const TMPFS_MAGIC = 0x01021994;
 export const RAMFS_MAGIC = 0x858458f6;
+export const BTRFS_MAGIC = 0x9123683e;
 export const HUGETLBFS_MAGIC = 0x958458f6;
+
+/** ioctl_iflags(2); the kernel reads and writes 32 bits. */
+export const FS_IOC_GETFLAGS = 0x80086601;
+export const FS_IOC_SETFLAGS = 0x40086602;
+export const FS_NOCOW_FL = 0x00800000;

@@ -8,7 +8,7 @@ import { EACCES, ENODEV, ENOENT, ENXIO, EPERM, errnoName } from "../base/errno.j
 import { UserError } from "../base/errors.js";
 import type { Address } from "../base/units.js";
 import { FUSE_DEV_IOC_CLONE, O_CLOEXEC, O_RDWR } from "./constants.js";
-import { close, ioctl, open, read, writev } from "./libc.js";
+import { close, ioctl, open, poll, read, writev } from "./libc.js";
 
 const DEVICE = "/dev/fuse";
 
@@ -40,6 +40,15 @@ export function cloneFuseDevice(sessionFd: number): number {
   if (result >= 0) return fd;
   close(fd);
   return result;
+}
+
+const POLLERR = 0x8;
+
+/** True when the session of `fd` is over: unmounted or aborted (fuse_dev_poll says POLLERR then). */
+export function isSessionOver(fd: number): boolean {
+  const pollfd = new Int16Array(4);
+  new Int32Array(pollfd.buffer)[0] = fd;
+  return poll(new Uint8Array(pollfd.buffer), 1, 0) > 0 && (pollfd[3] & POLLERR) !== 0;
 }
 
 /** One thread's end of the device. Never retries: the loop above knows what each errno means. */

@@ -73,6 +73,9 @@ const c_openat = bind<(directoryFd: number, path: string, flags: number, mode: n
 const c_unlinkat = bind<(directoryFd: number, path: string, flags: number) => number>(
   "int unlinkat(int dirfd, const char *path, int flags)",
 );
+const c_poll = bind<(fds: Uint8Array, count: number, timeoutMs: number) => number>(
+  "int poll(void *fds, uint64_t nfds, int timeout)",
+);
 const c_close = bind<(fd: number) => number>("int close(int fd)");
 const c_ftruncate = bind<(fd: number, lengthBytes: number) => number>("int ftruncate(int fd, int64_t length)");
 const c_flock = bind<(fd: number, operation: number) => number>("int flock(int fd, int operation)");
@@ -91,6 +94,9 @@ export const open = (path: string, flags: number, mode = 0): number => checked(c
 export const openat = (directoryFd: number, path: string, flags: number, mode = 0): number =>
   checked(c_openat(directoryFd, path, flags, mode));
 export const unlinkat = (directoryFd: number, path: string): number => checked(c_unlinkat(directoryFd, path, 0));
+/** `fds` is an array of struct pollfd: int fd, short events, short revents. */
+export const poll = (fds: Uint8Array, count: number, timeoutMs: number): number =>
+  checked(c_poll(fds, count, timeoutMs));
 export const close = (fd: number): number => checked(c_close(fd));
 export const ftruncate = (fd: number, lengthBytes: number): number => checked(c_ftruncate(fd, lengthBytes));
 export const flock = (fd: number, operation: number): number => checked(c_flock(fd, operation));

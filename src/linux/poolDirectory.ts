@@ -5,7 +5,7 @@ import { pagesToBytes } from "../base/units.js";
 import { type BackingFacts, fileSystemOf, sizeFloor, splitFacts } from "./backingFacts.js";
 import { HUGETLBFS_MAGIC } from "./constants.js";
 import { openPoolEntry, openPoolMember } from "./poolEntry.js";
-import { kindOf, refuseWithoutPunch } from "./poolFile.js";
+import { kindOf, refuseWithoutPunch, requireInPlace } from "./poolFile.js";
 import { lockPool } from "./poolLock.js";
 import { createFileAt } from "./privateTmpfs.js";
 
@@ -67,7 +67,11 @@ function directoryFacts(metaFd: number, dataFd: number, path: string, readOnly: 
       code: "EOPNOTSUPP",
       cure: "use one file there",
     });
-  if (!readOnly) refuseWithoutPunch(dataFd, path, magic);
+  if (!readOnly) {
+    refuseWithoutPunch(dataFd, path, magic);
+    requireInPlace(metaFd, path, magic);
+    requireInPlace(dataFd, path, magic);
+  }
   const kind = kindOf(dataFd, magic, sizeFloor(dataFd), readOnly);
   return splitFacts({ kind, path, metaFd, dataFd, durable: kind === "file" || kind === "fsdax", readOnly });
 }

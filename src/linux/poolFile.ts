@@ -5,8 +5,12 @@ import { UserError } from "../base/errors.js";
 import { PAGE_BYTES, pagesToBytes } from "../base/units.js";
 import { type BackingFacts, type BackingKind, fileSystemOf, sizeFloor, startError } from "./backingFacts.js";
 import {
+  BTRFS_MAGIC,
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
+  FS_IOC_GETFLAGS,
+  FS_IOC_SETFLAGS,
+  FS_NOCOW_FL,
   HUGETLBFS_MAGIC,
   MAP_SHARED_VALIDATE,
   MAP_SYNC,
@@ -20,7 +24,7 @@ import {
   RAMFS_MAGIC,
   TMPFS_MAGIC,
 } from "./constants.js";
-import { fallocate, ftruncate, open } from "./libc.js";
+import { fallocate, ftruncate, ioctl, open } from "./libc.js";
 import { mmap, munmap } from "./libcMemory.js";
 import { lockPool } from "./poolLock.js";
 
@@ -33,6 +37,7 @@ export function createPoolFile(path: string, size: { readonly pageCount: number 
   if (fd < 0) throw createError(path, fd);
   try {
     lockPool(fd, path, false);
+    requireInPlace(fd, path, fileSystemOf(fd).magic);
     const grainBytes = grainBytesOf(fd);
     const lengthBytes = Math.ceil(pagesToBytes(size.pageCount) / grainBytes) * grainBytes;
     const result = ftruncate(fd, lengthBytes);
@@ -51,7 +56,10 @@ export function fileFacts(fd: number, path: string, readOnly: boolean): BackingF
   const grainBytes = grainBytesOf(fd);
   const metaBytes = sizeFloor(fd, grainBytes);
   const kind = kindOf(fd, magic, metaBytes, readOnly);
-  if (!readOnly) refuseWithoutPunch(fd, path, magic);
+  if (!readOnly) {
+    refuseWithoutPunch(fd, path, magic);
+    requireInPlace(fd, path, magic);
+  }
   return {
     kind,
     path,
@@ -94,6 +102,24 @@ export function refuseWithoutPunch(fd: number, path: string, magic: number): voi
   throw new UserError(path, `its file system (type 0x${magic.toString(16)}) cannot punch holes`, {
     code: errnoName(EOPNOTSUPP),
     cure: "use a file on tmpfs, hugetlbfs, ext4, xfs or btrfs",
+  });
+}
+
+/**
+ * On btrfs a store to a page of the mapping that was written out needs new
+ * space, and is SIGBUS when there is none (btrfs_page_mkwrite): the file must be
+ * written in place. The flag takes effect on an empty file only (chattr(1), C).
+ */
+export function requireInPlace(fd: number, path: string, magic: number): void {
+  if (magic !== BTRFS_MAGIC) return;
+  const flags = new Int32Array(2);
+  const bytes = new Uint8Array(flags.buffer);
+  if (ioctl(fd, FS_IOC_GETFLAGS, bytes) === 0 && (flags[0] & FS_NOCOW_FL) !== 0) return;
+  flags[0] |= FS_NOCOW_FL;
+  if (fstatSync(fd).blocks === 0 && ioctl(fd, FS_IOC_SETFLAGS, bytes) === 0) return;
+  throw new UserError(path, "is copied on write by btrfs, and could not be changed when that is full", {
+    code: errnoName(EOPNOTSUPP),
+    cure: "a new pool there (kmemfs format makes it with chattr +C)",
   });
 }
 

@@ -46,7 +46,11 @@ export class Grains {
       if ((Atomics.load(this.held, grain >>> 5) & (1 << (grain & 31))) === 0) continue;
       const end = this.endOf(grain);
       for (let page = this.firstDataPageOf(grain); page < end; page++) {
-        if (this.map.claimFrom(page - this.geometry.firstDataPage, 1) === 1) return page;
+        const dataPage = page - this.geometry.firstDataPage;
+        if (this.map.claimFrom(dataPage, 1) === 0) continue;
+        // Given back between the look and the claim?
+        if ((Atomics.load(this.held, grain >>> 5) & (1 << (grain & 31))) !== 0) return page;
+        this.map.free(dataPage, 1);
       }
     }
     return -1;

@@ -13,12 +13,14 @@ import type { Memory } from "../base/ports.js";
 import type { Errno, PageNo } from "../base/units.js";
 import type { Account } from "./account.js";
 import type { Epochs } from "./epochs.js";
+import { Mutex } from "./mutex.js";
 import type { PageAllocator } from "./pageAllocator.js";
 import { CONTROL, LIMBO_RUNS, type PoolShared } from "./shared.js";
 
 export class Limbo {
   private readonly control: Int32Array;
   private readonly runs: Int32Array;
+  private readonly syncMutex: Mutex;
 
   constructor(
     shared: PoolShared,
@@ -29,6 +31,7 @@ export class Limbo {
   ) {
     this.control = shared.control;
     this.runs = shared.limboRuns;
+    this.syncMutex = new Mutex(shared.control, CONTROL.syncMutex);
   }
 
   isEmpty(): boolean {
@@ -112,17 +115,18 @@ export class Limbo {
    * failure stays: writes stop, nothing leaves limbo, every flush fails.
    */
   sync(): Errno {
-    const failed = Atomics.load(this.control, CONTROL.failedErrno);
-    if (failed !== 0) return failed;
-    const errno = this.memory.sync();
-    if (errno !== 0) this.fail(errno);
+    // One at a time: of two, the kernel would tell only one, and the other would answer for what is lost.
+    this.syncMutex.lock();
+    let errno = Atomics.load(this.control, CONTROL.failedErrno);
+    if (errno === 0) {
+      errno = this.memory.sync();
+      if (errno !== 0) {
+        Atomics.store(this.control, CONTROL.failedErrno, errno);
+        Atomics.store(this.control, CONTROL.writesStopped, 1);
+      }
+    }
+    this.syncMutex.unlock();
     return errno;
-  }
-
-  /** Notes that something that should be on the media is not. */
-  fail(errno: Errno): void {
-    Atomics.store(this.control, CONTROL.failedErrno, errno);
-    Atomics.store(this.control, CONTROL.writesStopped, 1);
   }
 
   private get synced(): number {

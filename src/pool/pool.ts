@@ -119,8 +119,9 @@ export class Pool {
   private tryClaim(block: BlockNo, most: number): Errno {
     if (Atomics.load(this.control, CONTROL.memoryShort) !== 0) return ENOSPC;
     if (!this.allocator.claim(block, most)) return ENOSPC;
-    const errno = this.holdClaimed();
-    return errno === 0 || !this.allocator.claimHeld() ? errno : 0;
+    if (this.holdClaimed() === 0) return 0;
+    // No memory for another grain: a page of one that is held, if there is any.
+    return this.allocator.claimHeld() ? 0 : ENOSPC;
   }
 
   /** Gives claimed pages up that were never published. */
@@ -155,8 +156,8 @@ export class Pool {
       if (this.limbo.room <= ENTRIES_PER_PAGE) this.makeRoom();
       const stuck = this.limbo.room <= ENTRIES_PER_PAGE;
       this.unlock();
-      if (stuck) return -EIO;
       block = this.index.nextPresent(block, end);
+      if (stuck && block < end) return -EIO;
     }
     return unmapped;
   }
@@ -200,9 +201,8 @@ export class Pool {
   resize(blocks: number): Errno {
     this.lock();
     try {
-      const errno = updateSuperblock(this.memory, { blocks });
+      const errno = updateSuperblock(this.memory, { blocks }, () => this.limbo.sync());
       if (errno === 0) this.account.setBlocks(blocks);
-      else this.limbo.fail(errno);
       return errno;
     } catch {
       return EIO;

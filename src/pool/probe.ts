@@ -14,7 +14,7 @@ import { updateSuperblock } from "./superblockStore.js";
 
 /**
  * Opens the pool for this thread, the first to do so, and fills the shared state.
- * @param options `readOnly`: nothing on the media is changed
+ * @param options `readOnly`: nothing on the media is changed, and a damaged index is no reason to refuse
  * @throws MediaError for the first entry that is not valid
  * @throws UserError when the state on the media cannot be written
  */
@@ -31,6 +31,8 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
       return pool.allocator.take(page);
     },
     finding: (finding) => {
+      // Opened read-only, a damaged pool shows what it has: a page that is none of its own is EIO.
+      if (options.readOnly) return;
       throw new MediaError(`index entry (${finding.kind})`, "a valid one", finding.message, finding.offsetBytes);
     },
   });

@@ -23,6 +23,8 @@ export const CONTROL = {
   failedErrno: 5,
   /** Not 0: the machine itself is short of memory. */
   memoryShort: 6,
+  /** Held while the pool is put on the media; taken inside the other mutex or alone. */
+  syncMutex: 7,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,

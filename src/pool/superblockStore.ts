@@ -12,16 +12,23 @@ export function superblockPage(memory: Memory): Uint8Array {
   return new Uint8Array(memory.metadataWords(0).slice(0, PAGE_BYTES / 4).buffer);
 }
 
-/** Writes `superblock` with the next generation and returns when it is on the media. */
-export function writeSuperblock(memory: Memory, superblock: Superblock): Errno {
+/** How everything stored before gets on the media; `memory.sync` where nobody else may do so. */
+type Sync = () => Errno;
+
+/** Writes `superblock` and returns when it is on the media. */
+export function writeSuperblock(memory: Memory, superblock: Superblock, sync: Sync = () => memory.sync()): Errno {
   storeCopy(memory, superblock);
-  return memory.sync();
+  return sync();
 }
 
 /** Changes fields of the newest superblock. @throws MediaError when page 0 was damaged meanwhile */
-export function updateSuperblock(memory: Memory, change: Partial<Pick<Superblock, "blocks" | "state">>): Errno {
+export function updateSuperblock(
+  memory: Memory,
+  change: Partial<Pick<Superblock, "blocks" | "state">>,
+  sync?: Sync,
+): Errno {
   const newest = decode(superblockPage(memory), memory.pageCount);
-  return writeSuperblock(memory, { ...newest, ...change, generation: newest.generation + 1 });
+  return writeSuperblock(memory, { ...newest, ...change, generation: newest.generation + 1 }, sync);
 }
 
 function storeCopy(memory: Memory, superblock: Superblock): void {

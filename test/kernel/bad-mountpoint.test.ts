@@ -53,7 +53,7 @@ it("commands about a disk that is not there", () =>
     for (const verb of ["unmount", "down", "trim", "status"]) {
       await expectRefused(place, { args: [verb, directory], cause: /no(t a)? kmemfs/, cure: /kmemfs status/ });
     }
-    await expectRefused(place, { args: ["frobnicate"], cause: /neither a command nor a directory/, code: 2 });
+    await expectRefused(place, { args: ["frobnicate"], cause: /neither a command nor there/, code: 2 });
     await expectRefused(place, { args: ["mount", directory, "--nonsense"], cause: /unknown option/, code: 2 });
     await expectRefused(place, {
       args: ["mount", directory, "-o", "nonsense"],

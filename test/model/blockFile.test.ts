@@ -1,5 +1,5 @@
 /** Random work on the block file against a naive one. `KMEMFS_SEED=<seed>` repeats a run. */
-import { describe, expect, it } from "vitest";
+import { describe, it } from "vitest";
 import { ENOSPC } from "../../src/base/errno.js";
 import { budget } from "../support/budget.js";
 import { ModelRun, runModel } from "../support/modelRun.js";

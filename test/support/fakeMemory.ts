@@ -42,7 +42,7 @@ export interface FakeMemoryState {
 }
 
 /** How often one request may ask for memory: one that tries for ever shall fail, not hang. */
-const MOST_FILLS = 100_000;
+const MOST_FILLS = 5_000;
 
 const HELD = 0;
 const LIMIT = 1;
@@ -250,7 +250,7 @@ export class FakeMemory implements Memory {
     const end = Math.ceil((firstPage + pageCount) / this.grainPages);
     let missing = 0;
     for (let grain = first; grain < end; grain++) if (Atomics.load(this.held, grain) === NONE) missing++;
-    if (Atomics.add(this.counts, HELD, missing) + missing > this.counts[LIMIT]) {
+    if (Atomics.add(this.counts, HELD, missing) + missing > (this.counts[LIMIT] as number) && missing > 0) {
       Atomics.sub(this.counts, HELD, missing);
       return ENOSPC;
     }

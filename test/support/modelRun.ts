@@ -4,6 +4,7 @@
  */
 import { ENOMEM, ENOSPC, errnoName } from "../../src/base/errno.js";
 import { PAGE_BYTES } from "../../src/base/units.js";
+import { expectBytes } from "./expectBytes.js";
 import { NaiveFile } from "./naiveFile.js";
 import type { Random } from "./random.js";
 import { openPool, type TestPool } from "./testPool.js";
@@ -145,7 +146,7 @@ export class ModelRun {
   private readSome(): string {
     const [offset, length] = this.range(this.naive.sizeBlocks);
     const what = `read at ${offset}, ${length} bytes`;
-    expectBytes(what, this.pool.read(offset, length), this.naive.read(offset, length));
+    expectBytes(this.pool.read(offset, length), this.naive.read(offset, length), what);
     for (const wantsData of [true, false]) {
       const found = this.pool.request((file) => (wantsData ? file.seekData(offset) : file.seekHole(offset)));
       const expected = this.naive.seek(offset, wantsData);
@@ -194,7 +195,7 @@ export class ModelRun {
   private compare(after: string): void {
     const { pool, naive } = this;
     expectResult(`${after}: size`, pool.file.sizeBytes, naive.sizeBytes);
-    expectBytes(after, pool.read(0, naive.sizeBytes), naive.read(0, naive.sizeBytes));
+    expectBytes(pool.read(0, naive.sizeBytes), naive.read(0, naive.sizeBytes), after);
     for (let block = 0; block < naive.maxBlocks; block++) {
       if ((pool.pool.index.get(block) !== 0) !== naive.blocks.has(block)) {
         throw new Error(`${after}: block ${block} is ${naive.blocks.has(block) ? "a hole" : "mapped"}`);
@@ -216,14 +217,6 @@ export class ModelRun {
 function expectResult(what: string, found: number, expected: number): string {
   if (found !== expected) throw new Error(`${what}: found ${found}, expected ${expected}`);
   return what;
-}
-
-function expectBytes(what: string, found: Uint8Array, expected: Uint8Array): void {
-  if (Buffer.compare(found, expected) === 0) return;
-  if (found.length !== expected.length) throw new Error(`${what}: ${found.length} bytes, expected ${expected.length}`);
-  const at = found.findIndex((byte, i) => byte !== expected[i]);
-  const block = Math.floor(at / PAGE_BYTES);
-  throw new Error(`${what}: byte ${at} (of block ${block}) is ${found[at]}, expected ${expected[at]}`);
 }
 
 /** Runs `steps` steps; a failure tells the last ones. */

@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import ts from "typescript";
+import { afterAll } from "vitest";
 import { projectRoot, temporaryDirectory } from "./project.js";
 
 const FOLDERS = ["src/base", "src/pool", "src/blockfile", "test/support/threads"];
@@ -16,11 +17,16 @@ const FILES = ["test/support/fakeMemory.ts", "test/support/watchedMemory.ts", "t
 
 let compiledTo: string | undefined;
 
-/** Where the compiled tree is; made at the first call, removed when the process exits. */
+// Not on the process's exit: vitest ends its forks by a signal.
+afterAll(() => {
+  if (compiledTo !== undefined) rmSync(compiledTo, { recursive: true, force: true });
+  compiledTo = undefined;
+});
+
+/** Where the compiled tree is; made at the first call, removed after the tests of the file. */
 export function compiledTree(): string {
   if (compiledTo !== undefined) return compiledTo;
   const target = temporaryDirectory("threads");
-  process.on("exit", () => rmSync(target, { recursive: true, force: true }));
   const inFolders = FOLDERS.flatMap((folder) =>
     readdirSync(join(projectRoot, folder))
       .filter((name) => name.endsWith(".ts"))

@@ -17,6 +17,7 @@ import {
 } from "../../src/pool/superblock.js";
 import { superblockPage } from "../../src/pool/superblockStore.js";
 import { plantEntry } from "../support/damage.js";
+import { expectBytes } from "../support/expectBytes.js";
 import { FakeMemory } from "../support/fakeMemory.js";
 import { blocksOf, formatFake, formatRequest, makePool, openPool } from "../support/testPool.js";
 import { type Call, Cut, cutAfter, recording, WatchedMemory } from "../support/watchedMemory.js";
@@ -92,7 +93,7 @@ describe("the seed's defects", () => {
     const page = reader.pool.index.get(0);
     pool.discard(0, 4 * PAGE);
     for (let block = 20; block < 26; block++) pool.write(block * PAGE, blocksOf(2));
-    expect(pool.fake.page(page)).toEqual(blocksOf(1));
+    expectBytes(pool.fake.page(page), blocksOf(1));
     reader.file.leave();
     // The same among real threads: test/model/concurrency.test.ts.
   });
@@ -108,7 +109,7 @@ describe("the seed's defects", () => {
     expect(calls.map((call) => call.verb)).toEqual(["sync", "release", "sync"]);
     pool.write(0, blocksOf(2));
     expect(pool.file.flush()).toBe(0);
-    expect(openPool(pool.fake.copy(() => true)).read(0, PAGE)).toEqual(blocksOf(2));
+    expectBytes(openPool(pool.fake.copy(() => true)).read(0, PAGE), blocksOf(2));
   });
 
   it("7: bad entries, duplicates and padding on the media refuse the pool by name", () => {
@@ -162,7 +163,7 @@ describe("the seed's defects", () => {
       const pool = makePool({ pageCount: 66, durable });
       pool.write(0, blocksOf(5, 64));
       const again = pool.reopen();
-      expect(again.read(0, 64 * PAGE)).toEqual(blocksOf(5, 64));
+      expectBytes(again.read(0, 64 * PAGE), blocksOf(5, 64));
       expect([again.pool.account.used, again.fake.heldPages]).toEqual([64, 66]);
     }
   });
@@ -186,7 +187,7 @@ describe("the seed's defects", () => {
     const pool = makePool({ pageCount: 66 });
     pool.write(0, blocksOf(5, 4));
     expect(pool.discard(100, 3 * PAGE)).toBe(0);
-    expect(pool.read(0, 4 * PAGE)).toEqual(blocksOf(5, 4).fill(0, 100, 3 * PAGE + 100));
+    expectBytes(pool.read(0, 4 * PAGE), blocksOf(5, 4).fill(0, 100, 3 * PAGE + 100));
     expect(pool.pool.account.used).toBe(2);
     expect(pool.reserve(PAGE, 2 * PAGE)).toBe(0);
     expect(pool.pool.account.used).toBe(4);
@@ -203,7 +204,7 @@ describe("the seed's defects", () => {
     expect(pool.discard(512 * PAGE, PAGE)).toBe(0);
     expect(pool.write(512 * PAGE, blocksOf(1))).toBe(-27);
     expect(pool.pool.account.used).toBe(0);
-    expect(pool.fake.page(behind)).toEqual(before);
+    expectBytes(pool.fake.page(behind), before);
   });
 
   it("14: state, version, page size, checksum, identity, limit, reservation, counts and size are there", () => {

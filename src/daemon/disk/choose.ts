@@ -37,6 +37,12 @@ export async function chooseFileSystem(
   if (disk.readOnly) {
     throw new UserError(what, "the pool is blank, and read-only", { code: "EROFS", cure: "without --read-only" });
   }
+  if (disk.usedBytes > 0) {
+    throw new UserError(what, "the pool holds data that nothing recognises", {
+      code: "EEXIST",
+      cure: `kmemfs format --force ${disk.pool.path ?? ""}, which destroys it`,
+    });
+  }
   const type = wanted ?? "ext4";
   requireMkfs(what, type);
   await makeFileSystem(type, device, disk.usedBytes === 0, signal);

@@ -5,12 +5,14 @@
  */
 import { UserError } from "../../base/errors.js";
 import { holdersOfMount, type MountEntry, readMounts } from "../../linux/proc.js";
-import { run } from "./command.js";
+import { complaint, run } from "./command.js";
 import { mountFileSystem, unmountFileSystem } from "./fileSystem.js";
 import { busy, describeHolders, deviceBlockers, mountBlockers } from "./holders.js";
 import { detachLoop, loopsOn, withPartitions } from "./loop.js";
 import { quote } from "./paths.js";
 import { allOrNothing, type UndoStack } from "./undo.js";
+
+const FLUSH_TIMEOUT_MS = 300_000;
 
 /** A disk by its name and its file; nobody need serve it any more. */
 export interface DiskPlace {
@@ -89,6 +91,9 @@ export async function clearDiskByForce(disk: DiskPlace): Promise<string[]> {
     const forced = [`by force, as ${error instanceof Error ? error.message : String(error)}`];
     const loops = loopsOn(disk.file);
     for (const mount of mountsOn(loops)) {
+      // What is written is kept: the server still serves.
+      const synced = await run("sync", ["-f", mount.mountpoint], { timeoutMs: FLUSH_TIMEOUT_MS });
+      if (synced.exitCode !== 0) forced.push(`${mount.mountpoint} cannot be synced: ${complaint(synced)}`);
       await run("umount", ["-l", mount.mountpoint]);
       forced.push(`detached ${mount.mountpoint}`);
     }

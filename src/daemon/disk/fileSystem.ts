@@ -18,6 +18,8 @@ const BLKID_NOTHING = 2;
 const BLKID_AMBIVALENT = 8;
 const MKFS_TIMEOUT_MS = 300_000;
 const MOUNT_TIMEOUT_MS = 60_000;
+/** Unmounting writes out what is dirty, perhaps to a slow disk. */
+const UNMOUNT_TIMEOUT_MS = 300_000;
 const TRIM_TIMEOUT_MS = 600_000;
 
 /** What `blkid -p -o export` printed, by name. */
@@ -95,7 +97,7 @@ export async function mountFileSystem(
 }
 
 export async function unmountFileSystem(directory: string): Promise<void> {
-  await runOk(`umount ${directory}`, "umount", [directory], { timeoutMs: MOUNT_TIMEOUT_MS });
+  await runOk(`umount ${directory}`, "umount", [directory], { timeoutMs: UNMOUNT_TIMEOUT_MS });
 }
 
 export async function syncFileSystem(directory: string, signal?: AbortSignal): Promise<void> {
@@ -108,6 +110,8 @@ export async function syncFileSystem(directory: string, signal?: AbortSignal): P
  * committed (ext4's journal, btrfs' transaction), so the file system is synced first.
  */
 export async function trimFileSystem(directory: string, signal?: AbortSignal): Promise<string> {
-  await syncFileSystem(directory, signal);
+  // ext4 gives nothing back of a file deleted just now before its journal is committed. On a full pool the sync
+  // fails, and trimming is what helps.
+  await syncFileSystem(directory, signal).catch(() => signal?.throwIfAborted());
   return runOk(`trim ${directory}`, "fstrim", ["-v", directory], { timeoutMs: TRIM_TIMEOUT_MS, signal });
 }

@@ -3,6 +3,7 @@ import { EFBIG, EINVAL, EIO, ENOSPC, ENXIO } from "../../../src/base/errno.js";
 import { IovecList, MAX_IOVECS } from "../../../src/base/iovec.js";
 import { trafficTotals } from "../../../src/blockfile/traffic.js";
 import { plantEntry } from "../../support/damage.js";
+import { expectBytes } from "../../support/expectBytes.js";
 import type { FakeMemory } from "../../support/fakeMemory.js";
 import { blocksOf, formatFake, makePool, openPool, type TestPool } from "../../support/testPool.js";
 import { type Call, failing } from "../../support/watchedMemory.js";
@@ -26,7 +27,7 @@ describe("read", () => {
     const pool = makePool({ pageCount: 66 });
     const size = pool.file.sizeBytes;
     pool.write(size - PAGE, blocksOf(3));
-    expect(pool.read(size - 10, 100)).toEqual(new Uint8Array(10).fill(3));
+    expectBytes(pool.read(size - 10, 100), new Uint8Array(10).fill(3));
     expect([pool.read(size, 10).length, pool.read(size + PAGE, 10).length, pool.read(0, 0).length]).toEqual([0, 0, 0]);
   });
 
@@ -45,7 +46,7 @@ describe("read", () => {
     plantEntry(pool.fake, 2, 5_000_000);
     expect(() => pool.read(0, 4 * PAGE)).toThrow(`read: ${-EIO}`);
     expect(pool.write(2 * PAGE, blocksOf(1))).toBe(-EIO);
-    expect(pool.read(0, 2 * PAGE)).toEqual(blocksOf(1, 2));
+    expectBytes(pool.read(0, 2 * PAGE), blocksOf(1, 2));
     // A discard mends it, and frees no page that is not ours.
     expect(pool.discard(2 * PAGE, PAGE)).toBe(0);
     expect(isZero(pool.read(2 * PAGE, PAGE))).toBe(true);
@@ -73,7 +74,7 @@ describe("write", () => {
     expect(pool.write(offset, new Uint8Array(length).fill(7))).toBe(length);
     const expected = new Uint8Array(8 * PAGE);
     expected.fill(7, offset, offset + length);
-    expect(pool.read(0, 8 * PAGE)).toEqual(expected);
+    expectBytes(pool.read(0, 8 * PAGE), expected);
   });
 
   it("leaves the bytes around it as they were", () => {
@@ -90,7 +91,7 @@ describe("write", () => {
     expect(pool.write(PAGE + 7, blocksOf(2, 8))).toBe(8 * PAGE);
     const expected = new Uint8Array(11 * PAGE);
     expected.fill(2, PAGE + 7, 9 * PAGE + 7);
-    expect(pool.read(0, 11 * PAGE)).toEqual(expected);
+    expectBytes(pool.read(0, 11 * PAGE), expected);
   });
 
   it("is short at the end of the file, and EFBIG behind it", () => {
@@ -105,7 +106,7 @@ describe("write", () => {
     const pool = makePool({ pageCount: 2000, maxBlocks: 5000 });
     expect(pool.write(510 * PAGE, blocksOf(3, 4))).toBe(4 * PAGE);
     expect(pool.pool.account.metadata).toBe(3);
-    expect(pool.read(510 * PAGE, 4 * PAGE)).toEqual(blocksOf(3, 4));
+    expectBytes(pool.read(510 * PAGE, 4 * PAGE), blocksOf(3, 4));
   });
 
   it("without memory for an index page is ENOSPC and claims nothing", () => {
@@ -142,7 +143,7 @@ describe("write", () => {
       },
     });
     expect(pool.write(0, blocksOf(1, 6))).toBe(6 * PAGE);
-    expect(pool.read(0, 6 * PAGE)).toEqual(blocksOf(1, 6));
+    expectBytes(pool.read(0, 6 * PAGE), blocksOf(1, 6));
     expect(pool.pool.account.used).toBe(6);
     expect(pool.fake.heldPages).toBe(pool.accountedPages);
   });
@@ -163,7 +164,7 @@ describe("discard", () => {
     pool.write(0, blocksOf(5, 8));
     expect(pool.discard(offset, length)).toBe(0);
     const expected = blocksOf(5, 8).fill(0, offset, offset + length);
-    expect(pool.read(0, 8 * PAGE)).toEqual(expected);
+    expectBytes(pool.read(0, 8 * PAGE), expected);
     const whole = Math.max(0, Math.floor((offset + length) / PAGE) - Math.ceil(offset / PAGE));
     expect(pool.pool.account.used).toBe(8 - whole);
     expect(pool.fake.heldPages).toBe(pool.accountedPages);
@@ -196,7 +197,7 @@ describe("discard", () => {
     const pool = makePool({ pageCount: 66, watch: failing("zero", EIO) });
     pool.write(0, blocksOf(5, 4));
     expect(pool.discard(10, 3 * PAGE)).toBe(-EIO);
-    expect(pool.read(0, 4 * PAGE)).toEqual(blocksOf(5, 4));
+    expectBytes(pool.read(0, 4 * PAGE), blocksOf(5, 4));
   });
 });
 
@@ -206,7 +207,7 @@ describe("reserve", () => {
     pool.write(3 * PAGE, blocksOf(5, 2));
     expect(pool.reserve(PAGE + 1, 6 * PAGE)).toBe(0);
     expect(pool.pool.account.used).toBe(7);
-    expect(pool.read(0, 10 * PAGE)).toEqual(new Uint8Array(10 * PAGE).fill(5, 3 * PAGE, 5 * PAGE));
+    expectBytes(pool.read(0, 10 * PAGE), new Uint8Array(10 * PAGE).fill(5, 3 * PAGE, 5 * PAGE));
     expect([seek(pool, "seekData", 0), seek(pool, "seekHole", PAGE)]).toEqual([PAGE, 8 * PAGE]);
   });
 
@@ -305,7 +306,7 @@ describe("resize", () => {
     for (const onMedia of [true, false]) {
       const again = openPool(fake.copy(() => onMedia));
       expect([5 * PAGE, 10 * PAGE]).toContain(again.file.sizeBytes);
-      expect(again.read(0, 5 * PAGE)).toEqual(blocksOf(5, 5));
+      expectBytes(again.read(0, 5 * PAGE), blocksOf(5, 5));
     }
   });
 

@@ -77,7 +77,7 @@ describe("withCommand", () => {
     expect(withCommand(program, args)).toEqual(expected);
   });
   it("tells a slip of the pen from a mount point", () => {
-    expect(() => withCommand(program, ["statsu"])).toThrow("statsu: neither a command nor a directory");
+    expect(() => withCommand(program, ["statsu"])).toThrow("statsu: neither a command nor there");
   });
 });
 

@@ -57,6 +57,24 @@ describe("an entry that is not valid refuses the pool", () => {
     expect(error.message).toContain("block 30: page 5 belongs to an earlier block too");
   });
 
+  it("but not read-only, which shows what there is and changes nothing", () => {
+    const fake = make();
+    const first = openPool(fake);
+    first.write(0, blocksOf(7));
+    closePool(first.pool);
+    plantEntry(fake, 3, 60);
+    plantEntry(fake, 9, 5);
+    plantEntry(fake, 10, 5);
+    plantEntry(fake, 45, 6);
+    plantEntry(fake, 50, 7);
+    const before = fingerprint(fake);
+    const pool = openPool(fake, { readOnly: true });
+    expect([...pool.read(0, 1), ...pool.read(PAGE, 1)]).toEqual([7, 0]);
+    expect(() => pool.read(3 * PAGE, PAGE)).toThrow(`read: ${-EIO}`);
+    expect(pool.write(0, blocksOf(8))).toBe(-30);
+    expect(fingerprint(fake).equals(before)).toBe(true);
+  });
+
   it("and the last valid ones do not", () => {
     const fake = make();
     plantEntry(fake, 0, 2);
