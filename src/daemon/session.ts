@@ -53,9 +53,9 @@ export function openSession(options: MountOptions, backing: BackingFacts): Sessi
   }
 }
 
-/** Two on two CPUs: one serves while the other sleeps; measured in docs/decisions. */
+/** One more than there are CPUs; see docs/decisions/0006. */
 function workerCount(options: MountOptions): number {
-  return options.workers ?? Math.min(MOST_WORKERS, Math.max(2, availableParallelism()));
+  return options.workers ?? Math.min(MOST_WORKERS, availableParallelism() + 1);
 }
 
 /** A user may not open /dev/fuse for a clone: then all threads share the one fd. */
