@@ -39,8 +39,9 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
     });
     pipe?.once("close", () => resolve(text));
     child.once("error", reject);
+  }).finally(() => {
+    for (const signal of PASSED_SIGNALS) process.off(signal, pass);
   });
-  for (const signal of PASSED_SIGNALS) process.off(signal, pass);
   child.unref();
   if (answer === "") {
     throw new UserError(`mount ${options.mountpoint}`, "the holder died before the mount was ready", {

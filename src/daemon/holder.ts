@@ -85,9 +85,8 @@ class Holder {
     try {
       this.session = openSession(this.options, this.pool.backing);
     } catch (error) {
-      this.closePool();
+      this.closePool(true);
       this.name.release();
-      this.removeCreated();
       throw error;
     }
     try {
@@ -103,8 +102,7 @@ class Holder {
       abortSession(this.session);
       this.server?.kill("SIGKILL");
       await this.server?.ended;
-      this.letGo();
-      this.removeCreated();
+      await this.letGo(false, true);
       throw error;
     }
     const { mountpoint } = this.options;
@@ -126,16 +124,16 @@ class Holder {
     const end = await this.server.ended;
     const { mountpoint } = this.options;
     const inOrder = end.closed && end.exitCode === 0;
+    // Under a loop device a dead mount stays, so that the device can be told by its file: `down` takes both away.
+    const keepMount = this.status().loopDevices.length > 0;
     if (inOrder) {
       this.log.info({ mountpoint, forced: this.forced }, "unmounted");
     } else {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
-      // Nobody will answer any more: callers get an error now rather than wait for ever. Under a loop device the
-      // dead mount stays, so that the device can still be told by its file: `down` and umount take it away.
-      abortSession(this.session, this.status().loopDevices.length > 0);
+      // Nobody will answer any more: callers get an error now rather than wait for ever.
+      abortSession(this.session, keepMount);
     }
-    this.letGo();
-    if (inOrder) await removeDeadMount(this.options.fuseDirectory);
+    await this.letGo(keepMount, false);
     return inOrder && !this.forced ? 0 : 1;
   }
 
@@ -150,14 +148,11 @@ class Holder {
     });
   }
 
-  /** A pool that was made for a mount that failed goes again. */
-  private removeCreated(): void {
-    const { createdPath } = this.pool;
-    if (createdPath !== undefined) rmSync(createdPath, { force: true });
-  }
-
-  private closePool(): void {
-    closeBacking(this.pool.backing);
+  /** @param failed a pool that was made for this mount goes again, before anybody else can lock it */
+  private closePool(failed: boolean): void {
+    const { createdPath, backing } = this.pool;
+    if (failed && createdPath !== undefined) removeQuietly(createdPath);
+    closeBacking(backing);
   }
 
   private startServer(): void {
@@ -245,7 +240,7 @@ class Holder {
     try {
       const forced = await clearDiskByForce({ mountpoint, file: join(this.options.fuseDirectory, "disk") });
       for (const line of forced) this.log.warn({ mountpoint }, line);
-      this.forced = forced.length > 0;
+      this.forced ||= forced.length > 0;
       await this.stop(false);
     } catch (error) {
       this.log.error({ mountpoint, error: String(error) }, "stopping by force");
@@ -253,15 +248,27 @@ class Holder {
     }
   }
 
-  private letGo(): void {
+  /** The name goes last: until then nobody else mounts where we do. */
+  private async letGo(keepMount: boolean, failed: boolean): Promise<void> {
     if (this.control !== null) {
       this.control.close();
       this.control.closeAllConnections();
-      rmSync(this.socket, { force: true });
+      removeQuietly(this.socket);
     }
     closeSession(this.session);
-    this.closePool();
+    this.closePool(failed);
+    // What somebody else aborted is still there, and answers nobody.
+    if (!keepMount) await removeDeadMount(this.session.directory);
     removePrivateDirectory(this.options.fuseDirectory);
     this.name.release();
+  }
+}
+
+/** What cannot be removed must not keep the rest from being let go. */
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // A read-only file system, or not ours any more.
   }
 }

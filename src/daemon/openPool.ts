@@ -29,7 +29,7 @@ function openPath(path: string, options: MountOptions): OpenedPool {
   const backing = openBacking(path, { readOnly: options.readOnly });
   try {
     const superblock = readSuperblock(backing);
-    requireSizes(path, options, superblock);
+    requireSizes(path, options, superblock, backing.grainPages * PAGE_BYTES);
     if (!options.readOnly && !isWritable(superblock)) {
       const reason = "has features that this version can only read";
       throw new UserError(path, reason, { code: "EROFS", cure: "--read-only" });
@@ -42,7 +42,7 @@ function openPath(path: string, options: MountOptions): OpenedPool {
 }
 
 /** Sizes given for a pool that exists must be the ones it has: a mount changes none. */
-function requireSizes(path: string, options: MountOptions, superblock: Superblock): void {
+function requireSizes(path: string, options: MountOptions, superblock: Superblock, grainBytes: number): void {
   const { blocks, geometry } = superblock;
   const given = [
     { name: "--size", bytes: options.sizeBytes, has: blocks },
@@ -51,6 +51,8 @@ function requireSizes(path: string, options: MountOptions, superblock: Superbloc
   ];
   for (const { name, bytes, has } of given) {
     if (bytes === undefined || bytesToPagesCeil(bytes) === has || bytesToPagesFloor(bytes) === has) continue;
+    // On hugetlbfs a pool was rounded up to whole large pages when it was made.
+    if (name === "--pool-size" && Math.ceil(bytes / grainBytes) * grainBytes === has * PAGE_BYTES) continue;
     throw new UserError(path, `has ${has * PAGE_BYTES} bytes, not the ${bytes} of ${name}`, {
       code: "EINVAL",
       cure: name === "--size" ? "leave it out; truncate -s SIZE MOUNTPOINT/disk changes it" : "leave it out",

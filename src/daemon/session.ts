@@ -105,9 +105,11 @@ type Mounted = Pick<Session, "directory" | "connection" | "channelFds">;
  */
 export function abortSession(session: Mounted, keepMount = false): void {
   const { connection, directory } = session;
-  if (connection === null || isSessionOver(session.channelFds[0])) return;
-  if (!keepMount && connectionOf(directory) === connection) unmountDirectory(directory, { lazy: true });
-  abortConnection(connection);
+  if (isSessionOver(session.channelFds[0])) return;
+  const isOurs = connectionOf(directory) === connection;
+  // First, while it is alive and the number is ours: unmounting could wait for a server that hangs.
+  if (connection !== null) abortConnection(connection);
+  if (!keepMount && isOurs) unmountDirectory(directory, { lazy: true });
 }
 
 /** Removes what a session that was aborted by others leaves: a mount that nobody answers for. */

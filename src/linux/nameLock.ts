@@ -1,5 +1,7 @@
 /** One process at a time has a name: flock(2) on a file that is removed again with the name. */
 import { closeSync, fstatSync, statSync, unlinkSync } from "node:fs";
+import { EAGAIN } from "../base/errno.js";
+import { startError } from "./backingFacts.js";
 import { LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "./constants.js";
 import { flock, open } from "./libc.js";
 
@@ -7,24 +9,33 @@ export interface NameLock {
   release(): void;
 }
 
-/** Takes the name of the file `path`, or returns null when another process has it, or it cannot be made. */
+/**
+ * Takes the name of the file `path`, or returns null when another process has it.
+ * @throws UserError when the file cannot be made or locked
+ */
 export function lockName(path: string): NameLock | null {
   for (;;) {
     const fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600);
-    if (fd < 0) return null;
-    if (flock(fd, LOCK_EX | LOCK_NB) !== 0) {
-      closeSync(fd);
-      return null;
-    }
-    // Whoever had it before may have removed the file between our open and our lock.
-    if (statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino) {
-      return {
-        release: () => {
-          unlinkSync(path);
-          closeSync(fd);
-        },
-      };
-    }
+    if (fd < 0) throw startError(path, "the lock of the name cannot be made", fd);
+    const result = flock(fd, LOCK_EX | LOCK_NB);
+    if (result === 0 && isStillAt(path, fd)) return { release: () => release(path, fd) };
     closeSync(fd);
+    if (result === -EAGAIN) return null;
+    if (result < 0) throw startError(path, "cannot be locked", result);
+    // Whoever had it before removed the file between our open and our lock: once more.
   }
+}
+
+/** Never throws: the directory may have been removed meanwhile, and another may have the name by now. */
+function release(path: string, fd: number): void {
+  try {
+    if (isStillAt(path, fd)) unlinkSync(path);
+  } catch {
+    // What cannot be removed is taken over by the next one.
+  }
+  closeSync(fd);
+}
+
+function isStillAt(path: string, fd: number): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino;
 }

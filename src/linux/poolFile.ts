@@ -115,11 +115,16 @@ export function requireInPlace(fd: number, path: string, magic: number): void {
   const flags = new Int32Array(2);
   const bytes = new Uint8Array(flags.buffer);
   if (ioctl(fd, FS_IOC_GETFLAGS, bytes) === 0 && (flags[0] & FS_NOCOW_FL) !== 0) return;
-  flags[0] |= FS_NOCOW_FL;
-  if (fstatSync(fd).blocks === 0 && ioctl(fd, FS_IOC_SETFLAGS, bytes) === 0) return;
+  const { size, blocks } = fstatSync(fd);
+  // btrfs takes the flag for a file of length 0 only, and says nothing otherwise: a file that is all hole is made one.
+  if (blocks === 0 && ftruncate(fd, 0) === 0) {
+    flags[0] |= FS_NOCOW_FL;
+    const refused = ioctl(fd, FS_IOC_SETFLAGS, bytes) < 0 || ftruncate(fd, size) < 0;
+    if (!refused && ioctl(fd, FS_IOC_GETFLAGS, bytes) === 0 && (flags[0] & FS_NOCOW_FL) !== 0) return;
+  }
   throw new UserError(path, "is copied on write by btrfs, and could not be changed when that is full", {
     code: errnoName(EOPNOTSUPP),
-    cure: "a new pool there (kmemfs format makes it with chattr +C)",
+    cure: "a new pool in a directory without compression (chattr -c, kmemfs format)",
   });
 }
 

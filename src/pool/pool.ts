@@ -7,7 +7,7 @@
  * is inside an epoch: two such threads would wait for each other. `lock` leaves
  * the epoch, so after it no page looked up before may be touched.
  */
-import { EIO, ENOSPC } from "../base/errno.js";
+import { EIO, ENOMEM, ENOSPC } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, Errno, PageNo } from "../base/units.js";
 import { Account } from "./account.js";
@@ -119,7 +119,8 @@ export class Pool {
   private tryClaim(block: BlockNo, most: number): Errno {
     if (Atomics.load(this.control, CONTROL.memoryShort) !== 0) return ENOSPC;
     if (!this.allocator.claim(block, most)) return ENOSPC;
-    if (this.holdClaimed() === 0) return 0;
+    const errno = this.holdClaimed();
+    if (errno !== ENOSPC && errno !== ENOMEM) return errno;
     // No memory for another grain: a page of one that is held, if there is any.
     return this.allocator.claimHeld() ? 0 : ENOSPC;
   }

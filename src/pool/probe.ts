@@ -27,11 +27,13 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
   scanIndex(parts.memory, superblock, {
     present: (indexPage) => pool.index.markPresent(indexPage),
     entry: (_block, page) => {
+      if (!pool.allocator.take(page)) return false;
       usedPages++;
-      return pool.allocator.take(page);
+      return true;
     },
     finding: (finding) => {
-      // Opened read-only, a damaged pool shows what it has: a page that is none of its own is EIO.
+      // Opened read-only, a damaged pool shows what it has: a page number out of range is EIO for its block;
+      // which of two blocks a page belongs to nobody can tell, and both show it.
       if (options.readOnly) return;
       throw new MediaError(`index entry (${finding.kind})`, "a valid one", finding.message, finding.offsetBytes);
     },

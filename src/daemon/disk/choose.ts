@@ -1,7 +1,7 @@
 /** Which file system a device gets: the one it has, or a new one when it is blank. */
 import { UserError } from "../../base/errors.js";
 import type { MountStatus } from "../status.js";
-import { type FileSystem, makeFileSystem, probeDevice, requireMkfs } from "./fileSystem.js";
+import { type FileSystem, isBlank, makeFileSystem, probeDevice, requireMkfs } from "./fileSystem.js";
 
 export interface Chosen {
   readonly type: string;
@@ -37,7 +37,7 @@ export async function chooseFileSystem(
   if (disk.readOnly) {
     throw new UserError(what, "the pool is blank, and read-only", { code: "EROFS", cure: "without --read-only" });
   }
-  if (disk.usedBytes > 0) {
+  if (disk.usedBytes > 0 && !(await isBlank(device, disk.sizeBytes))) {
     throw new UserError(what, "the pool holds data that nothing recognises", {
       code: "EEXIST",
       cure: `kmemfs format --force ${disk.pool.path ?? ""}, which destroys it`,

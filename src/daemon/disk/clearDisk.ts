@@ -12,7 +12,8 @@ import { detachLoop, loopsOn, withPartitions } from "./loop.js";
 import { quote } from "./paths.js";
 import { allOrNothing, type UndoStack } from "./undo.js";
 
-const FLUSH_TIMEOUT_MS = 300_000;
+/** A machine that shuts down waits about 90 s for us (systemd.service(5), TimeoutStopSec). */
+const FLUSH_TIMEOUT_MS = 60_000;
 
 /** A disk by its name and its file; nobody need serve it any more. */
 export interface DiskPlace {
@@ -92,13 +93,21 @@ export async function clearDiskByForce(disk: DiskPlace): Promise<string[]> {
     const loops = loopsOn(disk.file);
     for (const mount of mountsOn(loops)) {
       // What is written is kept: the server still serves.
-      const synced = await run("sync", ["-f", mount.mountpoint], { timeoutMs: FLUSH_TIMEOUT_MS });
-      if (synced.exitCode !== 0) forced.push(`${mount.mountpoint} cannot be synced: ${complaint(synced)}`);
-      await run("umount", ["-l", mount.mountpoint]);
-      forced.push(`detached ${mount.mountpoint}`);
+      forced.push(...(await tryRun("sync", ["-f", mount.mountpoint], FLUSH_TIMEOUT_MS)));
+      forced.push(...(await tryRun("umount", ["-l", mount.mountpoint])), `detached ${mount.mountpoint}`);
     }
     // A device that is still open goes away with its last user.
-    for (const loop of loops) await run("losetup", ["-d", loop]);
+    for (const loop of loops) forced.push(...(await tryRun("losetup", ["-d", loop])));
     return forced;
+  }
+}
+
+/** Runs a command whose failure must not keep the next one from being tried. @returns what went wrong, if anything */
+async function tryRun(command: string, args: readonly string[], timeoutMs?: number): Promise<string[]> {
+  try {
+    const result = await run(command, args, timeoutMs === undefined ? {} : { timeoutMs });
+    return result.exitCode === 0 ? [] : [`${command} ${args.join(" ")}: ${complaint(result)}`];
+  } catch (error) {
+    return [`${command} ${args.join(" ")}: ${error instanceof Error ? error.message : String(error)}`];
   }
 }

@@ -63,6 +63,19 @@ const OLD_EXT4_ARGS: readonly string[] = ["-q", "-b", "4096", "-E", "nodiscard,l
 /** For a file that already holds something, though no signature: mkfs zeroes what it relies on. */
 const USED_EXT4_ARGS: readonly string[] = ["-q", "-b", "4096", "-E", "discard,lazy_itable_init=0,lazy_journal_init=0"];
 
+/** Bytes looked at, at the beginning and at the end of a device. */
+const LOOK_BYTES = 1024 * 1024;
+
+/** True when the beginning and the end of `device` read as zeros. */
+export async function isBlank(device: string, sizeBytes: number): Promise<boolean> {
+  const lengthBytes = Math.min(LOOK_BYTES, sizeBytes);
+  for (const at of [0, sizeBytes - lengthBytes]) {
+    const range = ["-n", String(lengthBytes), "-i", `${at}:0`];
+    if ((await run("cmp", ["-s", ...range, device, "/dev/zero"])).exitCode !== 0) return false;
+  }
+  return true;
+}
+
 export function requireMkfs(what: string, type: FileSystem): void {
   requireCommand(what, `mkfs.${type}`);
 }
