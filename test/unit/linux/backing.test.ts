@@ -172,6 +172,20 @@ describe("facts", () => {
     }, "/dev/shm");
   });
 
+  it("looking at a file that is no pool changes no byte of it, whatever its length", () => {
+    for (const place of [undefined, "/dev/shm"]) {
+      withDirectory((directory) => {
+        for (const length of [1, 100, 4095, 4097, 5000, 8192, 12_289]) {
+          const path = `${directory}/${length}`;
+          const bytes = new Uint8Array(length).fill(0x41);
+          writeFileSync(path, bytes, { mode: 0o600 });
+          closeBacking(openBacking(path, { readOnly: false, forFormat: true }));
+          expect(Buffer.compare(readFileSync(path), bytes)).toBe(0);
+        }
+      }, place);
+    }
+  });
+
   it("sizes are rounded down to pages", () => {
     withDirectory((directory) => {
       writeFileSync(`${directory}/f`, new Uint8Array(10000), { mode: 0o600 });
