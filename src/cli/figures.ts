@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MIB } from "../base/units.js";
 import { findMount } from "../daemon/client.js";
 import type { MountStatus } from "../daemon/status.js";
-import { memoryFree } from "../linux/proc.js";
+import { memoryFree, perCpuFreeBytes } from "../linux/proc.js";
 import type { Column } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
@@ -12,7 +12,7 @@ export interface Figures {
   readonly fileBytes: number;
   /** What the pool holds of the machine's memory, metadata and limbo included. */
   readonly poolBytes: number;
-  /** The machine's MemAvailable. */
+  /** The machine's MemAvailable, and what was freed so lately that it does not count there yet. */
   readonly availableBytes: number;
 }
 
@@ -32,15 +32,19 @@ export function figureCells(figures: Figures): string[] {
   return [formatBytes(figures.fileBytes), formatBytes(figures.poolBytes), available];
 }
 
+function availableBytes(): number {
+  return memoryFree().availableBytes + perCpuFreeBytes();
+}
+
 export function figuresOf(status: MountStatus): Figures {
   return {
     fileBytes: status.usedBytes,
     poolBytes: status.usedBytes + status.metadataBytes + status.limboBytes + status.stockBytes,
-    availableBytes: memoryFree().availableBytes,
+    availableBytes: availableBytes(),
   };
 }
 
-export const NO_DISK = (): Figures => ({ fileBytes: 0, poolBytes: 0, availableBytes: memoryFree().availableBytes });
+export const NO_DISK = (): Figures => ({ fileBytes: 0, poolBytes: 0, availableBytes: availableBytes() });
 
 /** The figures of the disk called `mountpoint`, after discarded pages have left limbo. */
 export async function readFigures(mountpoint: string): Promise<Figures> {

@@ -1,5 +1,5 @@
 /** What /proc tells of processes and of the machine's memory. Absent files give null, never an exception. */
-import { KIB } from "../base/units.js";
+import { KIB, PAGE_BYTES } from "../base/units.js";
 import { readText } from "./procFile.js";
 
 export { type Holder, holdersOfDevice, holdersOfMount } from "./holders.js";
@@ -42,4 +42,15 @@ export function residentBytes(pid: number): ResidentMemory {
   const fileBytes = values.get("RssFile") ?? 0;
   const shmemBytes = values.get("RssShmem") ?? 0;
   return { anonBytes, fileBytes, shmemBytes, totalBytes: anonBytes + fileBytes + shmemBytes };
+}
+
+/**
+ * Free pages that the kernel keeps in lists of each CPU, bytes. MemFree and
+ * MemAvailable leave them out, for seconds after much was freed at once
+ * (free_unref_folios; `count` of the pagesets in proc_zoneinfo).
+ */
+export function perCpuFreeBytes(): number {
+  let pages = 0;
+  for (const match of (readText("/proc/zoneinfo") ?? "").matchAll(/^ +count: +(\d+)$/gm)) pages += Number(match[1]);
+  return pages * PAGE_BYTES;
 }
