@@ -65,7 +65,7 @@ export function addMountCommand(program: Command, outcome: Outcome): void {
     .option("--workers <count>", "serving threads")
     .option("-f, --foreground", "do not go to the background; log to stderr")
     .option("-o <opt[,opt...]>", "the same options as for mount(8), e.g. -o size=1G,ro", collect)
-    .option("--debug", "log every request; stack traces with errors")
+    .option("--debug", "stack traces with errors")
     .addHelpText(
       "after",
       "\nExample:\n  kmemfs mount /mnt/ram --size 4G && losetup --find --show --direct-io=on /mnt/ram/disk",

@@ -129,7 +129,7 @@ export function addUpCommand(program: Command): void {
     .option("--create", "make and format the pool when it does not exist")
     .option("--read-only", "write nothing to the pool")
     .option("--io <way>", "auto, served or direct")
-    .option("--debug", "log every request; stack traces with errors")
+    .option("--debug", "stack traces with errors")
     .addHelpText("after", "\nExample:\n  mkdir -p /mnt/ram && kmemfs up /mnt/ram --size 4G")
     .action(up);
 }

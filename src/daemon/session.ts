@@ -14,7 +14,7 @@ import { abortConnection, connectionOf, mountFuse, mountWithFusermount, unmountD
 import { composeExchange } from "./compose.js";
 import type { MountOptions } from "./options.js";
 
-/** More threads than this gained nothing, as the kernel's queue lock is shared. */
+/** A bound for machines with many CPUs, where nothing was measured; `--workers` goes beyond. */
 const MOST_WORKERS = 8;
 
 export interface Session {

@@ -37,7 +37,6 @@ export function createPoolFile(path: string, size: { readonly pageCount: number 
   if (fd < 0) throw createError(path, fd);
   try {
     lockPool(fd, path, false);
-    requireInPlace(fd, path, fileSystemOf(fd).magic);
     const grainBytes = grainBytesOf(fd);
     const lengthBytes = Math.ceil(pagesToBytes(size.pageCount) / grainBytes) * grainBytes;
     const result = ftruncate(fd, lengthBytes);

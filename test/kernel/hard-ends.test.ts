@@ -97,6 +97,9 @@ it("a pool on btrfs is not copied on write, and is discarded when btrfs is full"
     const device = await place.loop(image);
     await place.makeFileSystem("btrfs", device);
     const files = await place.mountFileSystem("btrfs", device);
+    await place.kmemfs(["format", `${files}/split`, "--split", "--size", "16M"]);
+    const members = (await run("lsattr", [`${files}/split`])).stdout.trim().split("\n");
+    expect(members.map((line) => /^\S*C\S* /.test(line))).toEqual([true, true]);
     const pool = `${files}/pool`;
     const disk = await place.mount({ pool, size: "64M", args: ["--create"] });
     expect((await run("lsattr", [pool])).stdout).toMatch(/^\S*C\S* /);
