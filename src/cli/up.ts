@@ -1,5 +1,4 @@
 /** `kmemfs up MOUNTPOINT`: mount, losetup, mkfs if blank, mount; all of it or nothing. */
-import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
@@ -29,15 +28,6 @@ function parseFileSystem(text: string | undefined): FileSystem | null {
   });
 }
 
-/** The directory that nobody needs to see: only the loop device uses what is there. */
-function makePrivateDirectory(disks: string, id: string): string {
-  mkdirSync(disks, { recursive: true, mode: 0o700 });
-  const directory = join(disks, id);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  chmodSync(directory, 0o700);
-  return directory;
-}
-
 interface Made {
   readonly loop: string;
   readonly type: string;
@@ -64,8 +54,6 @@ async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal
     import("../daemon/disk/choose.js"),
   ]);
   return allOrNothing(async (undo) => {
-    undo.push("private directory", async () => client.removePrivateDirectory(options.fuseDirectory));
-    checkMountpoint(`up ${options.mountpoint}`, options.fuseDirectory, readMounts());
     const disk = await client.startMount(options);
     undo.push("mount", () => client.stopMount(disk, { force: true }));
     signal.throwIfAborted();
@@ -105,7 +93,8 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
     });
   }
   checkMountpoint(what, mountpoint, readMounts());
-  const fuseDirectory = makePrivateDirectory(client.diskDirectories(), client.diskId(mountpoint));
+  // Nobody needs to see it: only the loop device uses what is there.
+  const fuseDirectory = join(client.diskDirectories(), client.diskId(mountpoint));
   const options = toMountOptions(pool, { mountpoint, fuseDirectory }, words, caller);
   const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
   const how = made.fresh ? "a new" : "the";

@@ -22,7 +22,13 @@ import type { OpenedPool } from "./poolSuperblock.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
 import { abortSession, closeSession, openSession, removeDeadMount, type Session } from "./session.js";
 import { SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
-import { lockPath, makeStateDirectory, removePrivateDirectory, socketPath } from "./stateDirectory.js";
+import {
+  lockPath,
+  makePrivateDirectory,
+  makeStateDirectory,
+  removePrivateDirectory,
+  socketPath,
+} from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 import { buildStatus } from "./statusReport.js";
 
@@ -77,16 +83,17 @@ class Holder {
     this.name = this.takeName();
     try {
       this.refused = prepareIoProcess().refused;
+      makePrivateDirectory(this.options.fuseDirectory);
       this.pool = openPool(this.options);
     } catch (error) {
-      this.name.release();
+      this.giveName();
       throw error;
     }
     try {
       this.session = openSession(this.options, this.pool.backing);
     } catch (error) {
       this.closePool(true);
-      this.name.release();
+      this.giveName();
       throw error;
     }
     try {
@@ -259,6 +266,10 @@ class Holder {
     this.closePool(failed);
     // What somebody else aborted is still there, and answers nobody.
     if (!keepMount) await removeDeadMount(this.session.directory);
+    this.giveName();
+  }
+
+  private giveName(): void {
     removePrivateDirectory(this.options.fuseDirectory);
     this.name.release();
   }

@@ -1,6 +1,6 @@
 /** Where running mounts leave their control sockets: /run/kmemfs, for a user under XDG_RUNTIME_DIR. Mode 0700. */
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, rmdirSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UserError } from "../base/errors.js";
 
@@ -52,6 +52,17 @@ export function logPath(): string {
 /** Where `up` puts the FUSE mounts that nobody needs to see. */
 export function diskDirectories(): string {
   return join(stateDirectory(), "disks");
+}
+
+/**
+ * Makes the private directory of a disk made by `up`; leaves any other path alone.
+ * Only who has the disk's name makes and removes it: of two that start at once, the
+ * one that loses would otherwise take it from the other.
+ */
+export function makePrivateDirectory(fuseDirectory: string): void {
+  if (dirname(fuseDirectory) !== diskDirectories()) return;
+  mkdirSync(fuseDirectory, { recursive: true, mode: 0o700 });
+  chmodSync(fuseDirectory, 0o700);
 }
 
 /** Removes the private directory of a disk made by `up`; leaves any other alone. */
