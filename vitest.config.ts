@@ -1,8 +1,22 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { SkipReporter } from "./test/support/skipReporter.js";
 
 /** A longer budget of random operations gets a longer time. */
 const factor = Math.max(1, Number(process.env.KMEMFS_TEST_BUDGET ?? "1"));
+
+/** All kernel tests, in one of the two ways of data; loop devices, free memory and CPUs are shared: one file at a time. */
+const kernel = (io: "served" | "direct", groupOrder: number): TestProjectInlineConfiguration => ({
+  extends: true,
+  test: {
+    name: `kernel-${io}`,
+    include: ["test/kernel/**/*.test.ts"],
+    env: { KMEMFS_TEST_IO: io },
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+    sequence: { groupOrder },
+  },
+});
 
 export default defineConfig({
   test: {
@@ -18,18 +32,8 @@ export default defineConfig({
           testTimeout: 30_000 * factor,
         },
       },
-      {
-        extends: true,
-        test: {
-          name: "kernel",
-          include: ["test/kernel/**/*.test.ts"],
-          // Loop devices, free memory and CPUs are shared: one file at a time.
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-          sequence: { groupOrder: 1 },
-        },
-      },
+      kernel("served", 1),
+      kernel("direct", 2),
     ],
   },
 });

@@ -66,6 +66,22 @@ export interface Memory {
 /** Bytes of metadata that one `metadataWords` array covers. koffi.view aborts Node 20 above 4 GiB. */
 export const WINDOW_BYTES = 1024 * 1024 * 1024;
 
+/**
+ * The file `data` of a split pool, as the direct way uses it: the kernel reads
+ * and writes it on its own, at any moment. Ranges are bytes of the file.
+ */
+export interface DataFile {
+  /** Pages that hold memory now (st_blocks); a file system's own blocks may count too. */
+  heldPages(): number;
+  /** When its content last changed, ms since the epoch. */
+  changedMs(): number;
+  lengthBytes(): number;
+  /** Cuts it off, or lets it grow by a hole. EIO, EROFS. */
+  setLength(lengthBytes: number): Errno;
+  /** Gives the memory of the range back, in one step for whoever reads; parts of pages at its edges become zeros. */
+  punch(at: ByteOffset, lengthBytes: number): Errno;
+}
+
 export interface Clock {
   /** Milliseconds since the epoch. */
   nowMs(): number;

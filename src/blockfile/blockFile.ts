@@ -13,6 +13,7 @@ import type { IovecList } from "../base/iovec.js";
 import { type Address, type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
 import type { Pool } from "../pool/pool.js";
+import type { DiskFile } from "./diskFile.js";
 import { mapHoles } from "./mapHoles.js";
 import { hasRoomFor, STEP_BLOCKS, seekData, seekHole } from "./scans.js";
 import type { Traffic } from "./traffic.js";
@@ -26,7 +27,7 @@ export interface BlockFileParts {
   readonly traffic: Traffic;
 }
 
-export class BlockFile {
+export class BlockFile implements DiskFile {
   private readonly pool: Pool;
   private readonly readOnly: boolean;
   private readonly zeroAddress: Address;
@@ -65,6 +66,10 @@ export class BlockFile {
   /** Pages that a write can get, what is in limbo included: a shortage empties that first. */
   get freePages(): number {
     return this.pool.account.free + this.pool.account.limbo;
+  }
+
+  get changedMs(): number {
+    return this.traffic.totals().changedMs;
   }
 
   enter(): void {

@@ -30,6 +30,11 @@ export class Traffic {
     this.base = thread * TRAFFIC_DOUBLES;
   }
 
+  /** Of all threads. */
+  totals(): TrafficTotals {
+    return trafficTotals(this.slots);
+  }
+
   addRead(bytes: number): void {
     this.slots[this.base + READ] += bytes;
   }

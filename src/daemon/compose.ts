@@ -1,6 +1,8 @@
 /** Builds the whole stack of one serving thread, bottom up. */
 import { IovecList, MAX_IOVECS } from "../base/iovec.js";
 import { BlockFile } from "../blockfile/blockFile.js";
+import { DirectFile } from "../blockfile/directFile.js";
+import type { DiskFile } from "../blockfile/diskFile.js";
 import { Traffic } from "../blockfile/traffic.js";
 import { Attributes } from "../fuse/attributes.js";
 import { Exchange, REPLY_BYTES } from "../fuse/exchange.js";
@@ -8,6 +10,7 @@ import { FileSystem } from "../fuse/fileSystem.js";
 import { MAX_TRANSFER_BYTES, REQUEST_BYTES } from "../fuse/init.js";
 import type { MemoryMapping } from "../linux/backing.js";
 import { allocateBuffer, zeroRegion } from "../linux/buffers.js";
+import { LinuxDataFile } from "../linux/dataFile.js";
 import { FuseChannel } from "../linux/fuseDevice.js";
 import { attachMemory } from "../linux/memory.js";
 import type { Geometry } from "../pool/geometry.js";
@@ -24,6 +27,8 @@ export interface ThreadParts {
   readonly session: SessionMemory;
   readonly channelFd: number;
   readonly readOnly: boolean;
+  /** What the kernel reads and writes by itself; 0 where all data is served. */
+  readonly backingId: number;
   /** Number of this thread; 0 is the server's main thread. */
   readonly thread: number;
 }
@@ -38,26 +43,42 @@ export interface ThreadStack {
 }
 
 export function composeThread(parts: ThreadParts): ThreadStack {
-  const memory = attachMemory(parts.mapping);
-  const { geometry, shared, thread } = parts;
-  const pool = new Pool({ memory, geometry, shared, accountWords: parts.session.accountWords, thread });
-  const file = new BlockFile({
-    pool,
-    readOnly: parts.readOnly,
-    zeroAddress: zeroRegion(MAX_TRANSFER_BYTES),
-    zeroBytes: MAX_TRANSFER_BYTES,
-    traffic: new Traffic(parts.session.trafficSlots, thread, clock),
-  });
   const buffers = composeExchange();
   const fileSystem = new FileSystem({
-    file,
+    file: parts.backingId === 0 ? composeServed(parts) : composeDirect(parts),
     attributes: new Attributes(parts.session.attributeDoubles),
     exchange: buffers.exchange,
     clock,
     readOnly: parts.readOnly,
-    trafficSlots: parts.session.trafficSlots,
+    backingId: parts.backingId,
   });
   return { fileSystem, channel: new FuseChannel(parts.channelFd), ...buffers };
+}
+
+function composeServed(parts: ThreadParts): DiskFile {
+  const { geometry, shared, thread, session } = parts;
+  const memory = attachMemory(parts.mapping);
+  return new BlockFile({
+    pool: new Pool({ memory, geometry, shared, accountWords: session.accountWords, thread }),
+    readOnly: parts.readOnly,
+    zeroAddress: zeroRegion(MAX_TRANSFER_BYTES),
+    zeroBytes: MAX_TRANSFER_BYTES,
+    traffic: new Traffic(session.trafficSlots, thread, clock),
+  });
+}
+
+/** @param parts of a thread, or of a server's main thread */
+export function composeDirect(parts: Omit<ThreadParts, "channelFd" | "backingId">): DirectFile {
+  const { geometry, shared, thread, session, mapping } = parts;
+  return new DirectFile({
+    memory: attachMemory(mapping),
+    data: new LinuxDataFile(mapping.facts.dataFd),
+    geometry,
+    accountWords: session.accountWords,
+    control: shared.control,
+    traffic: new Traffic(session.trafficSlots, thread, clock),
+    readOnly: parts.readOnly,
+  });
 }
 
 /** The buffers of one thread: faulted in and locked, so that a request never faults. */

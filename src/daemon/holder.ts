@@ -10,12 +10,14 @@ import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
 import { Attributes } from "../fuse/attributes.js";
 import { closeBacking } from "../linux/backing.js";
+import { closeFuseBacking } from "../linux/fuseDevice.js";
 import { unmountDirectory } from "../linux/mountFuse.js";
 import { lockName, type NameLock } from "../linux/nameLock.js";
 import { prepareIoProcess, sharedMemory } from "../linux/process.js";
 import { listenForControl } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
+import { notDirect, requireWay } from "./ioWay.js";
 import { openPool } from "./openPool.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
@@ -53,6 +55,8 @@ class Holder {
   private readonly socket: string;
   private readonly memory = sharedMemory(SESSION_BYTES);
   private refused: readonly string[] = [];
+  private io: "served" | "direct" = "served";
+  private ioReason: string | null = null;
   private pool!: OpenedPool;
   private session!: Session;
   private server!: ServerProcess;
@@ -67,12 +71,6 @@ class Holder {
     private readonly options: MountOptions,
     private readonly log: Log,
   ) {
-    if (options.io === "direct") {
-      throw new UserError("--io direct", "this version serves all data itself", {
-        code: "EOPNOTSUPP",
-        cure: "--io auto",
-      });
-    }
     makeStateDirectory();
     this.socket = socketPath(options.mountpoint);
   }
@@ -90,7 +88,11 @@ class Holder {
       throw error;
     }
     try {
-      this.session = openSession(this.options, this.pool.backing);
+      const not = notDirect(this.options, this.pool);
+      requireWay(this.options, not);
+      this.session = openSession(this.options, this.pool.backing, not === null);
+      const { passthrough } = this.session;
+      this.ioReason = not?.reason ?? (passthrough !== null && "reason" in passthrough ? passthrough.reason : null);
     } catch (error) {
       this.closePool(true);
       this.giveName();
@@ -123,6 +125,8 @@ class Holder {
       memory: viewSession(this.memory.bytes),
       serverPid: this.server.pid,
       refused: this.refused,
+      io: this.io,
+      ioReason: this.ioReason,
     });
   }
 
@@ -164,7 +168,12 @@ class Holder {
 
   private startServer(): void {
     const { fds, ...facts } = inheritance(this.pool.backing, this.session.channelFds);
-    writeFacts(this.memory.bytes, { ...facts, readOnly: this.options.readOnly });
+    const { passthrough } = this.session;
+    const direct =
+      passthrough !== null && "backingId" in passthrough
+        ? { backingId: passthrough.backingId, only: this.options.io === "direct" }
+        : null;
+    writeFacts(this.memory.bytes, { ...facts, readOnly: this.options.readOnly, direct });
     const { attributeDoubles } = viewSession(this.memory.bytes);
     const mode = this.options.readOnly ? 0o400 : 0o600;
     new Attributes(attributeDoubles).init(mode, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, Date.now());
@@ -175,12 +184,20 @@ class Holder {
 
   private async untilReady(): Promise<void> {
     try {
-      const { refused } = await this.server.ready;
+      const { refused, io, ioReason } = await this.server.ready;
       this.refused = [...new Set([...this.refused, ...refused])];
+      this.io = io;
+      const { passthrough, channelFds } = this.session;
+      // Nothing will ever be opened with it.
+      if (io === "served" && passthrough !== null && "backingId" in passthrough) {
+        closeFuseBacking(channelFds[0], passthrough.backingId);
+      }
+      this.ioReason ??= ioReason;
     } catch (error) {
       this.refuseIfStopped();
       const path = this.pool.backing.path ?? this.pool.backing.kind;
-      throw new UserError(path, `cannot be served: ${(error as Error).message}`, { cure: `kmemfs check ${path}` });
+      const { reason, options } = error as UserError;
+      throw new UserError(path, `cannot be served: ${reason}`, { cure: `kmemfs check ${path}`, ...options });
     }
   }
 

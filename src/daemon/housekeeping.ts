@@ -1,9 +1,11 @@
 /** What a server does when no request does it: lets limbo go, and watches the machine's memory. */
 import { totalmem } from "node:os";
 import { errnoName } from "../base/errno.js";
-import { GIB, MIB } from "../base/units.js";
-import type { BackingKind } from "../linux/backing.js";
+import { GIB, MIB, PAGE_BYTES, pagesToBytes } from "../base/units.js";
+import type { DirectFile } from "../blockfile/directFile.js";
+import { type BackingFacts, type BackingKind, heldPages, resizePrivateTmpfs } from "../linux/backing.js";
 import { memoryFree } from "../linux/proc.js";
+import type { Account } from "../pool/account.js";
 import type { Pool } from "../pool/pool.js";
 import { tell } from "./serverEnd.js";
 
@@ -14,28 +16,68 @@ const PERIOD_DURABLE_MS = 500;
 /** A pool in the machine's own memory stops growing here: what fresh pages can take within a period stays free. */
 const RESERVE_BYTES = Math.min(GIB, Math.max(64 * MIB, totalmem() / 16));
 
-/** Starts the timer. */
-export function startHousekeeping(pool: Pool, kind: BackingKind): NodeJS.Timeout {
+interface Housekeeping {
+  readonly periodMs: number;
+  run(): void;
+}
+
+/** Looks only when the pool has grown or shrunk; tells the holder once. */
+class MemoryWatch {
+  private usedBefore = 0;
+  private short = false;
+
+  /** @param act what a change means for the pool; false when it could not be done yet */
+  constructor(private readonly act: (short: boolean) => boolean) {}
+
+  look(used: number): void {
+    if (used === this.usedBefore && !this.short) return;
+    this.usedBefore = used;
+    const short = memoryFree().availableBytes < RESERVE_BYTES;
+    if (short && !this.short) {
+      tell({ kind: "warning", message: "the machine is short of memory: new blocks get ENOSPC" });
+    }
+    if ((short || this.short) && !this.act(short)) return;
+    this.short = short;
+  }
+}
+
+export function keepServed(pool: Pool, kind: BackingKind): Housekeeping {
   const takesMemory = kind === "tmpfs" || kind === "memfd";
-  const told = { failed: false, short: false };
-  let usedBefore = 0;
-  const period = pool.memory.durable ? PERIOD_DURABLE_MS : PERIOD_MS;
-  return setInterval(() => {
+  const watch = new MemoryWatch((short) => {
+    pool.setMemoryShort(short);
+    return true;
+  });
+  let failureTold = false;
+  const run = (): void => {
     pool.settle();
-    if (pool.failedErrno !== 0 && !told.failed) {
+    if (pool.failedErrno !== 0 && !failureTold) {
       tell({
         kind: "warning",
         message: `the pool cannot be flushed (${errnoName(pool.failedErrno)}): writes are stopped`,
       });
-      told.failed = true;
+      failureTold = true;
     }
-    const used = pool.account.used;
-    if (!takesMemory || (used === usedBefore && !told.short)) return;
-    usedBefore = used;
-    const short = memoryFree().availableBytes < RESERVE_BYTES;
-    pool.setMemoryShort(short);
-    if (short && !told.short)
-      tell({ kind: "warning", message: "the machine is short of memory: new blocks get ENOSPC" });
-    told.short = short;
-  }, period);
+    if (takesMemory) watch.look(pool.account.used);
+  };
+  return { periodMs: pool.memory.durable ? PERIOD_DURABLE_MS : PERIOD_MS, run };
+}
+
+/** The kernel writes without asking: only the size of a private tmpfs can hold it back. */
+export function keepDirect(file: DirectFile, account: Account, backing: BackingFacts, readOnly: boolean): Housekeeping {
+  const { tmpfsFd, metaBytes, dataBytes } = backing;
+  const wholeBytes = metaBytes + dataBytes;
+  const watch = new MemoryWatch((short) => {
+    if (tmpfsFd === undefined) return true;
+    const heldBytes = pagesToBytes(heldPages(backing.metaFd) + heldPages(backing.dataFd));
+    // It may have grown meanwhile (EINVAL): then at the next look.
+    return resizePrivateTmpfs(tmpfsFd, short ? heldBytes + PAGE_BYTES : wholeBytes) === 0;
+  });
+  const run = (): void => {
+    if (!readOnly) file.cutOvergrowth();
+    const used = heldPages(backing.dataFd);
+    account.observe(used, heldPages(backing.metaFd));
+    if (tmpfsFd !== undefined) watch.look(used);
+  };
+  run();
+  return { periodMs: PERIOD_MS, run };
 }

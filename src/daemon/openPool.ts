@@ -6,7 +6,7 @@ import { isWritable, type Superblock } from "../pool/superblock.js";
 import { createFile, formatBacking, formatCreated, look } from "./formatPath.js";
 import type { MountOptions } from "./options.js";
 import { planPool } from "./poolPlan.js";
-import { type OpenedPool, readSuperblock } from "./poolSuperblock.js";
+import { type OpenedPool, readSuperblock, withPoolLength } from "./poolSuperblock.js";
 
 /** Opens the pool for a mount. @throws UserError, MediaError */
 export function openPool(options: MountOptions): OpenedPool {
@@ -26,7 +26,7 @@ function openPath(path: string, options: MountOptions): OpenedPool {
     const plan = planPool(options);
     return { ...formatCreated(path, createFile(path, plan), plan, { full: false }), createdPath: path };
   }
-  const backing = openBacking(path, { readOnly: options.readOnly });
+  const backing = withPoolLength(openBacking(path, { readOnly: options.readOnly }));
   try {
     const superblock = readSuperblock(backing);
     requireSizes(path, options, superblock, backing.grainPages * PAGE_BYTES);

@@ -6,7 +6,7 @@ import { attachMemory } from "../linux/memory.js";
 import { checkPool as checkMemory, type CheckReport as PoolReport } from "../pool/check.js";
 import { formatUuid, labelBytes } from "../pool/superblock.js";
 import { type FormatOptions, formatPath } from "./formatPath.js";
-import { layoutOf } from "./poolSuperblock.js";
+import { layoutOf, withPoolLength } from "./poolSuperblock.js";
 
 export interface FormatResult {
   readonly path: string;
@@ -37,7 +37,7 @@ export type CheckReport = PoolReport & { readonly path: string };
 
 /** Checks the pool at `path`; changes nothing. @throws UserError when it cannot be read at all */
 export async function checkPool(path: string): Promise<CheckReport> {
-  const backing = openBacking(path, { readOnly: true });
+  const backing = withPoolLength(openBacking(path, { readOnly: true }));
   try {
     const page = readMetadata(backing, 0, PAGE_BYTES);
     if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });

@@ -2,13 +2,34 @@
 import { MediaError, UserError } from "../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
 import { type BackingFacts, readMetadata } from "../linux/backing.js";
-import { decode, hasMagic, layoutProblem, type MediaLayout, type Superblock } from "../pool/superblock.js";
+import { MAX_PAGES } from "../pool/geometry.js";
+import {
+  decode,
+  directPageCount,
+  hasMagic,
+  layoutProblem,
+  type MediaLayout,
+  type Superblock,
+} from "../pool/superblock.js";
 
 export interface OpenedPool {
   readonly backing: BackingFacts;
   readonly superblock: Superblock;
   /** The path that was made for it just now; to be removed when the mount fails. */
   readonly createdPath?: string;
+}
+
+/**
+ * A backing with the length that its pool has: `data` of one that was cut off
+ * in the direct way is as long as the disk. Changes nothing on the media.
+ */
+export function withPoolLength(backing: BackingFacts): BackingFacts {
+  if (backing.layout !== "split") return backing;
+  const pageCount = directPageCount(readMetadata(backing, 0, PAGE_BYTES));
+  const metaPages = bytesToPagesFloor(backing.metaBytes);
+  // Nonsense is refused, by name, where the superblock is read.
+  if (pageCount === null || pageCount <= metaPages || pageCount > MAX_PAGES) return backing;
+  return { ...backing, pageCount, dataBytes: (pageCount - metaPages) * PAGE_BYTES };
 }
 
 /** @throws UserError naming the field when the backing holds no valid pool */

@@ -9,14 +9,16 @@ import { PAGE_BYTES } from "../base/units.js";
 import { mapBacking, readMetadata } from "../linux/backing.js";
 import { attachMemory } from "../linux/memory.js";
 import { mapShared, prepareIoProcess } from "../linux/process.js";
-import { closePool, probePool } from "../pool/probe.js";
 import { allocateShared } from "../pool/shared.js";
 import { decode } from "../pool/superblock.js";
-import { startHousekeeping } from "./housekeeping.js";
+import { openWay } from "./poolWay.js";
 import { die, tell } from "./serverEnd.js";
 import { SESSION_FD } from "./serverProcess.js";
-import { readFacts, SESSION_BYTES, type ServerFacts, viewSession } from "./sessionMemory.js";
+import { readFacts, SESSION_BYTES, viewSession } from "./sessionMemory.js";
 import type { WorkerInput } from "./worker.js";
+
+/** Without reads and writes there is little to do; the second goes on while a flush or a long discard runs. */
+const DIRECT_WORKERS = 2;
 
 async function main(): Promise<void> {
   process.on("uncaughtException", die);
@@ -29,27 +31,38 @@ async function main(): Promise<void> {
   const memory = attachMemory(mapping);
   const { geometry } = superblock;
   const shared = allocateShared(geometry, memory.grainPages);
-  const { accountWords } = viewSession(sessionView.bytes);
-  const pool = probePool({ memory, geometry, shared, accountWords, thread: 0 }, superblock, facts);
-  const common = { mapping, geometry, shared, sessionAddress: sessionView.address, readOnly: facts.readOnly };
-  const ends = await startWorkers(facts, common);
-  tell({ kind: "ready", refused });
-  const housekeeping = startHousekeeping(pool, facts.backing.kind);
+  const session = viewSession(sessionView.bytes);
+  const way = openWay({ facts, mapping, memory, geometry, shared, session }, superblock);
+  const { io, ioReason, housekeeping } = way;
+  const isDirect = io === "direct";
+  const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
+  const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
+  const common = {
+    mapping,
+    geometry,
+    shared,
+    sessionAddress: sessionView.address,
+    readOnly: facts.readOnly,
+    backingId,
+  };
+  const ends = await startWorkers(channelFds, common);
+  tell({ kind: "ready", refused, io, ioReason });
+  const timer = setInterval(housekeeping.run, housekeeping.periodMs);
   await Promise.all(ends);
-  clearInterval(housekeeping);
-  if (!facts.readOnly) closePool(pool);
+  clearInterval(timer);
+  if (!facts.readOnly) way.close();
   tell({ kind: "closed" });
   process.exit(0);
 }
 
 /** Returns when all threads serve. @returns a promise for the end of each */
 async function startWorkers(
-  facts: ServerFacts,
+  channelFds: readonly number[],
   common: Omit<WorkerInput, "thread" | "channelFd">,
 ): Promise<Promise<unknown>[]> {
   const ends: Promise<unknown>[] = [];
   const ready: Promise<unknown>[] = [];
-  for (const [i, channelFd] of facts.channelFds.entries()) {
+  for (const [i, channelFd] of channelFds.entries()) {
     const workerInput: WorkerInput = { ...common, channelFd, thread: i + 1 };
     const worker = new Worker(new URL("./worker.js", import.meta.url), {
       workerData: workerInput,
@@ -65,6 +78,7 @@ async function startWorkers(
 
 main().catch((error: unknown) => {
   if (!(error instanceof UserError) && !(error instanceof Error && error.name === "MediaError")) die(error);
-  tell({ kind: "refused", message: (error as Error).message });
+  const cure = error instanceof UserError ? error.options.cure : undefined;
+  tell({ kind: "refused", message: (error as Error).message, ...(cure === undefined ? {} : { cure }) });
   process.exit(1);
 });

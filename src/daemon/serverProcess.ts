@@ -2,14 +2,23 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { UserError } from "../base/errors.js";
 import type { BackingFacts } from "../linux/backing.js";
+
+export interface ServerReady {
+  /** What the machine refused it. */
+  readonly refused: readonly string[];
+  readonly io: "served" | "direct";
+  /** Why not direct, where the pool itself is the reason. */
+  readonly ioReason: string | null;
+}
 
 /** What the server says, a line of JSON each. */
 export type FromServer =
-  | { readonly kind: "ready"; readonly refused: readonly string[] }
+  | ({ readonly kind: "ready" } & ServerReady)
   | { readonly kind: "warning"; readonly message: string }
   /** The pool cannot be served; the server ends. */
-  | { readonly kind: "refused"; readonly message: string }
+  | { readonly kind: "refused"; readonly message: string; readonly cure?: string }
   /** A broken invariant; the server ends at once. */
   | { readonly kind: "fatal"; readonly message: string }
   /** The session is over and the pool is closed cleanly; the server ends. */
@@ -24,14 +33,15 @@ export interface ServerEnd {
   readonly signal: NodeJS.Signals | null;
   /** The server said that it closed the pool. */
   readonly closed: boolean;
-  /** Its last words, where it had any. */
+  /** Its last words, where it had any, and what it said would help. */
   readonly message: string | null;
+  readonly cure: string | null;
 }
 
 export interface ServerProcess {
   readonly pid: number;
   /** Resolves when it serves. Rejects with its own words when it cannot. */
-  readonly ready: Promise<{ readonly refused: readonly string[] }>;
+  readonly ready: Promise<ServerReady>;
   /** Resolves when the process is gone. */
   readonly ended: Promise<ServerEnd>;
   kill(signal: NodeJS.Signals): void;
@@ -42,12 +52,17 @@ export function inheritance(
   backing: BackingFacts,
   channelFds: readonly number[],
 ): { readonly fds: readonly number[]; readonly backing: BackingFacts; readonly channelFds: readonly number[] } {
-  const poolFds = backing.layout === "single" ? [backing.metaFd] : [backing.metaFd, backing.dataFd];
-  const numbers = new Map(poolFds.map((fd, i) => [fd, FIRST_FURTHER_FD + i]));
-  const { tmpfsFd: _kept, ...rest } = backing;
+  const { metaFd, dataFd, tmpfsFd } = backing;
+  const poolFds = [...new Set([metaFd, dataFd, ...(tmpfsFd === undefined ? [] : [tmpfsFd])])];
+  const there = (fd: number): number => FIRST_FURTHER_FD + poolFds.indexOf(fd);
   return {
     fds: [...poolFds, ...channelFds],
-    backing: { ...rest, metaFd: numbers.get(backing.metaFd) as number, dataFd: numbers.get(backing.dataFd) as number },
+    backing: {
+      ...backing,
+      metaFd: there(metaFd),
+      dataFd: there(dataFd),
+      ...(tmpfsFd === undefined ? {} : { tmpfsFd: there(tmpfsFd) }),
+    },
     channelFds: channelFds.map((_fd, i) => FIRST_FURTHER_FD + poolFds.length + i),
   };
 }
@@ -70,9 +85,10 @@ export function startServer(
 function listen(child: ChildProcess, onWarning: (message: string) => void): ServerProcess {
   let closed = false;
   let lastWords: string | null = null;
-  let resolveReady: (value: { refused: readonly string[] }) => void = () => {};
+  let cure: string | null = null;
+  let resolveReady: (value: ServerReady) => void = () => {};
   let rejectReady: (error: Error) => void = () => {};
-  const ready = new Promise<{ readonly refused: readonly string[] }>((resolve, reject) => {
+  const ready = new Promise<ServerReady>((resolve, reject) => {
     resolveReady = resolve;
     rejectReady = reject;
   });
@@ -82,15 +98,22 @@ function listen(child: ChildProcess, onWarning: (message: string) => void): Serv
       if (message.kind === "ready") resolveReady(message);
       else if (message.kind === "closed") closed = true;
       else if (message.kind === "warning") onWarning(message.message);
-      else lastWords = message.message;
+      else {
+        lastWords = message.message;
+        if (message.kind === "refused") cure = message.cure ?? null;
+      }
     });
   }
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.
-    child.once("close", (exitCode, signal) => resolve({ exitCode, signal, closed, message: lastWords }));
-    child.once("error", (error) => resolve({ exitCode: null, signal: null, closed: false, message: error.message }));
+    child.once("close", (exitCode, signal) => resolve({ exitCode, signal, closed, message: lastWords, cure }));
+    child.once("error", (error) =>
+      resolve({ exitCode: null, signal: null, closed: false, message: error.message, cure: null }),
+    );
   });
-  ended.then((end) => rejectReady(new Error(end.message ?? describeEnd(end))));
+  ended.then((end) =>
+    rejectReady(new UserError("server", end.message ?? describeEnd(end), end.cure === null ? {} : { cure: end.cure })),
+  );
   ready.catch(() => {});
   return { pid: child.pid ?? -1, ready, ended, kill: (signal) => child.kill(signal) };
 }

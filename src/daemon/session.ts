@@ -6,12 +6,14 @@ import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { EINTR, ENODEV, ENOENT, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
+import { FUSE_PASSTHROUGH } from "../fuse/abi.js";
 import { answerInit, type InitResult } from "../fuse/init.js";
 import type { BackingFacts } from "../linux/backing.js";
 import { isDeadMount } from "../linux/deadMount.js";
-import { cloneFuseDevice, FuseChannel, isSessionOver, openFuseDevice } from "../linux/fuseDevice.js";
+import { cloneFuseDevice, FuseChannel, isSessionOver, openFuseBacking, openFuseDevice } from "../linux/fuseDevice.js";
 import { abortConnection, connectionOf, mountFuse, mountWithFusermount, unmountDirectory } from "../linux/mountFuse.js";
 import { composeExchange } from "./compose.js";
+import { type NotDirect, refusedByKernel, requireWay } from "./ioWay.js";
 import type { MountOptions } from "./options.js";
 
 /** A bound for machines with many CPUs, where nothing was measured; `--workers` goes beyond. */
@@ -24,10 +26,16 @@ export interface Session {
   readonly init: InitResult;
   /** One fd a worker; the first is the session's own. All stay open here as long as the session lives. */
   readonly channelFds: readonly number[];
+  /** The kernel's number of `data` for passthrough; why there is none; null where none was wanted. */
+  readonly passthrough: { readonly backingId: number } | NotDirect | null;
 }
 
-/** Mounts and answers INIT. @throws UserError; nothing is left mounted then */
-export function openSession(options: MountOptions, backing: BackingFacts): Session {
+/**
+ * Mounts and answers INIT.
+ * @param wantsDirect register the pool's data for passthrough, where the kernel can
+ * @throws UserError; nothing is left mounted then
+ */
+export function openSession(options: MountOptions, backing: BackingFacts, wantsDirect: boolean): Session {
   const mountOptions = {
     readOnly: options.readOnly,
     allowOther: options.allowOther,
@@ -44,13 +52,21 @@ export function openSession(options: MountOptions, backing: BackingFacts): Sessi
   }
   const mounted = { directory, connection: connectionOf(directory), channelFds: [fd] };
   try {
-    const init = negotiate(fd, directory);
-    return { ...mounted, init, channelFds: [fd, ...cloneChannels(fd, workerCount(options) - 1)] };
+    const init = negotiate(fd, directory, wantsDirect);
+    const passthrough = wantsDirect ? registerData(fd, init, backing.dataFd) : null;
+    if (passthrough !== null && "reason" in passthrough) requireWay(options, passthrough);
+    return { ...mounted, init, passthrough, channelFds: [fd, ...cloneChannels(fd, workerCount(options) - 1)] };
   } catch (error) {
     abortSession(mounted);
     closeSync(fd);
     throw error;
   }
+}
+
+function registerData(fd: number, init: InitResult, dataFd: number): { backingId: number } | NotDirect {
+  if ((init.flags2 & FUSE_PASSTHROUGH) === 0) return refusedByKernel(0);
+  const backingId = openFuseBacking(fd, dataFd);
+  return backingId > 0 ? { backingId } : refusedByKernel(-backingId);
 }
 
 /** One more than there are CPUs; see docs/decisions/0006. */
@@ -68,7 +84,7 @@ function cloneChannels(fd: number, count: number): number[] {
   return clones;
 }
 
-function negotiate(fd: number, directory: string): InitResult {
+function negotiate(fd: number, directory: string, passthrough: boolean): InitResult {
   const channel = new FuseChannel(fd);
   const buffers = composeExchange();
   for (;;) {
@@ -79,7 +95,7 @@ function negotiate(fd: number, directory: string): InitResult {
       throw new UserError(`mount ${directory}`, reason, { code: errnoName(-length) });
     }
     buffers.exchange.lengthBytes = length;
-    const result = answerInit(buffers.exchange);
+    const result = answerInit(buffers.exchange, passthrough);
     channel.writev(buffers.iovecAddress, buffers.iovecs.count);
     if (result === null) {
       throw new UserError(`mount ${directory}`, "this kernel's FUSE is too old", {

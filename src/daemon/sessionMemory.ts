@@ -22,6 +22,15 @@ export interface ServerFacts {
   /** One fd of the session a worker. */
   readonly channelFds: readonly number[];
   readonly readOnly: boolean;
+  readonly direct: DirectFacts | null;
+}
+
+/** What the direct way takes; null in the facts where it cannot be, or was not asked for. */
+export interface DirectFacts {
+  /** The kernel's number of `data`, made once in a session. */
+  readonly backingId: number;
+  /** Nothing else was asked for. */
+  readonly only: boolean;
 }
 
 export interface SessionMemory {

@@ -33,8 +33,9 @@ export interface MountStatus {
   readonly peakBytes: number;
   readonly limitBytes: number;
   readonly discardedBytesTotal: number;
-  readonly readBytesTotal: number;
-  readonly writtenBytesTotal: number;
+  /** null when direct: the kernel reads and writes without telling. */
+  readonly readBytesTotal: number | null;
+  readonly writtenBytesTotal: number | null;
   /** null while no server runs. */
   readonly serverPid: number | null;
   readonly holderPid: number;

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { PAGE_BYTES } from "../base/units.js";
 import { trafficTotals } from "../blockfile/traffic.js";
+import { heldPages } from "../linux/backing.js";
 import { loopDevicesOn } from "../linux/loopDevices.js";
 import { Account } from "../pool/account.js";
 import { formatUuid, labelBytes } from "../pool/superblock.js";
@@ -16,6 +17,8 @@ export interface StatusParts {
   readonly memory: SessionMemory;
   readonly serverPid: number | null;
   readonly refused: readonly string[];
+  readonly io: "served" | "direct";
+  readonly ioReason: string | null;
 }
 
 export function buildStatus(parts: StatusParts): MountStatus {
@@ -23,14 +26,17 @@ export function buildStatus(parts: StatusParts): MountStatus {
   const { backing, superblock } = parts.pool;
   const { geometry } = superblock;
   const account = new Account(memory.accountWords, geometry.dataPages);
+  const isDirect = parts.io === "direct";
+  // What the kernel maps by itself only the backing knows.
+  if (isDirect) account.observe(heldPages(backing.dataFd), heldPages(backing.metaFd));
   const traffic = trafficTotals(memory.trafficSlots);
   const file = join(options.fuseDirectory, "disk");
   const pages = (count: number) => count * PAGE_BYTES;
   return {
     mountpoint: options.mountpoint,
     file,
-    io: "served",
-    ioReason: "this version serves all data itself",
+    io: parts.io,
+    ioReason: parts.ioReason,
     pool: {
       kind: backing.kind,
       path: backing.path,
@@ -52,8 +58,8 @@ export function buildStatus(parts: StatusParts): MountStatus {
     peakBytes: pages(account.peak),
     limitBytes: pages(geometry.pageCount),
     discardedBytesTotal: traffic.discardedBytes,
-    readBytesTotal: traffic.readBytes,
-    writtenBytesTotal: traffic.writtenBytes,
+    readBytesTotal: isDirect ? null : traffic.readBytes,
+    writtenBytesTotal: isDirect ? null : traffic.writtenBytes,
     serverPid: parts.serverPid,
     holderPid: process.pid,
     restarts: 0,

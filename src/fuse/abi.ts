@@ -241,10 +241,12 @@ export const FUSE_INIT_EXT = 1 << 30;
 
 /** Flags of FUSE_INIT, second word (the header's bit minus 32). */
 export const FUSE_DIRECT_IO_ALLOW_MMAP = 1 << (36 - 32);
+export const FUSE_PASSTHROUGH = 1 << (37 - 32);
 export const FUSE_HAS_RESEND = 1 << (39 - 32);
 
 export const FOPEN_DIRECT_IO = 1 << 0;
 export const FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6;
+export const FOPEN_PASSTHROUGH = 1 << 7;
 
 export const FATTR_MODE = 1 << 0;
 export const FATTR_UID = 1 << 1;

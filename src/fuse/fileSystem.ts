@@ -18,8 +18,7 @@ import {
 } from "../base/errno.js";
 import type { Clock } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
-import type { BlockFile } from "../blockfile/blockFile.js";
-import { trafficTotals } from "../blockfile/traffic.js";
+import type { DiskFile } from "../blockfile/diskFile.js";
 import * as abi from "./abi.js";
 import type { Attributes, NodeFacts } from "./attributes.js";
 import { readDirectory } from "./directory.js";
@@ -34,22 +33,22 @@ const ENTRY_VALID_SECONDS = 3600;
 const NAME_BYTES_MOST = 255;
 
 export interface FileSystemParts {
-  readonly file: BlockFile;
+  readonly file: DiskFile;
   readonly attributes: Attributes;
   readonly exchange: Exchange;
   readonly clock: Clock;
   readonly readOnly: boolean;
-  /** All threads' traffic slots. */
-  readonly trafficSlots: Float64Array;
+  /** What the kernel reads and writes by itself; 0 where all data is served. */
+  readonly backingId: number;
 }
 
 export class FileSystem {
-  readonly file: BlockFile;
+  readonly file: DiskFile;
   readonly exchange: Exchange;
   private readonly attributes: Attributes;
   private readonly clock: Clock;
   private readonly readOnly: boolean;
-  private readonly trafficSlots: Float64Array;
+  private readonly backingId: number;
 
   constructor(parts: FileSystemParts) {
     this.file = parts.file;
@@ -57,7 +56,7 @@ export class FileSystem {
     this.attributes = parts.attributes;
     this.clock = parts.clock;
     this.readOnly = parts.readOnly;
-    this.trafficSlots = parts.trafficSlots;
+    this.backingId = parts.backingId;
   }
 
   lookup(): number {
@@ -115,13 +114,16 @@ export class FileSystem {
       const error = this.file.discard(0, this.file.sizeBytes);
       if (error < 0) return error;
     }
-    return this.replyOpen(abi.FOPEN_DIRECT_IO | abi.FOPEN_PARALLEL_DIRECT_WRITES);
+    // All opens of one inode must agree (fuse_file_io_open).
+    return this.backingId === 0
+      ? this.replyOpen(abi.FOPEN_DIRECT_IO | abi.FOPEN_PARALLEL_DIRECT_WRITES, 0)
+      : this.replyOpen(abi.FOPEN_PASSTHROUGH, this.backingId);
   }
 
   opendir(): number {
     if (this.exchange.nodeid === NODE_DISK) return -ENOTDIR;
     const node = this.node();
-    return node < 0 ? node : this.replyOpen(0);
+    return node < 0 ? node : this.replyOpen(0, 0);
   }
 
   read(): number {
@@ -257,17 +259,18 @@ export class FileSystem {
     return abi.fuse_attr_out.sizeBytes;
   }
 
-  private replyOpen(openFlags: number): number {
+  private replyOpen(openFlags: number, backingId: number): number {
     const { exchange } = this;
     exchange.clearBody(abi.fuse_open_out.sizeBytes);
     exchange.putU32(abi.fuse_open_out.word.open_flags, openFlags);
+    exchange.putU32(abi.fuse_open_out.word.backing_id, backingId);
     return abi.fuse_open_out.sizeBytes;
   }
 
   private factsOf(node: number): NodeFacts {
     if (node === NODE_ROOT) return { node, sizeBytes: 0, heldBytes: 0, changedMs: 0 };
-    const { changedMs } = trafficTotals(this.trafficSlots);
-    return { node, sizeBytes: this.file.sizeBytes, heldBytes: this.file.mappedBytes, changedMs };
+    const { sizeBytes, mappedBytes, changedMs } = this.file;
+    return { node, sizeBytes, heldBytes: mappedBytes, changedMs };
   }
 
   private setOwnerAndMode(valid: number): void {

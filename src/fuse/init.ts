@@ -32,12 +32,16 @@ export interface InitResult {
   readonly flags2: number;
 }
 
+/** Passthrough to a file on a file system that is not itself stacked on another (fuse_backing_open). */
+const STACK_DEPTH = 1;
+
 /**
  * Answers the INIT request in `exchange`.
+ * @param passthrough take it where the kernel offers it
  * @returns what was agreed; `again` when the kernel will ask once more with an
  * older major; or null when it cannot be served (the reply says so)
  */
-export function answerInit(exchange: Exchange): InitResult | "again" | null {
+export function answerInit(exchange: Exchange, passthrough: boolean): InitResult | "again" | null {
   const { word } = abi.fuse_init_in;
   const out = abi.fuse_init_out;
   const major = exchange.bodyBytes >= 8 ? exchange.u32(word.major) : 0;
@@ -55,7 +59,8 @@ export function answerInit(exchange: Exchange): InitResult | "again" | null {
   }
   const flags = exchange.u32(word.flags) & wanted;
   const hasMore = exchange.bodyBytes >= abi.fuse_init_in.sizeBytes && (flags & abi.FUSE_INIT_EXT) !== 0;
-  const flags2 = hasMore ? exchange.u32(word.flags2) & wanted2 : 0;
+  const taken2 = passthrough ? wanted2 | abi.FUSE_PASSTHROUGH : wanted2;
+  const flags2 = hasMore ? exchange.u32(word.flags2) & taken2 : 0;
   exchange.putU32(out.word.max_readahead, exchange.u32(word.max_readahead));
   exchange.putU32(out.word.flags, flags);
   // Two 16-bit fields share a word: max_background low, congestion_threshold high.
@@ -64,6 +69,7 @@ export function answerInit(exchange: Exchange): InitResult | "again" | null {
   exchange.putU32(out.word.time_gran, 1);
   exchange.putU32(out.word.max_pages, PAGES_MOST);
   exchange.putU32(out.word.flags2, flags2);
+  if ((flags2 & abi.FUSE_PASSTHROUGH) !== 0) exchange.putU32(out.word.max_stack_depth, STACK_DEPTH);
   exchange.finish(out.sizeBytes);
   return { minor: Math.min(minor, abi.FUSE_KERNEL_MINOR_VERSION), flags, flags2 };
 }

@@ -13,7 +13,7 @@ import { openPoolEntry, type PoolEntry } from "./poolEntry.js";
 import { fileFacts } from "./poolFile.js";
 import { lockPool } from "./poolLock.js";
 
-export { type BackingFacts, type BackingKind, closeBacking, heldBytes } from "./backingFacts.js";
+export { type BackingFacts, type BackingKind, closeBacking, heldBytes, heldPages } from "./backingFacts.js";
 export { type MemoryMapping, mapBacking, unmapBacking } from "./mapping.js";
 export { createMemfd } from "./memfd.js";
 export { createPoolDirectory } from "./poolDirectory.js";

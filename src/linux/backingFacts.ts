@@ -6,7 +6,7 @@
 import { closeSync, fstatSync } from "node:fs";
 import { errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
-import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
+import { bytesToPagesFloor, PAGE_BYTES, SECTOR_BYTES } from "../base/units.js";
 import { fstatfs } from "./libc.js";
 
 export type BackingKind = "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "devdax";
@@ -42,6 +42,11 @@ export function fileSystemOf(fd: number): { readonly magic: number; readonly blo
   if (result < 0)
     throw new UserError("statfs of the pool", "the file system does not answer", { code: errnoName(-result) });
   return { magic: statfs[0], blockBytes: statfs[2] };
+}
+
+/** Pages that an open file holds now, by st_blocks. */
+export function heldPages(fd: number): number {
+  return Math.ceil((fstatSync(fd).blocks * SECTOR_BYTES) / PAGE_BYTES);
 }
 
 /** What the backing really holds, bytes: st_blocks of its files; all of it where st_blocks says nothing. */

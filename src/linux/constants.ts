@@ -36,6 +36,10 @@ export const MADV_POPULATE_WRITE = 23;
 export const FALLOC_FL_KEEP_SIZE = 0x01;
 export const FALLOC_FL_PUNCH_HOLE = 0x02;
 
+// linux/fcntl.h, linux/stat.h
+export const AT_EMPTY_PATH = 0x1000;
+export const STATX_BASIC_STATS = 0x7ff;
+
 // unistd.h
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
@@ -90,6 +94,8 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 
 // linux/fuse.h
 export const FUSE_DEV_IOC_CLONE = 0x8004e500;
+export const FUSE_DEV_IOC_BACKING_OPEN = 0x4010e501;
+export const FUSE_DEV_IOC_BACKING_CLOSE = 0x4004e502;
 
 // linux/magic.h, the f_type of statfs(2)
 export const TMPFS_MAGIC = 0x01021994;

@@ -7,7 +7,13 @@
 import { EACCES, ENODEV, ENOENT, ENXIO, EPERM, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import type { Address } from "../base/units.js";
-import { FUSE_DEV_IOC_CLONE, O_CLOEXEC, O_RDWR } from "./constants.js";
+import {
+  FUSE_DEV_IOC_BACKING_CLOSE,
+  FUSE_DEV_IOC_BACKING_OPEN,
+  FUSE_DEV_IOC_CLONE,
+  O_CLOEXEC,
+  O_RDWR,
+} from "./constants.js";
 import { close, ioctl, open, poll, read, writev } from "./libc.js";
 
 const DEVICE = "/dev/fuse";
@@ -40,6 +46,22 @@ export function cloneFuseDevice(sessionFd: number): number {
   if (result >= 0) return fd;
   close(fd);
   return result;
+}
+
+/**
+ * Registers a file for passthrough in the session of `sessionFd` (FUSE_DEV_IOC_BACKING_OPEN, Linux 6.9).
+ * The kernel keeps the open file, and with it its lock, as long as anybody uses it.
+ * @returns the backing id, above 0, or -errno: EPERM without CAP_SYS_ADMIN, ELOOP on a stacked file system
+ */
+export function openFuseBacking(sessionFd: number, fileFd: number): number {
+  // struct fuse_backing_map: fd, flags, padding.
+  const map = new Uint8Array(Int32Array.of(fileFd, 0, 0, 0).buffer);
+  return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_OPEN, map);
+}
+
+/** Takes a registration back that no open uses. */
+export function closeFuseBacking(sessionFd: number, backingId: number): number {
+  return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_CLOSE, new Uint8Array(Int32Array.of(backingId).buffer));
 }
 
 const POLLERR = 0x8;

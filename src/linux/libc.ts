@@ -9,6 +9,7 @@
  */
 import koffi from "koffi";
 import type { Address, Errno } from "../base/units.js";
+import { AT_EMPTY_PATH, STATX_BASIC_STATS } from "./constants.js";
 
 type Call = (...args: never[]) => number;
 
@@ -86,6 +87,9 @@ const c_ioctl = bind<(fd: number, request: number, argument: Uint8Array) => numb
   "int ioctl(int fd, uint64_t request, void *arg)",
 );
 const c_fstatfs = bind<(fd: number, statfs: Uint8Array) => number>("int fstatfs(int fd, void *buf)");
+const c_statx = bind<(fd: number, path: string, flags: number, mask: number, statx: Uint8Array) => number>(
+  "int statx(int dirfd, const char *path, int flags, unsigned int mask, void *buf)",
+);
 const c_memfd_create = bind<(name: string, flags: number) => number>(
   "int memfd_create(const char *name, unsigned int flags)",
 );
@@ -106,4 +110,7 @@ export const ioctl = (fd: number, request: number, argument: Uint8Array): number
   checked(c_ioctl(fd, request, argument));
 /** Fills `statfs` (at least 120 bytes): f_type is the word at byte 0, f_bsize at byte 8. */
 export const fstatfs = (fd: number, statfs: Uint8Array): number => checked(c_fstatfs(fd, statfs));
+/** Fills `statx` (256 bytes) with the basic facts of an open file. */
+export const fstatx = (fd: number, statx: Uint8Array): number =>
+  checked(c_statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, statx));
 export const memfd_create = (name: string, flags: number): number => checked(c_memfd_create(name, flags));

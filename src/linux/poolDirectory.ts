@@ -32,7 +32,7 @@ export function createPoolDirectory(
       ["data", pages.dataPages],
     ] as const)
       fds.push(createFileAt(directory.fd, name, pagesToBytes(count), path));
-    lockPool(fds[0], path, false);
+    for (const fd of fds) lockPool(fd, path, false);
     return directoryFacts(fds[0], fds[1], path, false);
   } catch (error) {
     for (const name of ["meta", "data"].slice(0, fds.length)) unlinkSync(`${path}/${name}`);
@@ -51,6 +51,8 @@ export function openPoolDirectory(directoryFd: number, path: string, readOnly: b
   try {
     lockPool(metaFd, path, readOnly);
     dataFd = openPoolMember(directoryFd, "data", path, readOnly);
+    // The kernel keeps this one as long as somebody has `disk` open the direct way, whoever has ended.
+    lockPool(dataFd, path, readOnly);
     return directoryFacts(metaFd, dataFd, path, readOnly);
   } catch (error) {
     closeSync(metaFd);

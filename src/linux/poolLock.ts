@@ -18,8 +18,14 @@ export function lockPool(fd: number, path: string, readOnly: boolean): void {
   if (result === 0) return;
   if (result !== -EAGAIN) throw startError(path, "cannot be locked", result);
   const pid = lockHolder(fd);
-  const by = pid === null ? "another process" : `process ${pid} (${processName(pid) ?? "unknown"})`;
-  throw new UserError(path, `in use by ${by}`, { code: "EBUSY", cure: "kmemfs status" });
+  const by =
+    pid === null
+      ? "another process, or a loop device whose mount has ended"
+      : `process ${pid} (${processName(pid) ?? "unknown"})`;
+  throw new UserError(path, `in use by ${by}`, {
+    code: "EBUSY",
+    cure: pid === null ? "kmemfs status; losetup" : "kmemfs status",
+  });
 }
 
 /** Pid of a process that has the flock on the file of `fd`; null when /proc does not tell. */

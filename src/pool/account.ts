@@ -62,12 +62,19 @@ export class Account {
     Atomics.store(this.words, LIMBO, 0);
     Atomics.store(this.words, METADATA, metadataPages | 0);
     Atomics.store(this.words, HELD_IN_GRAINS, 0);
-    this.raisePeak();
+    this.raisePeak(this.used);
+  }
+
+  /** Takes over what was counted elsewhere: the direct way asks the backing. */
+  observe(usedPages: number, metadataPages: number): void {
+    Atomics.store(this.words, USED, usedPages | 0);
+    Atomics.store(this.words, METADATA, metadataPages | 0);
+    this.raisePeak(usedPages);
   }
 
   pagesClaimed(pages: number): void {
     Atomics.add(this.words, USED, pages);
-    this.raisePeak();
+    this.raisePeak(this.used);
   }
 
   pagesToLimbo(pages: number): void {
@@ -88,8 +95,8 @@ export class Account {
     Atomics.add(this.words, HELD_IN_GRAINS, pages);
   }
 
-  private raisePeak(): void {
-    const used = this.used;
+  /** Notes that so many pages were in use at once. */
+  raisePeak(used: number): void {
     let peak = Atomics.load(this.words, PEAK);
     while (used > peak >>> 0) {
       const seen = Atomics.compareExchange(this.words, PEAK, peak, used | 0);

@@ -9,12 +9,13 @@ import {
   layoutProblem,
   type MediaLayout,
   STATE_CLEAN,
+  STATE_DIRECT,
   STATE_FORMATTING,
   type Superblock,
 } from "./superblock.js";
 
 export interface CheckReport {
-  readonly state: "clean" | "dirty" | "formatting" | "unknown";
+  readonly state: "clean" | "dirty" | "direct" | "formatting" | "unknown";
   readonly findings: readonly Finding[];
   readonly pageCount: number;
   readonly blocks: number;
@@ -56,7 +57,9 @@ export function checkPool(
   }
   const checked = map(geometry.firstDataPage);
   try {
-    const usedPages = checkIndex(checked.memory, superblock, findings);
+    // The next mount makes the index of a direct pool anew: whatever stands in it counts for nothing.
+    const usedPages =
+      state === "direct" ? countHeld(checked.memory, superblock) : checkIndex(checked.memory, superblock, findings);
     return { state, findings, pageCount, blocks, usedPages };
   } finally {
     checked.close();
@@ -100,7 +103,19 @@ function checkIndex(memory: Memory, superblock: Superblock, findings: Finding[])
   return usedPages;
 }
 
+function countHeld(memory: Memory, { geometry, blocks }: Superblock): number {
+  const end = geometry.firstDataPage + blocks;
+  let pages = 0;
+  for (let page = memory.nextHeld(geometry.firstDataPage, end); page < end; page = memory.nextHeld(page, end)) {
+    const first = page;
+    page = memory.nextUnheld(page, end);
+    pages += page - first;
+  }
+  return pages;
+}
+
 function stateName(state: number): CheckReport["state"] {
   if (state === STATE_FORMATTING) return "formatting";
+  if (state === STATE_DIRECT) return "direct";
   return state === STATE_CLEAN ? "clean" : "dirty";
 }

@@ -13,14 +13,14 @@ import type { Memory } from "../base/ports.js";
 import type { Errno, PageNo } from "../base/units.js";
 import type { Account } from "./account.js";
 import type { Epochs } from "./epochs.js";
-import { Mutex } from "./mutex.js";
+import { MediaSync } from "./mediaSync.js";
 import type { PageAllocator } from "./pageAllocator.js";
 import { CONTROL, LIMBO_RUNS, type PoolShared } from "./shared.js";
 
 export class Limbo {
   private readonly control: Int32Array;
   private readonly runs: Int32Array;
-  private readonly syncMutex: Mutex;
+  private readonly media: MediaSync;
 
   constructor(
     shared: PoolShared,
@@ -31,7 +31,7 @@ export class Limbo {
   ) {
     this.control = shared.control;
     this.runs = shared.limboRuns;
-    this.syncMutex = new Mutex(shared.control, CONTROL.syncMutex);
+    this.media = new MediaSync(shared.control, memory);
   }
 
   isEmpty(): boolean {
@@ -109,24 +109,9 @@ export class Limbo {
     return freed;
   }
 
-  /**
-   * Puts everything on the media. After a failure the kernel takes the lost
-   * pages for clean and tells nobody again (errseq_check_and_advance), so the
-   * failure stays: writes stop, nothing leaves limbo, every flush fails.
-   */
+  /** See `MediaSync.sync`. */
   sync(): Errno {
-    // One at a time: of two, the kernel would tell only one, and the other would answer for what is lost.
-    this.syncMutex.lock();
-    let errno = Atomics.load(this.control, CONTROL.failedErrno);
-    if (errno === 0) {
-      errno = this.memory.sync();
-      if (errno !== 0) {
-        Atomics.store(this.control, CONTROL.failedErrno, errno);
-        Atomics.store(this.control, CONTROL.writesStopped, 1);
-      }
-    }
-    this.syncMutex.unlock();
-    return errno;
+    return this.media.sync();
   }
 
   private get synced(): number {

@@ -9,8 +9,14 @@ import { MediaError, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { Pool, type PoolParts } from "./pool.js";
 import { scanIndex } from "./scan.js";
-import { STATE_CLEAN, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
+import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { updateSuperblock } from "./superblockStore.js";
+
+export interface ProbedPool {
+  readonly pool: Pool;
+  /** Blocks whose page is not their home page; in a pool opened read-only also those whose entry is damaged. */
+  readonly blocksAway: number;
+}
 
 /**
  * Opens the pool for this thread, the first to do so, and fills the shared state.
@@ -18,22 +24,27 @@ import { updateSuperblock } from "./superblockStore.js";
  * @throws MediaError for the first entry that is not valid
  * @throws UserError when the state on the media cannot be written
  */
-export function probePool(parts: PoolParts, superblock: Superblock, options: { readOnly: boolean }): Pool {
+export function probePool(parts: PoolParts, superblock: Superblock, options: { readOnly: boolean }): ProbedPool {
   requireFormatted(superblock);
+  assert(superblock.state !== STATE_DIRECT, "the index of a pool in direct use was probed");
   assert(parts.memory.pageCount === superblock.geometry.pageCount, "the mapping is not the pool's size");
   const pool = new Pool(parts);
+  const { firstDataPage } = parts.geometry;
   let usedPages = 0;
+  let blocksAway = 0;
   pool.account.reset(0, 1);
   scanIndex(parts.memory, superblock, {
     present: (indexPage) => pool.index.markPresent(indexPage),
-    entry: (_block, page) => {
+    entry: (block, page) => {
       if (!pool.allocator.take(page)) return false;
       usedPages++;
+      if (page !== firstDataPage + block) blocksAway++;
       return true;
     },
     finding: (finding) => {
       // Opened read-only, a damaged pool shows what it has: a page number out of range is EIO for its block;
       // which of two blocks a page belongs to nobody can tell, and both show it.
+      blocksAway++;
       if (options.readOnly) return;
       throw new MediaError(`index entry (${finding.kind})`, "a valid one", finding.message, finding.offsetBytes);
     },
@@ -45,7 +56,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
     if (superblock.state !== STATE_CLEAN) releaseStrays(parts.memory, pool);
     writeState(parts.memory, STATE_DIRTY);
   }
-  return pool;
+  return { pool, blocksAway };
 }
 
 /**

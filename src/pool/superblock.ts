@@ -19,6 +19,8 @@ export const MAGIC_HIGH = 0x001a7366;
 export const STATE_FORMATTING = 1;
 export const STATE_CLEAN = 2;
 export const STATE_DIRTY = 3;
+/** In use the direct way: the holes of `data` tell what is mapped, every block at home; the index is out of date. */
+export const STATE_DIRECT = 4;
 
 /** Incompatible feature: `data` is a file of its own. */
 export const INCOMPATIBLE_SPLIT = 1;
@@ -96,13 +98,27 @@ export function encode(superblock: Superblock): Uint8Array {
  * @throws MediaError naming the field that is wrong
  */
 export function decode(page: Uint8Array, pageCount: number): Superblock {
+  return decodeCopy(page, newestCopy(page), pageCount);
+}
+
+/**
+ * The pages that a pool in use the direct way says it has, or null for any other:
+ * its `data` is as long as the disk then, and no measure of the pool.
+ */
+export function directPageCount(page: Uint8Array): number | null {
+  const at = newestCopy(page);
+  if (generationOf(page, at) === null) return null;
+  const words = new Int32Array(page.slice(at, at + COPY_BYTES).buffer);
+  return words[word.state] === STATE_DIRECT ? readU64(words, word.pageCount) : null;
+}
+
+/** Where the newest whole copy stands. It counts even when it is refused: an older one would tell stale facts. */
+function newestCopy(page: Uint8Array): number {
   const [first, second] = COPY_OFFSETS;
   const ages = COPY_OFFSETS.map((at) => generationOf(page, at));
   // None whole: the error of one that was recognised says more.
-  if (ages[0] === null && ages[1] === null)
-    return decodeCopy(page, hasMagicAt(page, first) ? first : second, pageCount);
-  // The newest whole copy counts even when it is refused: an older one would tell stale facts.
-  return decodeCopy(page, (ages[1] ?? -1) > (ages[0] ?? -1) ? second : first, pageCount);
+  if (ages[0] === null && ages[1] === null) return hasMagicAt(page, first) ? first : second;
+  return (ages[1] ?? -1) > (ages[0] ?? -1) ? second : first;
 }
 
 /** The generation of the copy at byte `at`, or null when it is torn or not ours. */
@@ -152,7 +168,9 @@ export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Sup
   expect(maxBlocks >= 1 && maxBlocks <= entriesMost, "indexEntries", `1 to ${entriesMost}`, maxBlocks);
   expect(maxBlocks <= MAX_PAGES, "indexEntries", `at most ${MAX_PAGES}`, maxBlocks);
   expect(blocks <= maxBlocks, "blocks", `0 to ${maxBlocks}`, blocks);
-  expect(state >= STATE_FORMATTING && state <= STATE_DIRTY, "state", "1 to 3", state);
+  expect(state >= STATE_FORMATTING && state <= STATE_DIRECT, "state", "1 to 4", state);
+  const isSplit = (flags("incompatible") & INCOMPATIBLE_SPLIT) !== 0;
+  expect(state !== STATE_DIRECT || isSplit, "state", "1 to 3 in a pool of one file", state);
   // Counted up by one at each write: a rounded one would stand still and the write be lost.
   const generation = number("generation");
   expect(generation >= 1 && generation <= MAX_GENERATION, "generation", `1 to ${MAX_GENERATION}`, generation);

@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
 import { withDisk } from "../support/place.js";
 import { run } from "../support/processes.js";
+import { testedIo } from "../support/project.js";
 import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, commands: ["xfs_io", "cp", "du", "df"] });
@@ -82,5 +83,5 @@ it("reading holes costs no memory", () =>
     await run("cmp", ["-n", `${512 * MIB}`, disk.file, "/dev/zero"]);
     const after = await disk.expectAccount();
     expect([after.usedBytes, after.metadataBytes]).toEqual([0, before.metadataBytes]);
-    expect(after.readBytesTotal).toBeGreaterThanOrEqual(512 * MIB);
+    if (testedIo === "served") expect(after.readBytesTotal).toBeGreaterThanOrEqual(512 * MIB);
   }));

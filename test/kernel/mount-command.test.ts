@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import { controlSocket, isMounted, withPlace } from "../support/place.js";
 import { killGroup, run, until } from "../support/processes.js";
+import { testedIo } from "../support/project.js";
 import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, commands: ["xfs_io"] });
@@ -15,7 +16,7 @@ for (const words of [["mount"], []]) {
       const directory = place.makeDirectory("disk");
       place.endsWithUs(directory);
       const { stdout, stderr } = await place.kmemfs([...words, directory, "--size", "16M"]);
-      expect([stdout, stderr]).toEqual([`${directory}/disk: 16.0 MiB, pool tmpfs, served\n`, ""]);
+      expect([stdout, stderr]).toEqual([`${directory}/disk: 16.0 MiB, pool tmpfs, ${testedIo}\n`, ""]);
       await run("dd", ["if=/dev/zero", `of=${directory}/disk`, "bs=4k", "count=1", "conv=notrunc", "status=none"]);
       expect((await run("ls", ["-A", directory])).stdout).toBe("disk\n");
       expect((await run("stat", ["-c", "%a %u %s", `${directory}/disk`])).stdout).toBe(`600 0 ${2 ** 24}\n`);

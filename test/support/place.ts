@@ -11,7 +11,7 @@ import { Cleanup } from "./cleanup.js";
 import { Disk } from "./disk.js";
 import { appeared, described, freeOurs, type Machine, snapshot } from "./machine.js";
 import { type Background, type RunOptions, type RunResult, run, start, until } from "./processes.js";
-import { kmemfsProgram, runMark, temporaryDirectory } from "./project.js";
+import { kmemfsProgram, runMark, temporaryDirectory, withTestedIo } from "./project.js";
 
 export interface DiskWishes {
   /** The first operand of `mount`; absent: the default pool. */
@@ -54,7 +54,7 @@ export class Place {
   }
 
   kmemfs(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    return run(process.execPath, [kmemfsProgram, ...args], options);
+    return run(process.execPath, [kmemfsProgram, ...withTestedIo(args)], options);
   }
 
   /** A kmemfs command that is expected to fail. */
@@ -77,8 +77,8 @@ export class Place {
     const directory = this.makeDirectory(wishes.name ?? "disk");
     const operands = wishes.pool === undefined ? [directory] : [wishes.pool, directory];
     const size = wishes.size === undefined ? [] : ["--size", wishes.size];
-    const args = [kmemfsProgram, "mount", "-f", ...operands, ...size, ...(wishes.args ?? [])];
-    const child = start(process.execPath, args);
+    const args = withTestedIo(["mount", "-f", ...operands, ...size, ...(wishes.args ?? [])]);
+    const child = start(process.execPath, [kmemfsProgram, ...args]);
     this.cleanup.add("mount -f", () => child.stop());
     this.endsWithUs(directory);
     await child.waitFor(/"msg":"mounted"/);

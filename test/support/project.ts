@@ -25,3 +25,17 @@ process.env[RUN_MARK] = runMark;
 export function temporaryDirectory(purpose = "x", parent: string = tmpdir()): string {
   return mkdtempSync(join(parent, `${TEMPORARY_PREFIX}${runMark}-${purpose}-`));
 }
+
+/**
+ * The way of data that this run of the kernel tests is about. `direct` leaves
+ * the choice to kmemfs, so that pools which cannot be direct are tested as well.
+ */
+export const testedIo: "served" | "direct" = process.env.KMEMFS_TEST_IO === "served" ? "served" : "direct";
+
+/** The arguments of a kmemfs command, with the way of data where it takes one and none is given. */
+export function withTestedIo(args: readonly string[]): readonly string[] {
+  const takesIo = args[0] === "mount" || args[0] === "up";
+  if (testedIo === "direct" || !takesIo || args.includes("--io") || args.some((arg) => arg.includes("io=")))
+    return args;
+  return [...args, "--io", testedIo];
+}

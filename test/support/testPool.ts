@@ -82,7 +82,7 @@ export function openPool(fake: FakeMemory, options: OpenOptions = {}): TestPool 
     accountWords: new Int32Array(new SharedArrayBuffer(ACCOUNT_WORDS * 4)),
     traffic: new Float64Array(new SharedArrayBuffer(8 * TRAFFIC_DOUBLES * 8)),
   };
-  const pool = probePool(partsOf(memory, common, 0), superblock, { readOnly });
+  const { pool } = probePool(partsOf(memory, common, 0), superblock, { readOnly });
   return new TestPool(fake, memory, common, pool, 0, readOnly);
 }
 

@@ -76,7 +76,7 @@ export class WireServer {
       full: false,
     });
     this.shared = allocateShared(geometry, 1);
-    this.pool = probePool(
+    const { pool } = probePool(
       {
         memory: this.memory,
         geometry,
@@ -87,6 +87,7 @@ export class WireServer {
       decode(superblockPage(this.memory), geometry.pageCount),
       { readOnly },
     );
+    this.pool = pool;
     const clock = { nowMs: () => this.nowMs };
     const parts = {
       pool: this.pool,
@@ -119,7 +120,7 @@ export class WireServer {
       exchange: this.exchange,
       clock,
       readOnly,
-      trafficSlots: this.trafficSlots,
+      backingId: 0,
     });
     if (!readOnly) options.given?.(this);
   }

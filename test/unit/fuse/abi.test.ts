@@ -32,6 +32,8 @@ const SINCE: Readonly<Record<string, number>> = {
   "fuse_open_out.backing_id": 40,
   "fuse_init_out.max_stack_depth": 40,
   FUSE_HAS_RESEND: 40,
+  FUSE_PASSTHROUGH: 40,
+  FOPEN_PASSTHROUGH: 40,
   "fuse_init_out.request_timeout": 43,
   "fuse_init_out.unused": 43,
   "fuse_open_in.open_flags": 32,
@@ -41,7 +43,7 @@ const SINCE: Readonly<Record<string, number>> = {
 const SIZE_SINCE: Readonly<Record<string, number>> = { fuse_init_in: 36 };
 
 /** Bits of the second word of INIT's flags: the header counts them from 32. */
-const SECOND_WORD = new Set(["FUSE_DIRECT_IO_ALLOW_MMAP", "FUSE_HAS_RESEND"]);
+const SECOND_WORD = new Set(["FUSE_DIRECT_IO_ALLOW_MMAP", "FUSE_HAS_RESEND", "FUSE_PASSTHROUGH"]);
 /** Ours alone: the header has it under no name. */
 const OWN = new Set(["OLDEST_MINOR", "FUSE_KERNEL_MINOR_VERSION"]);
 

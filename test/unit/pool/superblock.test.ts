@@ -143,7 +143,7 @@ describe("a field that is wrong, under a checksum that fits, is named", () => {
     ...big.slice(2).map((value) => u64("generation", value)),
     ...big.slice(2).map((value) => u64("formattedMs", value)),
     u32("state", 0),
-    u32("state", 4),
+    u32("state", 5),
     u32("state", 0xffff_ffff),
   ])("%s = %s", (field, _value, page) => {
     const error = mediaError(() => decodeCopy(page, 0, PAGES));

@@ -1,0 +1,206 @@
+/**
+ * The sparse file in the direct way: the kernel reads and writes `data` by
+ * itself, block b in the b-th data page, and asks us for all else. What is
+ * mapped, and how much, only the backing knows.
+ */
+import { EDQUOT, EFBIG, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EROFS } from "../base/errno.js";
+import type { DataFile, Memory } from "../base/ports.js";
+import { type BlockNo, type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
+import { Account } from "../pool/account.js";
+import type { Geometry } from "../pool/geometry.js";
+import { MediaSync } from "../pool/mediaSync.js";
+import { Mutex } from "../pool/mutex.js";
+import { CONTROL } from "../pool/shared.js";
+import { updateSuperblock } from "../pool/superblockStore.js";
+import type { DiskFile } from "./diskFile.js";
+import type { Traffic } from "./traffic.js";
+
+/** The kernel's writers wait while a range is punched: not longer than for this much. */
+const SLICE_BYTES = 64 * MIB;
+
+export interface DirectFileParts {
+  readonly memory: Memory;
+  readonly data: DataFile;
+  readonly geometry: Geometry;
+  readonly accountWords: Int32Array;
+  /** The words that CONTROL names, shared by all threads. */
+  readonly control: Int32Array;
+  readonly traffic: Traffic;
+  readonly readOnly: boolean;
+}
+
+export class DirectFile implements DiskFile {
+  private readonly memory: Memory;
+  private readonly data: DataFile;
+  private readonly geometry: Geometry;
+  private readonly account: Account;
+  private readonly traffic: Traffic;
+  private readonly readOnly: boolean;
+  private readonly media: MediaSync;
+  /** Guards the length of `data`, and the counting around a punch. */
+  private readonly mutex: Mutex;
+
+  constructor(parts: DirectFileParts) {
+    this.memory = parts.memory;
+    this.data = parts.data;
+    this.geometry = parts.geometry;
+    this.account = new Account(parts.accountWords, parts.geometry.dataPages);
+    this.traffic = parts.traffic;
+    this.readOnly = parts.readOnly;
+    this.media = new MediaSync(parts.control, parts.memory);
+    this.mutex = new Mutex(parts.control, CONTROL.mutex);
+  }
+
+  get sizeBytes(): number {
+    return this.account.blocks * PAGE_BYTES;
+  }
+
+  get maxSizeBytes(): number {
+    return this.geometry.maxBlocks * PAGE_BYTES;
+  }
+
+  get mappedBytes(): number {
+    return this.data.heldPages() * PAGE_BYTES;
+  }
+
+  get capacityPages(): number {
+    return this.geometry.dataPages;
+  }
+
+  get freePages(): number {
+    return Math.max(0, this.capacityPages - this.data.heldPages());
+  }
+
+  get changedMs(): number {
+    return this.data.changedMs();
+  }
+
+  enter(): void {}
+
+  leave(): void {}
+
+  /** The kernel never asks: every open of the file is answered with the backing (fuse_file_read_iter). */
+  read(): number {
+    return -EIO;
+  }
+
+  /** As `read`. */
+  write(): number {
+    return -EIO;
+  }
+
+  /** Makes the range read as zeros and gives its whole pages back. Clipped at the end of the file. */
+  discard(offset: ByteOffset, length: number): number {
+    if (this.readOnly) return -EROFS;
+    const end = Math.min(offset + length, this.sizeBytes);
+    for (let at = offset; at < end; ) {
+      const sliceEnd = Math.min(end, (Math.floor(at / SLICE_BYTES) + 1) * SLICE_BYTES);
+      const errno = this.punch(at, sliceEnd);
+      if (errno !== 0) return -errno;
+      at = sliceEnd;
+    }
+    return 0;
+  }
+
+  /** Makes sure of memory for the holes of the range. Clipped at the end of the file. */
+  reserve(offset: ByteOffset, length: number): number {
+    if (this.readOnly) return -EROFS;
+    const end = bytesToPagesCeil(Math.min(offset + length, this.sizeBytes));
+    const first = Math.floor(offset / PAGE_BYTES);
+    if (this.holesIn(first, end) > this.freePages) return -ENOSPC;
+    for (let block = first; block < end; ) {
+      const count = Math.min(end - block, SLICE_BYTES / PAGE_BYTES);
+      const errno = this.memory.populate(this.geometry.firstDataPage + block, count);
+      if (errno !== 0) return -asShortage(errno);
+      block += count;
+    }
+    return 0;
+  }
+
+  seekData(offset: ByteOffset): number {
+    const { firstDataPage } = this.geometry;
+    const end = this.account.blocks;
+    if (offset >= end * PAGE_BYTES) return -ENXIO;
+    const block = this.memory.nextHeld(firstDataPage + Math.floor(offset / PAGE_BYTES), firstDataPage + end);
+    return block === firstDataPage + end ? -ENXIO : Math.max(offset, (block - firstDataPage) * PAGE_BYTES);
+  }
+
+  seekHole(offset: ByteOffset): number {
+    const { firstDataPage } = this.geometry;
+    const end = this.account.blocks;
+    if (offset >= end * PAGE_BYTES) return -ENXIO;
+    const block = this.memory.nextUnheld(firstDataPage + Math.floor(offset / PAGE_BYTES), firstDataPage + end);
+    return Math.max(offset, (block - firstDataPage) * PAGE_BYTES);
+  }
+
+  flush(): number {
+    return this.memory.durable ? 0 - this.media.sync() : 0;
+  }
+
+  resize(sizeBytes: number): number {
+    if (this.readOnly) return -EROFS;
+    if (sizeBytes > this.maxSizeBytes) return -EFBIG;
+    if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
+    this.mutex.lock();
+    const heldBefore = this.data.heldPages();
+    this.account.raisePeak(heldBefore);
+    // What was written past the old end goes first, so that a larger file has a hole there.
+    const errno =
+      this.data.setLength(Math.min(sizeBytes, this.sizeBytes)) ||
+      this.data.setLength(sizeBytes) ||
+      this.storeBlocks(sizeBytes / PAGE_BYTES);
+    const pages = heldBefore - this.data.heldPages();
+    this.mutex.unlock();
+    if (pages > 0) this.traffic.addDiscarded(pages * PAGE_BYTES);
+    return 0 - errno;
+  }
+
+  /** Cuts off what was written past the end of the disk: the kernel lets such writes through. */
+  cutOvergrowth(): Errno {
+    if (this.data.lengthBytes() === this.sizeBytes) return 0;
+    this.mutex.lock();
+    const errno = this.data.setLength(this.sizeBytes);
+    this.mutex.unlock();
+    return errno;
+  }
+
+  /** Under the mutex, or two punches would count each other's pages. */
+  private punch(at: ByteOffset, end: ByteOffset): Errno {
+    this.mutex.lock();
+    const heldBefore = this.data.heldPages();
+    // Between two punches memory only grows: so the peak is exact.
+    this.account.raisePeak(heldBefore);
+    const errno = this.data.punch(at, end - at);
+    const pages = heldBefore - this.data.heldPages();
+    this.mutex.unlock();
+    // Negative when others wrote more meanwhile: the figure is a lower bound then.
+    if (pages > 0) this.traffic.addDiscarded(pages * PAGE_BYTES);
+    return errno;
+  }
+
+  private storeBlocks(blocks: number): Errno {
+    try {
+      const errno = updateSuperblock(this.memory, { blocks }, () => this.media.sync());
+      if (errno === 0) this.account.setBlocks(blocks);
+      return errno;
+    } catch {
+      return EIO;
+    }
+  }
+
+  private holesIn(first: BlockNo, end: BlockNo): number {
+    const base = this.geometry.firstDataPage;
+    let holes = 0;
+    for (let page = base + first; page < base + end; ) {
+      const hole = this.memory.nextUnheld(page, base + end);
+      page = this.memory.nextHeld(hole, base + end);
+      holes += page - hole;
+    }
+    return holes;
+  }
+}
+
+/** A shortage is ENOSPC to users, whoever is short. */
+function asShortage(errno: Errno): Errno {
+  return errno === ENOMEM || errno === EDQUOT ? ENOSPC : errno;
+}

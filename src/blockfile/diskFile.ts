@@ -1,0 +1,27 @@
+/** The one file, as the protocol sees it; `BlockFile` and `DirectFile` are its two ways. */
+import type { IovecList } from "../base/iovec.js";
+import type { Address, ByteOffset } from "../base/units.js";
+
+/** Offsets and lengths are bytes, validated by the caller; verbs return a count or 0, or `-errno`. */
+export interface DiskFile {
+  readonly sizeBytes: number;
+  readonly maxSizeBytes: number;
+  /** Bytes of blocks that have a page. */
+  readonly mappedBytes: number;
+  /** Data pages of the pool. */
+  readonly capacityPages: number;
+  readonly freePages: number;
+  /** When data last changed, ms since the epoch; 0 for never. */
+  readonly changedMs: number;
+  /** Each request is bracketed by these, the sending of its reply included. */
+  enter(): void;
+  leave(): void;
+  read(offset: ByteOffset, length: number, into: IovecList): number;
+  write(offset: ByteOffset, length: number, source: Address): number;
+  discard(offset: ByteOffset, length: number): number;
+  reserve(offset: ByteOffset, length: number): number;
+  seekData(offset: ByteOffset): number;
+  seekHole(offset: ByteOffset): number;
+  flush(): number;
+  resize(sizeBytes: number): number;
+}

@@ -1,0 +1,107 @@
+/**
+ * The two ways of data, as a server opens the pool for them: served through
+ * our threads and the index, or direct through the kernel.
+ */
+import { EDQUOT, ENOMEM, ENOSPC, errnoName } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import type { Memory } from "../base/ports.js";
+import type { MemoryMapping } from "../linux/backing.js";
+import { LinuxDataFile } from "../linux/dataFile.js";
+import { Account } from "../pool/account.js";
+import { beginDirect, endDirect, recoverDirect } from "../pool/direct.js";
+import type { Geometry } from "../pool/geometry.js";
+import { closePool, probePool } from "../pool/probe.js";
+import type { PoolShared } from "../pool/shared.js";
+import { STATE_DIRECT, type Superblock } from "../pool/superblock.js";
+import { composeDirect } from "./compose.js";
+import { keepDirect, keepServed } from "./housekeeping.js";
+import { tell } from "./serverEnd.js";
+import type { ServerFacts, SessionMemory } from "./sessionMemory.js";
+
+export interface WayParts {
+  readonly facts: ServerFacts;
+  readonly mapping: MemoryMapping;
+  readonly memory: Memory;
+  readonly geometry: Geometry;
+  readonly shared: PoolShared;
+  readonly session: SessionMemory;
+}
+
+/** A pool that is open for all threads of this server. */
+export interface OpenWay {
+  readonly io: "served" | "direct";
+  /** Why not direct, where the pool itself is the reason. */
+  readonly ioReason: string | null;
+  /** To be done every `periodMs`, on the main thread. */
+  readonly housekeeping: { readonly periodMs: number; run(): void };
+  /** After all other threads have ended. @throws UserError when the pool stays unclean */
+  close(): void;
+}
+
+/**
+ * Opens the pool, direct where `facts.direct` allows it and every block is at home.
+ * @throws UserError, MediaError
+ */
+export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
+  const { facts, memory, geometry, shared, session } = parts;
+  if (superblock.state === STATE_DIRECT) {
+    // Whatever cut it off: the holes of `data` are the truth still.
+    if (facts.direct !== null) return openDirect(parts, superblock);
+    recover(parts, superblock);
+  }
+  const poolParts = { memory, geometry, shared, accountWords: session.accountWords, thread: 0 };
+  const { pool, blocksAway } = probePool(poolParts, superblock, facts);
+  if (facts.direct !== null && blocksAway === 0) return openDirect(parts, superblock);
+  const path = facts.backing.path ?? facts.backing.kind;
+  const ioReason =
+    facts.direct === null ? null : `${blocksAway} blocks are away from home; kmemfs rehome ${path} helps`;
+  if (facts.direct?.only) {
+    const cure = `kmemfs rehome ${path}, or --io auto`;
+    throw new UserError(path, `${blocksAway} blocks are away from home`, { code: "EOPNOTSUPP", cure });
+  }
+  return {
+    io: "served",
+    ioReason,
+    housekeeping: keepServed(pool, facts.backing.kind),
+    close: () => closePool(pool),
+  };
+}
+
+function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
+  const { facts, mapping, memory, geometry, shared, session } = parts;
+  const data = new LinuxDataFile(facts.backing.dataFd);
+  const account = new Account(session.accountWords, geometry.dataPages);
+  if (!facts.readOnly) must(beginDirect(memory, data, superblock.blocks));
+  account.reset(0, 0);
+  account.setBlocks(superblock.blocks);
+  const file = composeDirect({ mapping, geometry, shared, session, readOnly: facts.readOnly, thread: 0 });
+  return {
+    io: "direct",
+    ioReason: null,
+    housekeeping: keepDirect(file, account, facts.backing, facts.readOnly),
+    close: () => {
+      // Nobody opens a private pool again.
+      if (facts.backing.path === null) return;
+      const errno = endDirect(memory, data, geometry, account.blocks);
+      // The data is whole, and the next mount has no need of an index, or makes it.
+      if (errno === ENOSPC || errno === EDQUOT || errno === ENOMEM) {
+        tell({ kind: "warning", message: `no room for the pool's index (${errnoName(errno)}): it is left as in use` });
+      } else must(errno);
+    },
+  };
+}
+
+/** @throws UserError when the index cannot be had back */
+function recover({ facts, memory, geometry }: WayParts, superblock: Superblock): void {
+  if (facts.readOnly) {
+    const path = facts.backing.path ?? facts.backing.kind;
+    const reason = "was in use the direct way and not closed, and its index can be had back only by writing";
+    throw new UserError(path, reason, { code: "EROFS", cure: "--io direct, or mount it once without --read-only" });
+  }
+  must(recoverDirect(memory, new LinuxDataFile(facts.backing.dataFd), geometry, superblock.blocks));
+}
+
+/** @throws UserError for an errno */
+function must(errno: number): void {
+  if (errno !== 0) throw new UserError("pool", "its metadata cannot be written", { code: errnoName(errno) });
+}

@@ -1,0 +1,37 @@
+/** Puts a pool on the media, for all threads: one at a time, and a failure stays. */
+import type { Memory } from "../base/ports.js";
+import type { Errno } from "../base/units.js";
+import { Mutex } from "./mutex.js";
+import { CONTROL } from "./shared.js";
+
+export class MediaSync {
+  private readonly mutex: Mutex;
+
+  /** @param control the words that CONTROL names, shared */
+  constructor(
+    private readonly control: Int32Array,
+    private readonly memory: Memory,
+  ) {
+    this.mutex = new Mutex(control, CONTROL.syncMutex);
+  }
+
+  /**
+   * Puts everything on the media. After a failure the kernel takes the lost
+   * pages for clean and tells nobody again (errseq_check_and_advance), so the
+   * failure stays: writes stop, nothing leaves limbo, every flush fails.
+   */
+  sync(): Errno {
+    // One at a time: of two, the kernel would tell only one, and the other would answer for what is lost.
+    this.mutex.lock();
+    let errno = Atomics.load(this.control, CONTROL.failedErrno);
+    if (errno === 0) {
+      errno = this.memory.sync();
+      if (errno !== 0) {
+        Atomics.store(this.control, CONTROL.failedErrno, errno);
+        Atomics.store(this.control, CONTROL.writesStopped, 1);
+      }
+    }
+    this.mutex.unlock();
+    return errno;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The index from the holes of `data`: in a pool used the direct way every block
+ * that holds memory is at home, and the others are holes.
+ */
+import { type Memory, WINDOW_BYTES } from "../base/ports.js";
+import { type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
+
+/**
+ * Writes the whole index anew. Index pages without an entry go back, and so
+ * does what is reserved in the data but holds nothing. Nobody else uses the
+ * pool meanwhile, and its state says that the index is out of date.
+ * @param blocks size of the file
+ * @returns ENOSPC, ENOMEM, EIO; the index is then as little to be trusted as before
+ */
+export function rebuildIndex(memory: Memory, geometry: Geometry, blocks: number): Errno {
+  const { firstDataPage, indexPages } = geometry;
+  const dataEnd = firstDataPage + blocks;
+  // The run of held pages that was found last; runs may span many index pages.
+  let held = memory.nextHeld(firstDataPage, dataEnd);
+  let heldEnd = memory.nextUnheld(held, dataEnd);
+  let errno = releaseAll(memory, firstDataPage, held);
+  let indexPage = 0;
+  while (errno === 0 && held < dataEnd) {
+    const next = Math.floor((held - firstDataPage) / ENTRIES_PER_PAGE);
+    errno = releaseAll(memory, 1 + indexPage, 1 + next) || memory.populate(1 + next, 1);
+    if (errno !== 0) return errno;
+    clearIndexPage(memory, next);
+    const coveredEnd = Math.min(dataEnd, firstDataPage + (next + 1) * ENTRIES_PER_PAGE);
+    while (errno === 0 && held < coveredEnd) {
+      const end = Math.min(heldEnd, coveredEnd);
+      mapHome(memory, firstDataPage, held - firstDataPage, end - firstDataPage);
+      held = end;
+      if (held < heldEnd) continue;
+      held = memory.nextHeld(heldEnd, dataEnd);
+      errno = releaseAll(memory, heldEnd, held);
+      heldEnd = memory.nextUnheld(held, dataEnd);
+    }
+    indexPage = next + 1;
+  }
+  return errno || releaseAll(memory, 1 + indexPage, 1 + indexPages) || releaseAll(memory, dataEnd, geometry.pageCount);
+}
+
+function releaseAll(memory: Memory, from: PageNo, end: PageNo): Errno {
+  return from < end ? memory.release(from, end - from) : 0;
+}
+
+function clearIndexPage(memory: Memory, indexPage: number): void {
+  const at = (1 + indexPage) * PAGE_BYTES;
+  const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
+  const first = (at % WINDOW_BYTES) / 4;
+  words.fill(0, first, first + PAGE_BYTES / 4);
+}
+
+/** Entries of the blocks `[block, end)`, all in one index page. */
+function mapHome(memory: Memory, firstDataPage: PageNo, block: BlockNo, end: BlockNo): void {
+  const at = PAGE_BYTES + block * 8;
+  const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
+  const first = (at % WINDOW_BYTES) / 4;
+  for (let i = 0; i < end - block; i++) words[first + 2 * i] = (firstDataPage + block + i) | 0;
+}
