@@ -22,6 +22,8 @@ const VERSION_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   "qemu-storage-daemon": ["qemu-storage-daemon", "--version"],
   losetup: ["losetup", "--version"],
   fio: ["fio", "--version"],
+  sqlite3: ["sqlite3", "--version"],
+  tar: ["tar", "--version"],
 };
 
 async function versionOf([name = "", ...args]: readonly string[]): Promise<string> {
@@ -38,8 +40,15 @@ function fileOr(path: string, otherwise: string): string {
   }
 }
 
+/** The version of the peer that is an npm package, as its installation here states it. */
+function fuseNativeVersion(): string {
+  const text = fileOr("bench/peers/fuse-native/package.json", "{}");
+  const { dependencies } = JSON.parse(text) as { dependencies?: Record<string, string> };
+  return dependencies?.["fuse-native"] ?? "not here";
+}
+
 export async function describeMachine(): Promise<Machine> {
-  const versions: Record<string, string> = { node: process.version };
+  const versions: Record<string, string> = { node: process.version, "fuse-native": fuseNativeVersion() };
   for (const [name, line] of Object.entries(VERSION_COMMANDS)) versions[name] = await versionOf(line);
   const processors = cpus();
   const setting = fileOr("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "[none]");

@@ -6,6 +6,8 @@ export interface Options {
   readonly rounds: number;
   readonly runtimeMs: number;
   readonly sizeBytes: number;
+  /** Only the rows that a short run has. */
+  readonly isQuick: boolean;
   /** Parts of rows' keys; none means all rows. */
   readonly rows: readonly string[];
   /** Where a run that is not complete writes its results. */
@@ -15,18 +17,18 @@ export interface Options {
 
 /** Fewer rounds than this are no record. */
 export const RECORD_ROUNDS = 5;
-const FULL = { rounds: RECORD_ROUNDS, runtimeMs: 3000 };
-const QUICK = { rounds: 3, runtimeMs: 500 };
+const FULL = { rounds: RECORD_ROUNDS, runtimeMs: 1500, size: "1G" };
+const QUICK = { rounds: 2, runtimeMs: 300, size: "256M" };
 
 export const HELP = `npm run bench -- [options]
-  --quick          ${QUICK.rounds} rounds of ${QUICK.runtimeMs / 1000} s a load: under 3 minutes
+  --quick          a part of the rows, ${QUICK.rounds} rounds, ${QUICK.runtimeMs / 1000} s a load, disks of ${QUICK.size}: under 3 minutes
   --rows A,B       only the rows whose key contains A or B, e.g. file/ or randread or loop/discard
   --rounds N       rounds, each with every side in turn (${FULL.rounds})
   --runtime S      seconds of one load (${FULL.runtimeMs / 1000})
-  --size SIZE      size of each side's disk (1G); four are in memory at a time
+  --size SIZE      size of each side's disk (${FULL.size}); eight are in memory at a time
   --output FILE    also write the results there, as JSON
 A run of all rows, ${RECORD_ROUNDS} rounds and ${FULL.runtimeMs / 1000} s or more is recorded in bench/results/ and bench/RESULTS.md.
-Missing peers are installed with apt-get (KMEMFS_NO_INSTALL=1 leaves them out). Needs root.`;
+Missing peers are installed (KMEMFS_NO_INSTALL=1 leaves them out). Needs root.`;
 
 function positive(text: string | undefined, otherwise: number, what: string): number {
   const value = text === undefined ? otherwise : Number(text);
@@ -43,18 +45,20 @@ export function parseOptions(args: readonly string[]): Options {
       rows: { type: "string", default: "" },
       rounds: { type: "string" },
       runtime: { type: "string" },
-      size: { type: "string", default: "1G" },
+      size: { type: "string" },
       output: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   const usual = values.quick ? QUICK : FULL;
   const rounds = positive(values.rounds, usual.rounds, "--rounds");
+  const size = values.size ?? usual.size;
   if (!Number.isInteger(rounds)) throw new Error(`--rounds ${values.rounds}: not a whole number`);
   return {
     rounds,
     runtimeMs: Math.round(positive(values.runtime, usual.runtimeMs / 1000, "--runtime") * 1000),
-    sizeBytes: parsePageSizeFloor(values.size, `--size ${values.size}`),
+    sizeBytes: parsePageSizeFloor(size, `--size ${size}`),
+    isQuick: values.quick,
     rows: values.rows.split(",").filter(Boolean),
     output: values.output,
     isHelp: values.help,

@@ -1,11 +1,12 @@
 /** The commands of the benchmarks and the Debian packages that bring them. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { Stage } from "./rows/row.js";
 import { command } from "./shell.js";
 import type { Side } from "./sides/side.js";
 
-/** What the rows run on every side. */
-const ALWAYS: Side["needs"] = { fio: "fio", blkdiscard: "util-linux" };
+/** What nearly all rows run. */
+const ALWAYS: Side["needs"] = { fio: "fio", blkdiscard: "util-linux", fstrim: "util-linux", fallocate: "util-linux" };
 const INSTALL_TIMEOUT_MS = 300_000;
 
 function hasCommand(name: string): boolean {
@@ -38,17 +39,19 @@ async function install(names: readonly string[], signal: AbortSignal): Promise<v
 }
 
 /**
- * Installs what is missing for `sides`, where that is possible. A side that still lacks
+ * Installs what is missing for `stages`, where that is possible. A side that still lacks
  * something is left out by who starts it.
  * @throws Error when fio or another tool of the rows themselves cannot be had
  */
-export async function ensurePackages(sides: readonly Side[], signal: AbortSignal): Promise<void> {
-  const missing = missingPackages(Object.assign({}, ALWAYS, ...sides.map((side) => side.needs)));
+export async function ensurePackages(stages: readonly Stage[], signal: AbortSignal): Promise<void> {
+  const ofRows = Object.assign({}, ALWAYS, ...stages.flatMap(({ rows }) => rows.map((row) => row.needs)));
+  const ofSides = stages.flatMap(({ sides }) => sides.map((side) => side.needs));
+  const missing = missingPackages(Object.assign({}, ofRows, ...ofSides));
   if (missing.length > 0 && process.env.KMEMFS_NO_INSTALL !== "1" && hasCommand("apt-get")) {
     console.log(`Installing Debian packages: ${missing.join(" ")} (KMEMFS_NO_INSTALL=1 leaves them out)`);
     await install(missing, signal).catch((error: Error) => console.log(error.message));
   }
-  const needed = missingPackages(ALWAYS);
+  const needed = missingPackages(ofRows);
   if (needed.length > 0) throw new Error(`needs ${needed.join(" ")}; try: apt-get install ${needed.join(" ")}`);
 }
 

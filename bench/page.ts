@@ -1,20 +1,16 @@
 /** What a run tells people: on the terminal, and as bench/RESULTS.md. */
 import { formatBytes } from "../src/cli/sizes.js";
+import { cpuLines, latencyLines } from "./matrices.js";
 import { RECORD_ROUNDS } from "./options.js";
 import type { Results } from "./results.js";
 import { markdownTable, type Section, sectionsOf, terminalTable } from "./table.js";
+import { missedLines, unmeasuredLines, verdictLine } from "./verdicts.js";
 
 /** Above this mean the figures are not to be relied on. */
 const BUSY_LIMIT_PERCENT = 5;
 
-function missingLines({ missing }: Section): string[] {
+function missingLines({ missing }: Pick<Section, "missing">): string[] {
   return missing.map(({ name, reason }) => `${name} was left out: ${reason.split("\n")[0]}`);
-}
-
-function verdictLine(sections: readonly Section[]): string {
-  const judged = sections.flatMap((section) => section.comparisons).filter((comparison) => comparison.target);
-  const met = judged.filter((comparison) => comparison.target?.isMet).length;
-  return `${met} of ${judged.length} targets met.`;
 }
 
 /** What other programs took of the CPUs between the rows, in percent. */
@@ -32,14 +28,10 @@ function busyLines(results: Results): string[] {
 
 /** All tables for the terminal. */
 export function terminalLines(results: Results): string[] {
-  const sections = sectionsOf(results);
-  const tables = sections.flatMap((section) => [
-    "",
-    section.title,
-    ...terminalTable(section),
-    ...missingLines(section),
-  ]);
-  return [...tables, "", verdictLine(sections), ...busyLines(results)];
+  const tables = sectionsOf(results).flatMap((section) => ["", section.title, ...terminalTable(section)]);
+  const missed = missedLines(results).map((line) => `missed: ${line}`);
+  const left = results.stages.flatMap((stage) => missingLines(stage));
+  return [...tables, "", ...new Set(left), ...missed, verdictLine(results), ...busyLines(results)];
 }
 
 function machineLines(results: Results): string[] {
@@ -59,23 +51,56 @@ function sideLines(results: Results): string[] {
   return [...titles].map(([name, title]) => `- \`${name}\`: ${title}`);
 }
 
+function methodLines({ sizeBytes, rounds, runtimeMs }: Results): string[] {
+  return [
+    `All sides of a table run at the same time, each with a disk of ${formatBytes(sizeBytes)}, written in full and warmed up before`,
+    `the first row. A row has ${rounds} rounds; in each, every side is measured once, in turn, and the side that`,
+    `begins changes. Loads are fio with direct=1, ${runtimeMs / 1000} s each, by psync unless a depth is stated; its data are random.`,
+    "Figures are medians and ranges of the rounds. Ratios say how many times as good ours is as theirs, within a",
+    "round: of rates ours / theirs, of times and latencies theirs / ours, so that more is better and a slow minute of",
+    "the machine counts for both. A discard ends when the machine has the memory back. Resident memory is RssAnon +",
+    "RssFile of the holder, the server and their children, file pages that they share counted twice. Sequential jobs",
+    "have a part of the disk each. Trees and databases are on an ext4 of their own, made for each sample; deleting",
+    "and fstrim follow in the same sample as unpacking. Pools of the program alone are files, or directories for",
+    "direct, on tmpfs. With 16 and 64 GiB of address the same 65536 blocks are written as with 1 GiB, farther apart.",
+  ];
+}
+
+function listOr(lines: readonly string[], otherwise: string): string[] {
+  return lines.length === 0 ? [otherwise] : lines.map((line) => `- ${line}`);
+}
+
+function targetLines(results: Results): string[] {
+  const open = unmeasuredLines(results);
+  const notMeasured = open.length === 0 ? [] : ["", "Not measured:", "", ...listOr(open, "")];
+  return [
+    "## Targets",
+    "",
+    verdictLine(results),
+    "",
+    ...listOr(missedLines(results), "None is missed."),
+    ...notMeasured,
+  ];
+}
+
 /** bench/RESULTS.md; `file` is the recorded run beside it. */
 export function markdownPage(results: Results, file: string): string {
-  const sections = sectionsOf(results);
-  const tables = sections.flatMap((section) => [
+  const tables = sectionsOf(results).flatMap((section) => [
     `## ${section.title}`,
     "",
     ...markdownTable(section),
     "",
     ...missingLines(section).flatMap((line) => [line, ""]),
   ]);
-  const disk = formatBytes(results.sizeBytes);
-  const seconds = results.runtimeMs / 1000;
   return [
     "# Results of the benchmarks",
     "",
     `Written by \`${results.command}\` on ${results.date}; every sample is in [${file}](${file}).`,
-    `One row again: \`npm run bench -- --rows KEY\`. ${verdictLine(sections)}`,
+    "One row again: `npm run bench -- --rows KEY`.",
+    "",
+    "![How many times as good as each peer](results.svg)",
+    "",
+    ...targetLines(results),
     "",
     "## Machine and versions",
     "",
@@ -85,17 +110,14 @@ export function markdownPage(results: Results, file: string): string {
     "",
     ...sideLines(results),
     "",
-    `All sides of a table run at the same time, each with a disk of ${disk}, written in full and warmed up before`,
-    `the first row. A row has ${results.rounds} rounds; in each, every side is measured once, in turn, and the side that`,
-    `begins changes. Loads are fio's psync engine with direct=1, ${seconds} s each. Figures are medians and ranges of the`,
-    "rounds; ratios are ours to theirs within a round, so that a slow minute of the machine counts for both.",
-    "A discard ends when the machine's shared memory has shrunk. Resident memory is RssAnon + RssFile of the holder,",
-    "the server and their children, file pages that they share counted twice. The empty pool is a file on tmpfs.",
+    ...methodLines(results),
     "",
     ...tables,
+    ...latencyLines(results),
+    ...cpuLines(results),
     "## What is not measured",
     "",
-    "Real DAX and persistent memory, more than one NUMA node, other kernels, file systems on the disks, and a client",
+    "Real DAX and persistent memory, more than one NUMA node, other kernels, file systems other than ext4, and a client",
     `under memory pressure. Fewer than ${RECORD_ROUNDS} rounds or a part of the rows is never recorded here.`,
     "",
   ].join("\n");

@@ -22,8 +22,8 @@ export interface StageResult {
 }
 
 export interface Results {
-  /** The version of this shape. */
-  readonly version: 1;
+  /** The version of this shape. Of 1, samples have fewer details and rows are fewer. */
+  readonly version: 1 | 2;
   /** ISO 8601, of the start. */
   readonly date: string;
   readonly command: string;

@@ -5,13 +5,14 @@ import { measureStage } from "./measure.js";
 import { HELP, isRecord, type Options, parseOptions } from "./options.js";
 import { ensurePackages } from "./packages.js";
 import { markdownPage, terminalLines } from "./page.js";
+import { picture } from "./picture.js";
 import { makePlace } from "./place.js";
 import type { Results, StageResult } from "./results.js";
 import type { Stage } from "./rows/row.js";
-import { selectRows, stages } from "./stages.js";
+import { quickRows, selectRows, stages } from "./stages.js";
 import { interruptible, withUndo } from "./undo.js";
 
-/** The most disks that a stage has in memory at a time, and what else a run takes. */
+/** The most disks that a stage has in memory at a time, and what else a run takes: pools, a source tree. */
 const DISKS = Math.max(...stages.map((stage) => stage.sides.length));
 const SPARE_BYTES = 2 ** 30;
 
@@ -27,22 +28,23 @@ function checkMachine(options: Options): void {
 function measureAll(chosen: readonly Stage[], options: Options, signal: AbortSignal): Promise<StageResult[]> {
   return withUndo(async (undo) => {
     const { rounds, runtimeMs, sizeBytes } = options;
-    const place = await makePlace(DISKS * sizeBytes, undo);
+    const place = await makePlace(DISKS * sizeBytes + SPARE_BYTES, undo);
     const results: StageResult[] = [];
     for (const stage of chosen) {
       results.push(await measureStage(stage, { place, runtimeMs, sizeBytes, signal }, rounds));
     }
+    if (results.every((stage) => stage.rows.length === 0)) throw new Error("kmemfs cannot be started in any stage");
     return results;
   });
 }
 
 async function bench(options: Options, args: readonly string[], signal: AbortSignal): Promise<Results> {
-  const chosen = selectRows(stages, options.rows);
-  const sides = chosen.flatMap((stage) => stage.sides);
-  await ensurePackages(sides, signal);
+  const isShort = options.isQuick && options.rows.length === 0;
+  const chosen = selectRows(isShort ? quickRows(stages) : stages, options.rows);
+  await ensurePackages(chosen, signal);
   const { rounds, runtimeMs, sizeBytes } = options;
   return {
-    version: 1,
+    version: 2,
     date: new Date().toISOString(),
     command: ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
     rounds,
@@ -58,7 +60,8 @@ function record(results: Results): void {
   mkdirSync("bench/results", { recursive: true });
   writeFileSync(`bench/${file}`, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync("bench/RESULTS.md", markdownPage(results, file));
-  console.log(`Recorded in bench/${file} and bench/RESULTS.md`);
+  writeFileSync("bench/results.svg", picture(results));
+  console.log(`Recorded in bench/${file}, bench/RESULTS.md and bench/results.svg`);
 }
 
 async function main(args: readonly string[]): Promise<void> {

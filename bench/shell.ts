@@ -21,8 +21,12 @@ const KILL_GRACE_MS = 2_000;
 const ENVIRONMENT = { LC_ALL: "C" };
 
 /** Starts a command that runs on; end it with its `stop`. @throws Error when it cannot be started */
-export function background(name: string, args: readonly string[]): Background {
-  return start(name, args, { cwd: "/", env: ENVIRONMENT });
+export function background(
+  name: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Background {
+  return start(name, args, { cwd: "/", env: { ...ENVIRONMENT, ...environment } });
 }
 
 /** Asks the command to end, and kills it when it does not; resolves in any case. */

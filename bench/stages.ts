@@ -1,59 +1,90 @@
 /** All that is measured: which sides meet, and on which rows. */
-import { join } from "node:path";
-import { discardRow } from "./rows/discard.js";
-import { emptyPoolRows } from "./rows/emptyPool.js";
-import { fillAndWarm, loadRows } from "./rows/load.js";
+import { measuredKey } from "./derived.js";
+import { discardRows } from "./rows/discard.js";
+import { ext4Rows } from "./rows/ext4.js";
+import { firstWriteRows } from "./rows/firstWrites.js";
+import { growthRows, mapAndWarm } from "./rows/growth.js";
+import { depthRows, fillAndWarm, loadRows } from "./rows/load.js";
+import { poolRows } from "./rows/pool.js";
 import { residentMemoryRow } from "./rows/residentMemory.js";
 import { keyOf, type Row, type Stage } from "./rows/row.js";
-import { kmemfs } from "./sides/kmemfs.js";
+import { fuseNative } from "./sides/fuseNative.js";
+import { kmemfs, kmemfsOfAddress, kmemfsProgram } from "./sides/kmemfs.js";
 import { onLoop, tmpfsFile } from "./sides/loop.js";
+import { memcpy } from "./sides/memcpy.js";
 import { nbdfuse } from "./sides/nbdfuse.js";
 import { qemu, qemuUring } from "./sides/qemu.js";
-import type { Side } from "./sides/side.js";
+import type { Way } from "./sides/side.js";
+import { zram } from "./sides/zram.js";
 
-/** As `kmemfs up` attaches it. */
-const KMEMFS_LOOP = ["--direct-io=on", "--sector-size", "4096"];
-
-/** The program alone: its rows format and mount by themselves, a pool at `file`. */
-const commands: Side = {
-  ...kmemfs("served"),
-  start: async (bench) => ({ file: join(bench.place.ram, "pool"), pids: [], cleanup: async () => undefined }),
+/** As `kmemfs up` attaches it, for each way. */
+const KMEMFS_LOOP: Record<Way, readonly string[]> = {
+  served: ["--direct-io=on", "--sector-size", "4096"],
+  direct: ["--direct-io=on", "--sector-size", "4096"],
 };
+
+const WAYS: readonly Way[] = ["served", "direct"];
+
+const loop = onLoop(tmpfsFile("loop"), [], "loop", "loop on a tmpfs file");
+const loopDirect = onLoop(
+  tmpfsFile("loop-direct"),
+  ["--direct-io=on"],
+  "loop-direct",
+  "loop on a tmpfs file, --direct-io=on",
+);
+
+function growthStage(way: Way): Stage {
+  return {
+    name: `growth-${way}`,
+    title: "16 and 64 GiB of address against 1 GiB",
+    sides: [kmemfsOfAddress(way, 1, true), kmemfsOfAddress(way, 16, false), kmemfsOfAddress(way, 64, false)],
+    prepare: mapAndWarm,
+    rows: [...growthRows, { ...residentMemoryRow, isQuick: false }],
+  };
+}
 
 /** The rows whose memory grows with use come last, so that they see the load's traces. */
 export const stages: readonly Stage[] = [
   {
     name: "file",
     title: "on the file",
-    sides: [kmemfs("served"), nbdfuse, qemu, qemuUring],
+    sides: [...WAYS.map(kmemfs), nbdfuse, qemu, qemuUring, fuseNative, loop, memcpy],
     prepare: fillAndWarm,
     rows: [...loadRows, residentMemoryRow],
   },
   {
     name: "loop",
     title: "on a loop device",
-    sides: [
-      onLoop(kmemfs("served"), KMEMFS_LOOP),
-      onLoop(tmpfsFile("loop"), [], "loop", "loop on a tmpfs file"),
-      onLoop(tmpfsFile("loop-direct"), ["--direct-io=on"], "loop-direct", "loop on a tmpfs file, --direct-io=on"),
-    ],
+    sides: [...WAYS.map((way) => onLoop(kmemfs(way), KMEMFS_LOOP[way])), loop, loopDirect, zram],
     prepare: fillAndWarm,
-    rows: [...loadRows, discardRow, residentMemoryRow],
+    rows: [...loadRows, ...depthRows, ...firstWriteRows, ...discardRows, ...ext4Rows, residentMemoryRow],
   },
-  { name: "pool", title: "an empty pool", sides: [commands], rows: emptyPoolRows },
+  { name: "pool", title: "the program alone", sides: WAYS.map(kmemfsProgram), rows: poolRows },
+  ...WAYS.map(growthStage),
 ];
 
+/** The stages with only the rows that `isChosen`; those without any are left out. */
+function withRows(all: readonly Stage[], isChosen: (stage: Stage, row: Row) => boolean): Stage[] {
+  return all
+    .map((stage) => ({ ...stage, rows: stage.rows.filter((row) => isChosen(stage, row)) }))
+    .filter((stage) => stage.rows.length > 0);
+}
+
+/** The stages with the rows of a short run. */
+export function quickRows(all: readonly Stage[]): Stage[] {
+  return withRows(all, (_stage, row) => row.isQuick ?? false);
+}
+
 /**
- * The stages with only the rows whose keys begin with or contain one of `words`; all when there are none.
+ * The stages with only the rows whose keys contain one of `words`; all when there are none.
  * @throws Error naming a word that no row has
  */
 export function selectRows(all: readonly Stage[], words: readonly string[]): Stage[] {
   const keys = all.flatMap((stage) => stage.rows.map((row) => keyOf(stage, row)));
-  const stranger = words.find((word) => !keys.some((key) => key.includes(word)));
+  const stranger = words.find((word) => !keys.some((key) => key.includes(measuredKey(word))));
   if (stranger !== undefined) throw new Error(`no row is called ${stranger}; there are: ${keys.join(" ")}`);
-  const isChosen = (stage: Stage, row: Row): boolean =>
-    words.length === 0 || words.some((word) => keyOf(stage, row).includes(word));
-  return all
-    .map((stage) => ({ ...stage, rows: stage.rows.filter((row) => isChosen(stage, row)) }))
-    .filter((stage) => stage.rows.length > 0);
+  return withRows(all, (stage, row) => {
+    const key = keyOf(stage, row);
+    return words.length === 0 || words.some((word) => key.includes(measuredKey(word)));
+  });
 }

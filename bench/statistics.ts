@@ -1,4 +1,5 @@
 /** The arithmetic of the results. */
+import type { Unit } from "./rows/row.js";
 
 /** A median and the range around it. */
 export interface Spread {
@@ -16,11 +17,21 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: (lower + upper) / 2, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
+/** True for rates; of times, latencies and memory less is better. */
+export function isMoreBetter(unit: Unit): boolean {
+  return unit === "IOPS" || unit === "MiB/s" || unit === "1/s";
+}
+
+/** How many times as good `ours` is as `theirs`: 2 is twice the rate, or half of the time or memory. */
+export function timesAsGood(ours: number, theirs: number, unit: Unit): number {
+  return isMoreBetter(unit) ? ours / theirs : theirs / ours;
+}
+
 /**
- * The ratios of each round, ours to theirs: what slows the machine down for
+ * How many times as good ours is, in each round: what slows the machine down for
  * a while slows both, so the ratios of a round hold better than those of medians.
  */
-export function ratiosOf(ours: readonly number[], theirs: readonly number[]): Spread {
+export function ratiosOf(ours: readonly number[], theirs: readonly number[], unit: Unit): Spread {
   if (ours.length !== theirs.length) throw new RangeError("both sides have the same rounds");
-  return spreadOf(ours.map((value, round) => value / theirs[round]!));
+  return spreadOf(ours.map((value, round) => timesAsGood(value, theirs[round]!, unit)));
 }

@@ -2,22 +2,32 @@
 import { type Column, formatTable } from "../src/cli/print.js";
 import { formatBytes } from "../src/cli/sizes.js";
 import { type Comparison, comparisonsOf } from "./comparison.js";
-import type { Results, StageResult } from "./results.js";
+import type { Results, RowResult, StageResult } from "./results.js";
 import type { Unit } from "./rows/row.js";
 import type { Spread } from "./statistics.js";
 import type { Limit } from "./targets.js";
 
-const WORDS = { "at least": "≥", "at most": "≤", below: "<" } as const;
+const WORDS = { "at least": "≥", "at most": "≤", below: "<", above: ">" } as const;
+/** Behind a figure; IOPS stand without. */
+const SUFFIXES: Record<Unit, string> = {
+  IOPS: "",
+  "MiB/s": " MiB/s",
+  "1/s": " /s",
+  s: " s",
+  us: " us",
+  bytes: "",
+  "×": " ×",
+};
 
 /** Three significant digits, thousands as k: `124k`, `9.21k`, `856`, `0.151`. */
-function short(value: number): string {
+export function short(value: number): string {
   if (value >= 1000) return `${Number((value / 1000).toPrecision(3))}k`;
   return String(Number(value.toPrecision(3)));
 }
 
 export function formatFigure(value: number, unit: Unit): string {
   if (unit === "bytes") return formatBytes(value);
-  return `${short(value)}${unit === "IOPS" ? "" : ` ${unit}`}`;
+  return `${short(value)}${SUFFIXES[unit]}`;
 }
 
 /** The range around a median, whose unit stands beside it. */
@@ -26,12 +36,13 @@ function formatRange({ min, max }: Spread, unit: Unit): string {
   return `${short(min)} to ${short(max)}`;
 }
 
-function formatRatio(value: number): string {
+export function formatRatio(value: number): string {
   return value.toFixed(value < 10 ? 2 : 1);
 }
 
-function formatLimit(limit: Limit, unit: Unit, isRatio: boolean): string {
-  return `${WORDS[limit.is]} ${isRatio ? `${limit.value} ×` : formatFigure(limit.value, unit)}`;
+export function formatLimit(limit: Limit, unit: Unit, isRatio: boolean): string {
+  const figure = isRatio ? `${Number(limit.value.toPrecision(3))} ×` : formatFigure(limit.value, unit);
+  return `${WORDS[limit.is]} ${figure}${limit.inEveryRound ? " in every round" : ""}`;
 }
 
 const COLUMNS: readonly Column[] = [
@@ -85,6 +96,10 @@ export function sectionsOf(results: Results): Section[] {
   );
 }
 
+function markdownLine(cells: readonly string[]): string {
+  return `| ${cells.join(" | ")} |`;
+}
+
 /** The section's table for a terminal. */
 export function terminalTable(section: Section): string[] {
   return formatTable(COLUMNS, withoutRepeats(section.comparisons.map(cellsOf)));
@@ -92,11 +107,23 @@ export function terminalTable(section: Section): string[] {
 
 /** The section's table in Markdown, the key of each row in place of repeated titles. */
 export function markdownTable(section: Section): string[] {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const rows = section.comparisons.map((comparison) => [...cellsOf(comparison), `\`${comparison.row.key}\``]);
   return [
-    line([...COLUMNS.map((column) => column.title.toLowerCase()), "key"]),
-    line([...COLUMNS.map((column) => (column.right ? "---:" : "---")), "---"]),
-    ...rows.map(line),
+    markdownLine([...COLUMNS.map((column) => column.title.toLowerCase()), "key"]),
+    markdownLine([...COLUMNS.map((column) => (column.right ? "---:" : "---")), "---"]),
+    ...rows.map(markdownLine),
+  ];
+}
+
+/** A table of a stage: a line a row, a column a side. @param cell empty text where there is nothing to say */
+export function markdownMatrix(stage: StageResult, cell: (row: RowResult, side: string) => string): string[] {
+  const names = stage.sides.map((side) => side.name);
+  const rows = stage.rows.map((row) => [row.title, ...names.map((name) => cell(row, name))]);
+  const filled = rows.filter((cells) => cells.slice(1).some(Boolean));
+  if (filled.length === 0) return [];
+  return [
+    markdownLine(["row", ...names]),
+    markdownLine(["---", ...names.map(() => "---:")]),
+    ...filled.map(markdownLine),
   ];
 }

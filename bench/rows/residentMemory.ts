@@ -16,6 +16,7 @@ export const residentMemoryRow: Row = {
   title: "resident memory of all processes",
   unit: "bytes",
   isOursAlone: true,
+  isQuick: true,
   async measure(side) {
     const processes = side.pids.flatMap(processTree);
     const value = processes.reduce((sum, pid) => sum + residentBytes(pid), 0);

@@ -1,12 +1,13 @@
 /** A row of the results: one thing that is measured on every side of a stage. */
 import type { Bench, Running, Side } from "../sides/side.js";
 
-export type Unit = "IOPS" | "MiB/s" | "s" | "bytes";
+/** `1/s` counts transactions; `×` is a proportion of two times. */
+export type Unit = "IOPS" | "MiB/s" | "1/s" | "s" | "us" | "bytes" | "×";
 
 export interface Sample {
   /** In the row's unit. */
   readonly value: number;
-  /** What was measured along with it, by name and unit, e.g. `p99Us`; recorded, not compared. */
+  /** What was measured along with it, by name and unit, e.g. `p99Us`; see bench/derived.ts. */
   readonly details?: Readonly<Record<string, number>>;
 }
 
@@ -17,6 +18,10 @@ export interface Row {
   readonly unit: Unit;
   /** Peers have no such thing: only kmemfs is measured. */
   readonly isOursAlone?: boolean;
+  /** Also measured by --quick. */
+  readonly isQuick?: boolean;
+  /** Debian's package of each command that it takes. */
+  readonly needs?: Side["needs"];
   /** Brings the side into the state that the row starts from; not measured. */
   prepare?(side: Running, bench: Bench): Promise<void>;
   measure(side: Running, bench: Bench): Promise<Sample>;

@@ -3,9 +3,11 @@ import { join, resolve } from "node:path";
 import type { Cleanup } from "../../test/support/cleanup.js";
 import { isMounted, makeDirectory, unmount } from "../place.js";
 import { type CommandOptions, command } from "../shell.js";
-import { type Bench, type Running, type Side, startInSteps } from "./side.js";
+import { withUndo } from "../undo.js";
+import { type Bench, type Running, type Side, startInSteps, type Way } from "./side.js";
 
 const PROGRAM = resolve("bin/kmemfs.js");
+const TRIAL_BYTES = 16 * 2 ** 20;
 
 /** Runs a command of kmemfs and returns what it printed. */
 export function kmemfsCommand(args: readonly string[], options: CommandOptions = {}): Promise<string> {
@@ -36,28 +38,60 @@ export async function mountKmemfs(
   undo.add(`kmemfs on ${mountpoint}`, () => unmountKmemfs(mountpoint));
 }
 
-async function holderOf(mountpoint: string, bench: Bench): Promise<number> {
-  const report = await kmemfsCommand(["status", mountpoint, "-J"], { signal: bench.signal });
-  const { mounts } = JSON.parse(report) as { mounts: { holderPid: number }[] };
-  const pid = mounts[0]?.holderPid;
-  if (pid === undefined) throw new Error(`kmemfs status ${mountpoint}: no such mount`);
-  return pid;
+interface Mount {
+  readonly holderPid: number;
+  readonly io: string;
+  readonly ioReason?: string;
 }
 
-async function mount(way: string, bench: Bench, undo: Cleanup): Promise<Running> {
-  const mountpoint = makeDirectory(bench.place.path(`kmemfs-${way}`), undo);
-  const args = [mountpoint, "--size", String(bench.sizeBytes), "--io", way];
-  await mountKmemfs(mountpoint, args, bench.signal, undo);
-  return { file: join(mountpoint, "disk"), pids: [await holderOf(mountpoint, bench)] };
+/** What `status` says of a mount. @throws Error when its data do not go the way that was asked for */
+export async function statusOf(mountpoint: string, way: Way, signal: AbortSignal): Promise<Mount> {
+  const report = await kmemfsCommand(["status", mountpoint, "-J"], { signal });
+  const mount = (JSON.parse(report) as { mounts: Mount[] }).mounts[0];
+  if (mount === undefined) throw new Error(`kmemfs status ${mountpoint}: no such mount`);
+  if (mount.io !== way) throw new Error(`--io ${way} was asked for, and it is ${mount.io}: ${mount.ioReason}`);
+  return mount;
 }
+
+async function mount(name: string, way: Way, sizeBytes: number, bench: Bench, undo: Cleanup): Promise<Running> {
+  const mountpoint = makeDirectory(bench.place.path(name), undo);
+  const args = [mountpoint, "--size", String(sizeBytes), "--io", way];
+  await mountKmemfs(mountpoint, args, bench.signal, undo);
+  const { holderPid } = await statusOf(mountpoint, way, bench.signal);
+  return { file: join(mountpoint, "disk"), pids: [holderPid], way };
+}
+
+const NEEDS: Side["needs"] = { mount: "mount" };
 
 /** kmemfs with its data served by its workers, or direct through the kernel. */
-export function kmemfs(way: "served" | "direct"): Side {
+export function kmemfs(way: Way): Side {
+  const name = `kmemfs-${way}`;
   return {
-    name: `kmemfs-${way}`,
+    name,
     title: `kmemfs ${way}`,
     isPeer: false,
-    needs: { mount: "mount" },
-    start: (bench) => startInSteps((undo) => mount(way, bench, undo)),
+    needs: NEEDS,
+    start: (bench) => startInSteps((undo) => mount(name, way, bench.sizeBytes, bench, undo)),
+  };
+}
+
+/** kmemfs with a file larger than what is written to it. @param isPeer the others are compared with it */
+export function kmemfsOfAddress(way: Way, gibibytes: number, isPeer: boolean): Side {
+  const name = `kmemfs-${way}-${gibibytes}g`;
+  const addressBytes = gibibytes * 2 ** 30;
+  const start: Side["start"] = (bench) =>
+    startInSteps(async (undo) => ({ ...(await mount(name, way, addressBytes, bench, undo)), addressBytes }));
+  return { name, title: `kmemfs ${way}, ${gibibytes} GiB of address`, isPeer, needs: NEEDS, start };
+}
+
+/** The program alone: its rows format and mount by themselves, pools whose paths begin with `file`. */
+export function kmemfsProgram(way: Way): Side {
+  return {
+    ...kmemfs(way),
+    start: async (bench) => {
+      // A way that is refused is told now, not in the midst of the rows.
+      await withUndo((undo) => mount(`kmemfs-${way}-trial`, way, TRIAL_BYTES, bench, undo));
+      return { file: join(bench.place.ram, `pool-${way}`), pids: [], way, cleanup: async () => undefined };
+    },
   };
 }

@@ -1,5 +1,6 @@
 /** A side of a comparison: kmemfs in one of its ways, or a peer that a user could take instead. */
 import { Cleanup } from "../../test/support/cleanup.js";
+import type { Load, LoadFigures } from "../fio.js";
 import type { Place } from "../place.js";
 import { undoOnFailure } from "../undo.js";
 
@@ -13,11 +14,22 @@ export interface Bench {
   readonly signal: AbortSignal;
 }
 
+/** How kmemfs' data go: through its workers, or by the kernel alone. */
+export type Way = "served" | "direct";
+
 export interface Running {
   /** The file or block device that the rows use. */
   readonly file: string;
   /** The processes that do its work in user space, with their descendants. */
   readonly pids: readonly number[];
+  /** The bytes of `file` that can be addressed, where they are not the disk's size. */
+  readonly addressBytes?: number;
+  /** Of kmemfs alone. */
+  readonly way?: Way;
+  /** Memory that its data take, in bytes. Absent: they are part of the machine's shared memory. */
+  dataBytes?(): number;
+  /** Runs a load by its own means, not by fio on `file`. */
+  load?(load: Load, bench: Bench): Promise<LoadFigures>;
 }
 
 export interface Started extends Running {
@@ -30,10 +42,12 @@ export interface Side {
   readonly name: string;
   /** For people, e.g. `nbdfuse over nbdkit memory`. */
   readonly title: string;
-  /** Peers may be missing; kmemfs may not. */
+  /** What kmemfs is compared with. */
   readonly isPeer: boolean;
   /** Debian's package of each command that it takes. */
   readonly needs: Readonly<Record<string, string>>;
+  /** The names of the only rows that it can be measured on. Absent: all. */
+  readonly onlyRows?: readonly string[];
   start(bench: Bench): Promise<Started>;
 }
 

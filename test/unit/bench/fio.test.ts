@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { fillArguments, loadArguments, parseReport } from "../../../bench/fio.js";
+import { fillArguments, loadArguments, onceArguments, parseReport } from "../../../bench/fio.js";
 
 const GIB = 2 ** 30;
-const idle = { iops: 0, bw_bytes: 0, total_ios: 0, clat_ns: {} };
+const idle = { iops: 0, bw_bytes: 0, total_ios: 0, io_bytes: 0, clat_ns: {} };
 const reads = {
   iops: 25_000.5,
   bw_bytes: 102_402_048,
   total_ios: 17_661,
+  io_bytes: 72_339_456,
   clat_ns: { percentile: { "50.000000": 284_672, "99.000000": 864_256, "99.900000": 1_417_216 } },
 };
 
@@ -29,6 +30,30 @@ describe("loadArguments", () => {
   });
 });
 
+describe("the shape of a load", () => {
+  const random = { pattern: "randread", blockBytes: 4096, jobs: 1 } as const;
+
+  it("has a depth by libaio alone", () => {
+    expect(loadArguments("/f", { ...random, depth: 32 }, GIB, 700)).toEqual(
+      expect.arrayContaining(["--ioengine=libaio", "--iodepth=32"]),
+    );
+  });
+  it("aligns random requests to a stride, and skips between sequential ones", () => {
+    expect(loadArguments("/f", { ...random, strideBytes: 65_536 }, GIB, 700)).toContain("--blockalign=65536");
+    const once = onceArguments("/f", { ...random, pattern: "write", strideBytes: 65_536 }, GIB);
+    expect(once).toEqual(expect.arrayContaining(["--rw=write:61440", `--io_size=${GIB / 16}`]));
+  });
+  it("meets each block once, or again and again for a time", () => {
+    expect(onceArguments("/f", random, GIB)).not.toContain("--norandommap");
+    expect(loadArguments("/f", random, GIB, 700)).toContain("--norandommap");
+  });
+  it("mixes reads and writes", () => {
+    expect(loadArguments("/f", { ...random, pattern: "randrw", readPercent: 70 }, GIB, 700)).toContain(
+      "--rwmixread=70",
+    );
+  });
+});
+
 describe("fillArguments", () => {
   it("write everything once", () => {
     const args = fillArguments("/f", GIB);
@@ -42,6 +67,8 @@ describe("parseReport", () => {
     expect(parseReport(report({ read: reads }))).toEqual({
       iops: 25_000.5,
       bytesPerSecond: 102_402_048,
+      requests: 17_661,
+      bytes: 72_339_456,
       p50Us: 284.672,
       p99Us: 864.256,
       p999Us: 1417.216,
@@ -51,6 +78,10 @@ describe("parseReport", () => {
     const writes = { ...reads, iops: 1000, total_ios: 700, clat_ns: { percentile: { "50.000000": 1 } } };
     const figures = parseReport(report({ read: reads, write: writes }));
     expect([figures.iops, figures.p50Us]).toEqual([26_000.5, 284.672]);
+  });
+  it("counts discards", () => {
+    const { iops, requests } = parseReport(report({ trim: { ...reads, iops: 9, clat_ns: undefined } }));
+    expect([iops, requests]).toEqual([9, 17_661]);
   });
   it("bears a note before the JSON", () => {
     expect(parseReport(`note: both iodepth >= 1\n${report({ write: reads })}`).iops).toBe(25_000.5);

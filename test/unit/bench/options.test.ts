@@ -6,13 +6,15 @@ const GIB = 2 ** 30;
 describe("parseOptions", () => {
   it("runs everything, five rounds, by default", () => {
     const options = parseOptions([]);
-    expect(options).toMatchObject({ rounds: 5, runtimeMs: 3000, sizeBytes: GIB, rows: [], isHelp: false });
+    expect(options).toMatchObject({ rounds: 5, runtimeMs: 1500, sizeBytes: GIB, rows: [], isQuick: false });
     expect(isRecord(options)).toBe(true);
   });
   it("takes single settings before those of --quick", () => {
     expect(parseOptions(["--quick", "--rounds", "7", "--runtime", "0.25"])).toMatchObject({
       rounds: 7,
       runtimeMs: 250,
+      isQuick: true,
+      sizeBytes: GIB / 4,
     });
   });
   it("takes several rows", () => {

@@ -1,7 +1,17 @@
 /** A small run of the benchmarks, for the tests of what is made of it. */
 import type { Results, RowResult, StageResult } from "../../../bench/results.js";
+import type { Sample } from "../../../bench/rows/row.js";
 
 const samples = (...values: number[]) => values.map((value) => ({ value }));
+
+/** Two GiB in half a million requests, by 8 CPU seconds, 4 of them in the side's processes. */
+const COSTS = { bytes: 2 ** 31, requests: 500_000, busySeconds: 8, processSeconds: 4 };
+const tails = (...p999: number[]) => p999.map((p999Us) => ({ ...COSTS, p999Us }));
+
+/** Samples with details, a pair of figures each. */
+function detailed(values: number[], details: Record<string, number>[]): Sample[] {
+  return values.map((value, i) => ({ value, details: details[i]! }));
+}
 
 const random: RowResult = {
   key: "file/randread-4k-j8",
@@ -9,9 +19,9 @@ const random: RowResult = {
   unit: "IOPS",
   busyBefore: 0.02,
   samples: {
-    "kmemfs-served": samples(100_000, 50_000, 120_000),
+    "kmemfs-served": detailed([100_000, 50_000, 120_000], tails(300, 200, 100)),
     nbdfuse: samples(20_000, 10_000, 40_000),
-    qemu: samples(40_000, 20_000, 60_000),
+    qemu: detailed([40_000, 20_000, 60_000], tails(600, 300, 500)),
   },
 };
 
@@ -55,7 +65,7 @@ export const loopStage: StageResult = {
 };
 
 export const results: Results = {
-  version: 1,
+  version: 2,
   date: "2026-01-02T03:04:05.678Z",
   command: "npm run bench",
   rounds: 3,

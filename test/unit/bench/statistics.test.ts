@@ -36,9 +36,14 @@ describe("spreadOf", () => {
 
 describe("ratiosOf", () => {
   it("pairs the rounds: a slow round of the machine changes nothing", () => {
-    expect(ratiosOf([400, 40, 800], [100, 10, 200])).toEqual({ median: 4, min: 4, max: 4 });
+    expect(ratiosOf([400, 40, 800], [100, 10, 200], "IOPS")).toEqual({ median: 4, min: 4, max: 4 });
+  });
+  it("turns times and memory around, so that more is better", () => {
+    expect(ratiosOf([2], [1], "IOPS").median).toBe(2);
+    expect(ratiosOf([2], [1], "s").median).toBe(0.5);
+    expect(ratiosOf([2], [1], "bytes").median).toBe(0.5);
   });
   it("refuses sides with different rounds", () => {
-    expect(() => ratiosOf([1, 2], [1])).toThrow(RangeError);
+    expect(() => ratiosOf([1, 2], [1], "s")).toThrow(RangeError);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { markdownPage, terminalLines } from "../../../bench/page.js";
 import { formatFigure, markdownTable, sectionsOf, terminalTable } from "../../../bench/table.js";
+import { targets } from "../../../bench/targets.js";
 import { results } from "./sample.js";
 
 const [file, loop] = sectionsOf(results);
@@ -13,6 +14,9 @@ describe("formatFigure", () => {
     [856.4, "IOPS", "856"],
     [7_053, "MiB/s", "7.05k MiB/s"],
     [0.15149, "s", "0.151 s"],
+    [19.53, "us", "19.5 us"],
+    [1234, "1/s", "1.23k /s"],
+    [1.024, "×", "1.02 ×"],
     [4096, "bytes", "4.0 KiB"],
   ] as const)("%d %s is %s", (value, unit, text) => {
     expect(formatFigure(value, unit)).toBe(text);
@@ -22,10 +26,11 @@ describe("formatFigure", () => {
 describe("terminalTable", () => {
   it("has a line for each peer, and a row's title once", () => {
     expect(terminalTable(file!)).toEqual([
-      "ROW                             OURS                   RANGE  PEER     THEIRS       RANGE  RATIO         RANGE       TARGET",
-      "4 KiB random read, 8 jobs       100k             50k to 120k  nbdfuse     20k  10k to 40k   5.00  3.00 to 5.00        ≥ 4 ×  pass",
-      "                                100k             50k to 120k  qemu        40k  20k to 60k   2.50  2.00 to 2.50        ≥ 3 ×  FAIL",
-      "resident memory            130.0 MiB  130.0 MiB to 130.0 MiB                                                    < 190.7 MiB  pass",
+      "ROW                                            OURS                   RANGE  PEER     THEIRS       RANGE  RATIO         RANGE       TARGET",
+      "4 KiB random read, 8 jobs                      100k             50k to 120k  nbdfuse     20k  10k to 40k   5.00  3.00 to 5.00        ≥ 5 ×  pass",
+      "                                               100k             50k to 120k  qemu        40k  20k to 60k   2.50  2.00 to 2.50      ≥ 3.5 ×  FAIL",
+      "4 KiB random read, 8 jobs: p99.9 latency     200 us              100 to 300  qemu     500 us  300 to 600   2.00  1.50 to 5.00        > 1 ×  pass",
+      "resident memory                           130.0 MiB  130.0 MiB to 130.0 MiB                                                    ≤ 143.1 MiB  pass",
     ]);
   });
 });
@@ -35,7 +40,7 @@ describe("markdownTable", () => {
     expect(markdownTable(loop!)).toEqual([
       "| row | ours | range | peer | theirs | range | ratio | range | target |  | key |",
       "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- | --- |",
-      "| discard | 0.25 s | 0.2 to 0.3 | loop | 0.1 s | 0.1 to 0.1 | 2.50 | 2.00 to 3.00 | ≤ 2 × | FAIL | `loop/discard` |",
+      "| discard | 0.25 s | 0.2 to 0.3 | loop | 0.1 s | 0.1 to 0.1 | 0.40 | 0.33 to 0.50 | ≥ 0.9 × | FAIL | `loop/discard` |",
     ]);
   });
 });
@@ -43,7 +48,9 @@ describe("markdownTable", () => {
 describe("terminalLines", () => {
   it("counts the targets and names who was left out", () => {
     const lines = terminalLines(results);
-    expect(lines).toContain("2 of 4 targets met.");
+    expect(lines).toContain(`3 of 5 targets met, ${targets.length - 5} not measured.`);
+    expect(lines).toContain("missed: kmemfs-served, file/randread-4k-j8 against qemu: 2.50 ×, wanted ≥ 3.5 ×");
+    expect(lines).toContain("missed: kmemfs-served, loop/discard against loop: 0.40 ×, wanted ≥ 0.9 ×");
     expect(lines).toContain("qemu-uring was left out: not installed: apt-get install x");
     expect(lines.join()).not.toContain("noisy");
   });
@@ -70,6 +77,15 @@ describe("markdownPage", () => {
     ]) {
       expect(page).toContain(words);
     }
+  });
+  it("has the targets that are missed, and those that nothing was measured for", () => {
+    expect(page).toContain("- kmemfs-served, loop/discard against loop: 0.40 ×, wanted ≥ 0.9 ×");
+    expect(page).toMatch(/^- kmemfs-direct: file\/randread-4k-j8 /m);
+  });
+  it("has latencies and CPU time, a column a side", () => {
+    const costs = page.slice(page.indexOf("## CPU time"));
+    expect(costs).toContain("| row | kmemfs-served | nbdfuse | qemu |");
+    expect(costs).toContain("| 4 KiB random read, 8 jobs | 4 / 16 / 8 |  | 4 / 16 / 8 |");
   });
   it("says what is not measured", () => {
     expect(page).toContain("## What is not measured");

@@ -1,0 +1,39 @@
+/** zram: the kernel's compressed block device in memory. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { until } from "../../test/support/processes.js";
+import { command } from "../shell.js";
+import { type Bench, type Side, startInSteps } from "./side.js";
+
+const CONTROL = "/sys/class/zram-control";
+/** The fastest that all kernels with zram usually have; fio's data are random, so that nothing gets smaller. */
+const ALGORITHM = "lz4";
+const NODE_TIMEOUT_MS = 5_000;
+
+async function hotAdd({ signal }: Bench): Promise<string> {
+  if (!existsSync(CONTROL)) await command("modprobe", ["zram", "num_devices=0"], { signal });
+  // Reading adds a device and tells its number.
+  return `zram${readFileSync(`${CONTROL}/hot_add`, "utf8").trim()}`;
+}
+
+/** The first figures of mm_stat are the data's size and what they take compressed; the third is all memory used. */
+export function parseMemoryUsed(mmStat: string): number {
+  return Number(mmStat.trim().split(/\s+/)[2]);
+}
+
+export const zram: Side = {
+  name: "zram",
+  title: `zram, ${ALGORITHM}`,
+  isPeer: true,
+  needs: {},
+  start: (bench) =>
+    startInSteps(async (undo) => {
+      const name = await hotAdd(bench);
+      undo.add(name, () => writeFileSync(`${CONTROL}/hot_remove`, name.slice("zram".length)));
+      writeFileSync(`/sys/block/${name}/comp_algorithm`, ALGORITHM);
+      writeFileSync(`/sys/block/${name}/disksize`, String(bench.sizeBytes));
+      const file = `/dev/${name}`;
+      await until(() => existsSync(file), NODE_TIMEOUT_MS, file);
+      const dataBytes = (): number => parseMemoryUsed(readFileSync(`/sys/block/${name}/mm_stat`, "utf8"));
+      return { file, pids: [], dataBytes };
+    }),
+};
