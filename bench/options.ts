@@ -21,6 +21,9 @@ const FULL = { rounds: RECORD_ROUNDS, runtimeMs: 1500, size: "1G" };
 const QUICK = { rounds: 2, runtimeMs: 300, size: "256M" };
 
 export const HELP = `npm run bench -- [options]
+npm run bench -- compare A.json B.json    the ratios of B to A
+npm run bench -- page RUN.json DIRECTORY  RESULTS.md and results.svg of a recorded run
+
   --quick          a part of the rows, ${QUICK.rounds} rounds, ${QUICK.runtimeMs / 1000} s a load, disks of ${QUICK.size}: under 3 minutes
   --rows A,B       only the rows whose key contains A or B, e.g. file/ or randread or loop/discard
   --rounds N       rounds, each with every side in turn (${FULL.rounds})

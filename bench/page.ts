@@ -96,7 +96,7 @@ export function markdownPage(results: Results, file: string): string {
     "# Results of the benchmarks",
     "",
     `Written by \`${results.command}\` on ${results.date}; every sample is in [${file}](${file}).`,
-    "One row again: `npm run bench -- --rows KEY`.",
+    "One row again: `npm run bench -- --rows KEY`. Two runs: `bench/compare A.json B.json`.",
     "",
     "![How many times as good as each peer](results.svg)",
     "",

@@ -1,4 +1,5 @@
 /** A run's results as they are recorded: everything that was measured, and nothing derived from it. */
+import { readFileSync } from "node:fs";
 import type { Machine } from "./machine.js";
 import type { Sample, Unit } from "./rows/row.js";
 
@@ -32,4 +33,13 @@ export interface Results {
   readonly sizeBytes: number;
   readonly machine: Machine;
   readonly stages: readonly StageResult[];
+}
+
+const READABLE: readonly number[] = [1, 2];
+
+/** Reads a recorded run. @throws Error when it is none, or of a version that is not known */
+export function readResults(file: string): Results {
+  const results = JSON.parse(readFileSync(file, "utf8")) as Results;
+  if (READABLE.includes(results.version) && Array.isArray(results.stages)) return results;
+  throw new Error(`${file}: not the results of a benchmark, or of an unknown version`);
 }

@@ -1,5 +1,7 @@
 /** `npm run bench`: measures kmemfs and its peers side by side, in one run. Needs root. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { comparisonLines } from "./compare.js";
 import { describeMachine } from "./machine.js";
 import { measureStage } from "./measure.js";
 import { HELP, isRecord, type Options, parseOptions } from "./options.js";
@@ -7,7 +9,7 @@ import { ensurePackages } from "./packages.js";
 import { markdownPage, terminalLines } from "./page.js";
 import { picture } from "./picture.js";
 import { makePlace } from "./place.js";
-import type { Results, StageResult } from "./results.js";
+import { type Results, readResults, type StageResult } from "./results.js";
 import type { Stage } from "./rows/row.js";
 import { quickRows, selectRows, stages } from "./stages.js";
 import { interruptible, withUndo } from "./undo.js";
@@ -55,16 +57,39 @@ async function bench(options: Options, args: readonly string[], signal: AbortSig
   };
 }
 
+/** Writes what people read of a run. @param file the recorded run, as the page names it */
+function writePage(results: Results, file: string, directory: string): void {
+  writeFileSync(join(directory, "RESULTS.md"), markdownPage(results, file));
+  writeFileSync(join(directory, "results.svg"), picture(results));
+}
+
 function record(results: Results): void {
   const file = `results/${results.date.slice(0, 16).replace(":", "")}.json`;
   mkdirSync("bench/results", { recursive: true });
   writeFileSync(`bench/${file}`, `${JSON.stringify(results, null, 1)}\n`);
-  writeFileSync("bench/RESULTS.md", markdownPage(results, file));
-  writeFileSync("bench/results.svg", picture(results));
+  writePage(results, file, "bench");
   console.log(`Recorded in bench/${file}, bench/RESULTS.md and bench/results.svg`);
 }
 
+/** What can be done with recorded runs, without root; by the first word of the command line. */
+const ON_FILES: Readonly<Record<string, (...files: string[]) => void>> = {
+  compare: (before, after, ...more) => {
+    if (after === undefined || more.length > 0) {
+      throw new Error("compare takes two files; try: npm run bench -- compare A.json B.json");
+    }
+    console.log(comparisonLines(readResults(before!), readResults(after)).join("\n"));
+  },
+  page: (file, directory, ...more) => {
+    if (directory === undefined || more.length > 0) {
+      throw new Error("page takes a run and a directory; try: npm run bench -- page bench/results/RUN.json bench");
+    }
+    writePage(readResults(file!), relative(directory, file!), directory);
+  },
+};
+
 async function main(args: readonly string[]): Promise<void> {
+  const [word = "", ...files] = args;
+  if (Object.hasOwn(ON_FILES, word)) return ON_FILES[word]?.(...files);
   const options = parseOptions(args);
   if (options.isHelp) return console.log(HELP);
   checkMachine(options);
