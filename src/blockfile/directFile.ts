@@ -5,7 +5,7 @@
  */
 import { EDQUOT, EFBIG, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EROFS } from "../base/errno.js";
 import type { DataFile, Memory } from "../base/ports.js";
-import { type BlockNo, type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
+import { type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
 import { Account } from "../pool/account.js";
 import type { Geometry } from "../pool/geometry.js";
 import { MediaSync } from "../pool/mediaSync.js";
@@ -71,6 +71,11 @@ export class DirectFile implements DiskFile {
     return Math.max(0, this.capacityPages - this.data.heldPages());
   }
 
+  /** The errno of a flush that failed, or 0: what was lost then stays lost. */
+  get failedErrno(): Errno {
+    return this.media.failedErrno;
+  }
+
   get changedMs(): number {
     return this.data.changedMs();
   }
@@ -102,12 +107,14 @@ export class DirectFile implements DiskFile {
     return 0;
   }
 
-  /** Makes sure of memory for the holes of the range. Clipped at the end of the file. */
+  /**
+   * Makes sure of memory for the range. Clipped at the end of the file. Every block has a page of its own, so only
+   * the backing can be short; what it gave before that stays.
+   */
   reserve(offset: ByteOffset, length: number): number {
     if (this.readOnly) return -EROFS;
     const end = bytesToPagesCeil(Math.min(offset + length, this.sizeBytes));
     const first = Math.floor(offset / PAGE_BYTES);
-    if (this.holesIn(first, end) > this.freePages) return -ENOSPC;
     for (let block = first; block < end; ) {
       const count = Math.min(end - block, SLICE_BYTES / PAGE_BYTES);
       const errno = this.memory.populate(this.geometry.firstDataPage + block, count);
@@ -186,17 +193,6 @@ export class DirectFile implements DiskFile {
     } catch {
       return EIO;
     }
-  }
-
-  private holesIn(first: BlockNo, end: BlockNo): number {
-    const base = this.geometry.firstDataPage;
-    let holes = 0;
-    for (let page = base + first; page < base + end; ) {
-      const hole = this.memory.nextUnheld(page, base + end);
-      page = this.memory.nextHeld(hole, base + end);
-      holes += page - hole;
-    }
-    return holes;
   }
 }
 

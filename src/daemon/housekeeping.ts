@@ -41,22 +41,26 @@ class MemoryWatch {
   }
 }
 
+/** Tells the holder once of a flush that failed. */
+function failureTeller(consequence: string): (errno: number) => void {
+  let told = false;
+  return (errno) => {
+    if (errno === 0 || told) return;
+    told = true;
+    tell({ kind: "warning", message: `the pool cannot be flushed (${errnoName(errno)}): ${consequence}` });
+  };
+}
+
 export function keepServed(pool: Pool, kind: BackingKind): Housekeeping {
   const takesMemory = kind === "tmpfs" || kind === "memfd";
   const watch = new MemoryWatch((short) => {
     pool.setMemoryShort(short);
     return true;
   });
-  let failureTold = false;
+  const tellFailure = failureTeller("writes are stopped");
   const run = (): void => {
     pool.settle();
-    if (pool.failedErrno !== 0 && !failureTold) {
-      tell({
-        kind: "warning",
-        message: `the pool cannot be flushed (${errnoName(pool.failedErrno)}): writes are stopped`,
-      });
-      failureTold = true;
-    }
+    tellFailure(pool.failedErrno);
     if (takesMemory) watch.look(pool.account.used);
   };
   return { periodMs: pool.memory.durable ? PERIOD_DURABLE_MS : PERIOD_MS, run };
@@ -72,8 +76,10 @@ export function keepDirect(file: DirectFile, account: Account, backing: BackingF
     // It may have grown meanwhile (EINVAL): then at the next look.
     return resizePrivateTmpfs(tmpfsFd, short ? heldBytes + PAGE_BYTES : wholeBytes) === 0;
   });
+  const tellFailure = failureTeller("what was written lately may be lost");
   const run = (): void => {
     if (!readOnly) file.cutOvergrowth();
+    tellFailure(file.failedErrno);
     const used = heldPages(backing.dataFd);
     account.observe(used, heldPages(backing.metaFd));
     if (tmpfsFd !== undefined) watch.look(used);

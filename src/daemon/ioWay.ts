@@ -1,7 +1,9 @@
 /** Whether a mount may go the direct way, as far as the holder can tell. */
 import { ELOOP, EPERM, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
+import { PAGE_BYTES } from "../base/units.js";
 import type { BackingFacts } from "../linux/backing.js";
+import { LinuxDataFile } from "../linux/dataFile.js";
 import { STATE_CLEAN, STATE_DIRECT, type Superblock } from "../pool/superblock.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
@@ -20,15 +22,16 @@ export function notDirect(options: MountOptions, { backing, superblock }: Opened
   if (geometry.maxBlocks > geometry.dataPages) {
     return { reason: "the pool is thin, not every block has a page of its own", cure: "a pool as large as --max-size" };
   }
-  if (options.readOnly && !canBeReadDirect(superblock)) {
+  if (options.readOnly && !canBeReadDirect(superblock, backing)) {
     return { reason: "a read-only mount may not bring the pool into shape for it", cure: "leave --read-only out" };
   }
   return null;
 }
 
 /** The length of `data` must be the disk's, or reads go past its end. */
-function canBeReadDirect({ state, blocks, geometry }: Superblock): boolean {
-  return state === STATE_DIRECT || (state === STATE_CLEAN && blocks === geometry.dataPages);
+function canBeReadDirect({ state, blocks }: Superblock, backing: BackingFacts): boolean {
+  if (state !== STATE_DIRECT && state !== STATE_CLEAN) return false;
+  return new LinuxDataFile(backing.dataFd).lengthBytes() === blocks * PAGE_BYTES;
 }
 
 function nameOf(backing: BackingFacts): string {

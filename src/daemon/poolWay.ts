@@ -11,12 +11,17 @@ import { Account } from "../pool/account.js";
 import { beginDirect, endDirect, recoverDirect } from "../pool/direct.js";
 import type { Geometry } from "../pool/geometry.js";
 import { closePool, probePool } from "../pool/probe.js";
-import type { PoolShared } from "../pool/shared.js";
-import { STATE_DIRECT, type Superblock } from "../pool/superblock.js";
+import { CONTROL, type PoolShared } from "../pool/shared.js";
+import { decode, STATE_DIRECT, type Superblock } from "../pool/superblock.js";
+import { superblockPage } from "../pool/superblockStore.js";
 import { composeDirect } from "./compose.js";
 import { keepDirect, keepServed } from "./housekeeping.js";
 import { tell } from "./serverEnd.js";
 import type { ServerFacts, SessionMemory } from "./sessionMemory.js";
+
+/** How long the last users of the file may take to be gone once the session is over. */
+const LET_GO_MS = 1_000;
+const LET_GO_STEP_MS = 20;
 
 export interface WayParts {
   readonly facts: ServerFacts;
@@ -44,13 +49,12 @@ export interface OpenWay {
  */
 export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
   const { facts, memory, geometry, shared, session } = parts;
-  if (superblock.state === STATE_DIRECT) {
-    // Whatever cut it off: the holes of `data` are the truth still.
-    if (facts.direct !== null) return openDirect(parts, superblock);
-    recover(parts, superblock);
-  }
+  // Whatever cut it off: the holes of `data` are the truth still.
+  const wasCutOff = superblock.state === STATE_DIRECT;
+  if (wasCutOff && facts.direct !== null) return openDirect(parts, superblock);
+  const found = wasCutOff ? recover(parts, superblock) : superblock;
   const poolParts = { memory, geometry, shared, accountWords: session.accountWords, thread: 0 };
-  const { pool, blocksAway } = probePool(poolParts, superblock, facts);
+  const { pool, blocksAway } = probePool(poolParts, found, facts);
   if (facts.direct !== null && blocksAway === 0) return openDirect(parts, superblock);
   const path = facts.backing.path ?? facts.backing.kind;
   const ioReason =
@@ -82,6 +86,13 @@ function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
     close: () => {
       // Nobody opens a private pool again.
       if (facts.backing.path === null) return;
+      const lost = file.failedErrno;
+      if (lost !== 0) throw new UserError("pool", "it could not be flushed", { code: errnoName(lost) });
+      if (!isAlone(data, shared)) {
+        // Ended by force: the kernel goes on writing for them, and its writes must count.
+        tell({ kind: "warning", message: "somebody has the disk's file open still: the pool is left as in use" });
+        return;
+      }
       const errno = endDirect(memory, data, geometry, account.blocks);
       // The data is whole, and the next mount has no need of an index, or makes it.
       if (errno === ENOSPC || errno === EDQUOT || errno === ENOMEM) {
@@ -91,14 +102,25 @@ function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
   };
 }
 
-/** @throws UserError when the index cannot be had back */
-function recover({ facts, memory, geometry }: WayParts, superblock: Superblock): void {
+/** Waits a moment: what was closed just now the kernel lets go a little later (delayed_fput). */
+function isAlone(data: LinuxDataFile, { control }: PoolShared): boolean {
+  process.on("SIGIO", () => {});
+  for (let waitedMs = 0; data.isWrittenElsewhere(); waitedMs += LET_GO_STEP_MS) {
+    if (waitedMs >= LET_GO_MS) return false;
+    Atomics.wait(control, CONTROL.pause, 0, LET_GO_STEP_MS);
+  }
+  return true;
+}
+
+/** @returns the superblock as it is then. @throws UserError when the index cannot be had back */
+function recover({ facts, memory, geometry }: WayParts, superblock: Superblock): Superblock {
   if (facts.readOnly) {
     const path = facts.backing.path ?? facts.backing.kind;
     const reason = "was in use the direct way and not closed, and its index can be had back only by writing";
     throw new UserError(path, reason, { code: "EROFS", cure: "--io direct, or mount it once without --read-only" });
   }
   must(recoverDirect(memory, new LinuxDataFile(facts.backing.dataFd), geometry, superblock.blocks));
+  return decode(superblockPage(memory), geometry.pageCount);
 }
 
 /** @throws UserError for an errno */

@@ -49,6 +49,11 @@ export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 
+// linux/fcntl.h, asm-generic/fcntl.h
+export const F_SETLEASE = 1024;
+export const F_WRLCK = 1;
+export const F_UNLCK = 2;
+
 // linux/memfd.h, linux/fcntl.h
 export const MFD_CLOEXEC = 0x01;
 export const MFD_ALLOW_SEALING = 0x02;

@@ -1,9 +1,9 @@
 /** `data` of a split pool, while the kernel reads and writes it by itself. */
-import { EINTR } from "../base/errno.js";
+import { EAGAIN, EINTR } from "../base/errno.js";
 import type { DataFile } from "../base/ports.js";
 import { type ByteOffset, type Errno, PAGE_BYTES, SECTOR_BYTES } from "../base/units.js";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "./constants.js";
-import { errnoOf, fallocate, fstatx, ftruncate } from "./libc.js";
+import { F_SETLEASE, F_UNLCK, F_WRLCK, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "./constants.js";
+import { errnoOf, fallocate, fcntl, fstatx, ftruncate } from "./libc.js";
 
 /** struct statx, in doubles and 32-bit words: stx_size, stx_blocks, stx_mtime (statx(2)). */
 const STATX_BYTES = 256;
@@ -45,6 +45,16 @@ export class LinuxDataFile implements DataFile {
       const result = fallocate(this.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, lengthBytes);
       if (result !== -EINTR) return errnoOf(result);
     }
+  }
+
+  /**
+   * True when somebody else can write to it, as the kernel does for whoever has `disk` open: it gives a lease only to
+   * the one writer (check_conflicting_open). SIGIO must not be fatal: who opens it at this moment breaks the lease.
+   */
+  isWrittenElsewhere(): boolean {
+    const result = fcntl(this.fd, F_SETLEASE, F_WRLCK);
+    if (result === 0) fcntl(this.fd, F_SETLEASE, F_UNLCK);
+    return result === -EAGAIN;
   }
 
   /** Of an open file it cannot fail. */

@@ -20,11 +20,11 @@ export function lockPool(fd: number, path: string, readOnly: boolean): void {
   const pid = lockHolder(fd);
   const by =
     pid === null
-      ? "another process, or a loop device whose mount has ended"
-      : `process ${pid} (${processName(pid) ?? "unknown"})`;
-  throw new UserError(path, `in use by ${by}`, {
+      ? "by another process, or by what is left of a mount that has ended (a loop device, the mount point)"
+      : `by process ${pid} (${processName(pid) ?? "unknown"})`;
+  throw new UserError(path, `in use ${by}`, {
     code: "EBUSY",
-    cure: pid === null ? "kmemfs status; losetup" : "kmemfs status",
+    cure: pid === null ? "losetup; findmnt -t fuse.kmemfs; kmemfs unmount MOUNTPOINT" : "kmemfs status",
   });
 }
 

@@ -15,6 +15,11 @@ export class MediaSync {
     this.mutex = new Mutex(control, CONTROL.syncMutex);
   }
 
+  /** The errno of a sync that failed, or 0. */
+  get failedErrno(): Errno {
+    return Atomics.load(this.control, CONTROL.failedErrno);
+  }
+
   /**
    * Puts everything on the media. After a failure the kernel takes the lost
    * pages for clean and tells nobody again (errseq_check_and_advance), so the
@@ -23,7 +28,7 @@ export class MediaSync {
   sync(): Errno {
     // One at a time: of two, the kernel would tell only one, and the other would answer for what is lost.
     this.mutex.lock();
-    let errno = Atomics.load(this.control, CONTROL.failedErrno);
+    let errno = this.failedErrno;
     if (errno === 0) {
       errno = this.memory.sync();
       if (errno !== 0) {
