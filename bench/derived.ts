@@ -41,8 +41,8 @@ export const DERIVATIONS: readonly Derivation[] = [
     unit: "s",
     of: share("processSeconds", "requests", MILLION),
   },
-  { name: "delete", title: "deleting it again, and sync", unit: "s", of: detail("deleteSeconds") },
-  { name: "trim", title: "fstrim after that", unit: "s", of: detail("trimSeconds") },
+  { name: "delete", title: "deleting it, and sync", unit: "s", of: detail("deleteSeconds") },
+  { name: "trim", title: "fstrim then", unit: "s", of: detail("trimSeconds") },
 ];
 
 /** The part of a key that names a row that is measured. */

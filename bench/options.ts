@@ -18,7 +18,7 @@ export interface Options {
 /** Fewer rounds than this are no record. */
 export const RECORD_ROUNDS = 5;
 const FULL = { rounds: RECORD_ROUNDS, runtimeMs: 1500, size: "1G" };
-const QUICK = { rounds: 2, runtimeMs: 300, size: "256M" };
+const QUICK = { rounds: 2, runtimeMs: 250, size: "256M" };
 
 export const HELP = `npm run bench -- [options]
 npm run bench -- compare A.json B.json    the ratios of B to A

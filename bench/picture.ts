@@ -2,7 +2,7 @@
 import { type Comparison, comparisonsOf } from "./comparison.js";
 import type { Results, StageResult } from "./results.js";
 
-const LABEL_WIDTH = 350;
+const LABEL_WIDTH = 375;
 const PANEL_WIDTH = 400;
 const GAP = 24;
 const MARGIN = 16;
@@ -11,7 +11,9 @@ const LINE_HEIGHT = 7;
 const ROW_PADDING = 7;
 const TITLE_HEIGHT = 26;
 const HEAD_HEIGHT = 92;
-const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200];
+const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+/** Labels that would stand nearer to each other are left out, but 1 has one. */
+const LABEL_DISTANCE = 36;
 /** Told apart also by those who see few colours; in the order in which the peers come. */
 const COLOURS = ["#0072b2", "#d55e00", "#e69f00", "#009e73", "#cc79a7", "#000000", "#56b4e9", "#8a6d3b"];
 
@@ -114,13 +116,26 @@ function drawLane(lane: Lane, top: number, isShaded: boolean, drawing: Drawing):
   return [...(isShaded ? [shade] : []), text(MARGIN + 4, top + height / 2 + 4, lane.title), ...marks];
 }
 
+/** The ticks that get a label: outwards from 1, those that have room. */
+function labelled(ticks: readonly number[], scale: Scale): number[] {
+  const chosen: number[] = [];
+  const outwards = [...ticks].sort((a, b) => Math.abs(Math.log(a)) - Math.abs(Math.log(b)));
+  for (const tick of outwards) {
+    const isFree = chosen.every((other) => Math.abs(scale.at(tick) - scale.at(other)) >= LABEL_DISTANCE);
+    if (isFree) chosen.push(tick);
+  }
+  return chosen;
+}
+
 function drawGrid(top: number, bottom: number, { sides, scale }: Drawing): string[] {
   const ticks = TICKS.filter((tick) => tick >= scale.min && tick <= scale.max);
+  const withLabel = labelled(ticks, scale);
   return sides.flatMap((_side, column) =>
     ticks.flatMap((tick) => {
       const x = panelLeft(column) + scale.at(tick);
       const stroke = tick === 1 ? 'stroke="#888" stroke-width="1.4"' : 'stroke="#d5d5d5" stroke-width="0.8"';
-      return [line(x, top, x, bottom, stroke), text(x, bottom + 12, `${tick}×`, 'text-anchor="middle" fill="#555"')];
+      const label = text(x, bottom + 12, `${tick}×`, 'text-anchor="middle" fill="#555"');
+      return [line(x, top, x, bottom, stroke), ...(withLabel.includes(tick) ? [label] : [])];
     }),
   );
 }

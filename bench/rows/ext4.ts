@@ -58,7 +58,7 @@ async function treeArchive(bench: Bench): Promise<string> {
 
 const treeRow: Row = {
   name: "tree-unpack",
-  title: "unpacking a source tree on ext4, and sync",
+  title: "unpacking a source tree, and sync",
   unit: "s",
   isQuick: true,
   async prepare(side, bench) {
@@ -93,7 +93,7 @@ function insertScript(bench: Bench): string {
 
 const sqliteRow: Row = {
   name: "sqlite-insert",
-  title: "SQLite inserts on ext4, a transaction each, synchronous=FULL",
+  title: "SQLite inserts, a transaction each, synchronous=FULL",
   unit: "1/s",
   isQuick: true,
   needs: { sqlite3: "sqlite3" },

@@ -41,7 +41,7 @@ function spreadRow(pattern: "randread" | "randwrite"): Row {
   const verb = pattern === "randread" ? "read" : "write";
   const title = `4 KiB random ${verb}, 8 jobs, ${formatBytes(BLOCKS * BLOCK_BYTES)} spread over all of the address`;
   const rowFor = (addressBytes: number): Row =>
-    loadRow(`${pattern}-4k-j8`, title, spread(pattern, 8, addressBytes), true);
+    loadRow(`${pattern}-4k-j8`, title, spread(pattern, 8, addressBytes), verb === "read");
   return { ...rowFor(MIB), measure: (side, bench) => rowFor(side.addressBytes!).measure(side, bench) };
 }
 

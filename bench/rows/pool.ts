@@ -68,7 +68,7 @@ function mountRow(content: Content, gibibytes: number): Row {
     title: `mount of ${TITLES[content]} of ${gibibytes} GiB`,
     unit: "s",
     isOursAlone: true,
-    isQuick: gibibytes === 64,
+    isQuick: gibibytes === 64 && content === "full",
     measure: async (side, bench) => {
       const pool = await keptPool(content, gibibytes, side, bench);
       return { value: await mountSeconds(pool, side, bench) };
@@ -105,7 +105,6 @@ export const poolRows: readonly Row[] = [
     title: "format and mount an empty pool of 1T",
     unit: "s",
     isOursAlone: true,
-    isQuick: true,
     measure: async (side, bench) => ({ value: (await formatAndMount(side, "1T", bench)).seconds }),
   },
   {

@@ -8,11 +8,23 @@ const CONTROL = "/sys/class/zram-control";
 /** The fastest that all kernels with zram usually have; fio's data are random, so that nothing gets smaller. */
 const ALGORITHM = "lz4";
 const NODE_TIMEOUT_MS = 5_000;
+const GONE_TIMEOUT_MS = 5_000;
 
 async function hotAdd({ signal }: Bench): Promise<string> {
   if (!existsSync(CONTROL)) await command("modprobe", ["zram", "num_devices=0"], { signal });
   // Reading adds a device and tells its number.
   return `zram${readFileSync(`${CONTROL}/hot_add`, "utf8").trim()}`;
+}
+
+/** The kernel refuses while somebody still has the device open, as udev has for a moment after each change. */
+function isRemoved(name: string): boolean {
+  try {
+    writeFileSync(`${CONTROL}/hot_remove`, name.slice("zram".length));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EBUSY") return false;
+    throw error;
+  }
 }
 
 /** The first figures of mm_stat are the data's size and what they take compressed; the third is all memory used. */
@@ -28,7 +40,7 @@ export const zram: Side = {
   start: (bench) =>
     startInSteps(async (undo) => {
       const name = await hotAdd(bench);
-      undo.add(name, () => writeFileSync(`${CONTROL}/hot_remove`, name.slice("zram".length)));
+      undo.add(name, () => until(() => isRemoved(name), GONE_TIMEOUT_MS, `${name} to be unused`));
       writeFileSync(`/sys/block/${name}/comp_algorithm`, ALGORITHM);
       writeFileSync(`/sys/block/${name}/disksize`, String(bench.sizeBytes));
       const file = `/dev/${name}`;
