@@ -81,8 +81,11 @@ function requireFormatted(superblock: Superblock): void {
   }
 }
 
-/** A server that was killed leaves pages that hold memory but that no entry names: they go back now. */
+/** Who was killed leaves pages that hold memory but that no entry names: they go back now. */
 function releaseStrays(memory: Memory, pool: Pool): void {
+  // The media may still have an older entry that names one: a power cut must not find a hole there.
+  const synced = memory.sync();
+  if (synced !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(synced) });
   const { firstDataPage, pageCount } = pool.geometry;
   for (let page = memory.nextHeld(firstDataPage, pageCount); page < pageCount; ) {
     const heldEnd = memory.nextUnheld(page, pageCount);

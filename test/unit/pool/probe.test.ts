@@ -176,6 +176,29 @@ describe("pages that hold memory and that no entry names", () => {
     expect(fake.heldPages).toBe(held);
   });
 
+  it("go back only when no entry on the media names them", () => {
+    const pool = makePool({ pageCount: 66, durable: true });
+    pool.write(0, blocksOf(1));
+    pool.file.flush();
+    const { fake } = pool;
+    // Killed after its entry was moved and before that was on the media.
+    fake.fill(40, 1, 0, fake.baseAddress + 2 * PAGE, PAGE);
+    plantEntry(fake, 0, 40);
+    const cuts: FakeMemory[] = [];
+    const watch = () => {
+      cuts.push(fake.copy((page) => page < 2));
+      return 0;
+    };
+    openPool(fake, { watch });
+    cuts.push(fake.copy((page) => page < 2));
+    for (const cut of cuts)
+      expect(
+        openPool(cut)
+          .read(0, PAGE)
+          .every((byte) => byte === 1),
+      ).toBe(true);
+  });
+
   it("that cannot go back refuse the pool", () => {
     const fake = withStrays();
     expect(() => openPool(fake, { watch: failing("release", EIO) })).toThrow("unused pages cannot be given back (EIO)");
