@@ -8,6 +8,7 @@ import { addDownCommand } from "./down.js";
 import { addFormatCommand } from "./format.js";
 import { addMountCommand } from "./mount.js";
 import type { Outcome } from "./outcome.js";
+import { addRehomeCommand } from "./rehome.js";
 import { addStatusCommand } from "./status.js";
 import { addTrimCommand } from "./trim.js";
 import { addUnmountCommand } from "./unmount.js";
@@ -47,6 +48,7 @@ export function buildProgram(outcome: Outcome): Command {
   addUnmountCommand(program);
   addFormatCommand(program);
   addCheckCommand(program, outcome);
+  addRehomeCommand(program, outcome);
   addDemoCommand(program);
   throwUsageErrors(program);
   return program;

@@ -1,12 +1,20 @@
-/** What `kmemfs format` and `kmemfs check` do with a pool that nobody has mounted. */
+/** What `kmemfs format`, `kmemfs check` and `kmemfs rehome` do with a pool that nobody has mounted. */
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
-import { closeBacking, mapBacking, openBacking, readMetadata, unmapBacking } from "../linux/backing.js";
+import {
+  type BackingFacts,
+  closeBacking,
+  mapBacking,
+  openBacking,
+  readMetadata,
+  unmapBacking,
+} from "../linux/backing.js";
 import { attachMemory } from "../linux/memory.js";
 import { checkPool as checkMemory, type CheckReport as PoolReport } from "../pool/check.js";
-import { formatUuid, labelBytes } from "../pool/superblock.js";
+import { type RehomeOptions, type RehomeReport, rehome } from "../pool/rehome.js";
+import { formatUuid, isWritable, labelBytes, type Superblock } from "../pool/superblock.js";
 import { type FormatOptions, formatPath } from "./formatPath.js";
-import { layoutOf, withPoolLength } from "./poolSuperblock.js";
+import { layoutOf, readSuperblock, withPoolLength } from "./poolSuperblock.js";
 
 export interface FormatResult {
   readonly path: string;
@@ -50,5 +58,31 @@ export async function checkPool(path: string): Promise<CheckReport> {
     };
   } finally {
     closeBacking(backing);
+  }
+}
+
+/**
+ * Brings every block of the pool at `path` to its home page.
+ * @throws UserError, MediaError
+ */
+export async function rehomePool(path: string, options: RehomeOptions = {}): Promise<RehomeReport> {
+  const backing = withPoolLength(openBacking(path, { readOnly: false }));
+  try {
+    const superblock = readSuperblock(backing);
+    if (!isWritable(superblock)) {
+      throw new UserError(path, "has features that this version can only read", { code: "EROFS" });
+    }
+    return rehomeBacking(backing, superblock, options);
+  } finally {
+    closeBacking(backing);
+  }
+}
+
+function rehomeBacking(backing: BackingFacts, superblock: Superblock, options: RehomeOptions): RehomeReport {
+  const mapping = mapBacking(backing, superblock.geometry.firstDataPage);
+  try {
+    return rehome(attachMemory(mapping), superblock, options);
+  } finally {
+    unmapBacking(mapping);
   }
 }

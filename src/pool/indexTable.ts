@@ -60,6 +60,13 @@ export class IndexTable {
     return Atomics.compareExchange(window, (entry & WINDOW_ENTRIES_MASK) << 1, 0, page | 0) === 0;
   }
 
+  /** Maps `block`, which has the page `from`, to `to`; false when it has another by now. */
+  replace(block: BlockNo, from: PageNo, to: PageNo): boolean {
+    const entry = block + SUPERBLOCK_ENTRIES;
+    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
+    return Atomics.compareExchange(window, (entry & WINDOW_ENTRIES_MASK) << 1, from | 0, to | 0) >>> 0 === from;
+  }
+
   /** Makes `block` a hole and returns the page it had, or 0. Its index page must be present. */
   clear(block: BlockNo): PageNo {
     const entry = block + SUPERBLOCK_ENTRIES;

@@ -95,6 +95,8 @@ describe("usage errors", () => {
     [["/mnt", "-o", "bogus"], 'kmemfs: -o bogus: unknown mount option "bogus"\ntry: kmemfs mount --help\n'],
     [["up", "/mnt", "--fs", "ntfs"], "kmemfs: up --fs ntfs: not a file system that up makes\ntry: ext4, xfs, btrfs\n"],
     [["demo", "--size", "1M"], "kmemfs: demo --size 1.0 MiB: too small to show anything\ntry: at least 64.0 MiB\n"],
+    [["rehome"], "kmemfs: rehome: missing required argument 'pool'\ntry: kmemfs rehome --help\n"],
+    [["rehome", "memfd"], "kmemfs: rehome memfd: this pool lives only while it is mounted\n"],
     [["format", "tmpfs"], "kmemfs: format tmpfs: this pool lives only while it is mounted\n"],
   ])("%j exits 2 with its line", async (args, expected) => {
     expect(await kmemfs(...args)).toBe(2);
@@ -146,7 +148,7 @@ describe("mount point", () => {
 describe("help", () => {
   it("names every command with a line, and an example", async () => {
     expect(await kmemfs("--help")).toBe(0);
-    for (const name of ["up", "down", "trim", "status", "mount", "unmount", "format", "check", "demo"]) {
+    for (const name of ["up", "down", "trim", "status", "mount", "unmount", "format", "check", "rehome", "demo"]) {
       expect(out).toMatch(new RegExp(`^ {2}${name}\\b.* {2}\\S`, "m"));
     }
     expect(out).toContain("kmemfs up /mnt/ram --size 4G");

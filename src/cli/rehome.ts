@@ -1,0 +1,81 @@
+/** `kmemfs rehome POOL`: brings every block to its home page, as the direct way of data needs it. */
+import type { Command } from "commander";
+import { MediaError, UserError } from "../base/errors.js";
+import type { RehomeReport } from "../pool/rehome.js";
+import { poolPath } from "./format.js";
+import type { Outcome } from "./outcome.js";
+import { printLine } from "./print.js";
+
+/** A rehome that is over sooner says nothing of its progress. */
+const SILENT_MS = 1_000;
+
+/** What was done, and what keeps the pool from the direct way still. */
+export function rehomeLines(path: string, report: RehomeReport): string[] {
+  if (report.wasDirect) return [`${path}: was last used the direct way, so all blocks are at home`];
+  const moved = report.moved === 0 ? "no block was moved" : `${counted(report.moved)} moved`;
+  const lines = [
+    report.away === 0 ? `${path}: ${moved}, all are at home` : `${path}: ${moved}, ${report.away} are away from home`,
+  ];
+  if (report.away > 0) {
+    const others = report.away - report.homeless;
+    const held = others === 0 ? "" : `; ${others} wait for the pages that these hold`;
+    lines.push(`${counted(report.homeless)} beyond the pool's size and without a home${held}`);
+  }
+  if (report.thin) lines.push("the pool is thin and cannot be used the direct way: its file may become larger than it");
+  return lines;
+}
+
+function counted(blocks: number): string {
+  return blocks === 1 ? "1 block is" : `${blocks} blocks are`;
+}
+
+/** Tells a terminal, on one line, how far it is. */
+function progressLine(): { show(moved: number, away: number): void; end(): void } {
+  const startMs = Date.now();
+  let isShown = false;
+  return {
+    show(moved, away) {
+      if (!process.stderr.isTTY || Date.now() - startMs < SILENT_MS) return;
+      process.stderr.write(`\r${moved} of ${away} blocks are at home`);
+      isShown = true;
+    },
+    end() {
+      if (isShown) process.stderr.write("\r\u001b[K");
+    },
+  };
+}
+
+async function rehome(pool: string, outcome: Outcome): Promise<void> {
+  const path = poolPath("rehome", pool, 2);
+  const { rehomePool } = await import("../daemon/poolFile.js");
+  const progress = progressLine();
+  const report = await rehomePool(path, { onProgress: progress.show })
+    .finally(progress.end)
+    .catch((error: unknown) => {
+      throw named(path, error);
+    });
+  for (const line of rehomeLines(path, report)) printLine(line);
+  outcome.exitCode = report.away === 0 ? 0 : 1;
+}
+
+/** The pool core knows no path. */
+function named(path: string, error: unknown): unknown {
+  if (error instanceof MediaError) {
+    return new UserError(path, `is damaged: ${error.message}`, { code: "EINVAL", cure: `kmemfs check ${path}` });
+  }
+  return error instanceof UserError && error.what === "pool" ? new UserError(path, error.reason, error.options) : error;
+}
+
+export function addRehomeCommand(program: Command, outcome: Outcome): void {
+  program
+    .command("rehome")
+    .summary("bring all blocks to their home pages, for direct I/O")
+    .description(
+      "Moves the blocks of a pool that is not mounted to their home pages, so that it can be used the direct way. " +
+        "It may be cut off at any point and run again. Exit code 0: all are at home, 1: not all, or failed.",
+    )
+    .usage("POOL")
+    .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
+    .option("--debug", "stack traces with errors")
+    .action((pool: string) => rehome(pool, outcome));
+}
