@@ -34,6 +34,7 @@ interface Made {
   /** False when the file system was there before. */
   readonly fresh: boolean;
   readonly sizeBytes: number;
+  readonly io: "served" | "direct";
 }
 
 /** A journal that needs pages to be replayed finds none: the file system is not damaged, but cannot be written to. */
@@ -67,7 +68,7 @@ async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal
       .catch((error: unknown) => {
         throw disk.freeBytes > 0 ? error : fullPool(options.mountpoint, error);
       });
-    return { loop, type, fresh, sizeBytes: disk.sizeBytes };
+    return { loop, type, fresh, sizeBytes: disk.sizeBytes, io: disk.io };
   });
 }
 
@@ -99,6 +100,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
   const how = made.fresh ? "a new" : "the";
   printLine(`${mountpoint}: ${how} ${made.type} on ${made.loop}, ${formatBytes(made.sizeBytes)}`);
+  printLine(`  the data is ${made.io}, the loop device has direct I/O`);
   printLine(`  memory of deleted files goes back with  kmemfs trim ${quote(mountpoint)}`);
   printLine(`  the end of it all is                    kmemfs down ${quote(mountpoint)}`);
 }
