@@ -93,10 +93,10 @@ function checkIndex(memory: Memory, superblock: Superblock, findings: Finding[])
   let usedPages = 0;
   scanIndex(memory, superblock, {
     present: () => {},
-    entry: (_block, page) => {
-      if (!taken.take(page - geometry.firstDataPage)) return false;
-      usedPages++;
-      return true;
+    run: (_block, page, count) => {
+      const pages = taken.claimFrom(page - geometry.firstDataPage, count);
+      usedPages += pages;
+      return pages;
     },
     finding: (finding) => findings.push(finding),
   });

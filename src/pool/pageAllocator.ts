@@ -85,9 +85,14 @@ export class PageAllocator {
     this.grains?.giveBack(page, count);
   }
 
-  /** At probe: marks the page of an entry as taken; false when another entry has it already. */
+  /** Marks a page as taken; false when it was already. */
   take(page: PageNo): boolean {
-    return this.map.take(page - this.geometry.firstDataPage);
+    return this.takeRun(page, 1) === 1;
+  }
+
+  /** At probe: marks the pages of entries as taken. @returns how many, up to the first that another entry has already */
+  takeRun(page: PageNo, count: number): number {
+    return this.map.claimFrom(page - this.geometry.firstDataPage, count);
   }
 
   isTaken(page: PageNo): boolean {

@@ -35,11 +35,11 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
   pool.account.reset(0, 1);
   scanIndex(parts.memory, superblock, {
     present: (indexPage) => pool.index.markPresent(indexPage),
-    entry: (block, page) => {
-      if (!pool.allocator.take(page)) return false;
-      usedPages++;
-      if (page !== firstDataPage + block) blocksAway++;
-      return true;
+    run: (block, page, count) => {
+      const pages = pool.allocator.takeRun(page, count);
+      usedPages += pages;
+      if (page !== firstDataPage + block) blocksAway += pages;
+      return pages;
     },
     finding: (finding) => {
       // Opened read-only, a damaged pool shows what it has: a page number out of range is EIO for its block;
