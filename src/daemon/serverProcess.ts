@@ -28,6 +28,9 @@ export type FromServer =
 export const SESSION_FD = 3;
 const FIRST_FURTHER_FD = 4;
 
+/** Little garbage is made: with V8's own size of the young generation a server took 8 MB more. */
+const SMALL_HEAPS = "--max-semi-space-size=1";
+
 export interface ServerEnd {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -72,7 +75,7 @@ export function startServer(
   furtherFds: readonly number[],
   onWarning: (message: string) => void,
 ): ServerProcess {
-  const child = spawn(process.execPath, [fileURLToPath(new URL("./serverMain.js", import.meta.url))], {
+  const child = spawn(process.execPath, [SMALL_HEAPS, fileURLToPath(new URL("./serverMain.js", import.meta.url))], {
     cwd: "/",
     // Its own session: a Ctrl-C at the terminal is the holder's to answer.
     detached: true,
