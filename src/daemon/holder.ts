@@ -197,7 +197,8 @@ class Holder {
       this.refuseIfStopped();
       const path = this.pool.backing.path ?? this.pool.backing.kind;
       const { reason, options } = error as UserError;
-      throw new UserError(path, `cannot be served: ${reason}`, { cure: `kmemfs check ${path}`, ...options });
+      const why = reason.startsWith(`${path}: `) ? reason.slice(path.length + 2) : reason;
+      throw new UserError(path, `cannot be mounted: ${why}`, { cure: `kmemfs check ${path}`, ...options });
     }
   }
 

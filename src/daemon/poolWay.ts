@@ -60,6 +60,8 @@ export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
   const ioReason =
     facts.direct === null ? null : `${blocksAway} blocks are away from home; kmemfs rehome ${path} helps`;
   if (facts.direct?.only) {
+    // A mount that is refused leaves the pool as it was.
+    if (!facts.readOnly) closePool(pool);
     const cure = `kmemfs rehome ${path}, or --io auto`;
     throw new UserError(path, `${blocksAway} blocks are away from home`, { code: "EOPNOTSUPP", cure });
   }
