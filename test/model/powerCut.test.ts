@@ -9,28 +9,17 @@ import { describe, expect, it } from "vitest";
 import { PAGE_BYTES } from "../../src/base/units.js";
 import { closePool } from "../../src/pool/probe.js";
 import { budget } from "../support/budget.js";
-import { type FakeMemory, POISON } from "../support/fakeMemory.js";
+import type { FakeMemory } from "../support/fakeMemory.js";
 import { NaiveFile } from "../support/naiveFile.js";
+import { cutPower } from "../support/powerCut.js";
 import { Random, seedOfRun } from "../support/random.js";
 import { formatFake, openPool, type TestPool, type TestPoolOptions } from "../support/testPool.js";
 
 const seed = seedOfRun();
-const SECTOR_BYTES = 512;
 
 /** What is left of `fake` when power fails now. */
-function cutPower(fake: FakeMemory, random: Random): FakeMemory {
-  const mostlyMedia = random.next();
-  const left = fake.copy(() => random.chance(mostlyMedia));
-  const media = fake.state.media as Uint8Array;
-  for (let page = 0; page < fake.metadataPages; page++) {
-    const at = page * PAGE_BYTES;
-    const onMedia = media.subarray(at, at + PAGE_BYTES);
-    if (!fake.holds(page) || onMedia.every((byte) => byte === POISON)) continue;
-    for (let sector = 0; sector < PAGE_BYTES; sector += SECTOR_BYTES) {
-      const from = random.chance(0.5) ? onMedia : fake.page(page);
-      left.page(page).set(from.subarray(sector, sector + SECTOR_BYTES), sector);
-    }
-  }
+function cutServed(fake: FakeMemory, random: Random): FakeMemory {
+  const left = cutPower(fake, random);
   makeNamedPages(left);
   return left;
 }
@@ -68,14 +57,14 @@ class PowerCutRun {
   step(): void {
     const what = this.act();
     this.since.push(this.naive.copy());
-    if (this.random.chance(0.3)) this.leftovers.push(cutPower(this.fake, this.random));
+    if (this.random.chance(0.3)) this.leftovers.push(cutServed(this.fake, this.random));
     for (const left of this.leftovers.splice(0)) this.judge(what, left);
     if (what === "flush" || what === "reopen") this.since = [this.naive.copy()];
   }
 
   private open(): TestPool {
     const watch = () => {
-      if (this.random.chance(0.08)) this.leftovers.push(cutPower(this.fake, this.random));
+      if (this.random.chance(0.08)) this.leftovers.push(cutServed(this.fake, this.random));
       return 0;
     };
     return openPool(this.fake, { watch });

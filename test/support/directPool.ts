@@ -1,0 +1,61 @@
+/** A split pool on fake memory, in the direct way. */
+import type { Memory } from "../../src/base/ports.js";
+import { PAGE_BYTES } from "../../src/base/units.js";
+import { DirectFile } from "../../src/blockfile/directFile.js";
+import { TRAFFIC_DOUBLES, Traffic } from "../../src/blockfile/traffic.js";
+import { ACCOUNT_WORDS, Account } from "../../src/pool/account.js";
+import { beginDirect } from "../../src/pool/direct.js";
+import { formatPool } from "../../src/pool/format.js";
+import { allocateShared } from "../../src/pool/shared.js";
+import { decode, INCOMPATIBLE_SPLIT, type Superblock } from "../../src/pool/superblock.js";
+import { superblockPage } from "../../src/pool/superblockStore.js";
+import { FakeDataFile } from "./fakeDataFile.js";
+import { FakeMemory } from "./fakeMemory.js";
+import { formatRequest, geometryOf, type TestPoolOptions } from "./testPool.js";
+import { type Watch, WatchedMemory } from "./watchedMemory.js";
+
+/** Formats fresh fake memory as a split pool. */
+export function formatSplit(options: TestPoolOptions): FakeMemory {
+  const geometry = geometryOf(options);
+  const fake = FakeMemory.make({ ...options, metadataPages: geometry.firstDataPage });
+  const blocks = options.blocks ?? geometry.maxBlocks;
+  formatPool(fake, formatRequest(geometry, { blocks, full: options.full ?? false, incompatible: INCOMPATIBLE_SPLIT }));
+  return fake;
+}
+
+export function superblockOf(fake: FakeMemory): Superblock {
+  return decode(superblockPage(fake), fake.pageCount);
+}
+
+/** The `data` of a pool between two mounts: as long as the pool. */
+export function wholeData(fake: FakeMemory): FakeDataFile {
+  return new FakeDataFile(fake, (fake.pageCount - fake.metadataPages) * PAGE_BYTES);
+}
+
+export interface DirectPool {
+  readonly fake: FakeMemory;
+  readonly memory: Memory;
+  readonly data: FakeDataFile;
+  readonly file: DirectFile;
+  readonly account: Account;
+  readonly traffic: Traffic;
+  readonly control: Int32Array;
+}
+
+/** Hands a closed pool to the direct way. */
+export function openDirect(
+  fake: FakeMemory,
+  options: { readonly watch?: Watch; readonly readOnly?: boolean; readonly data?: FakeDataFile } = {},
+): DirectPool {
+  const { watch, readOnly = false, data = wholeData(fake) } = options;
+  const memory = watch === undefined ? fake : new WatchedMemory(fake, watch);
+  const { geometry, blocks } = superblockOf(fake);
+  if (!readOnly) beginDirect(fake, data, blocks);
+  const accountWords = new Int32Array(new SharedArrayBuffer(ACCOUNT_WORDS * 4));
+  const account = new Account(accountWords, geometry.dataPages);
+  account.setBlocks(blocks);
+  const traffic = new Traffic(new Float64Array(TRAFFIC_DOUBLES), 0, { nowMs: () => 1 });
+  const { control } = allocateShared(geometry, 1);
+  const file = new DirectFile({ memory, data, geometry, accountWords, control, traffic, readOnly });
+  return { fake, memory, data, file, account, traffic, control };
+}
