@@ -78,7 +78,7 @@ export interface DataFile {
   lengthBytes(): number;
   /** Cuts it off, or lets it grow by a hole. EIO, EROFS. */
   setLength(lengthBytes: number): Errno;
-  /** Gives the memory of the range back, in one step for whoever reads; parts of pages at its edges become zeros. */
+  /** Gives the memory of the range back; parts of pages at its edges become zeros. */
   punch(at: ByteOffset, lengthBytes: number): Errno;
 }
 

@@ -15,7 +15,10 @@ import { updateSuperblock } from "../pool/superblockStore.js";
 import type { DiskFile } from "./diskFile.js";
 import type { Traffic } from "./traffic.js";
 
-/** The kernel's writers wait while a range is punched: not longer than for this much. */
+/**
+ * Others may hold our mutex, or store through a mapping, in between. The kernel's own
+ * writers wait for the whole request: both take the FUSE inode's lock.
+ */
 const SLICE_BYTES = 64 * MIB;
 
 export interface DirectFileParts {

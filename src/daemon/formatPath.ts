@@ -1,6 +1,6 @@
 /** Formats pools: in new files and directories, and over what is there when it is blank or force is used. */
 import { randomUUID } from "node:crypto";
-import { existsSync, lstatSync, readdirSync, rmSync, type Stats, truncateSync } from "node:fs";
+import { existsSync, ftruncateSync, lstatSync, readdirSync, rmSync, type Stats, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesFloor, MIB, PAGE_BYTES } from "../base/units.js";
@@ -20,7 +20,7 @@ import { formatPool } from "../pool/format.js";
 import { chosenGeometry } from "../pool/geometry.js";
 import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
 import { type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
-import { type OpenedPool, readSuperblock } from "./poolSuperblock.js";
+import { type OpenedPool, readSuperblock, withPoolLength } from "./poolSuperblock.js";
 
 export interface FormatOptions extends SizeRequest {
   readonly path: string;
@@ -65,7 +65,21 @@ export function formatPath(options: FormatOptions): OpenedPool {
     truncateSync(options.path, planPool(options).geometry.pageCount * PAGE_BYTES);
     backing = openBacking(options.path, { readOnly: false, forFormat: true });
   }
-  return formatBacking(backing, planBlank(backing, options), options);
+  const whole = withPoolLength(backing);
+  const plan = planBlank(whole, options);
+  return formatBacking(whole === backing ? backing : lengthen(whole, options.path), plan, options);
+}
+
+/** Gives `data` of a pool that was cut off in the direct way the pool's length again. @throws UserError */
+function lengthen(backing: BackingFacts, path: string): BackingFacts {
+  try {
+    ftruncateSync(backing.dataFd, backing.dataBytes);
+    return backing;
+  } catch (error) {
+    closeBacking(backing);
+    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+    throw new UserError(path, "its data cannot be made as long as the pool", { code, cure: `rm -r ${path}` });
+  }
 }
 
 function planBlank(backing: BackingFacts, options: FormatOptions): PoolPlan {

@@ -25,6 +25,7 @@ interface Housekeeping {
 class MemoryWatch {
   private usedBefore = 0;
   private short = false;
+  private told = false;
 
   /** @param act what a change means for the pool; false when it could not be done yet */
   constructor(private readonly act: (short: boolean) => boolean) {}
@@ -33,9 +34,10 @@ class MemoryWatch {
     if (used === this.usedBefore && !this.short) return;
     this.usedBefore = used;
     const short = memoryFree().availableBytes < RESERVE_BYTES;
-    if (short && !this.short) {
+    if (short && !this.told) {
       tell({ kind: "warning", message: "the machine is short of memory: new blocks get ENOSPC" });
     }
+    this.told = short;
     if ((short || this.short) && !this.act(short)) return;
     this.short = short;
   }
@@ -72,9 +74,13 @@ export function keepDirect(file: DirectFile, account: Account, backing: BackingF
   const wholeBytes = metaBytes + dataBytes;
   const watch = new MemoryWatch((short) => {
     if (tmpfsFd === undefined) return true;
-    const heldBytes = pagesToBytes(heldPages(backing.metaFd) + heldPages(backing.dataFd));
-    // It may have grown meanwhile (EINVAL): then at the next look.
-    return resizePrivateTmpfs(tmpfsFd, short ? heldBytes + PAGE_BYTES : wholeBytes) === 0;
+    if (!short) return resizePrivateTmpfs(tmpfsFd, wholeBytes) === 0;
+    // What is written between the count and the change makes it EINVAL: room for more of that each time.
+    for (let slackBytes = PAGE_BYTES; slackBytes < RESERVE_BYTES; slackBytes *= 4) {
+      const heldBytes = pagesToBytes(heldPages(backing.metaFd) + heldPages(backing.dataFd));
+      if (resizePrivateTmpfs(tmpfsFd, Math.min(wholeBytes, heldBytes + slackBytes)) === 0) return true;
+    }
+    return false;
   });
   const tellFailure = failureTeller("what was written lately may be lost");
   const run = (): void => {

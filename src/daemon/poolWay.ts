@@ -92,7 +92,8 @@ function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
       if (lost !== 0) throw new UserError("pool", "it could not be flushed", { code: errnoName(lost) });
       if (!isAlone(data, shared)) {
         // Ended by force: the kernel goes on writing for them, and its writes must count.
-        tell({ kind: "warning", message: "somebody has the disk's file open still: the pool is left as in use" });
+        tell({ kind: "warning", message: "somebody may have the disk open still: the pool is left as in use" });
+        must(memory.sync());
         return;
       }
       const errno = endDirect(memory, data, geometry, account.blocks);
@@ -119,7 +120,7 @@ function recover({ facts, memory, geometry }: WayParts, superblock: Superblock):
   if (facts.readOnly) {
     const path = facts.backing.path ?? facts.backing.kind;
     const reason = "was in use the direct way and not closed, and its index can be had back only by writing";
-    throw new UserError(path, reason, { code: "EROFS", cure: "--io direct, or mount it once without --read-only" });
+    throw new UserError(path, reason, { code: "EROFS", cure: "mount it once without --read-only" });
   }
   must(recoverDirect(memory, new LinuxDataFile(facts.backing.dataFd), geometry, superblock.blocks));
   return decode(superblockPage(memory), geometry.pageCount);

@@ -61,8 +61,13 @@ export function diskDirectories(): string {
  */
 export function makePrivateDirectory(fuseDirectory: string): void {
   if (dirname(fuseDirectory) !== diskDirectories()) return;
-  mkdirSync(fuseDirectory, { recursive: true, mode: 0o700 });
-  chmodSync(fuseDirectory, 0o700);
+  try {
+    mkdirSync(fuseDirectory, { recursive: true, mode: 0o700 });
+    chmodSync(fuseDirectory, 0o700);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+    throw new UserError(fuseDirectory, "cannot be used", { code, cure: `umount -l ${fuseDirectory}` });
+  }
 }
 
 /** Removes the private directory of a disk made by `up`; leaves any other alone. */

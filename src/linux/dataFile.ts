@@ -1,5 +1,5 @@
 /** `data` of a split pool, while the kernel reads and writes it by itself. */
-import { EAGAIN, EINTR } from "../base/errno.js";
+import { EINTR } from "../base/errno.js";
 import type { DataFile } from "../base/ports.js";
 import { type ByteOffset, type Errno, PAGE_BYTES, SECTOR_BYTES } from "../base/units.js";
 import { F_SETLEASE, F_UNLCK, F_WRLCK, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "./constants.js";
@@ -20,17 +20,17 @@ export class LinuxDataFile implements DataFile {
 
   heldPages(): number {
     this.stat();
-    return Math.ceil((this.u64(BLOCKS_WORD) * SECTOR_BYTES) / PAGE_BYTES);
+    return Math.ceil((this.i64(BLOCKS_WORD) * SECTOR_BYTES) / PAGE_BYTES);
   }
 
   changedMs(): number {
     this.stat();
-    return this.u64(MTIME_WORD) * 1000 + Math.floor(this.words[MTIME_WORD + 2] / 1_000_000);
+    return this.i64(MTIME_WORD) * 1000 + Math.floor(this.words[MTIME_WORD + 2] / 1_000_000);
   }
 
   lengthBytes(): number {
     this.stat();
-    return this.u64(SIZE_WORD);
+    return this.i64(SIZE_WORD);
   }
 
   setLength(lengthBytes: number): Errno {
@@ -48,13 +48,14 @@ export class LinuxDataFile implements DataFile {
   }
 
   /**
-   * True when somebody else can write to it, as the kernel does for whoever has `disk` open: it gives a lease only to
+   * True when somebody else can write to it, as far as the system tells, as the kernel does for whoever has `disk` open: it gives a lease only to
    * the one writer (check_conflicting_open). SIGIO must not be fatal: who opens it at this moment breaks the lease.
    */
   isWrittenElsewhere(): boolean {
     const result = fcntl(this.fd, F_SETLEASE, F_WRLCK);
     if (result === 0) fcntl(this.fd, F_SETLEASE, F_UNLCK);
-    return result === -EAGAIN;
+    // A file system without leases does not tell: then somebody may.
+    return result !== 0;
   }
 
   /** Of an open file it cannot fail. */
@@ -62,7 +63,8 @@ export class LinuxDataFile implements DataFile {
     fstatx(this.fd, this.bytes);
   }
 
-  private u64(word: number): number {
-    return this.words[word + 1] * 0x1_0000_0000 + this.words[word];
+  private i64(word: number): number {
+    // Signed: a time may lie before 1970.
+    return (this.words[word + 1] | 0) * 0x1_0000_0000 + this.words[word];
   }
 }

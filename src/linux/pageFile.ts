@@ -41,7 +41,12 @@ export class PageFile {
 
   /** First page in `[fromPage, endPage)` that is wholly a hole, or `endPage`. */
   nextUnheld(fromPage: PageNo, endPage: PageNo): PageNo {
-    return this.seek(fromPage, endPage, SEEK_HOLE);
+    for (let page = fromPage; ; ) {
+      const hole = this.seek(page, endPage, SEEK_HOLE);
+      // Where blocks are smaller than a page, the rest of it may hold something: then it is no hole.
+      if (hole >= endPage || this.nextHeld(hole, hole + 1) > hole) return hole;
+      page = hole + 1;
+    }
   }
 
   private seek(fromPage: PageNo, endPage: PageNo, whence: number): PageNo {

@@ -2,46 +2,69 @@
  * The index from the holes of `data`: in a pool used the direct way every block
  * that holds memory is at home, and the others are holes.
  */
+import { assert } from "../base/assert.js";
 import { type Memory, WINDOW_BYTES } from "../base/ports.js";
 import { type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
 
+export interface RebuiltIndex {
+  /** ENOSPC, ENOMEM, EIO: the index is then as little to be trusted as before. */
+  readonly errno: Errno;
+  readonly mappedPages: number;
+  /** Runs of adjacent pages. */
+  readonly runs: number;
+}
+
 /**
- * Writes the whole index anew. Index pages without an entry go back, and so
- * does what is reserved in the data but holds nothing. Nobody else uses the
- * pool meanwhile, and its state says that the index is out of date.
+ * Writes the whole index anew; index pages without an entry go back. Nobody else
+ * uses the pool meanwhile, and its state says that the index is out of date.
  * @param blocks size of the file
- * @returns ENOSPC, ENOMEM, EIO; the index is then as little to be trusted as before
  */
-export function rebuildIndex(memory: Memory, geometry: Geometry, blocks: number): Errno {
+export function rebuildIndex(memory: Memory, geometry: Geometry, blocks: number): RebuiltIndex {
   const { firstDataPage, indexPages } = geometry;
   const dataEnd = firstDataPage + blocks;
   // The run of held pages that was found last; runs may span many index pages.
   let held = memory.nextHeld(firstDataPage, dataEnd);
   let heldEnd = memory.nextUnheld(held, dataEnd);
-  let errno = releaseAll(memory, firstDataPage, held);
   let indexPage = 0;
-  while (errno === 0 && held < dataEnd) {
+  let mappedPages = 0;
+  let runs = 0;
+  while (held < dataEnd) {
     const next = Math.floor((held - firstDataPage) / ENTRIES_PER_PAGE);
-    errno = releaseAll(memory, 1 + indexPage, 1 + next) || memory.populate(1 + next, 1);
-    if (errno !== 0) return errno;
+    const errno = release(memory, 1 + indexPage, 1 + next) || memory.populate(1 + next, 1);
+    if (errno !== 0) return { errno, mappedPages, runs };
     clearIndexPage(memory, next);
     const coveredEnd = Math.min(dataEnd, firstDataPage + (next + 1) * ENTRIES_PER_PAGE);
-    while (errno === 0 && held < coveredEnd) {
+    while (held < coveredEnd) {
       const end = Math.min(heldEnd, coveredEnd);
+      assert(end > held, "the holes of data make no progress");
       mapHome(memory, firstDataPage, held - firstDataPage, end - firstDataPage);
+      mappedPages += end - held;
       held = end;
       if (held < heldEnd) continue;
+      runs++;
       held = memory.nextHeld(heldEnd, dataEnd);
-      errno = releaseAll(memory, heldEnd, held);
       heldEnd = memory.nextUnheld(held, dataEnd);
     }
     indexPage = next + 1;
   }
-  return errno || releaseAll(memory, 1 + indexPage, 1 + indexPages) || releaseAll(memory, dataEnd, geometry.pageCount);
+  return { errno: release(memory, 1 + indexPage, 1 + indexPages), mappedPages, runs };
 }
 
-function releaseAll(memory: Memory, from: PageNo, end: PageNo): Errno {
+/** Gives back what is reserved in the holes of the data, and what lies behind the file. */
+export function releaseHoles(memory: Memory, geometry: Geometry, blocks: number): Errno {
+  const { firstDataPage, pageCount } = geometry;
+  const dataEnd = firstDataPage + blocks;
+  for (let page = firstDataPage; page < dataEnd; ) {
+    const held = memory.nextHeld(page, dataEnd);
+    const errno = release(memory, page, held);
+    if (errno !== 0) return errno;
+    page = memory.nextUnheld(held, dataEnd);
+  }
+  return release(memory, dataEnd, pageCount);
+}
+
+function release(memory: Memory, from: PageNo, end: PageNo): Errno {
   return from < end ? memory.release(from, end - from) : 0;
 }
 

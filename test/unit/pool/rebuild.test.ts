@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { ENOSPC } from "../../../src/base/errno.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import { beginDirect, endDirect, recoverDirect } from "../../../src/pool/direct.js";
-import { rebuildIndex } from "../../../src/pool/rebuild.js";
+import type { Geometry } from "../../../src/pool/geometry.js";
+import { rebuildIndex, releaseHoles } from "../../../src/pool/rebuild.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY } from "../../../src/pool/superblock.js";
 import { formatSplit, superblockOf, wholeData } from "../../support/directPool.js";
 import type { FakeMemory } from "../../support/fakeMemory.js";
@@ -46,6 +47,12 @@ function expectBlocks(fake: FakeMemory, expected: ReadonlySet<number>): void {
   expect(fake.strayStores()).toEqual([]);
 }
 
+/** The index, and what lies in holes or behind the file given back. */
+function rebuild(fake: FakeMemory, geometry: Geometry, blocks: number): void {
+  expect(rebuildIndex(fake, geometry, blocks).errno).toBe(0);
+  expect(releaseHoles(fake, geometry, blocks)).toBe(0);
+}
+
 describe(`the index is made of the holes (KMEMFS_SEED=${seed})`, () => {
   const shapes: readonly (readonly [string, TestPoolOptions])[] = [
     ["one index page", { pageCount: 102, maxBlocks: 100 }],
@@ -68,7 +75,7 @@ describe(`the index is made of the holes (KMEMFS_SEED=${seed})`, () => {
         fake.page(page).fill(random.below(256));
       }
       if (blocks < geometry.dataPages) put(fake, [blocks, geometry.dataPages - 1]);
-      expect(rebuildIndex(fake, geometry, blocks)).toBe(0);
+      rebuild(fake, geometry, blocks);
       expectBlocks(fake, chosen);
     }
   });
@@ -84,7 +91,7 @@ describe(`the index is made of the holes (KMEMFS_SEED=${seed})`, () => {
   ])("%s", (_name, blocks) => {
     const fake = formatSplit({ pageCount: 1605, maxBlocks: 1600 });
     put(fake, blocks);
-    expect(rebuildIndex(fake, superblockOf(fake).geometry, 1600)).toBe(0);
+    rebuild(fake, superblockOf(fake).geometry, 1600);
     expectBlocks(fake, new Set(blocks));
     // The superblock's page, and an index page for each that has an entry.
     expect(fake.heldPages - blocks.length).toBe(1 + new Set(blocks.map((block) => Math.floor(block / 512))).size);
