@@ -1,16 +1,21 @@
-/** Measures what a request leaves on the heap: `node --expose-gc heap.js <requests>` prints bytes a request. */
+/**
+ * Measures what requests leave on the heap: `node --expose-gc heap.js <requests> [<slices>]`
+ * prints the bytes a request leaves before a collection, and what is used after each slice and its collection.
+ */
 import { IovecList, MAX_IOVECS } from "../../../src/base/iovec.js";
 import { makePool } from "../testPool.js";
 
 /** What it prints, as JSON. */
 export interface HeapOutput {
   readonly bytesPerRequest: number;
+  readonly usedBytes: readonly number[];
 }
 
 declare const gc: () => void;
 
 const PAGE = 4096;
 const requests = Number(process.argv[2]);
+const slices = Number(process.argv[3] ?? "0");
 const pool = makePool({ pageCount: 130 });
 const source = pool.fake.bufferAddress(0);
 const into = new IovecList(new Int32Array(MAX_IOVECS * 4));
@@ -39,6 +44,12 @@ function run(count: number): number {
 run(20_000);
 gc();
 const before = process.memoryUsage().heapUsed;
-run(requests);
+run(slices === 0 ? requests : 10_000);
 const grown = process.memoryUsage().heapUsed - before;
-process.stdout.write(JSON.stringify({ bytesPerRequest: grown / (3 * requests) } satisfies HeapOutput));
+const usedBytes: number[] = [];
+for (let slice = 0; slice < slices; slice++) {
+  run(Math.ceil(requests / 3 / slices));
+  gc();
+  usedBytes.push(process.memoryUsage().heapUsed);
+}
+process.stdout.write(JSON.stringify({ bytesPerRequest: grown / (3 * requests), usedBytes } satisfies HeapOutput));
