@@ -34,7 +34,8 @@ export const testedIo: "served" | "direct" = process.env.KMEMFS_TEST_IO === "ser
 
 /** The arguments of a kmemfs command, with the way of data where it takes one and none is given. */
 export function withTestedIo(args: readonly string[]): readonly string[] {
-  const takesIo = args[0] === "mount" || args[0] === "up";
+  // `kmemfs MOUNTPOINT` is short for mount.
+  const takesIo = args[0] === "mount" || args[0] === "up" || args[0]?.startsWith("/") === true;
   if (testedIo === "direct" || !takesIo || args.includes("--io") || args.some((arg) => arg.includes("io=")))
     return args;
   return [...args, "--io", testedIo];
