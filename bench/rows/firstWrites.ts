@@ -1,9 +1,8 @@
 /** Rows of writes that meet each block of the disk once: into holes, and over what is there. */
-import { withCpuTime } from "../cpu.js";
 import type { Load } from "../fio.js";
 import { command } from "../shell.js";
 import type { Bench, Running } from "../sides/side.js";
-import { fill, MIB, runOnce, sampleOf, unitOf } from "./load.js";
+import { fill, MIB, measureLoad, runOnce, unitOf } from "./load.js";
 import type { Row } from "./row.js";
 
 const DISCARD_TIMEOUT_MS = 60_000;
@@ -18,19 +17,8 @@ export const RANDOM_FILL: Load = { pattern: "randwrite", blockBytes: 4096, jobs:
 const ORDERED_FILL: Load = { pattern: "write", blockBytes: MIB, jobs: 1 };
 
 function onceRow(name: string, title: string, load: Load, prepare: NonNullable<Row["prepare"]>, isQuick = false): Row {
-  const unit = unitOf(load);
-  return {
-    name,
-    title,
-    unit,
-    isQuick,
-    prepare,
-    async measure(side, bench) {
-      const [figures, cpu] = await withCpuTime(side.pids, () => runOnce(side, load, bench));
-      const { value, details } = sampleOf(figures, unit);
-      return { value, details: { ...details, ...cpu } };
-    },
-  };
+  const measure: Row["measure"] = (side, bench) => measureLoad(side, load, () => runOnce(side, load, bench));
+  return { name, title, unit: unitOf(load), isQuick, prepare, measure };
 }
 
 export const firstWriteRows: readonly Row[] = [

@@ -40,7 +40,7 @@ export async function fillAndWarm(side: Running, bench: Bench): Promise<void> {
 }
 
 /** A load's figures, of which one is the row's value and the others are details. */
-export function sampleOf({ iops, bytesPerSecond, ...details }: LoadFigures, unit: Row["unit"]): Sample {
+function sampleOf({ iops, bytesPerSecond, ...details }: LoadFigures, unit: Row["unit"]): Sample {
   return { value: unit === "IOPS" ? iops : bytesPerSecond / MIB, details };
 }
 
@@ -48,19 +48,16 @@ export function unitOf(load: Load): "IOPS" | "MiB/s" {
   return load.blockBytes >= BYTES_FROM ? "MiB/s" : "IOPS";
 }
 
+/** One sample of a load, with the CPU time that it took. */
+export async function measureLoad(side: Running, load: Load, run: () => Promise<LoadFigures>): Promise<Sample> {
+  const [figures, cpu] = await withCpuTime(side.pids, run);
+  const { value, details } = sampleOf(figures, unitOf(load));
+  return { value, details: { ...details, ...cpu } };
+}
+
 export function loadRow(name: string, title: string, load: Load, isQuick = false): Row {
-  const unit = unitOf(load);
-  return {
-    name,
-    title,
-    unit,
-    isQuick,
-    async measure(side, bench) {
-      const [figures, cpu] = await withCpuTime(side.pids, () => runLoad(side, load, bench));
-      const { value, details } = sampleOf(figures, unit);
-      return { value, details: { ...details, ...cpu } };
-    },
-  };
+  const measure: Row["measure"] = (side, bench) => measureLoad(side, load, () => runLoad(side, load, bench));
+  return { name, title, unit: unitOf(load), isQuick, measure };
 }
 
 const random = { read: "randread", write: "randwrite" } as const;

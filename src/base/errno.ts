@@ -68,3 +68,8 @@ const names: Readonly<Record<number, string>> = {
 export function errnoName(errno: number): string {
   return names[errno] ?? `errno ${errno}`;
 }
+
+/** A shortage is ENOSPC, whoever is short: memory (ENOMEM), a quota (EDQUOT), the backing or the pool. */
+export function asShortage(errno: number): number {
+  return errno === ENOMEM || errno === EDQUOT ? ENOSPC : errno;
+}

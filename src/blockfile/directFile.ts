@@ -3,7 +3,7 @@
  * itself, block b in the b-th data page, and asks us for all else. What is
  * mapped, and how much, only the backing knows.
  */
-import { EDQUOT, EFBIG, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EROFS } from "../base/errno.js";
+import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EROFS } from "../base/errno.js";
 import type { DataFile, Memory } from "../base/ports.js";
 import { type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
 import { Account } from "../pool/account.js";
@@ -197,9 +197,4 @@ export class DirectFile implements DiskFile {
       return EIO;
     }
   }
-}
-
-/** A shortage is ENOSPC to users, whoever is short. */
-function asShortage(errno: Errno): Errno {
-  return errno === ENOMEM || errno === EDQUOT ? ENOSPC : errno;
 }

@@ -1,5 +1,5 @@
 /** Maps holes: claim, define, then publish. The order is the law; see `BlockFile`. */
-import { EDQUOT, ENOMEM, ENOSPC } from "../base/errno.js";
+import { asShortage, ENOSPC } from "../base/errno.js";
 import { type Address, type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
 import type { Pool } from "../pool/pool.js";
@@ -52,9 +52,4 @@ export function mapHoles(
 function define(pool: Pool, page: PageNo, count: number, headBytes: number, source: Address, bytes: number): number {
   const { memory } = pool;
   return asShortage(bytes === 0 ? memory.populate(page, count) : memory.fill(page, count, headBytes, source, bytes));
-}
-
-/** A shortage is ENOSPC to users, whoever is short: memory (ENOMEM), a quota (EDQUOT) or the pool. */
-function asShortage(errno: number): number {
-  return errno === ENOMEM || errno === EDQUOT ? ENOSPC : errno;
 }

@@ -2,7 +2,7 @@
  * The two ways of data, as a server opens the pool for them: served through
  * our threads and the index, or direct through the kernel.
  */
-import { EDQUOT, ENOMEM, ENOSPC, errnoName } from "../base/errno.js";
+import { asShortage, ENOSPC, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import type { MemoryMapping } from "../linux/backing.js";
@@ -98,7 +98,7 @@ function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
       }
       const errno = endDirect(memory, data, geometry, account.blocks);
       // The data is whole, and the next mount has no need of an index, or makes it.
-      if (errno === ENOSPC || errno === EDQUOT || errno === ENOMEM) {
+      if (asShortage(errno) === ENOSPC) {
         tell({ kind: "warning", message: `no room for the pool's index (${errnoName(errno)}): it is left as in use` });
       } else must(errno);
     },

@@ -5,7 +5,7 @@
  * Nobody else uses the pool meanwhile.
  */
 import { assert } from "../base/assert.js";
-import { EDQUOT, ENOMEM, ENOSPC, errnoName } from "../base/errno.js";
+import { asShortage, ENOSPC, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
 import type { Pool } from "./pool.js";
@@ -78,7 +78,7 @@ export class MoveBatch {
     this.giveBack(this.to, made);
     this.free(this.to);
     const code = errnoName(errno);
-    if (errno !== ENOSPC && errno !== EDQUOT && errno !== ENOMEM) {
+    if (asShortage(errno) !== ENOSPC) {
       throw new UserError("pool", "a block cannot be copied", { code });
     }
     const cure = "make room where the pool is, or mount it and discard something (kmemfs trim)";
