@@ -19,6 +19,8 @@ export interface Memory {
   readonly baseAddress: Address;
   /** True when the pool survives power loss, so that order and flush matter. */
   readonly durable: boolean;
+  /** True where stores stay in the CPU's caches until `persist` (DAX devices); false where `sync` finds them all. */
+  readonly needsPersist: boolean;
   /** Pages that the backing holds and gives back together: 1, or 512 for 2 MiB pages. A power of two. */
   readonly grainPages: number;
   /** False where nothing can be punched (device DAX): `release` then only zeroes. */
@@ -52,6 +54,13 @@ export interface Memory {
    * Where `grainPages` > 1 the memory goes back only for whole grains; the rest is zeroed.
    */
   release(firstPage: PageNo, pageCount: number): Errno;
+
+  /**
+   * Returns when the bytes `[at, at + lengthBytes)`, stored by this thread through
+   * `metadataWords`, are on the media. Does nothing where `needsPersist` is false.
+   * All other methods that change bytes do so by themselves there.
+   */
+  persist(at: ByteOffset, lengthBytes: number): void;
 
   /** Returns when everything stored before is on the media. Cheap where `durable` is false. EIO, ENOSPC. */
   sync(): Errno;

@@ -45,6 +45,7 @@ export function mapHoles(
   const publishable = Math.min(count, pool.blocks - block);
   let published = 0;
   while (published < publishable && pool.index.publish(block + published, page + published)) published++;
+  pool.index.persist(block, block + published);
   if (published < count) pool.abandon(page + published, count - published);
   return Math.min(published * PAGE_BYTES - (published === 0 ? 0 : headBytes), bytes);
 }

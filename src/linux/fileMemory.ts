@@ -31,6 +31,7 @@ export class FileMemory implements Memory {
   readonly pageCount: number;
   readonly baseAddress: Address;
   readonly durable: boolean;
+  readonly needsPersist = false;
   readonly grainPages = 1;
   readonly canPunch = true;
 
@@ -110,6 +111,8 @@ export class FileMemory implements Memory {
       if (result !== -EINTR) return errnoOf(result);
     }
   }
+
+  persist(): void {}
 
   sync(): Errno {
     if (!this.durable) return 0;

@@ -16,6 +16,7 @@ export class MappedMemory implements Memory {
   readonly pageCount: number;
   readonly baseAddress: Address;
   readonly durable: boolean;
+  readonly needsPersist = false;
   readonly grainPages: number;
   readonly canPunch: boolean;
 
@@ -81,6 +82,8 @@ export class MappedMemory implements Memory {
       this.zeroPages(firstPage, firstGrain) || this.punch(firstGrain, endGrain) || this.zeroPages(endGrain, endPage)
     );
   }
+
+  persist(): void {}
 
   /**
    * hugetlbfs is volatile. Device DAX refuses fsync and msync; its stores are

@@ -71,6 +71,7 @@ function mapWhole(memory: Memory, geometry: Geometry, blocks: number): void {
     const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
     Atomics.store(words, (at % WINDOW_BYTES) / 4, (geometry.firstDataPage + block) | 0);
   }
+  memory.persist(PAGE_BYTES, blocks * 8);
 }
 
 /** @throws UserError for a positive errno */

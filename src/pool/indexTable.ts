@@ -77,6 +77,12 @@ export class IndexTable {
     return Atomics.exchange(window, at, 0) >>> 0;
   }
 
+  /** After entries of `[from, end)` have changed, and before anybody is told: where nothing else does, they go to the media. */
+  persist(from: BlockNo, end: BlockNo): void {
+    if (!this.memory.needsPersist || from >= end) return;
+    this.memory.persist((from + SUPERBLOCK_ENTRIES) * ENTRY_BYTES, (end - from) * ENTRY_BYTES);
+  }
+
   /** Makes sure that the index page of `block` holds memory. ENOSPC, ENOMEM. */
   ensurePresent(block: BlockNo): Errno {
     if (this.isPresent(block)) return 0;

@@ -49,6 +49,7 @@ export class MoveBatch {
     for (let i = 0; i < this.count; i++) {
       const replaced = index.replace(this.blocks[i], this.from[i], this.to[i]);
       assert(replaced, `block ${this.blocks[i]} is moved and has another page`);
+      index.persist(this.blocks[i], this.blocks[i] + 1);
     }
     must(memory.sync(), "the index is not on the media");
     this.giveBack(this.from, this.count);

@@ -182,6 +182,7 @@ export class Pool {
       }
     }
     if (runCount > 0) this.limbo.add(runFirst, runCount, epoch);
+    this.index.persist(from, end);
     return unmapped;
   }
 
@@ -222,6 +223,8 @@ export class Pool {
    * leave limbo. Outside the epoch: a sync may take seconds.
    */
   private syncCleared(): Errno {
+    // Whose entry another thread has seen but not yet put on the media itself is over afterwards.
+    if (this.memory.needsPersist) this.awaitOthers();
     if (this.inside) this.epochs.leave();
     this.mutex.lock();
     const tail = this.limbo.tail;

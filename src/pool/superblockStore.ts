@@ -35,9 +35,13 @@ function storeCopy(memory: Memory, superblock: Superblock): void {
   const at = COPY_OFFSETS[superblock.generation % COPY_OFFSETS.length];
   const words = new Int32Array(encode(superblock).buffer);
   memory.metadataWords(0).set(words, at / 4);
+  memory.persist(at, COPY_BYTES);
 }
 
 /** Zeroes both copies: what was there is no pool any more. */
 export function wipeSuperblock(memory: Memory): void {
-  for (const at of COPY_OFFSETS) memory.metadataWords(0).fill(0, at / 4, (at + COPY_BYTES) / 4);
+  for (const at of COPY_OFFSETS) {
+    memory.metadataWords(0).fill(0, at / 4, (at + COPY_BYTES) / 4);
+    memory.persist(at, COPY_BYTES);
+  }
 }

@@ -54,6 +54,7 @@ export class FakeMemory implements Memory {
   readonly pageCount: number;
   readonly baseAddress: Address = BASE_ADDRESS;
   readonly durable: boolean;
+  readonly needsPersist = false;
   readonly grainPages: number;
   readonly canPunch: boolean;
   readonly metadataPages: number;
@@ -214,6 +215,8 @@ export class FakeMemory implements Memory {
     for (let grain = firstGrain; grain < endGrain; grain++) this.punch(grain);
     return this.zeroPages(endGrain * this.grainPages, end);
   }
+
+  persist(): void {}
 
   sync(): Errno {
     this.state.media?.set(this.bytes.subarray(0, this.pageCount * PAGE_BYTES));

@@ -18,6 +18,7 @@ export class WatchedMemory implements Memory {
   readonly pageCount: number;
   readonly baseAddress: Address;
   readonly durable: boolean;
+  readonly needsPersist: boolean;
   readonly grainPages: number;
   readonly canPunch: boolean;
 
@@ -28,6 +29,7 @@ export class WatchedMemory implements Memory {
     this.pageCount = inner.pageCount;
     this.baseAddress = inner.baseAddress;
     this.durable = inner.durable;
+    this.needsPersist = inner.needsPersist;
     this.grainPages = inner.grainPages;
     this.canPunch = inner.canPunch;
   }
@@ -60,6 +62,10 @@ export class WatchedMemory implements Memory {
 
   release(firstPage: PageNo, pageCount: number): Errno {
     return this.watch({ verb: "release", firstPage, pageCount }) || this.inner.release(firstPage, pageCount);
+  }
+
+  persist(at: ByteOffset, lengthBytes: number): void {
+    this.inner.persist(at, lengthBytes);
   }
 
   sync(): Errno {

@@ -60,6 +60,7 @@ export function makeIovecs(arena: Arena): { list: IovecList; gather: () => Uint8
 export class ArenaMemory implements Memory {
   readonly baseAddress: number;
   readonly durable = false;
+  readonly needsPersist = false;
   readonly grainPages = 1;
   readonly canPunch = true;
   readonly held = new Set<number>();
@@ -117,6 +118,8 @@ export class ArenaMemory implements Memory {
     this.bytes.fill(0, firstPage * PAGE_BYTES, (firstPage + pageCount) * PAGE_BYTES);
     return 0;
   }
+
+  persist(): void {}
 
   sync(): number {
     return 0;

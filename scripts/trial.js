@@ -1,0 +1,32 @@
+/**
+ * `node scripts/trial.js NAME [arguments]`: builds the program and the trials, and
+ * runs test/trials/NAME.ts. Trials are long random tests with a budget: the crash
+ * simulator, the fuzzers, the stress of threads, power cuts and kills. Node 20 does
+ * not run TypeScript, so they are compiled to dist-trial/, with what they import.
+ */
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "./build.js";
+import { ensurePackages, testPackages } from "./debianPackages.js";
+import { attempt, become, projectRoot } from "./run.js";
+
+const compiled = join(projectRoot, "dist-trial");
+/** These use real mounts, and the tools that the kernel tests use. */
+const ofTheKernel = new Set(["powerCuts", "kills"]);
+
+function buildTrials() {
+  rmSync(compiled, { recursive: true, force: true });
+  return attempt("node_modules/.bin/tsc", ["-p", "tsconfig.trial.json", "--noEmitOnError"]);
+}
+
+const [name, ...args] = process.argv.slice(2);
+if (name === undefined || !existsSync(join(projectRoot, "test/trials", `${name}.ts`))) {
+  console.error(`trial: no trial of that name: ${name}; test/trials has them`);
+  process.exitCode = 2;
+} else {
+  if (ofTheKernel.has(name)) ensurePackages(testPackages);
+  const status = build() || buildTrials();
+  const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
+  if (status === 0) become(process.execPath, [join(compiled, "test/trials", `${name}.js`), ...args], { PATH });
+  else process.exitCode = status;
+}
