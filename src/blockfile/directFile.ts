@@ -154,15 +154,26 @@ export class DirectFile implements DiskFile {
     this.mutex.lock();
     const heldBefore = this.data.heldPages();
     this.account.raisePeak(heldBefore);
-    // What was written past the old end goes first, so that a larger file has a hole there.
-    const errno =
-      this.data.setLength(Math.min(sizeBytes, this.sizeBytes)) ||
-      this.data.setLength(sizeBytes) ||
-      this.storeBlocks(sizeBytes / PAGE_BYTES);
+    const errno = sizeBytes < this.sizeBytes ? this.shrink(sizeBytes) : this.grow(sizeBytes);
     const pages = heldBefore - this.data.heldPages();
     this.mutex.unlock();
     if (pages > 0) this.traffic.addDiscarded(pages * PAGE_BYTES);
     return 0 - errno;
+  }
+
+  /** `data` is never shorter than the disk, on the media too: a shorter one has lost something. */
+  private shrink(sizeBytes: number): Errno {
+    return this.storeBlocks(sizeBytes / PAGE_BYTES) || this.data.setLength(sizeBytes);
+  }
+
+  private grow(sizeBytes: number): Errno {
+    // What was written past the old end goes first, so that there is a hole.
+    return (
+      this.data.setLength(this.sizeBytes) ||
+      this.data.setLength(sizeBytes) ||
+      this.media.sync() ||
+      this.storeBlocks(sizeBytes / PAGE_BYTES)
+    );
   }
 
   /** Cuts off what was written past the end of the disk: the kernel lets such writes through. */
