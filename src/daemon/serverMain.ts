@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   const shared = allocateShared(geometry, memory.grainPages);
   const session = viewSession(sessionView.bytes);
   const way = openWay({ facts, mapping, memory, geometry, shared, session }, superblock);
-  const { io, ioReason, housekeeping } = way;
+  const { io, ioReason, wasUnclean, housekeeping } = way;
   const isDirect = io === "direct";
   const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
   const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
@@ -43,10 +43,11 @@ async function main(): Promise<void> {
     shared,
     sessionAddress: sessionView.address,
     readOnly: facts.readOnly,
+    atomicWrites: facts.atomicWrites,
     backingId,
   };
   const ends = await startWorkers(channelFds, common);
-  tell({ kind: "ready", refused, io, ioReason });
+  tell({ kind: "ready", refused, io, ioReason, wasUnclean });
   const timer = setInterval(housekeeping.run, housekeeping.periodMs);
   await Promise.all(ends);
   clearInterval(timer);
