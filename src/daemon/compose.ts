@@ -36,7 +36,7 @@ export interface ThreadParts {
 
 export interface ThreadStack {
   readonly fileSystem: FileSystem;
-  readonly channel: FuseChannel;
+  readonly channel: Pick<FuseChannel, "read" | "writev">;
   readonly requestAddress: number;
   readonly requestBytes: number;
   readonly iovecAddress: number;
