@@ -7,7 +7,7 @@ import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EROFS } from "../base/errno.js";
 import type { DataFile, Memory } from "../base/ports.js";
 import { type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
 import { Account } from "../pool/account.js";
-import { DAMAGE, Damage } from "../pool/damage.js";
+import { Damage } from "../pool/damage.js";
 import type { Geometry } from "../pool/geometry.js";
 import { MediaSync } from "../pool/mediaSync.js";
 import { Mutex } from "../pool/mutex.js";
@@ -147,7 +147,7 @@ export class DirectFile implements DiskFile {
   }
 
   noteLoss(): void {
-    this.damage.note(DAMAGE.memory);
+    this.damage.noteLost(0);
   }
 
   flush(): number {

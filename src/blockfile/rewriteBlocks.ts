@@ -3,7 +3,7 @@
  * claim, define, media, then swing the entries. The old pages go through limbo.
  * A block written in part gets a whole new page as well.
  */
-import { asShortage, ENOSPC } from "../base/errno.js";
+import { asShortage, EFAULT, EIO, ENOSPC } from "../base/errno.js";
 import { type Address, type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
 import type { Pool } from "../pool/pool.js";
 
@@ -55,10 +55,12 @@ function fillWhole(pool: Pool, page: PageNo, count: number, source: Address): nu
 function fillPart(pool: Pool, page: PageNo, old: PageNo, inPage: number, source: Address, bytes: number): number {
   const { memory } = pool;
   const oldAddress = memory.baseAddress + old * PAGE_BYTES;
-  return (
-    asShortage(memory.fill(page, 1, 0, oldAddress, PAGE_BYTES)) ||
-    memory.write(page * PAGE_BYTES + inPage, source, bytes)
-  );
+  const errno = asShortage(memory.fill(page, 1, 0, oldAddress, PAGE_BYTES));
+  if (errno === EFAULT) {
+    pool.damage.noteLost(old);
+    return EIO;
+  }
+  return errno || memory.write(page * PAGE_BYTES + inPage, source, bytes);
 }
 
 /**

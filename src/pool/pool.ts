@@ -81,7 +81,8 @@ export class Pool {
 
   /** True for a page that an entry may name, and that the backing still has. */
   isSound(page: PageNo): boolean {
-    return this.index.isDataPage(page) && page < this.damage.soundEnd;
+    if (!this.index.isDataPage(page)) return false;
+    return !this.damage.isFound || (page < this.damage.soundEnd && !this.damage.isLost(page));
   }
 
   /** While `short`, no page is claimed: the machine needs its memory more than a disk does. */
