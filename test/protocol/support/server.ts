@@ -162,6 +162,13 @@ export class WireServer {
     };
   }
 
+  /** All that a refused request may not change, to compare with copies of it. */
+  get watched(): readonly ArrayBufferView[] {
+    // Without the peak, which a request raises that finds no room.
+    const counts = [this.accountWords.subarray(0, 3), this.accountWords.subarray(5, 6)];
+    return [this.memory.bytes, ...counts, this.doubles, this.trafficSlots.subarray(1, 4)];
+  }
+
   /** Bytes written and discarded, which a refused request must not count. */
   get changes(): string {
     return this.trafficSlots.slice(1, 4).join(" ");
