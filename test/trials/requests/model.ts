@@ -33,6 +33,7 @@ export class FileModel {
   /** Holes that a range touches; clipped at the end of the file. */
   holesIn(offset: number, length: number): number {
     let holes = 0;
+    if (length === 0) return 0;
     const end = Math.ceil(Math.min(offset + length, this.sizeBytes) / PAGE_BYTES);
     for (let block = Math.floor(offset / PAGE_BYTES); block < end; block++) if (this.isMapped[block] === 0) holes++;
     return holes;

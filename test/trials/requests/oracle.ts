@@ -38,6 +38,8 @@ const MAX_TRANSFER = 2 ** 20;
 export interface Circumstances {
   readonly readOnly: boolean;
   readonly isDirect: boolean;
+  /** What is overwritten gets a new page first. */
+  readonly isAtomic: boolean;
   /** The medium has failed: nothing is changed any more. */
   readonly isStopped: boolean;
   /** Blocks that can still be mapped. */
@@ -125,7 +127,26 @@ function write(request: RequestView, model: FileModel, now: Circumstances): numb
   if (now.isDirect) return E.EIO;
   if (change(now) !== 0) return change(now);
   if (size > 0 && offset >= model.sizeBytes) return E.EFBIG;
-  return model.holesIn(offset, size) > now.room ? E.ENOSPC : 0;
+  return isShortFor(model, offset, size, now) ? E.ENOSPC : 0;
+}
+
+/** Whether pages give out before a write is done, which goes from block to block. */
+function isShortFor(model: FileModel, offset: number, size: number, now: Circumstances): boolean {
+  if (!now.isAtomic || size === 0) return model.holesIn(offset, size) > now.room;
+  let { room } = now;
+  const end = Math.ceil(Math.min(offset + size, model.sizeBytes) / 4096);
+  for (let block = Math.floor(offset / 4096); block < end; block++) {
+    if (room === 0) return true;
+    if (model.isMapped[block] === 0) room--;
+  }
+  return false;
+}
+
+/** Whether an edge of a discard is to be zeroed in a mapped block, for which there is no other page. */
+function isShortForEdges(model: FileModel, offset: number, length: number, now: Circumstances): boolean {
+  if (!now.isAtomic || now.room > 0) return false;
+  const edges = [offset, Math.min(offset + length, model.sizeBytes)].filter((edge) => edge % 4096 !== 0);
+  return offset < model.sizeBytes && edges.some((edge) => model.isMapped[Math.floor(edge / 4096)] === 1);
 }
 
 function access(request: RequestView, model: FileModel, now: Circumstances): number {
@@ -146,7 +167,8 @@ function fallocate(request: RequestView, model: FileModel, now: Circumstances): 
   if (![0, 1, 3, 0x10, 0x11].includes(mode)) return E.EOPNOTSUPP;
   if ((mode & 1) === 0 && offset + length > model.sizeBytes) return E.EFBIG;
   if (change(now) !== 0) return change(now);
-  return mode <= 1 && model.holesIn(offset, length) > now.room ? E.ENOSPC : 0;
+  const isShort = mode <= 1 ? model.holesIn(offset, length) > now.room : isShortForEdges(model, offset, length, now);
+  return isShort ? E.ENOSPC : 0;
 }
 
 function lseek(request: RequestView, model: FileModel): number {

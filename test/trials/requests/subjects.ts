@@ -90,6 +90,7 @@ class ServedSubject implements Subject {
     return {
       readOnly: this.kind.readOnly ?? false,
       isDirect: false,
+      isAtomic: this.kind.atomicWrites ?? false,
       isStopped: pool.writesStopped,
       room: Math.min(this.capacityPages - used, inBacking),
     };
@@ -156,6 +157,7 @@ class DirectSubject implements Subject {
     return {
       readOnly: this.readOnly,
       isDirect: true,
+      isAtomic: false,
       isStopped: this.server.pool.file.failedErrno !== 0,
       room: Infinity,
     };
@@ -180,8 +182,8 @@ class DirectSubject implements Subject {
 
   accountFault(): string | null {
     const { data } = this.server.pool;
-    // A change of size whose flush fails leaves the two apart: nothing goes on after that.
-    const isHalf = this.server.pool.file.failedErrno !== 0;
+    // A change of size whose flush fails leaves data longer: nothing goes on after that.
+    const isHalf = this.server.pool.file.failedErrno !== 0 && data.lengthBytes() > this.model.sizeBytes;
     if (!this.readOnly && !isHalf && data.lengthBytes() !== this.model.sizeBytes) {
       return `data has ${data.lengthBytes()} bytes, the file ${this.model.sizeBytes}`;
     }
@@ -219,6 +221,9 @@ export const subjectKinds: readonly SubjectKind[] = [
   served("read-only", { readOnly: true }),
   served("durable and thin", { durable: true, dataPages: 6 }),
   served("failing flush", { durable: true, goodSyncs: 12, dataPages: 6 }),
+  served("atomic writes", { atomicWrites: true }),
+  served("atomic writes, thin", { atomicWrites: true, dataPages: 6 }),
+  served("atomic writes, durable and thin", { atomicWrites: true, durable: true, dataPages: 6 }),
   direct("direct", {}),
   direct("direct, read-only", { readOnly: true }),
   direct("direct, failing flush", { goodSyncs: 12 }),
