@@ -158,6 +158,8 @@ export class DirectFile implements DiskFile {
     if (this.isFixed) return -EROFS;
     if (sizeBytes > this.maxSizeBytes) return -EFBIG;
     if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
+    // It could not be put on the media any more, and the superblock is to stay as it was.
+    if (this.failedErrno !== 0) return -EIO;
     this.mutex.lock();
     const heldBefore = this.data.heldPages();
     this.account.raisePeak(heldBefore);

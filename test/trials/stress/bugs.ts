@@ -16,6 +16,7 @@ const define = `  errno = define(pool, page, count, headBytes, source, bytes);
     pool.relieve();
     errno = define(pool, page, count, headBytes, source, bytes);
   }
+  if (errno === 0 && dataFirst) errno = pool.syncData();
   if (errno !== 0) {
     pool.abandon(page, count);
     return -errno;
@@ -28,7 +29,7 @@ const between = `  // The file may have become smaller while a step above waited
   const publishable = Math.min(count, pool.blocks - block);
 `;
 
-const bugs: readonly StressBug[] = [
+export const stressBugs: readonly StressBug[] = [
   {
     name: "published before it is filled",
     file: "src/blockfile/mapHoles.ts",
@@ -109,6 +110,25 @@ const bugs: readonly StressBug[] = [
     replace: "Atomics.store(this.words, this.at, HELD);",
   },
   {
+    name: "atomic writes overwrite in place",
+    file: "src/blockfile/blockFile.ts",
+    find: "if (this.atomicWrites) {",
+    replace: "if (this.atomicWrites && at < 0) {",
+  },
+  {
+    name: "an entry swings to the new page whatever it names by now",
+    file: "src/blockfile/rewriteBlocks.ts",
+    find: "if (!index.replace(block + swung + run, first + run, page + swung + run)) break;",
+    replace: "index.replace(block + swung + run, index.get(block + swung + run), page + swung + run);",
+  },
+  {
+    name: "the page that an entry swung away from is free at once",
+    file: "src/blockfile/rewriteBlocks.ts",
+    find: "pool.abandon(first, run);",
+    replace:
+      "pool.memory.release(first, run);\n    pool.account.pagesToLimbo(run);\n    pool.allocator.free(first, run);\n    pool.account.pagesFreed(run);",
+  },
+  {
     name: "a discard only zeroes what is mapped",
     file: "src/pool/pool.ts",
     find: "const page = this.index.clear(block);",
@@ -123,9 +143,9 @@ const HANG_MS = 5_000;
 
 /** Prints which kind found which bug, and after how long. @returns whether all were found */
 export async function plantedStress(seed: number, threads: number, say: (line: string) => void): Promise<boolean> {
-  say(`stress: ${bugs.length} planted bugs, seed ${seed}`);
+  say(`stress: ${stressBugs.length} planted bugs, seed ${seed}`);
   let found = 0;
-  for (const bug of bugs) {
+  for (const bug of stressBugs) {
     const begun = Date.now();
     const by = await find(bug, seed, threads);
     const seconds = ((Date.now() - begun) / 1000).toFixed(1).padStart(5);
@@ -133,9 +153,9 @@ export async function plantedStress(seed: number, threads: number, say: (line: s
     if (by !== null) found++;
   }
   say(
-    `trial stress: ${found === bugs.length ? "passed" : "FAILED"}, ${found} of ${bugs.length} planted bugs found, seed ${seed}`,
+    `trial stress: ${found === stressBugs.length ? "passed" : "FAILED"}, ${found} of ${stressBugs.length} planted bugs found, seed ${seed}`,
   );
-  return found === bugs.length;
+  return found === stressBugs.length;
 }
 
 async function find(bug: StressBug, seed: number, threads: number): Promise<string | null> {
