@@ -120,6 +120,8 @@ export function addUpCommand(program: Command): void {
     .option("--create", "make and format the pool when it does not exist")
     .option("--read-only", "write nothing to the pool")
     .option("--io <way>", "auto, served or direct")
+    .option("--atomic-writes", "a block is old or new as a whole, also after a crash; served")
+    .option("--durable", "refuse a pool that does not survive a power cut")
     .option("--debug", "stack traces with errors")
     .addHelpText("after", "\nExample:\n  mkdir -p /mnt/ram && kmemfs up /mnt/ram --size 4G")
     .action(up);

@@ -27,6 +27,7 @@ export interface ThreadParts {
   readonly session: SessionMemory;
   readonly channelFd: number;
   readonly readOnly: boolean;
+  readonly atomicWrites: boolean;
   /** What the kernel reads and writes by itself; 0 where all data is served. */
   readonly backingId: number;
   /** Number of this thread; 0 is the server's main thread. */
@@ -35,7 +36,7 @@ export interface ThreadParts {
 
 export interface ThreadStack {
   readonly fileSystem: FileSystem;
-  readonly channel: FuseChannel;
+  readonly channel: Pick<FuseChannel, "read" | "writev">;
   readonly requestAddress: number;
   readonly requestBytes: number;
   readonly iovecAddress: number;
@@ -61,6 +62,7 @@ function composeServed(parts: ThreadParts): DiskFile {
   return new BlockFile({
     pool: new Pool({ memory, geometry, shared, accountWords: session.accountWords, thread }),
     readOnly: parts.readOnly,
+    atomicWrites: parts.atomicWrites,
     zeroAddress: zeroRegion(MAX_TRANSFER_BYTES),
     zeroBytes: MAX_TRANSFER_BYTES,
     traffic: new Traffic(session.trafficSlots, thread, clock),
@@ -68,7 +70,7 @@ function composeServed(parts: ThreadParts): DiskFile {
 }
 
 /** @param parts of a thread, or of a server's main thread */
-export function composeDirect(parts: Omit<ThreadParts, "channelFd" | "backingId">): DirectFile {
+export function composeDirect(parts: Omit<ThreadParts, "channelFd" | "backingId" | "atomicWrites">): DirectFile {
   const { geometry, shared, thread, session, mapping } = parts;
   return new DirectFile({
     memory: attachMemory(mapping),

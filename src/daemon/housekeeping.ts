@@ -1,11 +1,13 @@
 /** What a server does when no request does it: lets limbo go, and watches the machine's memory. */
+import { fstatSync } from "node:fs";
 import { totalmem } from "node:os";
 import { errnoName } from "../base/errno.js";
-import { GIB, MIB, PAGE_BYTES, pagesToBytes } from "../base/units.js";
+import { bytesToPagesFloor, GIB, MIB, PAGE_BYTES, pagesToBytes } from "../base/units.js";
 import type { DirectFile } from "../blockfile/directFile.js";
-import { type BackingFacts, type BackingKind, heldPages, resizePrivateTmpfs } from "../linux/backing.js";
+import { type BackingFacts, heldPages, resizePrivateTmpfs } from "../linux/backing.js";
 import { memoryFree } from "../linux/proc.js";
 import type { Account } from "../pool/account.js";
+import { type Damage, describeDamage } from "../pool/damage.js";
 import type { Pool } from "../pool/pool.js";
 import { tell } from "./serverEnd.js";
 
@@ -43,6 +45,27 @@ class MemoryWatch {
   }
 }
 
+/** Tells the holder once that the pool is damaged. */
+function damageTeller(damage: Damage): () => void {
+  let told = false;
+  return () => {
+    if (told || !damage.isFound) return;
+    told = true;
+    tell({ kind: "damage", message: describeDamage(damage) });
+  };
+}
+
+/** Nobody may make the pool's files shorter; who may write them can. */
+function watchLength(damage: Damage, backing: BackingFacts): void {
+  if (backing.kind === "devdax" || backing.kind === "memfd") return;
+  const { metaFd, metaBytes, dataFd, dataBytes } = backing;
+  const endOfMeta = fstatSync(metaFd).size;
+  if (endOfMeta < metaBytes) damage.noteTruncated(bytesToPagesFloor(endOfMeta));
+  if (dataFd === metaFd) return;
+  const endOfData = fstatSync(dataFd).size;
+  if (endOfData < dataBytes) damage.noteTruncated(bytesToPagesFloor(metaBytes) + bytesToPagesFloor(endOfData));
+}
+
 /** Tells the holder once of a flush that failed. */
 function failureTeller(consequence: string): (errno: number) => void {
   let told = false;
@@ -53,14 +76,18 @@ function failureTeller(consequence: string): (errno: number) => void {
   };
 }
 
-export function keepServed(pool: Pool, kind: BackingKind): Housekeeping {
+export function keepServed(pool: Pool, backing: BackingFacts): Housekeeping {
+  const { kind } = backing;
   const takesMemory = kind === "tmpfs" || kind === "memfd";
   const watch = new MemoryWatch((short) => {
     pool.setMemoryShort(short);
     return true;
   });
   const tellFailure = failureTeller("writes are stopped");
+  const tellDamage = damageTeller(pool.damage);
   const run = (): void => {
+    watchLength(pool.damage, backing);
+    tellDamage();
     pool.settle();
     tellFailure(pool.failedErrno);
     if (takesMemory) watch.look(pool.account.used);
@@ -83,8 +110,10 @@ export function keepDirect(file: DirectFile, account: Account, backing: BackingF
     return false;
   });
   const tellFailure = failureTeller("what was written lately may be lost");
+  const tellDamage = damageTeller(file.damage);
   const run = (): void => {
-    if (!readOnly) file.cutOvergrowth();
+    if (!readOnly) file.keepLength();
+    tellDamage();
     tellFailure(file.failedErrno);
     const used = heldPages(backing.dataFd);
     account.observe(used, heldPages(backing.metaFd));

@@ -12,7 +12,7 @@ import { beginDirect, endDirect, recoverDirect } from "../pool/direct.js";
 import type { Geometry } from "../pool/geometry.js";
 import { closePool, probePool } from "../pool/probe.js";
 import { CONTROL, type PoolShared } from "../pool/shared.js";
-import { decode, STATE_DIRECT, type Superblock } from "../pool/superblock.js";
+import { decode, STATE_CLEAN, STATE_DIRECT, type Superblock } from "../pool/superblock.js";
 import { superblockPage } from "../pool/superblockStore.js";
 import { composeDirect } from "./compose.js";
 import { keepDirect, keepServed } from "./housekeeping.js";
@@ -37,6 +37,8 @@ export interface OpenWay {
   readonly io: "served" | "direct";
   /** Why not direct, where the pool itself is the reason. */
   readonly ioReason: string | null;
+  /** The pool had not been closed. */
+  readonly wasUnclean: boolean;
   /** To be done every `periodMs`, on the main thread. */
   readonly housekeeping: { readonly periodMs: number; run(): void };
   /** After all other threads have ended. @throws UserError when the pool stays unclean */
@@ -68,7 +70,8 @@ export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
   return {
     io: "served",
     ioReason,
-    housekeeping: keepServed(pool, facts.backing.kind),
+    wasUnclean: superblock.state !== STATE_CLEAN,
+    housekeeping: keepServed(pool, facts.backing),
     close: () => closePool(pool),
   };
 }
@@ -84,12 +87,14 @@ function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
   return {
     io: "direct",
     ioReason: null,
+    wasUnclean: superblock.state !== STATE_CLEAN,
     housekeeping: keepDirect(file, account, facts.backing, facts.readOnly),
     close: () => {
       // Nobody opens a private pool again.
       if (facts.backing.path === null) return;
       const lost = file.failedErrno;
       if (lost !== 0) throw new UserError("pool", "it could not be flushed", { code: errnoName(lost) });
+      if (file.damage.isFound) throw new UserError("pool", "it is damaged and left as in use", { code: "EIO" });
       if (!isAlone(data, shared)) {
         // Ended by force: the kernel goes on writing for them, and its writes must count.
         tell({ kind: "warning", message: "somebody may have the disk open still: the pool is left as in use" });

@@ -7,7 +7,11 @@ import { serve } from "./serveLoop.js";
 import { die } from "./serverEnd.js";
 import { SESSION_BYTES, viewSession } from "./sessionMemory.js";
 
-export type WorkerInput = Omit<ThreadParts, "session"> & { readonly sessionAddress: number };
+export type WorkerInput = Omit<ThreadParts, "session"> & {
+  readonly sessionAddress: number;
+  /** For `attachFaults`; 0 where memory that is lost kills the server. */
+  readonly faultsAddress: number;
+};
 
 /**
  * Whoever is woken by a reply should not take the CPU from the thread that has

@@ -25,6 +25,12 @@ export const CONTROL = {
   memoryShort: 6,
   /** Held while the pool is put on the media; taken inside the other mutex or alone. */
   syncMutex: 7,
+  /** Not 0: what is wrong with the media (DAMAGE in damage.ts), and where: a block, a page. */
+  damage: 8,
+  damagedBlock: 9,
+  damagedPage: 10,
+  /** The first page that the backing has lost, or 0: somebody truncated it. */
+  lostFrom: 11,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,

@@ -5,7 +5,15 @@
  */
 import type { Memory } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
-import { COPY_BYTES, COPY_OFFSETS, decode, encode, type Superblock } from "./superblock.js";
+import {
+  COPY_BYTES,
+  COPY_OFFSETS,
+  copyOffset,
+  decode,
+  encode,
+  generationAfter,
+  type Superblock,
+} from "./superblock.js";
 
 /** A copy of page 0's bytes as they are in memory now. */
 export function superblockPage(memory: Memory): Uint8Array {
@@ -27,19 +35,28 @@ export function updateSuperblock(
   change: Partial<Pick<Superblock, "blocks" | "state">>,
   sync?: Sync,
 ): Errno {
-  const newest = decode(superblockPage(memory), memory.pageCount);
-  return writeSuperblock(memory, { ...newest, ...change, generation: newest.generation + 1 }, sync);
+  const page = superblockPage(memory);
+  const newest = decode(page, memory.pageCount);
+  const generation = generationAfter(page) ?? newest.generation + 1;
+  return writeSuperblock(memory, { ...newest, ...change, generation }, sync);
 }
 
 function storeCopy(memory: Memory, superblock: Superblock): void {
-  const at = COPY_OFFSETS[superblock.generation % COPY_OFFSETS.length];
+  const at = copyOffset(superblock.generation);
   const words = new Int32Array(encode(superblock).buffer);
   memory.metadataWords(0).set(words, at / 4);
   memory.persist(at, COPY_BYTES);
 }
 
-/** Zeroes both copies: what was there is no pool any more. */
-export function wipeSuperblock(memory: Memory): void {
+/** The generation for a format's first write: beside the copy that counts, or from 1 on, both copies wiped. */
+export function generationOver(memory: Memory): number {
+  const generation = generationAfter(superblockPage(memory));
+  if (generation !== null) return generation;
+  wipeSuperblock(memory);
+  return 1;
+}
+
+function wipeSuperblock(memory: Memory): void {
   for (const at of COPY_OFFSETS) {
     memory.metadataWords(0).fill(0, at / 4, (at + COPY_BYTES) / 4);
     memory.persist(at, COPY_BYTES);

@@ -22,7 +22,7 @@ export async function mountPool(
   pool: string,
   directory: string,
   io: "served" | "direct" | "auto",
-  more: { readonly atomicWrites?: boolean } = {},
+  atomicWrites = false,
 ): Promise<Mounted> {
   const options = {
     pool: { kind: "path", path: pool },
@@ -31,11 +31,12 @@ export async function mountPool(
     create: false,
     readOnly: false,
     io,
+    atomicWrites,
+    durable: false,
     workers: 2,
     allowOther: false,
     debug: true,
     foreground: false,
-    ...more,
   } as const;
   const status = await within(MOUNT_MS, `${pool} to be mounted`, startMount(options));
   const { file, serverPid, holderPid } = status;
