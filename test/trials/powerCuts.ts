@@ -16,6 +16,8 @@ import { acknowledgedOf, PoolLife } from "./powerCuts/session.js";
 const { count, seed, more } = trialArguments(50);
 const WRITERS = 3;
 const SHARES: Shares = { flush: 0.05, discard: 0.2, zero: 0.1 };
+const only = more.kind === undefined ? "" : ` --kind "${more.kind}"`;
+const replay = `node scripts/trial.js powerCuts --count ${count} --seed ${seed}${only}`;
 const kinds = more.kind === undefined ? KINDS : KINDS.filter((kind) => kind.name === more.kind);
 
 print(`trial powerCuts: ${count} power cuts under load, seed ${seed}`);
@@ -27,7 +29,7 @@ const needs = {
   fileSystems: ["xfs", "ext4"],
   kernel: "6.9",
 };
-await runTrial("powerCuts", `node scripts/trial.js powerCuts --count ${count} --seed ${seed}`, needs, async (place) => {
+await runTrial("powerCuts", replay, needs, async (place) => {
   const begunMs = performance.now();
   const random = new Random(seed);
   const media = await Media.make(place);
