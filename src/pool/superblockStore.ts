@@ -3,9 +3,10 @@
  * overwritten, so a cut at any byte leaves a valid one. Callers hold the
  * pool's mutex, or are the only thread.
  */
+import { MediaError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
-import { COPY_BYTES, COPY_OFFSETS, decode, encode, type Superblock } from "./superblock.js";
+import { COPY_BYTES, COPY_OFFSETS, decode, encode, layout, MAX_GENERATION, type Superblock } from "./superblock.js";
 
 /** A copy of page 0's bytes as they are in memory now. */
 export function superblockPage(memory: Memory): Uint8Array {
@@ -21,13 +22,25 @@ export function writeSuperblock(memory: Memory, superblock: Superblock, sync: Sy
   return sync();
 }
 
-/** Changes fields of the newest superblock. @throws MediaError when page 0 was damaged meanwhile */
+/**
+ * Changes fields of the newest superblock.
+ * @throws MediaError when page 0 was damaged meanwhile, or when its generation is the last one there is
+ */
 export function updateSuperblock(
   memory: Memory,
   change: Partial<Pick<Superblock, "blocks" | "state">>,
   sync?: Sync,
 ): Errno {
   const newest = decode(superblockPage(memory), memory.pageCount);
+  // The next one would be newer than this copy and refused: nobody could open the pool again.
+  if (newest.generation >= MAX_GENERATION) {
+    throw new MediaError(
+      "generation",
+      `less than ${MAX_GENERATION} in a pool that is written to`,
+      String(newest.generation),
+      COPY_OFFSETS[newest.generation % COPY_OFFSETS.length] + layout.offset.generation,
+    );
+  }
   return writeSuperblock(memory, { ...newest, ...change, generation: newest.generation + 1 }, sync);
 }
 
