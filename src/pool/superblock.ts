@@ -30,7 +30,7 @@ const KNOWN_READONLY_COMPATIBLE = 0;
 export const LABEL_BYTES = 64;
 
 /** Far below 2^53, so that counting on from any valid one stays exact. */
-const MAX_GENERATION = 2 ** 52;
+export const MAX_GENERATION = 2 ** 52;
 
 export const layout = struct("superblock", COPY_BYTES, {
   magic: ["u32", 2],
@@ -188,6 +188,9 @@ export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Sup
   expect(state >= STATE_FORMATTING && state <= STATE_DIRECT, "state", "1 to 4", state);
   const isSplit = (flags("incompatible") & INCOMPATIBLE_SPLIT) !== 0;
   expect(state !== STATE_DIRECT || isSplit, "state", "1 to 3 in a pool of one file", state);
+  // Its blocks are taken for data pages by their numbers, and what lies behind the last page for nobody's.
+  const isThin = maxBlocks > pageCount - 1 - indexPages;
+  expect(state !== STATE_DIRECT || !isThin, "state", "1 to 3 in a pool with more blocks than data pages", state);
   // Counted up by one at each write: a rounded one would stand still and the write be lost.
   const generation = number("generation");
   expect(generation >= 1 && generation <= MAX_GENERATION, "generation", `1 to ${MAX_GENERATION}`, generation);
