@@ -31,6 +31,7 @@ export const ENOTCONN = 107;
 export const EDQUOT = 122;
 export const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;
+export const EHWPOISON = 133;
 
 const names: Readonly<Record<number, string>> = {
   [EPERM]: "EPERM",
@@ -62,6 +63,7 @@ const names: Readonly<Record<number, string>> = {
   [EDQUOT]: "EDQUOT",
   [ETIMEDOUT]: "ETIMEDOUT",
   [ECONNREFUSED]: "ECONNREFUSED",
+  [EHWPOISON]: "EHWPOISON",
 };
 
 /** The symbolic name of a positive errno, or `errno N` for one not listed here. */

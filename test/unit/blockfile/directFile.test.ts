@@ -169,24 +169,24 @@ describe("resize", () => {
     data.kernelWrites(0, blocksOf(3, 30));
     expect(file.resize(32 * PAGE)).toBe(-EIO);
     expect(file.sizeBytes).toBe(30 * PAGE);
-    expect(file.cutOvergrowth()).toBe(0);
+    expect(file.keepLength()).toBe(0);
     expect(data.lengthBytes()).toBe(30 * PAGE);
     expect(data.kernelReads(0, 30 * PAGE).every((byte) => byte === 3)).toBe(true);
   });
 });
 
-it("cutOvergrowth cuts off what was written past the end, and touches nothing else", () => {
+it("keepLength cuts off what was written past the end, and touches nothing else", () => {
   const { file, data } = make();
   data.kernelWrites(28 * PAGE, blocksOf(4, 10));
   expect([data.lengthBytes(), data.heldPages(), file.sizeBytes]).toEqual([38 * PAGE, 10, 30 * PAGE]);
-  expect(file.cutOvergrowth()).toBe(0);
+  expect(file.keepLength()).toBe(0);
   expect([data.lengthBytes(), data.heldPages()]).toEqual([30 * PAGE, 2]);
   expect(data.kernelReads(0, 2 ** 30).subarray(28 * PAGE)).toEqual(blocksOf(4, 2));
   data.watch = () => EIO;
   // Nothing to be cut: nothing is done.
-  expect(file.cutOvergrowth()).toBe(0);
+  expect(file.keepLength()).toBe(0);
   data.kernelWrites(30 * PAGE, blocksOf(4));
-  expect(file.cutOvergrowth()).toBe(EIO);
+  expect(file.keepLength()).toBe(EIO);
 });
 
 describe("flush", () => {
