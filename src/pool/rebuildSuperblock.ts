@@ -65,7 +65,7 @@ export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): S
     const { validEntries, damagedEntries, hasStrays } = evidence;
     tried.push(`${source} (${indexPages} index pages): ${validEntries} entries are valid, ${damagedEntries} are not`);
     const isEmptyButHeld = validEntries === 0 && hasStrays && !media.split;
-    if (!candidate.trusted && (damagedEntries * 16 > validEntries || isEmptyButHeld)) continue;
+    if (!candidate.trusted && (damagedEntries > validEntries || isEmptyButHeld)) continue;
     if (best === null || (!best.candidate.trusted && score(evidence) > score(best.evidence))) {
       best = { candidate, evidence };
     }
@@ -75,7 +75,7 @@ export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): S
 }
 
 function score({ validEntries, damagedEntries }: Evidence): number {
-  return validEntries - damagedEntries * 16;
+  return validEntries - damagedEntries;
 }
 
 function nothingFits(tried: readonly string[]): UserError {
