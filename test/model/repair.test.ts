@@ -11,7 +11,7 @@ import { blocksOf, makePool } from "../support/testPool.js";
 import { Cut, cutAfter, WatchedMemory } from "../support/watchedMemory.js";
 
 const seed = seedOfRun();
-const ROUNDS = 60 * budget;
+const ROUNDS = budget(60);
 
 interface Planted {
   readonly fake: FakeMemory;
