@@ -34,7 +34,7 @@ export const CONTROL = {
   /** Single pages that are lost: how many, and which. */
   lostCount: 12,
   /** Requests that may have pages which no entry names, and which are neither free nor in limbo. */
-  inTransit: 12,
+  inTransit: 13,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,
