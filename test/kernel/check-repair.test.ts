@@ -51,7 +51,7 @@ for (const split of [false, true]) {
 
       const undo = place.path("undo");
       const repair = await status(place, ["check", "--repair", "--undo-file", undo, pool]);
-      expect([repair.status, repair.text]).toEqual([1, expect.stringMatching(/block 3: suspect[^]*block 5: lost/)]);
+      expect([repair.status, repair.text]).toEqual([1, expect.stringMatching(/block 3: suspect[\s\S]*block 5: lost/)]);
       expect(statSync(undo).mode & 0o777).toBe(0o600);
       expect((await status(place, ["check", pool])).status).toBe(0);
       // Nothing to repair: no side file.
