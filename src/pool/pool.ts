@@ -7,10 +7,11 @@
  * is inside an epoch: two such threads would wait for each other. `lock` leaves
  * the epoch, so after it no page looked up before may be touched.
  */
-import { EIO, ENOMEM, ENOSPC } from "../base/errno.js";
+import { EAGAIN, EIO, ENOMEM, ENOSPC } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, Errno, PageNo } from "../base/units.js";
 import { Account } from "./account.js";
+import { DAMAGE, Damage } from "./damage.js";
 import { Epochs } from "./epochs.js";
 import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
 import { endOfIndexPage, IndexTable } from "./indexTable.js";
@@ -24,6 +25,8 @@ import { updateSuperblock } from "./superblockStore.js";
 const SLICE_BLOCKS = 16384;
 /** Runs that a request gives back in passing. */
 const DRAIN_RUNS = 64;
+/** How often a shortage waits for others: a bound of many seconds, which only a broken pool could reach. */
+export const SHORTAGE_TRIES = 100_000;
 /** How long a wait for the grace period sleeps between looks. */
 const GRACE_POLL_MS = 0.05;
 
@@ -43,6 +46,7 @@ export class Pool {
   readonly account: Account;
   readonly index: IndexTable;
   readonly allocator: PageAllocator;
+  readonly damage: Damage;
   private readonly limbo: Limbo;
   private readonly epochs: Epochs;
   private readonly mutex: Mutex;
@@ -60,6 +64,7 @@ export class Pool {
     this.epochs = new Epochs(shared.control, CONTROL.epochs, parts.thread);
     this.limbo = new Limbo(shared, memory, this.epochs, this.allocator, this.account);
     this.mutex = new Mutex(shared.control, CONTROL.mutex);
+    this.damage = new Damage(shared.control);
   }
 
   /** Size of the file, in blocks. */
@@ -74,6 +79,12 @@ export class Pool {
   /** The errno that stopped writes for good, or 0. */
   get failedErrno(): Errno {
     return Atomics.load(this.control, CONTROL.failedErrno);
+  }
+
+  /** True for a page that an entry may name, and that the backing still has. */
+  isSound(page: PageNo): boolean {
+    if (!this.index.isDataPage(page)) return false;
+    return !this.damage.isFound || (page < this.damage.soundEnd && !this.damage.isLost(page));
   }
 
   /** While `short`, no page is claimed: the machine needs its memory more than a disk does. */
@@ -101,22 +112,55 @@ export class Pool {
 
   /**
    * Claims pages for the holes from `block` upward; see `allocator.claimedFirst`
-   * and `claimedCount`. A shortage makes limbo drain first.
+   * and `claimedCount`. After success the caller publishes them or gives them up,
+   * and then calls `endClaim`. A shortage makes limbo drain first, and waits for
+   * requests that may give up pages they have claimed: so a pool as large as its
+   * file is never short.
    * Callers must look up again whatever they knew of the index.
+   * @returns ENOSPC; EAGAIN when there was no page while `block` had one: for a hole, look again
    */
   claim(block: BlockNo, most: number): Errno {
-    const first = this.tryClaim(block, most);
-    if (first !== ENOSPC) return first;
-    this.relieve();
-    const second = this.tryClaim(block, most);
-    if (second !== ENOSPC) return second;
-    // Another request may hold pages that it is about to give up.
-    this.awaitOthers();
-    this.relieve();
-    return this.tryClaim(block, most);
+    let errno = this.tryClaim(block, most);
+    for (let tries = 0; errno === ENOSPC && tries < SHORTAGE_TRIES; tries++) {
+      this.relieve();
+      const mark = this.quietMark();
+      errno = this.tryClaim(block, most);
+      if (errno !== ENOSPC) break;
+      // Asked again after the look at the entry: it may have been published or cleared meanwhile.
+      if (this.isShortFor(mark)) {
+        const isMapped = this.index.get(block) !== 0;
+        if (this.isShortFor(mark)) return isMapped ? EAGAIN : ENOSPC;
+      }
+      this.awaitTransit();
+    }
+    return errno;
+  }
+
+  /** The pages of the last `claim` are published or given up. */
+  endClaim(): void {
+    Atomics.sub(this.control, CONTROL.inTransit, 1);
+  }
+
+  /** While no page is on its way from one use to another: the epoch, which opens anew before one is. Otherwise null. */
+  quietMark(): number | null {
+    const epoch = this.epochs.next();
+    return Atomics.load(this.control, CONTROL.inTransit) === 0 && this.limbo.isEmpty() ? epoch : null;
+  }
+
+  /** True when a shortage that was seen since `mark` was taken is real, or no waiting would help. */
+  isShortFor(mark: number | null): boolean {
+    if (Atomics.load(this.control, CONTROL.memoryShort) !== 0 || this.failedErrno !== 0) return true;
+    return mark !== null && mark === this.quietMark() && mark === this.epochs.next();
   }
 
   private tryClaim(block: BlockNo, most: number): Errno {
+    Atomics.add(this.control, CONTROL.inTransit, 1);
+    const errno = this.claimAndHold(block, most);
+    if (errno !== 0) this.endClaim();
+    return errno;
+  }
+
+  private claimAndHold(block: BlockNo, most: number): Errno {
     if (Atomics.load(this.control, CONTROL.memoryShort) !== 0) return ENOSPC;
     if (!this.allocator.claim(block, most)) return ENOSPC;
     const errno = this.holdClaimed();
@@ -125,7 +169,7 @@ export class Pool {
     return this.allocator.claimHeld() ? 0 : ENOSPC;
   }
 
-  /** Gives claimed pages up that were never published. */
+  /** Gives claimed pages up that were never published, or that no entry names any more. */
   abandon(page: PageNo, count: number): void {
     this.lock();
     if (this.limbo.room === 0) this.makeRoom();
@@ -142,6 +186,13 @@ export class Pool {
    * @returns pages that were mapped, or -EIO when limbo is full because the medium fails
    */
   unmap(from: BlockNo, end: BlockNo): number {
+    Atomics.add(this.control, CONTROL.inTransit, 1);
+    const pages = this.unmapSlices(from, end);
+    Atomics.sub(this.control, CONTROL.inTransit, 1);
+    return pages;
+  }
+
+  private unmapSlices(from: BlockNo, end: BlockNo): number {
     let unmapped = 0;
     let block = this.index.nextPresent(from, end);
     while (block < end) {
@@ -169,9 +220,15 @@ export class Pool {
     let runFirst = 0;
     let runCount = 0;
     for (let block = from; block < end; block++) {
+      const seen = this.index.get(block);
+      if (seen === 0) continue;
+      // A damaged entry names no page of ours: it stays for check to find.
+      if (!this.isSound(seen)) {
+        this.damage.note(DAMAGE.entry, block, seen);
+        continue;
+      }
       const page = this.index.clear(block);
-      // A damaged entry names no page of ours: the block is a hole, nothing goes back.
-      if (page === 0 || !this.index.isDataPage(page)) continue;
+      if (page === 0) continue;
       unmapped++;
       if (page === runFirst + runCount && runCount > 0) {
         runCount++;
@@ -239,6 +296,11 @@ export class Pool {
     return errno;
   }
 
+  /** Everything stored before is on the media of a durable pool when this returns 0. In the epoch: nothing waits for it in a sync. */
+  syncData(): Errno {
+    return this.memory.durable ? this.limbo.sync() : 0;
+  }
+
   /** Lets limbo go as far as it may now; a durable pool's cleared entries go to the media first. */
   settle(): Errno {
     if (this.limbo.isEmpty()) return 0;
@@ -261,6 +323,7 @@ export class Pool {
   /** After all other threads have ended: what they left behind in mid-request no longer counts. */
   becomeSole(): void {
     this.epochs.forgetAll();
+    Atomics.store(this.control, CONTROL.inTransit, 0);
   }
 
   private tryDrain(): void {
@@ -280,6 +343,13 @@ export class Pool {
     if (epoch === null) return;
     this.awaitEpoch(epoch);
     this.limbo.drain();
+  }
+
+  /** Lets others go on with the pages that they have in transit: asleep, as one of them may want this CPU or the mutex. */
+  awaitTransit(): void {
+    if (this.inside) this.epochs.leave();
+    Atomics.wait(this.control, CONTROL.pause, 0, GRACE_POLL_MS);
+    this.awaitOthers();
   }
 
   /** Waits until every request that runs now is over. Without the mutex: they may need it to end. */

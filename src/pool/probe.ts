@@ -54,7 +54,9 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
   pool.account.setBlocks(superblock.blocks);
   holdGrainsOfTaken(parts.memory, pool);
   if (!options.readOnly) {
-    if (superblock.state !== STATE_CLEAN) releaseStrays(parts.memory, pool);
+    // A clean pool has none, unless others wrote to it. Where holes cannot be seen to look is to zero all free pages.
+    const seesHoles = parts.memory.canPunch && parts.memory.grainPages === 1;
+    if (superblock.state !== STATE_CLEAN || seesHoles) releaseStrays(parts.memory, pool);
     writeState(parts.memory, STATE_DIRTY);
   }
   return { pool, blocksAway };
@@ -71,6 +73,7 @@ export function closePool(pool: Pool): void {
   pool.relieve();
   const errno = pool.flush();
   if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+  if (pool.damage.isFound) throw new UserError("pool", "it is damaged and stays unclean", { code: "EIO" });
   if (pool.account.limbo > 0) throw new UserError("pool", "discarded pages cannot be given back", { code: "EIO" });
   writeState(pool.memory, STATE_CLEAN);
 }
@@ -82,11 +85,12 @@ function requireFormatted(superblock: Superblock): void {
   }
 }
 
-/** Who was killed leaves pages that hold memory but that no entry names: they go back now. */
+/**
+ * Who was killed leaves pages that hold memory but that no entry names: they go back now. What is
+ * reserved, or mapped the direct way, would show what they hold.
+ */
 function releaseStrays(memory: Memory, pool: Pool): void {
-  // The media may still have an older entry that names one: a power cut must not find a hole there.
-  const synced = memory.sync();
-  if (synced !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(synced) });
+  let isSynced = false;
   const { firstDataPage, pageCount } = pool.geometry;
   for (let page = memory.nextHeld(firstDataPage, pageCount); page < pageCount; ) {
     const heldEnd = memory.nextUnheld(page, pageCount);
@@ -97,6 +101,10 @@ function releaseStrays(memory: Memory, pool: Pool): void {
       }
       const first = page;
       while (page < heldEnd && !pool.allocator.isTaken(page)) page++;
+      // The media may still have an older entry that names one: a power cut must not find a hole there.
+      const synced = isSynced ? 0 : memory.sync();
+      if (synced !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(synced) });
+      isSynced = true;
       const errno = memory.release(first, page - first);
       if (errno !== 0) throw new UserError("pool", "unused pages cannot be given back", { code: errnoName(errno) });
     }

@@ -207,7 +207,7 @@ function superblockOf(
   const isDirect =
     media.split && evidence.hasStrays && evidence.homeEntries === evidence.validEntries && maxBlocks >= dataPages;
   return {
-    geometry: layOut(pageCount, indexPages, maxBlocks),
+    geometry: layOut(pageCount, indexPages, isDirect ? dataPages : maxBlocks),
     blocks: isDirect ? dataPages : blocks,
     generation: 2,
     state: isDirect ? STATE_DIRECT : STATE_DIRTY,

@@ -30,7 +30,7 @@ const KNOWN_READONLY_COMPATIBLE = 0;
 export const LABEL_BYTES = 64;
 
 /** Far below 2^53, so that counting on from any valid one stays exact. */
-const MAX_GENERATION = 2 ** 52;
+export const MAX_GENERATION = 2 ** 52;
 
 export const layout = struct("superblock", COPY_BYTES, {
   magic: ["u32", 2],
@@ -110,6 +110,23 @@ export function directPageCount(page: Uint8Array): number | null {
   if (generationOf(page, at) === null) return null;
   const words = new Int32Array(page.slice(at, at + COPY_BYTES).buffer);
   return words[word.state] === STATE_DIRECT ? readU64(words, word.pageCount) : null;
+}
+
+/**
+ * The number of the first write over what page 0 holds, so chosen that it goes to
+ * the copy that does not count now; null where nothing counts, or only nonsense.
+ */
+export function generationAfter(page: Uint8Array): number | null {
+  const at = newestCopy(page);
+  const newest = generationOf(page, at);
+  // A format writes twice, and all the mounts after it.
+  if (newest === null || newest > MAX_GENERATION / 2) return null;
+  return copyOffset(newest + 1) === at ? newest + 2 : newest + 1;
+}
+
+/** Where the copy of that generation is written. */
+export function copyOffset(generation: number): number {
+  return COPY_OFFSETS[generation % COPY_OFFSETS.length];
 }
 
 /** Where the newest whole copy stands. It counts even when it is refused: an older one would tell stale facts. */
@@ -205,6 +222,9 @@ export function copyProblems(page: Uint8Array, at: number, pageCount: number): M
   expect(state >= STATE_FORMATTING && state <= STATE_DIRECT, "state", "1 to 4", state);
   const isSplit = (flags("incompatible") & INCOMPATIBLE_SPLIT) !== 0;
   expect(state !== STATE_DIRECT || isSplit, "state", "1 to 3 in a pool of one file", state);
+  // Its blocks are taken for data pages by their numbers, and what lies behind the last page for nobody's.
+  const isThin = maxBlocks > pageCount - 1 - indexPages;
+  expect(state !== STATE_DIRECT || !isThin, "state", "1 to 3 in a pool with more blocks than data pages", state);
   // Counted up by one at each write: a rounded one would stand still and the write be lost.
   const generation = number("generation");
   expect(generation >= 1 && generation <= MAX_GENERATION, "generation", `1 to ${MAX_GENERATION}`, generation);

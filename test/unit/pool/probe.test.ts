@@ -162,6 +162,17 @@ describe("pages that hold memory and that no entry names", () => {
     expect([...pool.read(PAGE, 1), ...pool.read(3 * PAGE, 1)]).toEqual([1, 0]);
   });
 
+  it("go back when a pool that was closed has some: nobody may see what they hold", () => {
+    const pool = makePool({ pageCount: 66 });
+    closePool(pool.pool);
+    pool.fake.populate(10, 2);
+    pool.fake.page(10).fill(7);
+    const again = openPool(pool.fake);
+    expect(pool.fake.heldPages).toBe(again.accountedPages);
+    again.reserve(0, 40 * PAGE);
+    expect(again.read(0, 40 * PAGE).every((byte) => byte === 0)).toBe(true);
+  });
+
   it("stay when the pool is opened read-only, which changes nothing at all", () => {
     const fake = withStrays();
     const before = fingerprint(fake);
