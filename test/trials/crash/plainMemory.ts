@@ -44,6 +44,11 @@ export class PlainMemory implements Memory {
     return BASE_ADDRESS + this.pageCount * PAGE_BYTES;
   }
 
+  /** A page of zeros that nobody writes. */
+  get zeroAddress(): Address {
+    return this.sourceAddress + (SOURCE_PAGES - 1) * PAGE_BYTES;
+  }
+
   get sourceBytes(): Buffer {
     return this.bytes.subarray(this.pageCount * PAGE_BYTES);
   }
@@ -134,7 +139,8 @@ export class PlainMemory implements Memory {
   }
 
   private holdBytes(at: ByteOffset, lengthBytes: number): void {
-    if (!(at >= 0 && at + lengthBytes <= this.pageCount * PAGE_BYTES)) throw new Error(`byte ${at} is outside the pool`);
+    if (!(at >= 0 && at + lengthBytes <= this.pageCount * PAGE_BYTES))
+      throw new Error(`byte ${at} is outside the pool`);
     this.held.fill(1, Math.floor(at / PAGE_BYTES), Math.ceil((at + lengthBytes) / PAGE_BYTES));
   }
 }

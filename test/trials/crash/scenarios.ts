@@ -10,4 +10,7 @@ export const scenarios: Readonly<Record<string, Run>> = {
   "served, full": servedRun({ kind: "file", pageCount: 16, maxBlocks: 14, full: true }),
   "store, fitting": servedRun({ kind: "store", pageCount: 20, maxBlocks: 18 }),
   "store, thin": servedRun({ kind: "store", pageCount: 14, maxBlocks: 30 }),
+  "atomic, fitting": servedRun({ kind: "file", pageCount: 22, maxBlocks: 16, atomicWrites: true }),
+  "atomic, thin": servedRun({ kind: "file", pageCount: 14, maxBlocks: 30, atomicWrites: true }),
+  "atomic, store": servedRun({ kind: "store", pageCount: 18, maxBlocks: 14, atomicWrites: true }),
 };
