@@ -7,6 +7,7 @@ import { assert } from "../base/assert.js";
 import { errnoName } from "../base/errno.js";
 import { MediaError, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
+import { PAGE_BYTES } from "../base/units.js";
 import { Pool, type PoolParts } from "./pool.js";
 import { scanIndex } from "./scan.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
@@ -53,6 +54,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
   pool.account.setBlocks(superblock.blocks);
   holdGrainsOfTaken(parts.memory, pool);
   if (!options.readOnly) {
+    settleMedia(parts.memory, superblock);
     if (superblock.state !== STATE_CLEAN) releaseStrays(parts.memory, pool);
     writeState(parts.memory, STATE_DIRTY);
   }
@@ -82,11 +84,19 @@ function requireFormatted(superblock: Superblock): void {
   }
 }
 
+/**
+ * What a killed process stored need not be on the media. It goes there before anything changes: the media may
+ * still have an older entry, whose page must not be given back, or only the copy of the superblock that is written next.
+ */
+function settleMedia(memory: Memory, { state, geometry }: Superblock): void {
+  // In a pool that is closed the index is on the media; only the superblock's last copy may be missing.
+  memory.persist(0, (state === STATE_CLEAN ? 1 : geometry.firstDataPage) * PAGE_BYTES);
+  const errno = memory.sync();
+  if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+}
+
 /** Who was killed leaves pages that hold memory but that no entry names: they go back now. */
 function releaseStrays(memory: Memory, pool: Pool): void {
-  // The media may still have an older entry that names one: a power cut must not find a hole there.
-  const synced = memory.sync();
-  if (synced !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(synced) });
   const { firstDataPage, pageCount } = pool.geometry;
   for (let page = memory.nextHeld(firstDataPage, pageCount); page < pageCount; ) {
     const heldEnd = memory.nextUnheld(page, pageCount);
