@@ -17,6 +17,8 @@ const contents = {
   gcc: { commands: ["cc"] },
   "libc6-dev": { files: ["/usr/include/stdio.h"] },
   "libnbd-bin": { commands: ["nbdcopy", "nbdinfo"] },
+  // Cache-line write-back on device DAX.
+  libpmem1: { files: [`/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/libpmem.so.1`] },
   "linux-libc-dev": { files: ["/usr/include/linux/fuse.h"] },
   mount: { commands: ["mount", "losetup"] },
   nbdkit: { commands: ["nbdkit"] },

@@ -11,16 +11,20 @@ import { assert } from "../base/assert.js";
 import { EFBIG, EINVAL, EIO, ENOSPC, EROFS } from "../base/errno.js";
 import type { IovecList } from "../base/iovec.js";
 import { type Address, type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { DAMAGE } from "../pool/damage.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
 import type { Pool } from "../pool/pool.js";
 import type { DiskFile } from "./diskFile.js";
 import { mapHoles } from "./mapHoles.js";
+import { rewriteBlocks } from "./rewriteBlocks.js";
 import { hasRoomFor, STEP_BLOCKS, seekData, seekHole } from "./scans.js";
 import type { Traffic } from "./traffic.js";
 
 export interface BlockFileParts {
   readonly pool: Pool;
   readonly readOnly: boolean;
+  /** A block is old or new as a whole, for readers and after a crash. */
+  readonly atomicWrites?: boolean;
   /** Memory that reads as zeros and is never written, `zeroBytes` long. */
   readonly zeroAddress: Address;
   readonly zeroBytes: number;
@@ -30,6 +34,7 @@ export interface BlockFileParts {
 export class BlockFile implements DiskFile {
   private readonly pool: Pool;
   private readonly readOnly: boolean;
+  private readonly atomicWrites: boolean;
   private readonly zeroAddress: Address;
   private readonly zeroBytes: number;
   private readonly traffic: Traffic;
@@ -40,6 +45,7 @@ export class BlockFile implements DiskFile {
   constructor(parts: BlockFileParts) {
     this.pool = parts.pool;
     this.readOnly = parts.readOnly;
+    this.atomicWrites = parts.atomicWrites ?? false;
     this.zeroAddress = parts.zeroAddress;
     this.zeroBytes = parts.zeroBytes;
     this.traffic = parts.traffic;
@@ -156,7 +162,7 @@ export class BlockFile implements DiskFile {
       this.pool.breathe();
       if (this.lookUp(block, Math.min(end, endOfIndexPage(block))) !== 0) return -EIO;
       if (this.runPage !== 0) continue;
-      const done = mapHoles(this.pool, block, block + this.runBlocks, 0, 0, 0);
+      const done = mapHoles(this.pool, block, block + this.runBlocks, 0, 0, 0, false);
       if (done < 0) return done;
     }
   }
@@ -174,6 +180,12 @@ export class BlockFile implements DiskFile {
   /** Returns 0 when everything acknowledged before is on the media of a durable pool. */
   flush(): number {
     return 0 - this.pool.flush();
+  }
+
+  noteLoss(address: Address): void {
+    const { memory, geometry, damage } = this.pool;
+    const page = Math.floor((address - memory.baseAddress) / PAGE_BYTES);
+    damage.noteLost(page >= geometry.firstDataPage && page < geometry.pageCount ? page : 0);
   }
 
   /** Changes the size, to a multiple of 4096 up to the maximum. What a smaller size cuts off is discarded. */
@@ -196,35 +208,51 @@ export class BlockFile implements DiskFile {
 
   /**
    * Finds the run at `block`: adjacent pages, or holes, up to `end` at most.
-   * @returns 0, or EIO for an entry that names no data page
+   * @returns 0, or EIO for an entry that names no data page, or one that is lost
    */
   private lookUp(block: BlockNo, end: BlockNo): number {
-    const index = this.pool.index;
+    const { index, geometry, damage } = this.pool;
     const page = index.get(block);
     let next = block + 1;
     if (page === 0) {
       while (next < end && index.get(next) === 0) next++;
     } else {
-      if (!index.isDataPage(page)) return EIO;
-      while (next < end && index.get(next) === page + (next - block)) next++;
-      if (!index.isDataPage(page + (next - block) - 1)) return EIO;
+      if (!this.pool.isSound(page)) {
+        damage.note(DAMAGE.entry, block, page);
+        return EIO;
+      }
+      const runEnd = Math.min(end, block + geometry.pageCount - page);
+      while (next < runEnd && index.get(next) === page + (next - block)) next++;
+      if (damage.isFound) next = this.soundPart(block, page, next);
     }
     this.runPage = page;
     this.runBlocks = next - block;
     return 0;
   }
 
+  /** Where the run of `[block, end)` on pages from `page` on meets one that is lost. */
+  private soundPart(block: BlockNo, page: PageNo, end: BlockNo): BlockNo {
+    let next = block + 1;
+    while (next < end && this.pool.isSound(page + (next - block))) next++;
+    return next;
+  }
+
   private overwrite(at: ByteOffset, end: ByteOffset, source: Address): number {
     const inPage = at % PAGE_BYTES;
     const bytes = Math.min(this.runBlocks * PAGE_BYTES - inPage, end - at);
+    if (this.atomicWrites) {
+      const block = Math.floor(at / PAGE_BYTES);
+      return rewriteBlocks(this.pool, block, block + this.runBlocks, inPage, source, bytes);
+    }
     const errno = this.pool.memory.write(this.runPage * PAGE_BYTES + inPage, source, bytes);
+    if (errno === EIO) this.noteLoss(0);
     return errno === 0 ? bytes : -errno;
   }
 
   private writeToHoles(at: ByteOffset, end: ByteOffset, source: Address): number {
     const first = Math.floor(at / PAGE_BYTES);
     const inPage = at % PAGE_BYTES;
-    return mapHoles(this.pool, first, first + this.runBlocks, inPage, source, end - at);
+    return mapHoles(this.pool, first, first + this.runBlocks, inPage, source, end - at, this.atomicWrites);
   }
 
   private discardBlocks(first: BlockNo, end: BlockNo): number {
@@ -232,7 +260,7 @@ export class BlockFile implements DiskFile {
     const pages = this.pool.unmap(first, end);
     if (pages < 0) return pages;
     this.traffic.addDiscarded(pages * PAGE_BYTES);
-    return 0;
+    return this.pool.damage.isFound ? -EIO : 0;
   }
 
   /** Zeroes `[offset, end)`, which lies within one block, where that is mapped. @returns errno */
@@ -240,9 +268,14 @@ export class BlockFile implements DiskFile {
     if (offset >= end) return 0;
     const block = Math.floor(offset / PAGE_BYTES);
     assert(end <= (block + 1) * PAGE_BYTES, "zeroing crosses a block");
-    if (this.lookUp(block, block + 1) !== 0) return EIO;
-    if (this.runPage === 0) return 0;
-    return this.pool.memory.zero(this.runPage * PAGE_BYTES + (offset % PAGE_BYTES), end - offset);
+    for (;;) {
+      if (this.lookUp(block, block + 1) !== 0) return EIO;
+      if (this.runPage === 0) return 0;
+      const inPage = offset % PAGE_BYTES;
+      if (!this.atomicWrites) return this.pool.memory.zero(this.runPage * PAGE_BYTES + inPage, end - offset);
+      const done = rewriteBlocks(this.pool, block, block + 1, inPage, this.zeroAddress, end - offset);
+      if (done !== 0) return done < 0 ? -done : 0;
+    }
   }
 
   /** Number of the block behind byte `endBytes`, at most the file's end. */
@@ -259,7 +292,7 @@ export class BlockFile implements DiskFile {
   }
 
   private refuseChange(): number {
-    if (this.readOnly) return -EROFS;
+    if (this.readOnly || this.pool.damage.isFound) return -EROFS;
     return this.pool.writesStopped ? -EIO : 0;
   }
 }

@@ -7,6 +7,7 @@ import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EROFS } from "../base/errno.js";
 import type { DataFile, Memory } from "../base/ports.js";
 import { type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
 import { Account } from "../pool/account.js";
+import { Damage } from "../pool/damage.js";
 import type { Geometry } from "../pool/geometry.js";
 import { MediaSync } from "../pool/mediaSync.js";
 import { Mutex } from "../pool/mutex.js";
@@ -33,6 +34,7 @@ export interface DirectFileParts {
 }
 
 export class DirectFile implements DiskFile {
+  readonly damage: Damage;
   private readonly memory: Memory;
   private readonly data: DataFile;
   private readonly geometry: Geometry;
@@ -52,6 +54,7 @@ export class DirectFile implements DiskFile {
     this.readOnly = parts.readOnly;
     this.media = new MediaSync(parts.control, parts.memory);
     this.mutex = new Mutex(parts.control, CONTROL.mutex);
+    this.damage = new Damage(parts.control);
   }
 
   get sizeBytes(): number {
@@ -99,7 +102,7 @@ export class DirectFile implements DiskFile {
 
   /** Makes the range read as zeros and gives its whole pages back. Clipped at the end of the file. */
   discard(offset: ByteOffset, length: number): number {
-    if (this.readOnly) return -EROFS;
+    if (this.isFixed) return -EROFS;
     const end = Math.min(offset + length, this.sizeBytes);
     for (let at = offset; at < end; ) {
       const sliceEnd = Math.min(end, (Math.floor(at / SLICE_BYTES) + 1) * SLICE_BYTES);
@@ -115,7 +118,7 @@ export class DirectFile implements DiskFile {
    * the backing can be short; what it gave before that stays.
    */
   reserve(offset: ByteOffset, length: number): number {
-    if (this.readOnly) return -EROFS;
+    if (this.isFixed) return -EROFS;
     const end = bytesToPagesCeil(Math.min(offset + length, this.sizeBytes));
     const first = Math.floor(offset / PAGE_BYTES);
     for (let block = first; block < end; ) {
@@ -143,35 +146,64 @@ export class DirectFile implements DiskFile {
     return Math.max(offset, (block - firstDataPage) * PAGE_BYTES);
   }
 
+  noteLoss(): void {
+    this.damage.noteLost(0);
+  }
+
   flush(): number {
     return this.memory.durable ? 0 - this.media.sync() : 0;
   }
 
   resize(sizeBytes: number): number {
-    if (this.readOnly) return -EROFS;
+    if (this.isFixed) return -EROFS;
     if (sizeBytes > this.maxSizeBytes) return -EFBIG;
     if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
+    // It could not be put on the media any more, and the superblock is to stay as it was.
+    if (this.failedErrno !== 0) return -EIO;
     this.mutex.lock();
     const heldBefore = this.data.heldPages();
     this.account.raisePeak(heldBefore);
-    // What was written past the old end goes first, so that a larger file has a hole there.
-    const errno =
-      this.data.setLength(Math.min(sizeBytes, this.sizeBytes)) ||
-      this.data.setLength(sizeBytes) ||
-      this.storeBlocks(sizeBytes / PAGE_BYTES);
+    const errno = sizeBytes < this.sizeBytes ? this.shrink(sizeBytes) : this.grow(sizeBytes);
     const pages = heldBefore - this.data.heldPages();
     this.mutex.unlock();
     if (pages > 0) this.traffic.addDiscarded(pages * PAGE_BYTES);
     return 0 - errno;
   }
 
-  /** Cuts off what was written past the end of the disk: the kernel lets such writes through. */
-  cutOvergrowth(): Errno {
+  /** `data` is never shorter than the disk, on the media too: a shorter one has lost something. */
+  private shrink(sizeBytes: number): Errno {
+    return this.storeBlocks(sizeBytes / PAGE_BYTES) || this.data.setLength(sizeBytes);
+  }
+
+  private grow(sizeBytes: number): Errno {
+    // What was written past the old end goes first, so that there is a hole.
+    return (
+      this.data.setLength(this.sizeBytes) ||
+      this.data.setLength(sizeBytes) ||
+      this.media.sync() ||
+      this.storeBlocks(sizeBytes / PAGE_BYTES)
+    );
+  }
+
+  /**
+   * Cuts off what was written past the end of the disk: the kernel lets such writes
+   * through. Data that is shorter than the disk was cut off by somebody else.
+   */
+  keepLength(): Errno {
     if (this.data.lengthBytes() === this.sizeBytes) return 0;
     this.mutex.lock();
-    const errno = this.data.setLength(this.sizeBytes);
+    const lengthBytes = this.data.lengthBytes();
+    let errno = 0;
+    if (lengthBytes > this.sizeBytes) errno = this.data.setLength(this.sizeBytes);
+    else if (lengthBytes < this.sizeBytes) {
+      this.damage.noteTruncated(this.geometry.firstDataPage + Math.floor(lengthBytes / PAGE_BYTES));
+    }
     this.mutex.unlock();
     return errno;
+  }
+
+  private get isFixed(): boolean {
+    return this.readOnly || this.damage.isFound;
   }
 
   /** Under the mutex, or two punches would count each other's pages. */

@@ -7,6 +7,7 @@ import type { Pool } from "../pool/pool.js";
 /**
  * Maps the holes from `block` upward, at most to `end`, to fresh pages filled
  * with `headBytes` zeros, at most `length` bytes of `source`, and zeros.
+ * @param dataFirst no entry reaches the media before its page does
  * @returns bytes taken from `source`, which may be 0 when somebody else
  * mapped the first block meanwhile: look again; or -errno
  */
@@ -17,6 +18,7 @@ export function mapHoles(
   headBytes: number,
   source: Address,
   length: number,
+  dataFirst: boolean,
 ): number {
   let errno = asShortage(pool.index.ensurePresent(block));
   if (errno === ENOSPC) {
@@ -37,6 +39,7 @@ export function mapHoles(
     pool.relieve();
     errno = define(pool, page, count, headBytes, source, bytes);
   }
+  if (errno === 0 && dataFirst) errno = pool.syncData();
   if (errno !== 0) {
     pool.abandon(page, count);
     return -errno;

@@ -14,6 +14,8 @@ interface FormatFlags {
   full?: boolean;
   label?: string;
   force?: boolean;
+  atomicWrites?: boolean;
+  durable?: boolean;
 }
 
 /** A pool that has a path, absolute. @throws UserError for one that lives only while it is mounted */
@@ -49,6 +51,8 @@ async function format(pool: string, flags: FormatFlags): Promise<void> {
     full: flags.full ?? false,
     ...(flags.label === undefined ? {} : { label: flags.label }),
     force: flags.force ?? false,
+    atomicWrites: flags.atomicWrites ?? false,
+    durable: flags.durable ?? false,
   });
   printLine(
     `${path}: ${formatBytes(result.sizeBytes)} file, ${formatBytes(result.poolBytes)} pool, uuid ${result.uuid}`,
@@ -67,6 +71,8 @@ export function addFormatCommand(program: Command): void {
     .option("--pool-size <size>", "size of the pool; less than the size makes the file thin")
     .option("--split", "a directory with two files, meta and data")
     .option("--full", "map every block at once")
+    .option("--atomic-writes", "pages to spare for mount --atomic-writes on a full disk")
+    .option("--durable", "refuse a place that does not survive a power cut")
     .option("--label <label>", "a name for the pool")
     .option("--force", "destroy what is there")
     .option("--debug", "stack traces with errors")

@@ -44,6 +44,7 @@ async function mount(pool: string | undefined, mountpoint: string, flags: MountF
   const status = await client.startMount(options);
   const where = status.pool.path === null ? status.pool.kind : quote(status.pool.path);
   printLine(`${quote(status.file)}: ${formatBytes(status.sizeBytes)}, pool ${where}, ${status.io}`);
+  if (status.wasUnclean) printLine(`  ${where} was not closed last time; all of it was checked`);
 }
 
 const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
@@ -62,6 +63,8 @@ export function addMountCommand(program: Command, outcome: Outcome): void {
     .option("--create", "make and format POOL when it does not exist")
     .option("--read-only", "write nothing to the pool")
     .option("--io <way>", "auto, served or direct")
+    .option("--atomic-writes", "a block is old or new as a whole, also after a crash; served")
+    .option("--durable", "refuse a pool that does not survive a power cut")
     .option("--workers <count>", "serving threads")
     .option("-f, --foreground", "do not go to the background; log to stderr")
     .option("-o <opt[,opt...]>", "the same options as for mount(8), e.g. -o size=1G,ro", collect)

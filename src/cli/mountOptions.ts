@@ -15,6 +15,8 @@ export interface MountWords {
   create?: boolean;
   readOnly?: boolean;
   io?: string;
+  atomicWrites?: boolean;
+  durable?: boolean;
   workers?: string;
   allowOther?: boolean;
   debug?: boolean;
@@ -44,6 +46,8 @@ const WITHOUT_VALUE: Readonly<Record<string, MountWords>> = {
   ro: { readOnly: true },
   "read-only": { readOnly: true },
   rw: { readOnly: false },
+  "atomic-writes": { atomicWrites: true },
+  durable: { durable: true },
   debug: { debug: true },
   foreground: { foreground: true },
   allow_other: { allowOther: true },
@@ -149,6 +153,8 @@ export function toMountOptions(
     create: words.create ?? false,
     readOnly: words.readOnly ?? false,
     io: parseIo(words.io),
+    atomicWrites: words.atomicWrites ?? false,
+    durable: words.durable ?? false,
     ...(words.workers === undefined ? {} : { workers: parseWorkers(words.workers) }),
     allowOther: words.allowOther ?? false,
     debug: words.debug ?? false,

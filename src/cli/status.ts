@@ -47,7 +47,11 @@ export function statusTable(mounts: readonly MountStatus[], inBytes: boolean): s
 export function statusNotes(mount: MountStatus): string[] {
   const notes: string[] = [];
   if (mount.ioReason !== null) notes.push(`not direct: ${mount.ioReason}`);
-  if (mount.readOnly) notes.push("read-only");
+  if (mount.damage !== null) {
+    notes.push(`damaged, and read-only since: ${mount.damage}`);
+    if (mount.pool.path !== null) notes.push(`try: kmemfs unmount, then kmemfs check ${mount.pool.path}`);
+  } else if (mount.readOnly) notes.push("read-only");
+  if (mount.atomicWrites) notes.push("atomic writes");
   if (mount.serverPid === null) notes.push("no server is running");
   if (mount.restarts > 0) notes.push(`the server was restarted ${mount.restarts} times`);
   if (mount.refused.length > 0) notes.push(`the machine refused: ${mount.refused.join("; ")}`);

@@ -20,7 +20,7 @@ import { formatPool } from "../pool/format.js";
 import { chosenGeometry } from "../pool/geometry.js";
 import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
 import { type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
-import { type OpenedPool, readSuperblock, withPoolLength } from "./poolSuperblock.js";
+import { type OpenedPool, readSuperblock, requireDurable, withPoolLength } from "./poolSuperblock.js";
 
 export interface FormatOptions extends SizeRequest {
   readonly path: string;
@@ -28,6 +28,8 @@ export interface FormatOptions extends SizeRequest {
   readonly full: boolean;
   readonly label?: string | undefined;
   readonly force: boolean;
+  /** Refuse a backing that a power cut would take away. */
+  readonly durable?: boolean | undefined;
 }
 
 /** Makes a pool at a path: a new file or directory, or over one that is there and holds nothing known. */
@@ -97,7 +99,7 @@ export function formatCreated(
   path: string,
   backing: BackingFacts,
   plan: PoolPlan,
-  options: { readonly full: boolean; readonly label?: string | undefined },
+  options: Pick<FormatOptions, "full" | "label" | "durable">,
 ): OpenedPool {
   try {
     return formatBacking(backing, plan, options);
@@ -151,9 +153,10 @@ function createDirectory(path: string, plan: PoolPlan): BackingFacts {
 export function formatBacking(
   backing: BackingFacts,
   plan: PoolPlan,
-  options: { readonly full: boolean; readonly label?: string | undefined },
+  options: Pick<FormatOptions, "full" | "label" | "durable">,
 ): OpenedPool {
   try {
+    requireDurable(backing, options.durable ?? false);
     // On hugetlbfs and DAX the size was rounded to whole large pages.
     const geometry =
       backing.pageCount === plan.geometry.pageCount

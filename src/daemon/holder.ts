@@ -57,6 +57,8 @@ class Holder {
   private refused: readonly string[] = [];
   private io: "served" | "direct" = "served";
   private ioReason: string | null = null;
+  private wasUnclean = false;
+  private damage: string | null = null;
   private pool!: OpenedPool;
   private session!: Session;
   private server!: ServerProcess;
@@ -83,6 +85,10 @@ class Holder {
       this.refused = prepareIoProcess().refused;
       makePrivateDirectory(this.options.fuseDirectory);
       this.pool = openPool(this.options);
+      const { kind, durable } = this.pool.backing;
+      if (kind === "devdax" && !durable) {
+        this.refused = [...this.refused, "PMEM: no libpmem.so.1, so a power cut may take what was flushed"];
+      }
     } catch (error) {
       this.giveName();
       throw error;
@@ -115,6 +121,7 @@ class Holder {
       throw error;
     }
     const { mountpoint } = this.options;
+    if (this.wasUnclean) this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
     this.log.info({ mountpoint, serverPid: this.server.pid, refused: this.refused }, "mounted");
   }
 
@@ -127,6 +134,8 @@ class Holder {
       refused: this.refused,
       io: this.io,
       ioReason: this.ioReason,
+      wasUnclean: this.wasUnclean,
+      damage: this.damage,
     });
   }
 
@@ -173,18 +182,25 @@ class Holder {
       passthrough !== null && "backingId" in passthrough
         ? { backingId: passthrough.backingId, only: this.options.io === "direct" }
         : null;
-    writeFacts(this.memory.bytes, { ...facts, readOnly: this.options.readOnly, direct });
+    const { readOnly, atomicWrites } = this.options;
+    writeFacts(this.memory.bytes, { ...facts, readOnly, atomicWrites, direct });
     const { attributeDoubles } = viewSession(this.memory.bytes);
-    const mode = this.options.readOnly ? 0o400 : 0o600;
+    const mode = readOnly ? 0o400 : 0o600;
     new Attributes(attributeDoubles).init(mode, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, Date.now());
-    this.server = startServer(this.memory.fd, fds, (message) => {
-      this.log.warn({ mountpoint: this.options.mountpoint }, message);
+    const { mountpoint } = this.options;
+    this.server = startServer(this.memory.fd, fds, {
+      warning: (message) => this.log.warn({ mountpoint }, message),
+      damage: (message) => {
+        this.damage = message;
+        this.log.error({ mountpoint }, `the pool is damaged and the mount read-only now: ${message}`);
+      },
     });
   }
 
   private async untilReady(): Promise<void> {
     try {
-      const { refused, io, ioReason } = await this.server.ready;
+      const { refused, io, ioReason, wasUnclean } = await this.server.ready;
+      this.wasUnclean = wasUnclean;
       this.refused = [...new Set([...this.refused, ...refused])];
       this.io = io;
       const { passthrough, channelFds } = this.session;

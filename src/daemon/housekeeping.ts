@@ -1,11 +1,14 @@
 /** What a server does when no request does it: lets limbo go, and watches the machine's memory. */
+import { fstatSync } from "node:fs";
 import { totalmem } from "node:os";
 import { errnoName } from "../base/errno.js";
-import { GIB, MIB, PAGE_BYTES, pagesToBytes } from "../base/units.js";
+import { bytesToPagesFloor, GIB, MIB, PAGE_BYTES, pagesToBytes } from "../base/units.js";
 import type { DirectFile } from "../blockfile/directFile.js";
-import { type BackingFacts, type BackingKind, heldPages, resizePrivateTmpfs } from "../linux/backing.js";
+import { type BackingFacts, heldPages, resizePrivateTmpfs } from "../linux/backing.js";
 import { memoryFree } from "../linux/proc.js";
+import type { Faults } from "../linux/sigbusGuard.js";
 import type { Account } from "../pool/account.js";
+import { type Damage, describeDamage } from "../pool/damage.js";
 import type { Pool } from "../pool/pool.js";
 import { tell } from "./serverEnd.js";
 
@@ -43,6 +46,29 @@ class MemoryWatch {
   }
 }
 
+/** Tells the holder once that the pool is damaged. */
+function damageTeller(damage: Damage, faults: Faults | null): () => void {
+  let told = false;
+  return () => {
+    // Of this thread, or of one that has not come to its end yet.
+    if (faults !== null && faults.count > 0) damage.noteLost(0);
+    if (told || !damage.isFound) return;
+    told = true;
+    tell({ kind: "damage", message: describeDamage(damage) });
+  };
+}
+
+/** Nobody may make the pool's files shorter; who may write them can. */
+function watchLength(damage: Damage, backing: BackingFacts): void {
+  if (backing.kind === "devdax" || backing.kind === "memfd") return;
+  const { metaFd, metaBytes, dataFd, dataBytes } = backing;
+  const endOfMeta = fstatSync(metaFd).size;
+  if (endOfMeta < metaBytes) damage.noteTruncated(bytesToPagesFloor(endOfMeta));
+  if (dataFd === metaFd) return;
+  const endOfData = fstatSync(dataFd).size;
+  if (endOfData < dataBytes) damage.noteTruncated(bytesToPagesFloor(metaBytes) + bytesToPagesFloor(endOfData));
+}
+
 /** Tells the holder once of a flush that failed. */
 function failureTeller(consequence: string): (errno: number) => void {
   let told = false;
@@ -53,14 +79,18 @@ function failureTeller(consequence: string): (errno: number) => void {
   };
 }
 
-export function keepServed(pool: Pool, kind: BackingKind): Housekeeping {
+export function keepServed(pool: Pool, backing: BackingFacts, faults: Faults | null): Housekeeping {
+  const { kind } = backing;
   const takesMemory = kind === "tmpfs" || kind === "memfd";
   const watch = new MemoryWatch((short) => {
     pool.setMemoryShort(short);
     return true;
   });
   const tellFailure = failureTeller("writes are stopped");
+  const tellDamage = damageTeller(pool.damage, faults);
   const run = (): void => {
+    watchLength(pool.damage, backing);
+    tellDamage();
     pool.settle();
     tellFailure(pool.failedErrno);
     if (takesMemory) watch.look(pool.account.used);
@@ -69,7 +99,12 @@ export function keepServed(pool: Pool, kind: BackingKind): Housekeeping {
 }
 
 /** The kernel writes without asking: only the size of a private tmpfs can hold it back. */
-export function keepDirect(file: DirectFile, account: Account, backing: BackingFacts, readOnly: boolean): Housekeeping {
+export function keepDirect(
+  file: DirectFile,
+  account: Account,
+  { backing, readOnly }: { readonly backing: BackingFacts; readonly readOnly: boolean },
+  faults: Faults | null,
+): Housekeeping {
   const { tmpfsFd, metaBytes, dataBytes } = backing;
   const wholeBytes = metaBytes + dataBytes;
   const watch = new MemoryWatch((short) => {
@@ -83,8 +118,12 @@ export function keepDirect(file: DirectFile, account: Account, backing: BackingF
     return false;
   });
   const tellFailure = failureTeller("what was written lately may be lost");
+  const tellDamage = damageTeller(file.damage, faults);
   const run = (): void => {
-    if (!readOnly) file.cutOvergrowth();
+    // The length of data is the file's own to watch: it is the disk's.
+    if (!readOnly) file.keepLength();
+    watchLength(file.damage, { ...backing, dataBytes: 0 });
+    tellDamage();
     tellFailure(file.failedErrno);
     const used = heldPages(backing.dataFd);
     account.observe(used, heldPages(backing.metaFd));

@@ -18,6 +18,7 @@ export interface NotDirect {
 export function notDirect(options: MountOptions, { backing, superblock }: OpenedPool): NotDirect | null {
   const { geometry } = superblock;
   if (options.io === "served") return { reason: "served was asked for", cure: "--io auto" };
+  if (options.atomicWrites) return { reason: "atomic writes were asked for", cure: "leave --atomic-writes out" };
   if (backing.layout === "single") return { reason: `the pool is ${nameOf(backing)}`, cure: splitCure(backing) };
   if (geometry.maxBlocks > geometry.dataPages) {
     return { reason: "the pool is thin, not every block has a page of its own", cure: "a pool as large as --max-size" };

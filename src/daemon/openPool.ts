@@ -6,7 +6,7 @@ import { isWritable, type Superblock } from "../pool/superblock.js";
 import { createFile, formatBacking, formatCreated, look } from "./formatPath.js";
 import type { MountOptions } from "./options.js";
 import { planPool } from "./poolPlan.js";
-import { type OpenedPool, readSuperblock, withPoolLength } from "./poolSuperblock.js";
+import { type OpenedPool, readSuperblock, requireDurable, withPoolLength } from "./poolSuperblock.js";
 
 /** Opens the pool for a mount. @throws UserError, MediaError */
 export function openPool(options: MountOptions): OpenedPool {
@@ -18,17 +18,19 @@ export function openPool(options: MountOptions): OpenedPool {
     pool.kind === "memfd"
       ? createMemfd({ pageCount: geometry.pageCount })
       : createPrivateTmpfs({ metadataPages: geometry.firstDataPage, dataPages: geometry.dataPages });
-  return formatBacking(backing, plan, { full: false });
+  return formatBacking(backing, plan, { full: false, durable: options.durable });
 }
 
 function openPath(path: string, options: MountOptions): OpenedPool {
   if (options.create && look(path) === undefined) {
     const plan = planPool(options);
-    return { ...formatCreated(path, createFile(path, plan), plan, { full: false }), createdPath: path };
+    const created = formatCreated(path, createFile(path, plan), plan, { full: false, durable: options.durable });
+    return { ...created, createdPath: path };
   }
   const backing = withPoolLength(openBacking(path, { readOnly: options.readOnly }));
   try {
     const superblock = readSuperblock(backing);
+    requireDurable(backing, options.durable);
     requireSizes(path, options, superblock, backing.grainPages * PAGE_BYTES);
     if (!options.readOnly && !isWritable(superblock)) {
       const reason = "has features that this version can only read";

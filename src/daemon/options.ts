@@ -23,6 +23,10 @@ export interface MountOptions {
   readonly create: boolean;
   readonly readOnly: boolean;
   readonly io: IoWay;
+  /** A block is old or new as a whole, also after a crash. */
+  readonly atomicWrites: boolean;
+  /** Refuse a pool that a power cut would take away. */
+  readonly durable: boolean;
   /** Serving threads; absent: chosen by the number of CPUs. */
   readonly workers?: number;
   readonly allowOther: boolean;

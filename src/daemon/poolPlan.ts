@@ -8,6 +8,8 @@ export interface SizeRequest {
   readonly sizeBytes?: number | undefined;
   readonly maxSizeBytes?: number | undefined;
   readonly poolSizeBytes?: number | undefined;
+  /** Each write takes a new page before it gives the old one back: there must be some even when the disk is full. */
+  readonly atomicWrites?: boolean | undefined;
 }
 
 export interface PoolPlan {
@@ -33,7 +35,13 @@ export function planPool(request: SizeRequest, pageCount?: number): PoolPlan {
   if (maxBlocks < blocks) {
     throw new UserError("--max-size", "smaller than --size", { code: "EINVAL", exitCode: 2 });
   }
-  return { geometry: chosenGeometry(pages ?? pagesForWholeFile(maxBlocks), maxBlocks), blocks };
+  const spare = request.atomicWrites === true ? sparePages(maxBlocks) : 0;
+  return { geometry: chosenGeometry(pages ?? pagesForWholeFile(maxBlocks) + spare, maxBlocks), blocks };
+}
+
+/** 4 MiB: the longest request, four times; limbo of a durable pool keeps pages until the next flush. */
+function sparePages(maxBlocks: number): number {
+  return Math.min(1024, Math.max(16, Math.ceil(maxBlocks / 8)));
 }
 
 /** Half of the machine's memory, as tmpfs has it. */

@@ -50,6 +50,19 @@ export function readSuperblock(backing: BackingFacts): Superblock {
   }
 }
 
+/** @throws UserError when a durable pool was asked for and this backing cannot keep it */
+export function requireDurable(backing: BackingFacts, wanted: boolean): void {
+  if (!wanted || backing.durable) return;
+  const what = backing.path ?? `the pool ${backing.kind}`;
+  const code = "EOPNOTSUPP";
+  if (backing.kind === "devdax") {
+    const reason = "cannot be made durable without libpmem.so.1: what is written stays in the CPU's caches";
+    throw new UserError(what, reason, { code, cure: "apt-get install libpmem1, or leave --durable out" });
+  }
+  const reason = `is memory (${backing.kind}) and does not survive a power cut`;
+  throw new UserError(what, reason, { code, cure: "a pool on a disk or a DAX device, or leave --durable out" });
+}
+
 /** What the backing's files say of a pool's layout. */
 export function layoutOf(backing: BackingFacts): MediaLayout {
   return { split: backing.layout === "split", metadataPages: bytesToPagesFloor(backing.metaBytes) };

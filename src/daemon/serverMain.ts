@@ -6,9 +6,10 @@
 import { Worker } from "node:worker_threads";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
-import { mapBacking, readMetadata } from "../linux/backing.js";
+import { type MemoryMapping, mapBacking, readMetadata } from "../linux/backing.js";
 import { attachMemory } from "../linux/memory.js";
 import { mapShared, prepareIoProcess } from "../linux/process.js";
+import { attachFaults, installSigbusGuard } from "../linux/sigbusGuard.js";
 import { allocateShared } from "../pool/shared.js";
 import { decode } from "../pool/superblock.js";
 import { openWay } from "./poolWay.js";
@@ -28,12 +29,14 @@ async function main(): Promise<void> {
   const facts = readFacts(sessionView.bytes);
   const superblock = decode(readMetadata(facts.backing, 0, PAGE_BYTES), facts.backing.pageCount);
   const mapping = mapBacking(facts.backing, superblock.geometry.firstDataPage);
+  const faultsAddress = guardPool(mapping, refused);
+  const faults = faultsAddress === 0 ? null : attachFaults(faultsAddress);
   const memory = attachMemory(mapping);
   const { geometry } = superblock;
   const shared = allocateShared(geometry, memory.grainPages);
   const session = viewSession(sessionView.bytes);
-  const way = openWay({ facts, mapping, memory, geometry, shared, session }, superblock);
-  const { io, ioReason, housekeeping } = way;
+  const way = openWay({ facts, mapping, memory, geometry, shared, session, faults }, superblock);
+  const { io, ioReason, wasUnclean, housekeeping } = way;
   const isDirect = io === "direct";
   const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
   const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
@@ -43,16 +46,36 @@ async function main(): Promise<void> {
     shared,
     sessionAddress: sessionView.address,
     readOnly: facts.readOnly,
+    atomicWrites: facts.atomicWrites,
     backingId,
+    faultsAddress,
   };
   const ends = await startWorkers(channelFds, common);
-  tell({ kind: "ready", refused, io, ioReason });
+  tell({ kind: "ready", refused, io, ioReason, wasUnclean });
   const timer = setInterval(housekeeping.run, housekeeping.periodMs);
   await Promise.all(ends);
   clearInterval(timer);
   if (!facts.readOnly) way.close();
   tell({ kind: "closed" });
   process.exit(0);
+}
+
+/**
+ * Guards the pool's memory before anything touches it; what the machine refuses is added to `refused`.
+ * @returns the address for `attachFaults`; 0 where there is no guard
+ */
+function guardPool(mapping: MemoryMapping, refused: string[]): number {
+  const { baseAddress, lengthBytes, facts } = mapping;
+  try {
+    const guard = installSigbusGuard();
+    guard?.guard(baseAddress, lengthBytes, Math.max(facts.grainPages * PAGE_BYTES, facts.mapAlignBytes));
+    if (guard === null) refused.push(`SIGBUS_GUARD: none for ${process.arch}`);
+    return guard?.address ?? 0;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    refused.push(`SIGBUS_GUARD: ${error.options.code ?? error.reason}`);
+    return 0;
+  }
 }
 
 /** Returns when all threads serve. @returns a promise for the end of each */

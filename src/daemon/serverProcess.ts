@@ -11,18 +11,28 @@ export interface ServerReady {
   readonly io: "served" | "direct";
   /** Why not direct, where the pool itself is the reason. */
   readonly ioReason: string | null;
+  /** The pool had not been closed; every entry was looked at. */
+  readonly wasUnclean: boolean;
 }
 
 /** What the server says, a line of JSON each. */
 export type FromServer =
   | ({ readonly kind: "ready" } & ServerReady)
   | { readonly kind: "warning"; readonly message: string }
+  /** The pool is damaged: nothing is written any more. */
+  | { readonly kind: "damage"; readonly message: string }
   /** The pool cannot be served; the server ends. */
   | { readonly kind: "refused"; readonly message: string; readonly cure?: string }
   /** A broken invariant; the server ends at once. */
   | { readonly kind: "fatal"; readonly message: string }
   /** The session is over and the pool is closed cleanly; the server ends. */
   | { readonly kind: "closed" };
+
+/** Told of what a server says while it serves. */
+export interface ServerListener {
+  warning(message: string): void;
+  damage(message: string): void;
+}
 
 /** The server's number of the session's memory; the pool's and the device's fds follow. */
 export const SESSION_FD = 3;
@@ -70,11 +80,7 @@ export function inheritance(
   };
 }
 
-export function startServer(
-  sessionFd: number,
-  furtherFds: readonly number[],
-  onWarning: (message: string) => void,
-): ServerProcess {
+export function startServer(sessionFd: number, furtherFds: readonly number[], listener: ServerListener): ServerProcess {
   const child = spawn(process.execPath, [SMALL_HEAPS, fileURLToPath(new URL("./serverMain.js", import.meta.url))], {
     cwd: "/",
     // Its own session: a Ctrl-C at the terminal is the holder's to answer.
@@ -82,10 +88,10 @@ export function startServer(
     stdio: ["ignore", "pipe", "inherit", sessionFd, ...furtherFds],
     env: { ...process.env, NODE_OPTIONS: "" },
   });
-  return listen(child, onWarning);
+  return listen(child, listener);
 }
 
-function listen(child: ChildProcess, onWarning: (message: string) => void): ServerProcess {
+function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   let closed = false;
   let lastWords: string | null = null;
   let cure: string | null = null;
@@ -100,7 +106,8 @@ function listen(child: ChildProcess, onWarning: (message: string) => void): Serv
       const message = parseLine(line);
       if (message.kind === "ready") resolveReady(message);
       else if (message.kind === "closed") closed = true;
-      else if (message.kind === "warning") onWarning(message.message);
+      else if (message.kind === "warning") listener.warning(message.message);
+      else if (message.kind === "damage") listener.damage(message.message);
       else {
         lastWords = message.message;
         if (message.kind === "refused") cure = message.cure ?? null;

@@ -22,6 +22,7 @@ export interface ServerFacts {
   /** One fd of the session a worker. */
   readonly channelFds: readonly number[];
   readonly readOnly: boolean;
+  readonly atomicWrites: boolean;
   readonly direct: DirectFacts | null;
 }
 

@@ -16,7 +16,13 @@ export interface MountStatus {
     readonly uuid: string;
     readonly label: string;
   };
+  /** Asked for, or since damage was found. */
   readonly readOnly: boolean;
+  readonly atomicWrites: boolean;
+  /** The pool had not been closed before this mount. */
+  readonly wasUnclean: boolean;
+  /** What is wrong with the pool; null for nothing known. */
+  readonly damage: string | null;
   readonly pageSizeBytes: number;
   /** Size of the file. */
   readonly sizeBytes: number;

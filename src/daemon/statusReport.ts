@@ -19,6 +19,8 @@ export interface StatusParts {
   readonly refused: readonly string[];
   readonly io: "served" | "direct";
   readonly ioReason: string | null;
+  readonly wasUnclean: boolean;
+  readonly damage: string | null;
 }
 
 export function buildStatus(parts: StatusParts): MountStatus {
@@ -45,7 +47,10 @@ export function buildStatus(parts: StatusParts): MountStatus {
       uuid: formatUuid(superblock.uuid),
       label: new TextDecoder().decode(labelBytes(superblock.label)),
     },
-    readOnly: options.readOnly,
+    readOnly: options.readOnly || parts.damage !== null,
+    atomicWrites: options.atomicWrites,
+    wasUnclean: parts.wasUnclean,
+    damage: parts.damage,
     pageSizeBytes: PAGE_BYTES,
     sizeBytes: pages(account.blocks),
     maxSizeBytes: pages(geometry.maxBlocks),

@@ -8,12 +8,13 @@ import { UserError } from "../base/errors.js";
 import { MIB, PAGE_BYTES } from "../base/units.js";
 import type { BackingFacts } from "./backingFacts.js";
 import { type DaxSysfs, daxSysfs, deviceNumbers } from "./daxDevice.js";
+import { libpmem } from "./libpmem.js";
 import { openPoolDirectory } from "./poolDirectory.js";
 import { openPoolEntry, type PoolEntry } from "./poolEntry.js";
 import { fileFacts } from "./poolFile.js";
 import { lockPool } from "./poolLock.js";
 
-export { type BackingFacts, type BackingKind, closeBacking, heldBytes, heldPages } from "./backingFacts.js";
+export { type BackingFacts, closeBacking, heldBytes, heldPages } from "./backingFacts.js";
 export { type MemoryMapping, mapBacking, unmapBacking } from "./mapping.js";
 export { createMemfd } from "./memfd.js";
 export { createPoolDirectory } from "./poolDirectory.js";
@@ -86,8 +87,8 @@ function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, sysfs: DaxS
     dataBytes: 0,
     pageCount: metaBytes / PAGE_BYTES,
     grainPages: 1,
-    // Its contents survive power loss only once CPU caches are written back, which this version does not do.
-    durable: false,
+    // Its contents survive power loss once the CPU's caches are written back.
+    durable: libpmem() !== null,
     canPunch: false,
     mapAlignBytes: alignBytes,
     readOnly,

@@ -19,6 +19,7 @@ export const O_NOFOLLOW = arm64 ? 0o100000 : 0o400000;
 export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
+export const PROT_EXEC = 4;
 export const MAP_SHARED = 0x01;
 export const MAP_PRIVATE = 0x02;
 export const MAP_SHARED_VALIDATE = 0x03;
@@ -31,6 +32,9 @@ export const MADV_DONTFORK = 10;
 export const MADV_NOHUGEPAGE = 15;
 export const MADV_DONTDUMP = 16;
 export const MADV_POPULATE_WRITE = 23;
+
+// asm-generic/errno.h: an errno that Node has no name for.
+export const EHWPOISON = 133;
 
 // linux/falloc.h
 export const FALLOC_FL_KEEP_SIZE = 0x01;

@@ -41,6 +41,7 @@ const c_fallocate = bind<(fd: number, mode: number, offset: number, lengthBytes:
   "int fallocate(int fd, int mode, int64_t offset, int64_t len)",
 );
 const c_fdatasync = bind<(fd: number) => number>("int fdatasync(int fd)");
+const c_fsync = bind<(fd: number) => number>("int fsync(int fd)");
 
 // The data path. Data behind the addresses must stay mapped for the call only.
 export const read: FdAddressLength = (fd, address, lengthBytes) => checked(c_read(fd, address, lengthBytes));
@@ -54,6 +55,7 @@ export const fallocate = (fd: number, mode: number, offset: number, lengthBytes:
   checked(c_fallocate(fd, mode, offset, lengthBytes));
 export const lseek = (fd: number, offset: number, whence: number): number => checked(c_lseek(fd, offset, whence));
 export const fdatasync = (fd: number): number => checked(c_fdatasync(fd));
+export const fsync = (fd: number): number => checked(c_fsync(fd));
 
 /** Copies without a check: both ranges must hold memory, or the process dies of SIGBUS or SIGSEGV. */
 export function memcpy(to: Address, from: Address, lengthBytes: number): void {

@@ -12,6 +12,7 @@ const c_mmap = library.func(
 const c_munmap = library.func("int munmap(uint64_t addr, uint64_t length)");
 const c_madvise = library.func("int madvise(uint64_t addr, uint64_t length, int advice)");
 const c_mlock = library.func("int mlock(uint64_t addr, uint64_t length)");
+const c_sigaction = library.func("int sigaction(int signum, const void *act, void *oldact)");
 
 /** @returns the address, or -errno (a user address is never negative). */
 export function mmap(
@@ -30,6 +31,22 @@ export const munmap = (address: Address, lengthBytes: number): number => checked
 export const madvise = (address: Address, lengthBytes: number, advice: number): number =>
   checked(c_madvise(address, lengthBytes, advice));
 export const mlock = (address: Address, lengthBytes: number): number => checked(c_mlock(address, lengthBytes));
+
+// The C library's struct sigaction, which it turns into the kernel's: handler, 1024 bits of mask, flags, restorer.
+const SIGACTION_BYTES = 152;
+const SIGACTION_FLAGS_AT = 136;
+const SA_SIGINFO = 4;
+const SA_ONSTACK = 0x08000000;
+
+/** Sets the process's handler of a signal: machine code at `handler`, run with every signal blocked. */
+export function setSignalHandler(signal: number, handler: Address): number {
+  const action = new DataView(new ArrayBuffer(SIGACTION_BYTES));
+  action.setUint32(0, handler % 2 ** 32, true);
+  action.setUint32(4, Math.floor(handler / 2 ** 32), true);
+  new Uint8Array(action.buffer, 8, SIGACTION_FLAGS_AT - 8).fill(0xff);
+  action.setUint32(SIGACTION_FLAGS_AT, SA_SIGINFO | SA_ONSTACK, true);
+  return checked(c_sigaction(signal, new Uint8Array(action.buffer), null));
+}
 
 /**
  * An ArrayBuffer on mapped memory. Views of one address in several isolates

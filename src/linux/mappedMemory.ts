@@ -3,12 +3,14 @@
  * goes through the mapping, after a call that says with an errno what a store
  * would say with SIGBUS.
  */
-import { EAGAIN, EFAULT, EINTR, EINVAL, EIO, ENOMEM } from "../base/errno.js";
+import { assert } from "../base/assert.js";
+import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
 import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_POPULATE_WRITE } from "./constants.js";
+import { EHWPOISON, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_POPULATE_WRITE } from "./constants.js";
 import { errnoOf, fallocate, memcpy, memset } from "./libc.js";
 import { madvise } from "./libcMemory.js";
+import { type Libpmem, libpmem } from "./libpmem.js";
 import type { MemoryMapping } from "./mapping.js";
 import { MetadataWindows } from "./metadataWindows.js";
 
@@ -16,14 +18,18 @@ export class MappedMemory implements Memory {
   readonly pageCount: number;
   readonly baseAddress: Address;
   readonly durable: boolean;
-  readonly needsPersist = false;
+  readonly needsPersist: boolean;
   readonly grainPages: number;
   readonly canPunch: boolean;
 
   private readonly windows: MetadataWindows;
   private readonly fd: number;
+  /** How bytes are stored: by libpmem, where they must be on the media afterwards. */
+  private readonly store: Pick<Libpmem, "memcpy" | "memset">;
+  private readonly pmem: Libpmem | null;
 
-  constructor(mapping: MemoryMapping) {
+  /** @param pmem what writes the CPU's caches back; a stand-in in tests */
+  constructor(mapping: MemoryMapping, pmem: Libpmem | null = mapping.facts.durable ? libpmem() : null) {
     const { facts } = mapping;
     this.pageCount = mapping.pageCount;
     this.baseAddress = mapping.baseAddress;
@@ -32,6 +38,10 @@ export class MappedMemory implements Memory {
     this.canPunch = facts.canPunch;
     this.windows = new MetadataWindows(mapping);
     this.fd = facts.dataFd;
+    this.pmem = pmem;
+    assert(facts.durable === (this.pmem !== null), "a pool is called durable and libpmem is not there");
+    this.needsPersist = facts.durable;
+    this.store = this.pmem ?? { memcpy, memset };
   }
 
   metadataWords(windowNo: number): Int32Array {
@@ -54,21 +64,21 @@ export class MappedMemory implements Memory {
     if (errno !== 0) return errno;
     const address = this.baseAddress + at;
     const tailBytes = totalBytes - headBytes - lengthBytes;
-    if (headBytes > 0) memset(address, 0, headBytes);
-    if (lengthBytes > 0) memcpy(address + headBytes, source, lengthBytes);
-    if (tailBytes > 0) memset(address + headBytes + lengthBytes, 0, tailBytes);
+    if (headBytes > 0) this.store.memset(address, 0, headBytes);
+    if (lengthBytes > 0) this.store.memcpy(address + headBytes, source, lengthBytes);
+    if (tailBytes > 0) this.store.memset(address + headBytes + lengthBytes, 0, tailBytes);
     return 0;
   }
 
   write(at: ByteOffset, source: Address, lengthBytes: number): Errno {
     const errno = this.guard(at, lengthBytes);
-    if (errno === 0) memcpy(this.baseAddress + at, source, lengthBytes);
+    if (errno === 0) this.store.memcpy(this.baseAddress + at, source, lengthBytes);
     return errno;
   }
 
   zero(at: ByteOffset, lengthBytes: number): Errno {
     const errno = this.guard(at, lengthBytes);
-    if (errno === 0) memset(this.baseAddress + at, 0, lengthBytes);
+    if (errno === 0) this.store.memset(this.baseAddress + at, 0, lengthBytes);
     return errno;
   }
 
@@ -83,13 +93,11 @@ export class MappedMemory implements Memory {
     );
   }
 
-  persist(): void {}
+  persist(at: ByteOffset, lengthBytes: number): void {
+    this.pmem?.persist(this.baseAddress + at, lengthBytes);
+  }
 
-  /**
-   * hugetlbfs is volatile. Device DAX refuses fsync and msync; its stores are
-   * durable when the CPU's caches are inside the persistence domain (eADR) or
-   * written back, which is not done here.
-   */
+  /** hugetlbfs is volatile. Device DAX refuses fsync and msync: what is stored there was written back at once. */
   sync(): Errno {
     return 0;
   }
@@ -123,7 +131,7 @@ export class MappedMemory implements Memory {
       if (result === -EINTR || result === -EAGAIN) continue;
       // EINVAL: a kernel before 5.14, or a device mapping it does not know.
       if (result === 0 || result === -EINVAL) return 0;
-      return result === -ENOMEM ? ENOMEM : result === -EFAULT ? EIO : -result;
+      return result === -EFAULT || result === -EHWPOISON ? EIO : -result;
     }
   }
 }

@@ -1,11 +1,12 @@
 /** A split pool: a directory with `meta` (superblock and index) and `data` (data page n at offset n × 4096). */
 import { closeSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
 import { pagesToBytes } from "../base/units.js";
 import { type BackingFacts, fileSystemOf, sizeFloor, splitFacts } from "./backingFacts.js";
 import { HUGETLBFS_MAGIC } from "./constants.js";
 import { openPoolEntry, openPoolMember } from "./poolEntry.js";
-import { kindOf, refuseWithoutPunch, requireInPlace } from "./poolFile.js";
+import { kindOf, refuseWithoutPunch, requireInPlace, syncDirectory } from "./poolFile.js";
 import { lockPool } from "./poolLock.js";
 import { createFileAt } from "./privateTmpfs.js";
 
@@ -33,6 +34,8 @@ export function createPoolDirectory(
     ] as const)
       fds.push(createFileAt(directory.fd, name, pagesToBytes(count), path));
     for (const fd of fds) lockPool(fd, path, false);
+    syncDirectory(path);
+    syncDirectory(dirname(path));
     return directoryFacts(fds[0], fds[1], path, false);
   } catch (error) {
     for (const name of ["meta", "data"].slice(0, fds.length)) unlinkSync(`${path}/${name}`);

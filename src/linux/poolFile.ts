@@ -1,6 +1,7 @@
 /** A pool in one regular file: on a disk, a tmpfs, a hugetlbfs or a DAX file system. */
 import { closeSync, fstatSync, unlinkSync } from "node:fs";
-import { EACCES, EEXIST, ENOENT, EOPNOTSUPP, EROFS, errnoName } from "../base/errno.js";
+import { dirname } from "node:path";
+import { EACCES, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EROFS, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES, pagesToBytes } from "../base/units.js";
 import { type BackingFacts, type BackingKind, fileSystemOf, sizeFloor, startError } from "./backingFacts.js";
@@ -16,15 +17,17 @@ import {
   MAP_SYNC,
   O_CLOEXEC,
   O_CREAT,
+  O_DIRECTORY,
   O_EXCL,
   O_NOFOLLOW,
+  O_RDONLY,
   O_RDWR,
   PROT_READ,
   PROT_WRITE,
   RAMFS_MAGIC,
   TMPFS_MAGIC,
 } from "./constants.js";
-import { fallocate, ftruncate, ioctl, open } from "./libc.js";
+import { fallocate, fsync, ftruncate, ioctl, open } from "./libc.js";
 import { mmap, munmap } from "./libcMemory.js";
 import { lockPool } from "./poolLock.js";
 
@@ -41,12 +44,22 @@ export function createPoolFile(path: string, size: { readonly pageCount: number 
     const lengthBytes = Math.ceil(pagesToBytes(size.pageCount) / grainBytes) * grainBytes;
     const result = ftruncate(fd, lengthBytes);
     if (result < 0) throw startError(path, `cannot be made ${lengthBytes} bytes long`, result);
+    syncDirectory(dirname(path));
     return fileFacts(fd, path, false);
   } catch (error) {
     unlinkSync(path);
     closeSync(fd);
     throw error;
   }
+}
+
+/** Puts the names in a directory on the media, as fsync of a file need not do (fsync(2)). @throws UserError */
+export function syncDirectory(path: string): void {
+  const fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const result = fd < 0 ? fd : fsync(fd);
+  if (fd >= 0) closeSync(fd);
+  // EINVAL: a file system that has no media.
+  if (result < 0 && result !== -EINVAL) throw startError(path, "its new name cannot be put on the media", result);
 }
 
 /** Facts of an open, locked regular file. @throws UserError EOPNOTSUPP when its file system cannot carry a pool */

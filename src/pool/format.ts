@@ -1,7 +1,8 @@
 /**
  * Format: makes an empty pool. The state `formatting` is on the media before
- * anything else changes and `clean` only after everything else is, so a cut at
- * any point leaves no pool that looks valid.
+ * anything else changes and `clean` only after everything else is, and each is
+ * written beside the copy that counts until then: a cut at any point leaves the
+ * old pool, one that says it is being formatted, or the new one.
  */
 
 import { errnoName } from "../base/errno.js";
@@ -10,7 +11,7 @@ import { type Memory, WINDOW_BYTES } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
 import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
 import { LABEL_BYTES, STATE_CLEAN, STATE_FORMATTING, type Superblock } from "./superblock.js";
-import { wipeSuperblock, writeSuperblock } from "./superblockStore.js";
+import { generationOver, writeSuperblock } from "./superblockStore.js";
 
 export interface FormatRequest {
   readonly geometry: Geometry;
@@ -46,13 +47,13 @@ export function formatPool(memory: Memory, request: FormatRequest): void {
     label: request.label,
   };
   must(memory.populate(0, 1), "superblock");
-  wipeSuperblock(memory);
-  must(writeSuperblock(memory, { ...base, generation: 1, state: STATE_FORMATTING }), "superblock");
+  const generation = generationOver(memory);
+  must(writeSuperblock(memory, { ...base, generation, state: STATE_FORMATTING }), "superblock");
   must(memory.release(1, geometry.indexPages), "index");
   must(memory.release(geometry.firstDataPage, geometry.dataPages), "data");
   if (request.full) mapWhole(memory, geometry, request.blocks);
   must(memory.sync(), "pool");
-  must(writeSuperblock(memory, { ...base, generation: 2, state: STATE_CLEAN }), "superblock");
+  must(writeSuperblock(memory, { ...base, generation: generation + 1, state: STATE_CLEAN }), "superblock");
 }
 
 /** @throws UserError before anything was changed */

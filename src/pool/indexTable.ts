@@ -19,6 +19,8 @@ const ENTRY_BYTES = 8;
 const WINDOW_ENTRIES_SHIFT = 27;
 const WINDOW_ENTRIES_MASK = (1 << WINDOW_ENTRIES_SHIFT) - 1;
 const SUPERBLOCK_ENTRIES = PAGE_BYTES / ENTRY_BYTES;
+/** What `get` answers for an entry whose high word is not zero: no page has that number. */
+const NO_PAGE: PageNo = 0xffff_ffff;
 assert(2 ** WINDOW_ENTRIES_SHIFT * ENTRY_BYTES === WINDOW_BYTES, "window and shift disagree");
 assert(1 << PRESENT_SHIFT === ENTRIES_PER_PAGE, "entries of a page and shift disagree");
 
@@ -45,12 +47,13 @@ export class IndexTable {
     return ((Atomics.load(this.present, indexPage >>> 5) >>> (indexPage & 31)) & 1) === 1;
   }
 
-  /** The page that `block` maps to, 0 for a hole. */
+  /** The page that `block` maps to, 0 for a hole. A damaged entry names a page that is none of the pool's. */
   get(block: BlockNo): PageNo {
     if (!this.isPresent(block)) return 0;
     const entry = block + SUPERBLOCK_ENTRIES;
     const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
-    return Atomics.load(window, (entry & WINDOW_ENTRIES_MASK) << 1) >>> 0;
+    const at = (entry & WINDOW_ENTRIES_MASK) << 1;
+    return window[at + 1] === 0 ? Atomics.load(window, at) >>> 0 : NO_PAGE;
   }
 
   /** Maps a hole to `page`; false when the block was mapped meanwhile. Its index page must be present. */

@@ -11,6 +11,7 @@ import { EIO, ENOMEM, ENOSPC } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, Errno, PageNo } from "../base/units.js";
 import { Account } from "./account.js";
+import { DAMAGE, Damage } from "./damage.js";
 import { Epochs } from "./epochs.js";
 import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
 import { endOfIndexPage, IndexTable } from "./indexTable.js";
@@ -43,6 +44,7 @@ export class Pool {
   readonly account: Account;
   readonly index: IndexTable;
   readonly allocator: PageAllocator;
+  readonly damage: Damage;
   private readonly limbo: Limbo;
   private readonly epochs: Epochs;
   private readonly mutex: Mutex;
@@ -60,6 +62,7 @@ export class Pool {
     this.epochs = new Epochs(shared.control, CONTROL.epochs, parts.thread);
     this.limbo = new Limbo(shared, memory, this.epochs, this.allocator, this.account);
     this.mutex = new Mutex(shared.control, CONTROL.mutex);
+    this.damage = new Damage(shared.control);
   }
 
   /** Size of the file, in blocks. */
@@ -74,6 +77,12 @@ export class Pool {
   /** The errno that stopped writes for good, or 0. */
   get failedErrno(): Errno {
     return Atomics.load(this.control, CONTROL.failedErrno);
+  }
+
+  /** True for a page that an entry may name, and that the backing still has. */
+  isSound(page: PageNo): boolean {
+    if (!this.index.isDataPage(page)) return false;
+    return !this.damage.isFound || (page < this.damage.soundEnd && !this.damage.isLost(page));
   }
 
   /** While `short`, no page is claimed: the machine needs its memory more than a disk does. */
@@ -125,7 +134,7 @@ export class Pool {
     return this.allocator.claimHeld() ? 0 : ENOSPC;
   }
 
-  /** Gives claimed pages up that were never published. */
+  /** Gives claimed pages up that were never published, or that no entry names any more. */
   abandon(page: PageNo, count: number): void {
     this.lock();
     if (this.limbo.room === 0) this.makeRoom();
@@ -169,9 +178,15 @@ export class Pool {
     let runFirst = 0;
     let runCount = 0;
     for (let block = from; block < end; block++) {
+      const seen = this.index.get(block);
+      if (seen === 0) continue;
+      // A damaged entry names no page of ours: it stays for check to find.
+      if (!this.isSound(seen)) {
+        this.damage.note(DAMAGE.entry, block, seen);
+        continue;
+      }
       const page = this.index.clear(block);
-      // A damaged entry names no page of ours: the block is a hole, nothing goes back.
-      if (page === 0 || !this.index.isDataPage(page)) continue;
+      if (page === 0) continue;
       unmapped++;
       if (page === runFirst + runCount && runCount > 0) {
         runCount++;
@@ -237,6 +252,11 @@ export class Pool {
     }
     if (this.inside) this.epochs.enter();
     return errno;
+  }
+
+  /** Everything stored before is on the media of a durable pool when this returns 0. In the epoch: nothing waits for it in a sync. */
+  syncData(): Errno {
+    return this.memory.durable ? this.limbo.sync() : 0;
   }
 
   /** Lets limbo go as far as it may now; a durable pool's cleared entries go to the media first. */

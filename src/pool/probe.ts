@@ -72,6 +72,7 @@ export function closePool(pool: Pool): void {
   pool.relieve();
   const errno = pool.flush();
   if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+  if (pool.damage.isFound) throw new UserError("pool", "it is damaged and stays unclean", { code: "EIO" });
   if (pool.account.limbo > 0) throw new UserError("pool", "discarded pages cannot be given back", { code: "EIO" });
   writeState(pool.memory, STATE_CLEAN);
 }

@@ -25,11 +25,23 @@ export const CONTROL = {
   memoryShort: 6,
   /** Held while the pool is put on the media; taken inside the other mutex or alone. */
   syncMutex: 7,
+  /** Not 0: what is wrong with the media (DAMAGE in damage.ts), and where: a block, a page. */
+  damage: 8,
+  damagedBlock: 9,
+  damagedPage: 10,
+  /** The first page that the backing has lost, or 0: somebody truncated it. */
+  lostFrom: 11,
+  /** Single pages that are lost: how many, and which. */
+  lostCount: 12,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,
+  lostPages: 19,
   epochs: 32,
 } as const;
+
+/** Of `CONTROL.lostPages`. */
+export const MOST_LOST_PAGES = CONTROL.epochs - CONTROL.lostPages;
 
 const CONTROL_WORDS = CONTROL.epochs + EPOCH_WORDS;
 

@@ -112,6 +112,23 @@ export function directPageCount(page: Uint8Array): number | null {
   return words[word.state] === STATE_DIRECT ? readU64(words, word.pageCount) : null;
 }
 
+/**
+ * The number of the first write over what page 0 holds, so chosen that it goes to
+ * the copy that does not count now; null where nothing counts, or only nonsense.
+ */
+export function generationAfter(page: Uint8Array): number | null {
+  const at = newestCopy(page);
+  const newest = generationOf(page, at);
+  // A format writes twice, and all the mounts after it.
+  if (newest === null || newest > MAX_GENERATION / 2) return null;
+  return copyOffset(newest + 1) === at ? newest + 2 : newest + 1;
+}
+
+/** Where the copy of that generation is written. */
+export function copyOffset(generation: number): number {
+  return COPY_OFFSETS[generation % COPY_OFFSETS.length];
+}
+
 /** Where the newest whole copy stands. It counts even when it is refused: an older one would tell stale facts. */
 function newestCopy(page: Uint8Array): number {
   const [first, second] = COPY_OFFSETS;

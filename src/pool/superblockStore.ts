@@ -6,7 +6,17 @@
 import { MediaError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
-import { COPY_BYTES, COPY_OFFSETS, decode, encode, layout, MAX_GENERATION, type Superblock } from "./superblock.js";
+import {
+  COPY_BYTES,
+  COPY_OFFSETS,
+  copyOffset,
+  decode,
+  encode,
+  generationAfter,
+  layout,
+  MAX_GENERATION,
+  type Superblock,
+} from "./superblock.js";
 
 /** A copy of page 0's bytes as they are in memory now. */
 export function superblockPage(memory: Memory): Uint8Array {
@@ -31,28 +41,34 @@ export function updateSuperblock(
   change: Partial<Pick<Superblock, "blocks" | "state">>,
   sync?: Sync,
 ): Errno {
-  const newest = decode(superblockPage(memory), memory.pageCount);
+  const page = superblockPage(memory);
+  const newest = decode(page, memory.pageCount);
   // The next one would be newer than this copy and refused: nobody could open the pool again.
   if (newest.generation >= MAX_GENERATION) {
-    throw new MediaError(
-      "generation",
-      `less than ${MAX_GENERATION} in a pool that is written to`,
-      String(newest.generation),
-      COPY_OFFSETS[newest.generation % COPY_OFFSETS.length] + layout.offset.generation,
-    );
+    const expected = `less than ${MAX_GENERATION} in a pool that is written to`;
+    const at = copyOffset(newest.generation) + layout.offset.generation;
+    throw new MediaError("generation", expected, String(newest.generation), at);
   }
-  return writeSuperblock(memory, { ...newest, ...change, generation: newest.generation + 1 }, sync);
+  const generation = generationAfter(page) ?? newest.generation + 1;
+  return writeSuperblock(memory, { ...newest, ...change, generation }, sync);
 }
 
 function storeCopy(memory: Memory, superblock: Superblock): void {
-  const at = COPY_OFFSETS[superblock.generation % COPY_OFFSETS.length];
+  const at = copyOffset(superblock.generation);
   const words = new Int32Array(encode(superblock).buffer);
   memory.metadataWords(0).set(words, at / 4);
   memory.persist(at, COPY_BYTES);
 }
 
-/** Zeroes both copies: what was there is no pool any more. */
-export function wipeSuperblock(memory: Memory): void {
+/** The generation for a format's first write: beside the copy that counts, or from 1 on, both copies wiped. */
+export function generationOver(memory: Memory): number {
+  const generation = generationAfter(superblockPage(memory));
+  if (generation !== null) return generation;
+  wipeSuperblock(memory);
+  return 1;
+}
+
+function wipeSuperblock(memory: Memory): void {
   for (const at of COPY_OFFSETS) {
     memory.metadataWords(0).fill(0, at / 4, (at + COPY_BYTES) / 4);
     memory.persist(at, COPY_BYTES);

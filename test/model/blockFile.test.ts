@@ -21,10 +21,17 @@ describe(`the block file and a naive one agree (KMEMFS_SEED=${seed})`, () => {
     ["grains of 512 pages", { pageCount: 2048, maxBlocks: 300, grainPages: 512 }, 150],
     ["a device that cannot be punched", { pageCount: 40, canPunch: false }, 2000],
     ["format --full", { pageCount: 66, full: true }, 1500],
+    ["a pool with atomic writes", { pageCount: 90, maxBlocks: 64, atomicWrites: true }, 2000],
+    [
+      "a thin durable pool with atomic writes",
+      { pageCount: 24, maxBlocks: 60, durable: true, atomicWrites: true },
+      1500,
+    ],
   ] as const)("on %s", (_name, options, steps) => {
     const pool = makePool(options);
     const notPunched = "canPunch" in options;
-    const run = new ModelRun(pool, new Random(seed), notPunched ? { holdsAll: true } : {});
+    const atomicWrites = "atomicWrites" in options;
+    const run = new ModelRun(pool, new Random(seed), { holdsAll: notPunched, atomicWrites });
     runModel(run, budget(steps));
   });
 

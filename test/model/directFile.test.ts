@@ -80,7 +80,7 @@ class DirectRun {
       return `resize to ${blocks}`;
     }
     if (dice < 92) {
-      expect(file.cutOvergrowth()).toBe(0);
+      expect(file.keepLength()).toBe(0);
       expect(data.heldPages()).toBe(naive.blocks.size);
       return "cut";
     }

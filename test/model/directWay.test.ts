@@ -238,7 +238,7 @@ describe(`power cuts in the direct way (KMEMFS_SEED=${seed})`, () => {
         emptied.discard(blocks * PAGE_BYTES, emptied.sizeBytes);
         since.push(emptied);
         naive.resize(blocks);
-      } else if (dice < 90) expect(file.cutOvergrowth()).toBe(0);
+      } else if (dice < 90) expect(file.keepLength()).toBe(0);
       else expect(file.flush()).toBe(0);
       since.push(naive.copy());
       lengths.push(data.lengthBytes());

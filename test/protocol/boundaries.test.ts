@@ -1,8 +1,9 @@
 /** Offsets and lengths at every edge of a number: each request has one answer, and a refused one changes nothing. */
 import { describe, expect, it } from "vitest";
 import { EFBIG, EINVAL, ENXIO, EOPNOTSUPP, errnoName } from "../../src/base/errno.js";
-import { errnoOf, WireServer } from "./support/server.js";
+import { WireServer } from "./support/server.js";
 import { fill, request, u32, u64 } from "./support/wire.js";
+import { errnoOf } from "./support/wireThread.js";
 
 const SIZE = 32768n;
 const WHOLE_2_53 = 2n ** 53n;

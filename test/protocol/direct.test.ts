@@ -1,71 +1,18 @@
 /** What the file system answers in the direct way: every open hands the kernel the backing, the data itself never comes. */
 import { describe, expect, it } from "vitest";
 import { PAGE_BYTES } from "../../src/base/units.js";
-import { ATTRIBUTE_DOUBLES, Attributes } from "../../src/fuse/attributes.js";
-import { dispatch } from "../../src/fuse/dispatch.js";
-import { Exchange, REPLY_BYTES } from "../../src/fuse/exchange.js";
-import { FileSystem } from "../../src/fuse/fileSystem.js";
-import { answerInit, REQUEST_BYTES } from "../../src/fuse/init.js";
-import { type DirectPool, formatSplit, openDirect, wholeData } from "../support/directPool.js";
+import { answerInit } from "../../src/fuse/init.js";
 import { blocksOf } from "../support/testPool.js";
-import { Arena, makeIovecs } from "./support/arena.js";
+import { DirectServer } from "./support/directServer.js";
 import { fill, MINUS, refusal, request, shown, UNIQUE, u32, u64, wire } from "./support/wire.js";
 
-const BACKING_ID = 0x01020304;
-const OWNER = 1000;
-
-/** 30 blocks in a pool of 34 data pages. */
-class DirectServer {
-  readonly pool: DirectPool;
-  private readonly fileSystem: FileSystem;
-  private readonly exchange: Exchange;
-  private readonly request;
-  private readonly gather: () => Uint8Array;
-
-  constructor(options: { readonly readOnly?: boolean } = {}) {
-    const { readOnly = false } = options;
-    const fake = formatSplit({ pageCount: 36, maxBlocks: 32, blocks: 30 });
-    this.pool = openDirect(fake, { readOnly, data: wholeData(fake) });
-    const arena = new Arena();
-    this.request = arena.allocate(REQUEST_BYTES);
-    const reply = arena.allocate(REPLY_BYTES);
-    reply.bytes.fill(0xdd);
-    const iovecs = makeIovecs(arena);
-    this.gather = iovecs.gather;
-    this.exchange = new Exchange({
-      request: this.request.words,
-      requestAddress: this.request.address,
-      reply: reply.words,
-      replyAddress: reply.address,
-      iovecs: iovecs.list,
-    });
-    const attributes = new Attributes(new Float64Array(ATTRIBUTE_DOUBLES));
-    attributes.init(0o600, OWNER, OWNER, 0);
-    this.fileSystem = new FileSystem({
-      file: this.pool.file,
-      attributes,
-      exchange: this.exchange,
-      clock: { nowMs: () => 0 },
-      readOnly,
-      backingId: BACKING_ID,
-    });
-  }
-
-  send(bytes: Uint8Array): Uint8Array | null {
-    this.request.bytes.set(bytes);
-    this.exchange.lengthBytes = bytes.length;
-    return dispatch(this.fileSystem, bytes.length) ? this.gather() : null;
-  }
-
-  /** Answers INIT. @returns the bytes of flags2 and max_stack_depth */
-  init(flags2: number, passthrough: boolean): readonly [string, string] {
-    const body = [u32(7), u32(45), u32(0), u32(0xffff_ffff), u32(flags2), fill(44)];
-    this.request.bytes.set(request(26, 0, ...body));
-    this.exchange.lengthBytes = 40 + 64;
-    answerInit(this.exchange, passthrough);
-    const reply = Buffer.from(this.gather());
-    return [reply.subarray(16 + 32, 16 + 36).toString("hex"), reply.subarray(16 + 36, 16 + 40).toString("hex")];
-  }
+/** Answers INIT in the exchange of `server`. @returns the bytes of flags2 and max_stack_depth */
+function init(server: DirectServer, flags2: number, passthrough: boolean): readonly [string, string] {
+  const body = [u32(7), u32(45), u32(0), u32(0xffff_ffff), u32(flags2), fill(44)];
+  server.thread.receive(request(26, 0, ...body));
+  answerInit(server.thread.exchange, passthrough);
+  const reply = Buffer.from(server.thread.replied());
+  return [reply.subarray(16 + 32, 16 + 36).toString("hex"), reply.subarray(16 + 36, 16 + 40).toString("hex")];
 }
 
 const OPEN = 14;
@@ -82,10 +29,10 @@ describe("INIT", () => {
   const PASSTHROUGH = 0x20;
   it("takes passthrough, with a stack depth of 1, only where it is wanted and offered", () => {
     const server = new DirectServer();
-    expect(server.init(0xffff_ffff, true)).toEqual([u32(0x90 | PASSTHROUGH), u32(1)]);
-    expect(server.init(PASSTHROUGH, true)).toEqual([u32(PASSTHROUGH), u32(1)]);
-    expect(server.init(0xffff_ffff, false)).toEqual([u32(0x90), u32(0)]);
-    expect(server.init(~PASSTHROUGH, true)).toEqual([u32(0x90), u32(0)]);
+    expect(init(server, 0xffff_ffff, true)).toEqual([u32(0x90 | PASSTHROUGH), u32(1)]);
+    expect(init(server, PASSTHROUGH, true)).toEqual([u32(PASSTHROUGH), u32(1)]);
+    expect(init(server, 0xffff_ffff, false)).toEqual([u32(0x90), u32(0)]);
+    expect(init(server, ~PASSTHROUGH, true)).toEqual([u32(0x90), u32(0)]);
   });
 });
 

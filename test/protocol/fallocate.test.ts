@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { type Row, testRows } from "./support/rows.js";
-import { errnoOf, WireServer } from "./support/server.js";
+import { WireServer } from "./support/server.js";
 import { DONE, MINUS, refusal, request, shown, u32, u64 } from "./support/wire.js";
+import { errnoOf } from "./support/wireThread.js";
 
 const FALLOCATE = 43;
 const RESERVE = 0;

@@ -5,58 +5,13 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  EACCES,
-  EFBIG,
-  EINVAL,
-  EISDIR,
-  ENAMETOOLONG,
-  ENOENT,
-  ENOSPC,
-  ENOSYS,
-  ENOTDIR,
-  ENXIO,
-  EOPNOTSUPP,
-  EPERM,
-  EROFS,
-  errnoName,
-} from "../../src/base/errno.js";
+import { ENOSPC, errnoName } from "../../src/base/errno.js";
 import { budget } from "../support/budget.js";
+import { isAllowed } from "./support/allowed.js";
 import { NOTICES, samples } from "./support/samples.js";
-import { errnoOf, WireServer } from "./support/server.js";
+import { WireServer } from "./support/server.js";
 import { u32, u64, wire } from "./support/wire.js";
-
-/** EINVAL is allowed to all, for what is malformed. */
-const allowed: Readonly<Record<number, readonly number[]>> = {
-  1: [ENOENT, ENOTDIR, ENAMETOOLONG],
-  3: [ENOENT],
-  4: [ENOENT, EPERM, EROFS, EFBIG],
-  14: [ENOENT, EISDIR, EROFS],
-  15: [ENOENT, EISDIR],
-  16: [ENOENT, EISDIR, EROFS, EFBIG, ENOSPC],
-  17: [],
-  18: [],
-  20: [ENOENT],
-  25: [],
-  27: [ENOENT, ENOTDIR],
-  28: [ENOENT, ENOTDIR],
-  29: [],
-  30: [ENOENT],
-  34: [ENOENT, EACCES, EROFS],
-  38: [],
-  43: [ENOENT, EISDIR, EROFS, EFBIG, ENOSPC, EOPNOTSUPP],
-  44: [ENOENT, ENOTDIR],
-  46: [ENOENT, EISDIR, ENXIO],
-  52: [ENOENT],
-};
-const notMade = new Set([6, 8, 9, 10, 11, 12, 13, 35, 45, 51]);
-
-function isAllowed(opcode: number, errno: number): boolean {
-  if (errno === 0) return opcode in allowed;
-  if (errno === EINVAL) return true;
-  if (notMade.has(opcode)) return errno === EPERM;
-  return (allowed[opcode] ?? [ENOSYS]).includes(errno);
-}
+import { errnoOf } from "./support/wireThread.js";
 
 const opcodes = samples.map((sample) => sample.opcode);
 const edges = [0n, 1n, 4095n, 4096n, 4097n, 8192n, 32767n, 32768n, 32769n, 49152n, 2n ** 31n, 2n ** 32n];

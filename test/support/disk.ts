@@ -1,7 +1,7 @@
 /** A mounted disk, as a kernel test sees it: its file, its status, and what its pool really holds. */
+import { strictEqual } from "node:assert";
 import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
 import type { MountStatus } from "../../src/daemon/status.js";
 import type { Place } from "./place.js";
 import { type RunResult, run } from "./processes.js";
@@ -73,9 +73,8 @@ export class Disk {
   async expectAccount(): Promise<MountStatus> {
     const status = await this.quiet();
     const { usedBytes, metadataBytes, stockBytes } = status;
-    expect(await this.realBytes(status), "st_blocks of the pool against the account").toBe(
-      usedBytes + metadataBytes + stockBytes,
-    );
+    const realBytes = await this.realBytes(status);
+    strictEqual(realBytes, usedBytes + metadataBytes + stockBytes, "st_blocks of the pool against the account");
     return status;
   }
 

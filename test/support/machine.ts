@@ -35,7 +35,7 @@ export interface Machine {
   /** kmemfs mounts, and file systems on loop devices. */
   readonly mounts: readonly Mount[];
   readonly loopDevices: readonly LoopDevice[];
-  /** Processes that run this checkout's bin/ or dist/. */
+  /** Processes that run this checkout's bin/, dist/ or dist-trial/. */
   readonly processes: readonly Process[];
 }
 
@@ -84,9 +84,9 @@ function workingDirectory(pid: number): string {
 }
 
 function isProgram(argument: string, pid: number): boolean {
-  if (!/(^|\/)(bin\/kmemfs\.js|dist\/.*\.js)$/.test(argument)) return false;
+  if (!/(^|\/)(bin\/kmemfs\.js|dist(-trial)?\/.*\.js)$/.test(argument)) return false;
   const path = resolve(workingDirectory(pid), argument);
-  return path === `${projectRoot}/bin/kmemfs.js` || path.startsWith(`${projectRoot}/dist/`);
+  return ["bin/kmemfs.js", "dist/", "dist-trial/"].some((one) => path.startsWith(`${projectRoot}/${one}`));
 }
 
 function processOf(pid: number): Process | undefined {

@@ -14,6 +14,8 @@ export interface ModelOptions {
   readonly watch?: Watch;
   /** ENOSPC and ENOMEM may come although the pool has pages: the memory's own bound. */
   readonly memoryMayRunOut?: boolean;
+  /** A write takes pages of its own before it gives any back. */
+  readonly atomicWrites?: boolean;
   /** Nothing is ever given back, so the account says nothing about it. */
   readonly holdsAll?: boolean;
   /** Other threads have the pool open too: it is not opened again, nor expected to settle. */
@@ -86,16 +88,16 @@ export class ModelRun {
       return what;
     }
     this.expectShortage(what, result, needed > free);
-    this.takeEachBlockOldOrNew(what, offset, bytes);
+    const wanted = this.naive.copy();
+    wanted.write(offset, bytes);
+    this.takeEachBlockOldOrNew(what, offset, length, wanted);
     return what;
   }
 
   /** After a shortage a block is all as it was or all as it should be; the naive file follows the real one. */
-  private takeEachBlockOldOrNew(what: string, offset: number, bytes: Uint8Array): void {
-    const wanted = this.naive.copy();
-    wanted.write(offset, bytes);
+  private takeEachBlockOldOrNew(what: string, offset: number, length: number, wanted: NaiveFile): void {
     const first = Math.floor(offset / PAGE_BYTES);
-    const end = Math.ceil(Math.min(offset + bytes.length, this.naive.sizeBytes) / PAGE_BYTES);
+    const end = Math.ceil(Math.min(offset + length, this.naive.sizeBytes) / PAGE_BYTES);
     for (let block = first; block < end; block++) {
       const now = Buffer.from(this.pool.read(block * PAGE_BYTES, PAGE_BYTES));
       const isNew = now.equals(wanted.read(block * PAGE_BYTES, PAGE_BYTES));
@@ -104,14 +106,23 @@ export class ModelRun {
       }
       const isMapped = this.pool.pool.index.get(block) !== 0;
       if (isMapped) this.naive.blocks.set(block, Uint8Array.from(now));
+      else if (!wanted.blocks.has(block)) this.naive.blocks.delete(block);
       else if (this.naive.blocks.has(block)) throw new Error(`${what}: block ${block} was lost`);
     }
   }
 
   private discard(): string {
     const [offset, length] = this.range(this.random.chance(0.1) ? this.naive.sizeBlocks : MOST_BLOCKS);
-    const what = `discard at ${offset}, ${length} bytes`;
-    expectResult(what, this.pool.discard(offset, length), 0);
+    const result = this.pool.discard(offset, length);
+    const what = `discard at ${offset}, ${length} bytes: ${result}`;
+    const wanted = this.naive.copy();
+    wanted.discard(offset, length);
+    if (result !== 0 && this.options.atomicWrites === true) {
+      this.expectShortage(what, result, true);
+      this.takeEachBlockOldOrNew(what, offset, length, wanted);
+      return what;
+    }
+    expectResult(what, result, 0);
     this.naive.discard(offset, length);
     return what;
   }
@@ -136,7 +147,8 @@ export class ModelRun {
 
   private expectShortage(what: string, result: number, isShort: boolean): void {
     if (!ALL_OR_NOTHING_ERRNOS.includes(result)) throw new Error(`${what}: ${errnoName(-result)} is no shortage`);
-    if (!isShort && this.options.memoryMayRunOut !== true) throw new Error(`${what}: there were pages enough`);
+    if (!isShort && this.options.memoryMayRunOut !== true && this.options.atomicWrites !== true)
+      throw new Error(`${what}: there were pages enough`);
   }
 
   private get freePages(): number {
@@ -188,7 +200,8 @@ export class ModelRun {
   }
 
   private killServer(): string {
-    this.pool = openPool(this.pool.fake, { watch: this.options.watch });
+    const { watch, atomicWrites } = this.options;
+    this.pool = openPool(this.pool.fake, { watch, atomicWrites });
     return "kill and open";
   }
 

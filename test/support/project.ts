@@ -1,12 +1,16 @@
 /** Where this checkout is, and the mark that tells this test run's things from another's. */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The top of the checkout, without a final slash. */
-export const projectRoot = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+/** The top of the checkout, without a final slash. The trials run from a compiled copy, which is deeper. */
+export const projectRoot = topOf(dirname(fileURLToPath(import.meta.url)));
+
+function topOf(directory: string): string {
+  return existsSync(join(directory, "package.json")) ? directory : topOf(dirname(directory));
+}
 
 /** The program as a user runs it: `run(process.execPath, [kmemfsProgram, …])`. */
 export const kmemfsProgram = join(projectRoot, "bin/kmemfs.js");

@@ -20,6 +20,7 @@ export interface TestPoolOptions extends Omit<FakeMemoryOptions, "metadataPages"
   readonly maxBlocks?: number;
   readonly blocks?: number;
   readonly full?: boolean;
+  readonly atomicWrites?: boolean;
   /** Sees the calls of the open pool, not those of format. */
   readonly watch?: Watch;
 }
@@ -27,6 +28,7 @@ export interface TestPoolOptions extends Omit<FakeMemoryOptions, "metadataPages"
 export interface OpenOptions {
   readonly watch?: Watch | undefined;
   readonly readOnly?: boolean;
+  readonly atomicWrites?: boolean | undefined;
 }
 
 /** What the threads of a test pool share. */
@@ -67,12 +69,12 @@ export function formatFake(options: TestPoolOptions): FakeMemory {
 }
 
 export function makePool(options: TestPoolOptions): TestPool {
-  return openPool(formatFake(options), { watch: options.watch });
+  return openPool(formatFake(options), { watch: options.watch, atomicWrites: options.atomicWrites });
 }
 
 /** Probes a formatted memory as thread 0. */
 export function openPool(fake: FakeMemory, options: OpenOptions = {}): TestPool {
-  const { watch, readOnly = false } = options;
+  const { watch, readOnly = false, atomicWrites = false } = options;
   const memory = watch === undefined ? fake : new WatchedMemory(fake, watch);
   const superblock = decode(superblockPage(memory), fake.pageCount);
   const { geometry } = superblock;
@@ -83,12 +85,19 @@ export function openPool(fake: FakeMemory, options: OpenOptions = {}): TestPool 
     traffic: new Float64Array(new SharedArrayBuffer(8 * TRAFFIC_DOUBLES * 8)),
   };
   const { pool } = probePool(partsOf(memory, common, 0), superblock, { readOnly });
-  return new TestPool(fake, memory, common, pool, 0, readOnly);
+  return new TestPool(fake, memory, common, pool, { thread: 0, readOnly, atomicWrites });
 }
 
 /** The view of another thread, or of this one's second self. */
-export function joinPool(fake: FakeMemory, common: TestShared, thread: number, memory: Memory = fake): TestPool {
-  return new TestPool(fake, memory, common, new Pool(partsOf(memory, common, thread)), thread, false);
+export function joinPool(
+  fake: FakeMemory,
+  common: TestShared,
+  thread: number,
+  memory: Memory = fake,
+  atomicWrites = false,
+): TestPool {
+  const pool = new Pool(partsOf(memory, common, thread));
+  return new TestPool(fake, memory, common, pool, { thread, readOnly: false, atomicWrites });
 }
 
 function partsOf(memory: Memory, common: TestShared, thread: number): PoolParts {
@@ -106,16 +115,20 @@ export class TestPool {
     readonly memory: Memory,
     readonly common: TestShared,
     readonly pool: Pool,
-    readonly thread: number,
-    readOnly: boolean,
+    private readonly view: { readonly thread: number; readonly readOnly: boolean; readonly atomicWrites: boolean },
   ) {
     this.file = new BlockFile({
       pool,
-      readOnly,
+      readOnly: view.readOnly,
+      atomicWrites: view.atomicWrites,
       zeroAddress: fake.zeroAddress,
       zeroBytes: ZERO_PAGES * PAGE_BYTES,
-      traffic: new Traffic(common.traffic, thread, clock),
+      traffic: new Traffic(common.traffic, view.thread, clock),
     });
+  }
+
+  get thread(): number {
+    return this.view.thread;
   }
 
   get geometry(): Geometry {
@@ -124,7 +137,7 @@ export class TestPool {
 
   /** Another thread's view of the same pool. */
   join(thread: number): TestPool {
-    return joinPool(this.fake, this.common, thread, this.memory);
+    return joinPool(this.fake, this.common, thread, this.memory, this.view.atomicWrites);
   }
 
   /** Runs one request: inside an epoch from its first look to its last use of a page. */
@@ -178,7 +191,7 @@ export class TestPool {
   /** Ends as a clean unmount does, and opens again. */
   reopen(options: OpenOptions = {}): TestPool {
     closePool(this.pool);
-    return openPool(this.fake, options);
+    return openPool(this.fake, { atomicWrites: this.view.atomicWrites, ...options });
   }
 
   /** Pages that the account says the backing holds. */

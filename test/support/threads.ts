@@ -1,10 +1,9 @@
 /**
- * Runs TypeScript in worker threads and in a bare Node: the core, the fakes and
- * the scripts in `threads/` are transpiled, file by file, into a temporary
- * directory. The core imports no package, so nothing else is needed, and no
- * stale build can be met.
+ * Runs TypeScript in worker threads and in a bare Node: the core, `linux`, the
+ * fakes and the scripts in `threads/` are transpiled, file by file, into a
+ * temporary directory, so that no stale build can be met. The packages are a link.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -12,7 +11,7 @@ import ts from "typescript";
 import { afterAll } from "vitest";
 import { projectRoot, temporaryDirectory } from "./project.js";
 
-const FOLDERS = ["src/base", "src/pool", "src/blockfile", "test/support/threads"];
+const FOLDERS = ["src/base", "src/pool", "src/blockfile", "src/linux", "test/support/threads"];
 const FILES = ["test/support/fakeMemory.ts", "test/support/watchedMemory.ts", "test/support/testPool.ts"];
 
 let compiledTo: string | undefined;
@@ -33,6 +32,7 @@ export function compiledTree(): string {
       .map((name) => join(folder, name)),
   );
   for (const path of [...inFolders, ...FILES]) transpile(path, target);
+  symlinkSync(join(projectRoot, "node_modules"), join(target, "node_modules"));
   writeFileSync(join(target, "package.json"), '{"type":"module"}');
   compiledTo = target;
   return target;

@@ -40,38 +40,48 @@ export class Arena {
 }
 
 /** An iovec list whose entries can be looked at. */
-export function makeIovecs(arena: Arena): { list: IovecList; gather: () => Uint8Array } {
+export function makeIovecs(arena: Arena): ShownIovecs {
   const words = new Int32Array(MAX_IOVECS * 4);
   const view = new DataView(words.buffer);
   const list = new IovecList(words);
+  const entry = (i: number): readonly [number, number] => [
+    Number(view.getBigUint64(i * 16, true)),
+    Number(view.getBigUint64(i * 16 + 8, true)),
+  ];
   const gather = (): Uint8Array => {
     const parts: Uint8Array[] = [];
-    for (let i = 0; i < list.count; i++) {
-      const address = Number(view.getBigUint64(i * 16, true));
-      const lengthBytes = Number(view.getBigUint64(i * 16 + 8, true));
-      parts.push(arena.at(address, lengthBytes));
-    }
+    for (let i = 0; i < list.count; i++) parts.push(arena.at(...entry(i)));
     return Uint8Array.from(Buffer.concat(parts));
   };
-  return { list, gather };
+  return { list, entry, gather };
+}
+
+interface ShownIovecs {
+  readonly list: IovecList;
+  /** Address and length in bytes of entry `i`. */
+  readonly entry: (i: number) => readonly [number, number];
+  /** All the bytes that it names. @throws Error where nothing is */
+  readonly gather: () => Uint8Array;
 }
 
 /** Pool memory in an arena: knows what it holds, and dies of a store to what it does not. */
 export class ArenaMemory implements Memory {
   readonly baseAddress: number;
-  readonly durable = false;
   readonly needsPersist = false;
   readonly grainPages = 1;
   readonly canPunch = true;
   readonly held = new Set<number>();
   /** Most pages that can hold memory at once; more is ENOSPC. */
   limitPages = Infinity;
+  /** Answers of the calls of `sync` to come; 0 when there is none left. */
+  readonly syncErrnos: number[] = [];
   readonly bytes: Uint8Array;
   private readonly words: Int32Array;
 
   constructor(
     private readonly arena: Arena,
     readonly pageCount: number,
+    readonly durable = false,
   ) {
     const region = arena.allocate(pageCount * PAGE_BYTES);
     this.baseAddress = region.address;
@@ -122,7 +132,7 @@ export class ArenaMemory implements Memory {
   persist(): void {}
 
   sync(): number {
-    return 0;
+    return this.syncErrnos.shift() ?? 0;
   }
 
   nextHeld(fromPage: number, endPage: number): number {

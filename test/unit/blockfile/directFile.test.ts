@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EFBIG, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EROFS } from "../../../src/base/errno.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
+import { superblockPage } from "../../../src/pool/superblockStore.js";
 import { formatSplit, openDirect, superblockOf, wholeData } from "../../support/directPool.js";
 import { blocksOf, type TestPoolOptions } from "../../support/testPool.js";
 import { failing, type Watch } from "../../support/watchedMemory.js";
@@ -169,24 +170,24 @@ describe("resize", () => {
     data.kernelWrites(0, blocksOf(3, 30));
     expect(file.resize(32 * PAGE)).toBe(-EIO);
     expect(file.sizeBytes).toBe(30 * PAGE);
-    expect(file.cutOvergrowth()).toBe(0);
+    expect(file.keepLength()).toBe(0);
     expect(data.lengthBytes()).toBe(30 * PAGE);
     expect(data.kernelReads(0, 30 * PAGE).every((byte) => byte === 3)).toBe(true);
   });
 });
 
-it("cutOvergrowth cuts off what was written past the end, and touches nothing else", () => {
+it("keepLength cuts off what was written past the end, and touches nothing else", () => {
   const { file, data } = make();
   data.kernelWrites(28 * PAGE, blocksOf(4, 10));
   expect([data.lengthBytes(), data.heldPages(), file.sizeBytes]).toEqual([38 * PAGE, 10, 30 * PAGE]);
-  expect(file.cutOvergrowth()).toBe(0);
+  expect(file.keepLength()).toBe(0);
   expect([data.lengthBytes(), data.heldPages()]).toEqual([30 * PAGE, 2]);
   expect(data.kernelReads(0, 2 ** 30).subarray(28 * PAGE)).toEqual(blocksOf(4, 2));
   data.watch = () => EIO;
   // Nothing to be cut: nothing is done.
-  expect(file.cutOvergrowth()).toBe(0);
+  expect(file.keepLength()).toBe(0);
   data.kernelWrites(30 * PAGE, blocksOf(4));
-  expect(file.cutOvergrowth()).toBe(EIO);
+  expect(file.keepLength()).toBe(EIO);
 });
 
 describe("flush", () => {
@@ -205,11 +206,13 @@ describe("flush", () => {
   it("that failed stays failed, for every later one, without asking again", () => {
     let syncs = 0;
     const watch: Watch = ({ verb }) => (verb === "sync" && ++syncs === 2 ? EIO : 0);
-    const { file } = make({ durable: true, refuse: watch });
+    const { file, fake } = make({ durable: true, refuse: watch });
     expect([file.flush(), file.failedErrno]).toEqual([0, 0]);
     expect([file.flush(), file.flush(), file.flush()]).toEqual([-EIO, -EIO, -EIO]);
     expect([syncs, file.failedErrno]).toEqual([2, EIO]);
-    expect(file.resize(31 * PAGE)).toBe(-EIO);
+    const superblock = superblockPage(fake);
+    expect([file.resize(31 * PAGE), file.resize(2 * PAGE)]).toEqual([-EIO, -EIO]);
+    expect(superblockPage(fake), "the size that will be found").toEqual(superblock);
   });
 });
 

@@ -102,6 +102,8 @@ describe("toMountOptions", () => {
       fuseDirectory: "/mnt/x",
       create: false,
       readOnly: false,
+      atomicWrites: false,
+      durable: false,
       io: "auto",
       allowOther: false,
       debug: false,

@@ -34,6 +34,7 @@ import {
   unmapBacking,
 } from "../../../src/linux/backing.js";
 import { makeDaxSysfs } from "../../../src/linux/daxDevice.js";
+import { libpmem } from "../../../src/linux/libpmem.js";
 import { signatureOf } from "../../../src/linux/signature.js";
 import { isRoot, userError, withDirectory } from "./support.js";
 
@@ -227,7 +228,7 @@ describe("device DAX", () => {
         kind: "devdax",
         layout: "single",
         pageCount: 1536,
-        durable: false,
+        durable: libpmem() !== null,
         canPunch: false,
       });
       expect(facts.mapAlignBytes).toBe(2097152);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EIO, ENOSPC } from "../../../src/base/errno.js";
 import { MIB, PAGE_BYTES } from "../../../src/base/units.js";
 import {
+  type BackingFacts,
   closeBacking,
   createMemfd,
   createPoolFile,
@@ -14,7 +15,9 @@ import {
   openBacking,
   unmapBacking,
 } from "../../../src/linux/backing.js";
+import { memcpy, memset } from "../../../src/linux/libc.js";
 import { mount, umount2 } from "../../../src/linux/libcMount.js";
+import { MappedMemory } from "../../../src/linux/mappedMemory.js";
 import { attachMemory } from "../../../src/linux/memory.js";
 import { filled, isRoot, poolBytes, withMemory } from "./support.js";
 
@@ -92,6 +95,55 @@ describe("a stand-in for device DAX", () => {
         3, 64, 0, 0,
       ]);
       expect([memory.canPunch, memory.durable, memory.grainPages]).toEqual([false, true, 1]);
+    } finally {
+      unmapBacking(mapping);
+      closeBacking(memfd);
+    }
+  });
+
+  it("has libpmem write back all that changes, by whatever verb", () => {
+    const memfd = createMemfd({ pageCount: 64 });
+    const mapping = mapBacking(memfd, 2);
+    const written = new Uint8Array(64 * PAGE_BYTES);
+    const note = (address: number, lengthBytes: number): void => {
+      written.fill(1, address - mapping.baseAddress, address - mapping.baseAddress + lengthBytes);
+    };
+    const standIn = {
+      persist: note,
+      memcpy: (to: number, from: number, lengthBytes: number) => {
+        memcpy(to, from, lengthBytes);
+        note(to, lengthBytes);
+      },
+      memset: (at: number, byte: number, lengthBytes: number) => {
+        memset(at, byte, lengthBytes);
+        note(at, lengthBytes);
+      },
+    };
+    const facts: BackingFacts = { ...memfd, kind: "devdax", canPunch: false, durable: true };
+    const memory = new MappedMemory({ ...mapping, facts }, standIn);
+    const ranges = (): string[] => {
+      const found: string[] = [];
+      for (let at = 0; at < written.length; at++) {
+        if (written[at] === 0) continue;
+        const end = written.indexOf(0, at);
+        found.push(`${at / PAGE_BYTES}+${(end - at) / PAGE_BYTES}`);
+        at = end;
+      }
+      written.fill(0);
+      return found;
+    };
+    try {
+      expect(memory.needsPersist).toBe(true);
+      expect(memory.fill(10, 2, 1, filled(PAGE_BYTES, 8), PAGE_BYTES)).toBe(0);
+      expect(ranges()).toEqual(["10+2"]);
+      expect(memory.write(20 * PAGE_BYTES, filled(PAGE_BYTES, 8), 2048)).toBe(0);
+      expect(ranges()).toEqual(["20+0.5"]);
+      expect(memory.zero(20 * PAGE_BYTES, 1024)).toBe(0);
+      expect(ranges()).toEqual(["20+0.25"]);
+      expect(memory.release(10, 3)).toBe(0);
+      expect(ranges()).toEqual(["10+3"]);
+      memory.persist(PAGE_BYTES, 8 * 512);
+      expect(ranges()).toEqual(["1+1"]);
     } finally {
       unmapBacking(mapping);
       closeBacking(memfd);

@@ -1,7 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { EIO } from "../../../src/base/errno.js";
-import { decode, MAX_GENERATION, STATE_CLEAN, STATE_DIRTY } from "../../../src/pool/superblock.js";
-import { superblockPage, updateSuperblock, wipeSuperblock } from "../../../src/pool/superblockStore.js";
+import {
+  decode,
+  encode,
+  MAX_GENERATION,
+  STATE_CLEAN,
+  STATE_DIRTY,
+  STATE_FORMATTING,
+} from "../../../src/pool/superblock.js";
+import {
+  generationOver,
+  superblockPage,
+  updateSuperblock,
+  writeSuperblock,
+} from "../../../src/pool/superblockStore.js";
 import { plantSuperblock } from "../../support/damage.js";
 import { formatFake } from "../../support/testPool.js";
 import { failing, WatchedMemory } from "../../support/watchedMemory.js";
@@ -56,9 +68,42 @@ describe("the superblock of an open pool", () => {
     expect(decode(superblockPage(fake.copy(() => true)), 20).blocks).toBe(3);
   });
 
-  it("is no superblock any more once it is wiped", () => {
+  it("of a format goes beside the copy that counts, wherever that stands", () => {
+    for (const [first, second] of [
+      [7, 8],
+      [8, 7],
+      [7, 0],
+      [0, 8],
+    ] as const) {
+      const memory = formatFake({ pageCount: 20 });
+      const old = decode(superblockPage(memory), 20);
+      // A copy that stands where its generation does not belong is somebody else's work, and counts all the same.
+      for (const [slot, generation] of [first, second].entries()) {
+        memory.page(0).fill(0, slot * 2048, slot * 2048 + 512);
+        if (generation > 0) memory.page(0).set(encode({ ...old, generation }), slot * 2048);
+      }
+      const newest = decode(superblockPage(memory), 20);
+      const generation = generationOver(memory);
+      expect(generation).toBeGreaterThan(newest.generation);
+      const before = superblockPage(memory);
+      writeSuperblock(memory, { ...newest, generation, state: STATE_FORMATTING });
+      const after = superblockPage(memory);
+      for (let cut = 0; cut <= 4096; cut++) {
+        const torn = Uint8Array.from(after, (byte, at) => (at < cut ? byte : before[at]));
+        const found = decode(torn, 20);
+        expect([newest.generation, generation]).toContain(found.generation);
+        if (found.generation === newest.generation) expect(found).toEqual(newest);
+      }
+    }
+  });
+
+  it("of a format begins anew where nothing counts, or a generation that leaves no room", () => {
     const memory = formatFake({ pageCount: 20 });
-    wipeSuperblock(memory);
+    const old = decode(superblockPage(memory), 20);
+    memory.page(0).set(encode({ ...old, generation: 2 ** 51 + 1 }), 2048);
+    expect(generationOver(memory)).toBe(1);
     expect(superblockPage(memory).every((byte) => byte === 0)).toBe(true);
+    memory.page(0).fill(0xa5);
+    expect(generationOver(memory)).toBe(1);
   });
 });

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Cleanup } from "../../support/cleanup.js";
 import { appeared, snapshot } from "../../support/machine.js";
+import { missingOf } from "../../support/needs.js";
 import { run, start, until } from "../../support/processes.js";
-import { missingOf } from "../../support/requires.js";
 
 /** True while the process runs; a zombie does not. */
 function isAlive(pid: number): boolean {

@@ -1,0 +1,48 @@
+/** A trial on real mounts from beginning to end: what it needs, its place, its last line, and its cleaning up. */
+import { missingOf, type Needs } from "../../support/needs.js";
+import { Place } from "../../support/place.js";
+
+/** On tmpfs: what is written there is there at once, and no disk is slow. */
+const PARENT = "/dev/shm";
+
+export const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/**
+ * Runs `body` in a place of its own on tmpfs and cleans up, also after a failure and after Ctrl-C.
+ * @param replay the command that does the same again
+ * @param body returns the figures for the last line
+ */
+export async function runTrial(
+  name: string,
+  replay: string,
+  needs: Needs,
+  body: (place: Place) => Promise<string>,
+): Promise<void> {
+  const missing = missingOf({ ...needs, files: [PARENT] });
+  if (missing.length > 0) return fail(name, missing.join(", "));
+  const place = new Place(PARENT);
+  const interrupted = (): void => {
+    print(`trial ${name}: FAILED: interrupted; cleaning up`);
+    place.end().finally(() => process.exit(1));
+  };
+  process.once("SIGINT", interrupted);
+  process.once("SIGTERM", interrupted);
+  try {
+    const figures = await body(place);
+    const wrong = await place.end();
+    if (wrong.length > 0) fail(name, wrong.join("; "));
+    else print(`trial ${name}: passed, ${figures}`);
+  } catch (error) {
+    const wrong = await place.end();
+    for (const line of wrong) print(`cleaning up: ${line}`);
+    print(String((error as Error).stack));
+    print(`again: ${replay}`);
+    fail(name, (error as Error).message.split("\n")[0] ?? "");
+  }
+  process.exit();
+}
+
+function fail(name: string, reason: string): void {
+  print(`trial ${name}: FAILED: ${reason}`);
+  process.exitCode = 1;
+}
