@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
-import { instrument, MOST_BRANCHES } from "./instrument.js";
+import { COUNTS_NAME, instrument, MOST_BRANCHES } from "./instrument.js";
 
 /** This module runs as dist-trial/test/trials/pools/compile.js. */
 const projectRoot = fileURLToPath(new URL("../../../..", import.meta.url));
@@ -45,7 +45,9 @@ export function compileTree(options: {
     const source = changed(path, options.changes);
     const out = join(target, path.replace(/\.ts$/, ".js"));
     mkdirSync(dirname(out), { recursive: true });
-    writeFileSync(out, transpile(source, options.guided && isCore ? transformer : null));
+    const begin = `const ${COUNTS_NAME} = globalThis.${COUNTS_NAME} ??= new Uint32Array(${MOST_BRANCHES});\n`;
+    const isCounted = options.guided && isCore;
+    writeFileSync(out, isCounted ? begin + transpile(source, transformer) : transpile(source, null));
   }
   writeFileSync(join(target, "package.json"), '{"type":"module"}');
   if (branches > MOST_BRANCHES) throw new Error(`${branches} branches, more than there are counters`);

@@ -1,7 +1,7 @@
 /**
  * Counts branches: a transformer of the TypeScript compiler puts a counter into
  * every function, both ways of `if` and `?:`, loops, cases, catches, and behind
- * `&&`, `||` and `??`. The counters are one array, `globalThis.branchCounts`.
+ * `&&`, `||` and `??`. The counters are one array, `branchCounts`, for all modules.
  */
 import ts from "typescript";
 
@@ -15,10 +15,7 @@ export function instrument(next: () => number): ts.TransformerFactory<ts.SourceF
     const { factory } = context;
     const count = (): ts.Expression =>
       factory.createPostfixIncrement(
-        factory.createElementAccessExpression(
-          factory.createPropertyAccessExpression(factory.createIdentifier("globalThis"), COUNTS_NAME),
-          next(),
-        ),
+        factory.createElementAccessExpression(factory.createIdentifier(COUNTS_NAME), next()),
       );
     const before = (value: ts.Expression): ts.Expression =>
       factory.createParenthesizedExpression(factory.createComma(count(), value));

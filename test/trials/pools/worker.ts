@@ -25,8 +25,8 @@ export interface WorkerFinding {
 const work = workerData as WorkerInput;
 const status = new Status(work.shared);
 const buffer = new Uint8Array(MOST_INPUT_BYTES);
-const counts = new Uint32Array(work.branches ?? 0);
-Object.assign(globalThis, { branchCounts: counts });
+/** Made by the first module that counts (`compile.ts`). */
+const counts = (globalThis as { branchCounts?: Uint32Array }).branchCounts ?? new Uint32Array();
 installAllocationCount();
 parentPort?.postMessage(work.replay === null ? run(work.seed, work.count) : executeOne(work.replay));
 
