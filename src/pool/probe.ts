@@ -8,7 +8,7 @@ import { errnoName } from "../base/errno.js";
 import { MediaError, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { Pool, type PoolParts } from "./pool.js";
-import { scanIndex } from "./scan.js";
+import { describeDamage, entryOffset, scanIndex } from "./scan.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { updateSuperblock } from "./superblockStore.js";
 
@@ -41,12 +41,13 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
       if (page !== firstDataPage + block) blocksAway += pages;
       return pages;
     },
-    finding: (finding) => {
+    damaged: (damage, block, page, high) => {
       // Opened read-only, a damaged pool shows what it has: a page number out of range is EIO for its block;
       // which of two blocks a page belongs to nobody can tell, and both show it.
       blocksAway++;
       if (options.readOnly) return;
-      throw new MediaError(`index entry (${finding.kind})`, "a valid one", finding.message, finding.offsetBytes);
+      const found = describeDamage(damage, superblock, block, page, high);
+      throw new MediaError(`index entry (${damage})`, "a valid one", found, entryOffset(block));
     },
   });
   pool.account.reset(usedPages, pool.account.metadata);
