@@ -205,7 +205,8 @@ function superblockOf(
   const dataPages = pageCount - 1 - indexPages;
   const isDirect = media.split && evidence.hasStrays && evidence.allAtHome && maxBlocks >= dataPages;
   return {
-    geometry: layOut(pageCount, indexPages, maxBlocks),
+    // The direct way knows no more blocks than data pages.
+    geometry: layOut(pageCount, indexPages, isDirect ? dataPages : maxBlocks),
     blocks: isDirect ? dataPages : blocks,
     generation: 2,
     state: isDirect ? STATE_DIRECT : STATE_DIRTY,

@@ -5,7 +5,7 @@
  * `--count` states, `--seed`, `--workers`, `--forever`; `--case NAME --seed N` does one run again.
  */
 import { availableParallelism } from "node:os";
-import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { Random } from "../support/random.js";
 import { trialArguments } from "./arguments.js";
 import { scenarios } from "./crash/scenarios.js";

@@ -264,7 +264,8 @@ export class CrashMemory extends PlainMemory {
     }
     // What lies past the end of the file that is left is none of it.
     const lastPage = this.metadataPages + Math.ceil(left.dataLengthBytes / PAGE_BYTES);
-    if (this.kind === "file") PlainMemory.prototype.release.call(left, lastPage, Math.max(0, this.pageCount - lastPage));
+    if (this.kind === "file")
+      PlainMemory.prototype.release.call(left, lastPage, Math.max(0, this.pageCount - lastPage));
   }
 
   private chosenLength(random: Random, choice: Choice, bits: Bits): number {

@@ -76,11 +76,16 @@ export function requireNoFindings(left: PlainMemory): void {
   const page = superblockPage(left);
   const { incompatible } = decode(page, left.pageCount);
   const media = { split: (incompatible & INCOMPATIBLE_SPLIT) !== 0, metadataPages: left.metadataPages };
-  const report = checkPool(page, left.pageCount, media, () => ({ memory: left, close: () => {} }));
-  for (const { kind, message } of report.findings) {
-    // The other copy is whole, or it would not have been decoded.
-    if (kind !== "superblock") throw new Violation(`check: ${message}`);
-  }
+  const map = () => ({ memory: left, close: () => {} });
+  checkPool(
+    { page, pageCount: left.pageCount, media, map },
+    {
+      finding: ({ kind, message }) => {
+        // The other copy is whole, or it would not have been decoded.
+        if (kind !== "superblock-copy") throw new Violation(`check: ${message}`);
+      },
+    },
+  );
 }
 
 export function judgeOpen(

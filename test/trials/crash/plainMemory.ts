@@ -134,7 +134,8 @@ export class PlainMemory implements Memory {
   }
 
   private holdBytes(at: ByteOffset, lengthBytes: number): void {
-    if (!(at >= 0 && at + lengthBytes <= this.pageCount * PAGE_BYTES)) throw new Error(`byte ${at} is outside the pool`);
+    if (!(at >= 0 && at + lengthBytes <= this.pageCount * PAGE_BYTES))
+      throw new Error(`byte ${at} is outside the pool`);
     this.held.fill(1, Math.floor(at / PAGE_BYTES), Math.ceil((at + lengthBytes) / PAGE_BYTES));
   }
 }

@@ -4,7 +4,7 @@
  * on the way is MediaError and UserError, and those are answers: whatever comes
  * out of `execute` is a finding.
  */
-import { isWritable, MAX_GENERATION, STATE_DIRECT } from "../../../src/pool/superblock.js";
+import { isWritable, MAX_GENERATION, STATE_DIRECT, type Superblock } from "../../../src/pool/superblock.js";
 import { beginAllocations } from "./allocations.js";
 import { buildPool } from "./buildPool.js";
 import { damage } from "./damages.js";
@@ -12,6 +12,7 @@ import { InputBytes } from "./inputBytes.js";
 import { look } from "./look.js";
 import { Media } from "./media.js";
 import { recoverMedia, rehomeDirect, rehomeMedia, throughDirect } from "./mend.js";
+import { repairMedia } from "./repairMedia.js";
 import { serve, showReadOnly } from "./serve.js";
 
 const media = new Media();
@@ -36,22 +37,40 @@ export function execute(bytes: Uint8Array): Reached {
 
 function use(act: number, requests: InputBytes): Reached {
   const looked = look(media);
-  const { superblock } = looked;
-  if (superblock === null) return "refused";
-  if (superblock.state === STATE_DIRECT) {
-    if (!isWritable(superblock) || superblock.generation > LAST_GENERATIONS) return "refused";
-    if ((act & 3) === 0) {
-      rehomeDirect(media, superblock);
-      return "rehomed";
-    }
-    recoverMedia(media, superblock);
-    return "recovered";
+  const { superblock, pageCount } = looked;
+  const isRepair = (act & 7) >= 5;
+  if (superblock === null) {
+    if (isRepair) repairMedia(media, pageCount, (act & 8) !== 0, null);
+    return isRepair ? "repaired" : "refused";
   }
-  const isSound = looked.check?.indexFindings === 0;
+  const isWriter = isWritable(superblock) && superblock.generation <= LAST_GENERATIONS;
+  if (superblock.state === STATE_DIRECT) return isWriter ? useDirect(act, superblock, pageCount) : "refused";
+  const isSound = looked.check?.indexFindings === 0 && looked.check.state !== "unknown";
   const shown = showReadOnly(media, superblock, isSound);
-  if (shown === null || !isWritable(superblock) || superblock.generation > LAST_GENERATIONS) return "shown";
-  if ((act & 3) === 1) rehomeMedia(media, looked, superblock, shown);
-  else if ((act & 3) === 2 && media.split) throughDirect(media, superblock, shown);
-  else serve(requests, media, looked, superblock, shown);
-  return (act & 3) === 1 ? "rehomed" : (act & 3) === 2 && media.split ? "direct" : "served";
+  if (isRepair) {
+    const isSame = looked.check?.blocks === superblock.blocks;
+    repairMedia(media, pageCount, (act & 8) !== 0, isSame ? shown : null);
+    return "repaired";
+  }
+  if (shown === null || !isWriter || looked.check?.state === "unknown") return "shown";
+  if ((act & 7) === 1) {
+    rehomeMedia(media, looked, superblock, shown);
+    return "rehomed";
+  }
+  if ((act & 7) === 2 && media.split) {
+    throughDirect(media, superblock, shown);
+    return "direct";
+  }
+  serve(requests, media, looked, superblock, shown);
+  return "served";
+}
+
+function useDirect(act: number, superblock: Superblock, pageCount: number): Reached {
+  if ((act & 7) >= 5) {
+    repairMedia(media, pageCount, false, null);
+    return "repaired";
+  }
+  if ((act & 7) === 0) rehomeDirect(media, superblock);
+  else recoverMedia(media, superblock);
+  return (act & 7) === 0 ? "rehomed" : "recovered";
 }

@@ -47,12 +47,12 @@ export function readSuperblock(media: Media, page: Uint8Array, pageCount: number
   }
 }
 
-/** What mount refuses, check reports; what check finds in the index, mount refuses (see `serve`). */
+/** A copy of another version keeps check from all (`unknown`), and mount only when it is the newest. What mount refuses, check reports; what check finds in the index, mount refuses (see `serve`). */
 function requireAgreement(superblock: Superblock | null, check: CheckOutcome): void {
   const refused = superblock === null || check.state === "formatting";
   demand(!refused || check.findings > 0, () => "check finds nothing wrong with a pool whose superblock is refused");
   demand(
-    superblock === null || check.blocks === superblock.blocks,
+    superblock === null || check.state === "unknown" || check.blocks === superblock.blocks,
     () => `check sees ${check.blocks} blocks, mount ${superblock?.blocks}`,
   );
 }

@@ -13,7 +13,6 @@ export class PoolFileBytes {
   readonly words = new Int32Array(this.bytes.buffer);
   readonly held = new Uint8Array(ARENA_PAGES);
   private readonly saved = Buffer.alloc(ARENA_PAGES * PAGE_BYTES);
-  private readonly savedHeld = new Uint8Array(ARENA_PAGES);
   private savedPages = 0;
   /** Length of the file. */
   pages = 0;
@@ -42,11 +41,10 @@ export class PoolFileBytes {
     this.pages = pages;
   }
 
-  /** Remembers all of it, for `isAsSaved`, `savedPage` and `restore`. */
+  /** Remembers all of it, for `isAsSaved`. */
   save(): void {
     this.savedPages = Math.min(this.pages, ARENA_PAGES);
     this.saved.set(this.bytes.subarray(0, this.savedPages * PAGE_BYTES));
-    this.savedHeld.set(this.held);
   }
 
   isAsSaved(): boolean {
@@ -57,11 +55,10 @@ export class PoolFileBytes {
     );
   }
 
-  restore(pages: number): void {
-    this.bytes.set(this.saved.subarray(0, ARENA_PAGES * PAGE_BYTES).subarray(0, this.savedPages * PAGE_BYTES));
-    this.bytes.fill(0, this.savedPages * PAGE_BYTES);
-    this.held.set(this.savedHeld);
-    this.pages = pages;
+  /** As `isAsSaved`, for the first pages alone. */
+  isAsSavedTo(pages: number): boolean {
+    const lengthBytes = Math.min(pages, this.savedPages) * PAGE_BYTES;
+    return this.saved.compare(this.bytes, 0, lengthBytes, 0, lengthBytes) === 0;
   }
 
   heldPages(): number {
@@ -101,11 +98,6 @@ export class Media {
   isAsSaved(): boolean {
     const isLong = this.meta.pages === this.savedMetaPages && this.data.pages === this.savedDataPages;
     return isLong && this.meta.isAsSaved() && this.data.isAsSaved();
-  }
-
-  restore(): void {
-    this.meta.restore(this.savedMetaPages);
-    this.data.restore(this.savedDataPages);
   }
 
   /** Page 0, or what there is of it: a copy, as read(2) gives it. */

@@ -15,10 +15,10 @@ const MOST_REQUESTS = 6;
 const writeWords = new Int32Array(writeBuffer.buffer);
 
 /** Read-only first: a damaged pool shows what it has. @returns what it shows, or null when it is refused */
-export function showReadOnly(media: Media, superblock: Superblock, isSound: boolean): Contents | null {
+export function showReadOnly(media: Media, superblock: Superblock, isSound: boolean, isSaved = true): Contents | null {
   const open = openOrRefuse(media, superblock, true);
   const contents = open?.readAll(isSound) ?? null;
-  demand(media.isAsSaved(), () => "reading a pool opened read-only changed it");
+  demand(!isSaved || media.isAsSaved(), () => "reading a pool opened read-only changed it");
   return contents;
 }
 
