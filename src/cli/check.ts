@@ -117,6 +117,16 @@ export function repairLine(path: string, result: RepairResult): string {
   return `${path}: repaired: ${counts.join(", ")}`;
 }
 
+/** A superblock is made anew only when that was asked for, and a pool whose format was cut off never was one. */
+function isRepairable({ state }: CheckSummary, { rebuildSuperblock }: CheckFlags): boolean {
+  return state !== "formatting" && (state !== "unknown" || rebuildSuperblock === true);
+}
+
+function cureOf(path: string, { state }: CheckSummary): string | null {
+  if (state === "formatting") return `kmemfs format --force ${path}`;
+  return state === "unknown" ? `kmemfs check --repair --rebuild-superblock ${path}` : null;
+}
+
 /** Checks, repairs when there is something to, and checks again. */
 async function checkAndRepair(path: string, flags: CheckFlags, outcome: Outcome): Promise<void> {
   const json = flags.json ?? false;
@@ -124,9 +134,9 @@ async function checkAndRepair(path: string, flags: CheckFlags, outcome: Outcome)
   const summary = await look(path, json, kinds);
   outcome.exitCode = summary.findingCount === 0 ? 0 : FSCK_UNCORRECTED;
   if (summary.findingCount === 0) return;
-  if (!flags.repair) {
-    if (summary.state === "unknown" && !json) printErrorLine(`try: kmemfs check --repair --rebuild-superblock ${path}`);
-    else if (summary.state === "formatting" && !json) printErrorLine(`try: kmemfs format --force ${path}`);
+  if (!flags.repair || !isRepairable(summary, flags)) {
+    const cure = cureOf(path, summary);
+    if (cure !== null && !json) printErrorLine(`try: ${cure}`);
     return;
   }
   outcome.exitCode = FSCK_OPERATIONAL;

@@ -10,8 +10,15 @@ import {
   unmapBacking,
 } from "../linux/backing.js";
 import { attachMemory } from "../linux/memory.js";
-import { type CheckEvents, type CheckedMemory, type CheckSummary, checkPool as checkMemory } from "../pool/check.js";
+import {
+  type CheckEvents,
+  type CheckedMemory,
+  type CheckInput,
+  type CheckSummary,
+  checkPool as checkMemory,
+} from "../pool/check.js";
 import { readCopies } from "../pool/copies.js";
+import { type DumpEvents, dumpPool } from "../pool/dump.js";
 import { type RebuildRequest, rebuildSuperblock } from "../pool/rebuildSuperblock.js";
 import { type RepairEvents, type RepairSummary, repairPool as repairMemory } from "../pool/repair.js";
 import type { Superblock } from "../pool/superblock.js";
@@ -20,7 +27,7 @@ import { layoutOf, withPoolLength } from "./poolSuperblock.js";
 import { openUndoFile, UndoWriter } from "./undoLog.js";
 
 /** A pool that is open for a look or a repair; its page 0 may be anything. */
-export interface OpenedForCheck {
+interface OpenedForCheck {
   readonly backing: BackingFacts;
   readonly page: Uint8Array;
   /** Length of `data` as it is. */
@@ -29,7 +36,7 @@ export interface OpenedForCheck {
 }
 
 /** Opens the pool at `path` for `act`. @throws UserError when it cannot be read at all */
-export function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck) => T): T {
+function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck) => T): T {
   const opened = openBacking(path, { readOnly });
   const backing = withPoolLength(opened);
   try {
@@ -47,18 +54,17 @@ export function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedF
 
 /** Checks the pool at `path`; changes nothing. @throws UserError when it cannot be read at all */
 export async function checkPool(path: string, events: CheckEvents): Promise<CheckSummary> {
-  return withPool(path, true, ({ backing, page, dataBytes, map }) =>
-    checkMemory(
-      {
-        page,
-        pageCount: backing.pageCount,
-        media: layoutOf(backing),
-        map,
-        ...(backing.layout === "split" ? { dataBytes } : {}),
-      },
-      events,
-    ),
-  );
+  return withPool(path, true, (pool) => checkMemory(inputOf(pool), events));
+}
+
+/** Tells what stands in the pool at `path`. @throws UserError when it cannot be read at all */
+export async function dumpPoolAt(path: string, events: DumpEvents): Promise<void> {
+  withPool(path, true, (pool) => dumpPool(inputOf(pool), events));
+}
+
+function inputOf({ backing, page, dataBytes, map }: OpenedForCheck): CheckInput {
+  const input = { page, pageCount: backing.pageCount, media: layoutOf(backing), map };
+  return backing.layout === "split" ? { ...input, dataBytes } : input;
 }
 
 export interface RepairOptions {
@@ -93,9 +99,8 @@ export async function repairPool(path: string, options: RepairOptions, events: R
 
 /** @throws UserError when no copy can be used and none may be made */
 function usableSuperblock(path: string, pool: OpenedForCheck, rebuild: RebuildRequest | undefined): Superblock {
-  const { backing, page, map } = pool;
-  const media = layoutOf(backing);
-  const { newest, isForeign } = readCopies(page, backing.pageCount, media);
+  const { backing, page } = pool;
+  const { newest, isForeign } = readCopies(page, backing.pageCount, layoutOf(backing));
   if (isForeign) {
     throw new UserError(path, "was written by a newer version of kmemfs, which has to repair it", { code: "EINVAL" });
   }
@@ -106,7 +111,7 @@ function usableSuperblock(path: string, pool: OpenedForCheck, rebuild: RebuildRe
       cure: `kmemfs check --repair --rebuild-superblock ${path}`,
     });
   }
-  return rebuildSuperblock({ page, pageCount: backing.pageCount, media, map }, rebuild);
+  return rebuildSuperblock(inputOf(pool), rebuild);
 }
 
 /** Puts back what the repair changed that wrote `undoFile`. @throws UserError */

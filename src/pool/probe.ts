@@ -7,6 +7,7 @@ import { assert } from "../base/assert.js";
 import { errnoName } from "../base/errno.js";
 import { MediaError, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
+import { PAGE_BYTES } from "../base/units.js";
 import { Pool, type PoolParts } from "./pool.js";
 import { describeDamage, entryOffset, scanIndex } from "./scan.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
@@ -54,6 +55,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
   pool.account.setBlocks(superblock.blocks);
   holdGrainsOfTaken(parts.memory, pool);
   if (!options.readOnly) {
+    settleMedia(parts.memory, superblock);
     // A clean pool has none, unless others wrote to it. Where holes cannot be seen to look is to zero all free pages.
     const seesHoles = parts.memory.canPunch && parts.memory.grainPages === 1;
     if (superblock.state !== STATE_CLEAN || seesHoles) releaseStrays(parts.memory, pool);
@@ -86,11 +88,21 @@ function requireFormatted(superblock: Superblock): void {
 }
 
 /**
+ * What a killed process stored need not be on the media. It goes there before anything changes: the media may
+ * still have an older entry, whose page must not be given back, or only the copy of the superblock that is written next.
+ */
+function settleMedia(memory: Memory, { state, geometry }: Superblock): void {
+  // In a pool that is closed the index is on the media; only the superblock's last copy may be missing.
+  memory.persist(0, (state === STATE_CLEAN ? 1 : geometry.firstDataPage) * PAGE_BYTES);
+  const errno = memory.sync();
+  if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+}
+
+/**
  * Who was killed leaves pages that hold memory but that no entry names: they go back now. What is
  * reserved, or mapped the direct way, would show what they hold.
  */
 function releaseStrays(memory: Memory, pool: Pool): void {
-  let isSynced = false;
   const { firstDataPage, pageCount } = pool.geometry;
   for (let page = memory.nextHeld(firstDataPage, pageCount); page < pageCount; ) {
     const heldEnd = memory.nextUnheld(page, pageCount);
@@ -101,10 +113,6 @@ function releaseStrays(memory: Memory, pool: Pool): void {
       }
       const first = page;
       while (page < heldEnd && !pool.allocator.isTaken(page)) page++;
-      // The media may still have an older entry that names one: a power cut must not find a hole there.
-      const synced = isSynced ? 0 : memory.sync();
-      if (synced !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(synced) });
-      isSynced = true;
       const errno = memory.release(first, page - first);
       if (errno !== 0) throw new UserError("pool", "unused pages cannot be given back", { code: errnoName(errno) });
     }

@@ -46,7 +46,8 @@ interface Evidence {
   readonly damagedEntries: number;
   /** One behind the highest block that has a page. */
   readonly mappedEnd: BlockNo;
-  readonly allAtHome: boolean;
+  /** Valid entries that name their block's home page: most do, and by chance none under another geometry. */
+  readonly homeEntries: number;
   /** Data pages that hold something and that no entry names. */
   readonly hasStrays: boolean;
 }
@@ -65,7 +66,7 @@ export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): S
     const { validEntries, damagedEntries, hasStrays } = evidence;
     tried.push(`${source} (${indexPages} index pages): ${validEntries} entries are valid, ${damagedEntries} are not`);
     const isEmptyButHeld = validEntries === 0 && hasStrays && !media.split;
-    if (!candidate.trusted && (damagedEntries * 16 > validEntries || isEmptyButHeld)) continue;
+    if (!candidate.trusted && (damagedEntries > validEntries || isEmptyButHeld)) continue;
     if (best === null || (!best.candidate.trusted && score(evidence) > score(best.evidence))) {
       best = { candidate, evidence };
     }
@@ -74,8 +75,8 @@ export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): S
   return superblockOf(page, input, request, best.candidate, best.evidence);
 }
 
-function score({ validEntries, damagedEntries }: Evidence): number {
-  return validEntries - damagedEntries * 16;
+function score({ validEntries, damagedEntries, homeEntries }: Evidence): number {
+  return validEntries - damagedEntries + homeEntries;
 }
 
 function nothingFits(tried: readonly string[]): UserError {
@@ -148,14 +149,14 @@ function gather(input: CheckInput, geometry: Geometry): Evidence {
   const { memory, close } = input.map(geometry.firstDataPage);
   try {
     const taken = new PageSet(geometry);
-    const counts = { validEntries: 0, damagedEntries: 0, mappedEnd: 0, allAtHome: true };
+    const counts = { validEntries: 0, damagedEntries: 0, mappedEnd: 0, homeEntries: 0 };
     scanIndex(memory, probing(geometry), {
       present: () => {},
       run: (block, page, count) => {
         const pages = taken.addRun(page, count);
         counts.validEntries += pages;
         if (pages > 0) counts.mappedEnd = block + pages;
-        if (page !== geometry.firstDataPage + block) counts.allAtHome = false;
+        if (page === geometry.firstDataPage + block) counts.homeEntries += pages;
         return pages;
       },
       damaged: () => void counts.damagedEntries++,
@@ -203,9 +204,9 @@ function superblockOf(
   }
   // Pages of a pool in direct use have no entries: as strays they would be given back by the next mount.
   const dataPages = pageCount - 1 - indexPages;
-  const isDirect = media.split && evidence.hasStrays && evidence.allAtHome && maxBlocks >= dataPages;
+  const isDirect =
+    media.split && evidence.hasStrays && evidence.homeEntries === evidence.validEntries && maxBlocks >= dataPages;
   return {
-    // The direct way knows no more blocks than data pages.
     geometry: layOut(pageCount, indexPages, isDirect ? dataPages : maxBlocks),
     blocks: isDirect ? dataPages : blocks,
     generation: 2,

@@ -18,6 +18,7 @@ import {
   COPY_OFFSETS,
   encode,
   isWritable,
+  MAX_GENERATION,
   STATE_DIRECT,
   STATE_FORMATTING,
   type Superblock,
@@ -92,6 +93,10 @@ function requireRepairable(superblock: Superblock): void {
   if (superblock.state === STATE_FORMATTING) {
     const cure = "kmemfs format --force";
     throw new UserError("pool", "its format was cut off, so that there is nothing to repair", { code: "EINVAL", cure });
+  }
+  // A copy with a higher one would be refused: nobody could open the pool again.
+  if (superblock.generation > MAX_GENERATION - 2) {
+    throw new UserError("pool", "the generation of its superblock is the last there is", { code: "EINVAL" });
   }
   if (isWritable(superblock)) return;
   throw new UserError("pool", "it has features that this version can only read", { code: "EROFS" });

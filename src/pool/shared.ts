@@ -33,6 +33,8 @@ export const CONTROL = {
   lostFrom: 11,
   /** Single pages that are lost: how many, and which. */
   lostCount: 12,
+  /** Requests that may have pages which no entry names, and which are neither free nor in limbo. */
+  inTransit: 13,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,

@@ -114,7 +114,7 @@ export function readRecords(source: UndoSource, fields: UndoHeader, visitor: Und
     const length = words[record.word.lengthBytes] >>> 0;
     const place = readU64(words, record.word.at);
     const type = words[record.word.type];
-    if (type === TYPE_END) return length === checksum ? null : "its checksum is wrong";
+    if (type === TYPE_END) return length === checksum && place === 0 ? null : "its checksum is wrong";
     checksum = crc32c(head, checksum);
     at += RECORD_BYTES;
     if (type === TYPE_MADE) {

@@ -73,7 +73,10 @@ function replay(name: string, seed: number): void {
   const error = runOnce(name, seed, print, (judged) => {
     states = judged;
   });
-  if (error === null) return print(`trial crash: passed, ${states} states of one run`);
+  if (error === null) {
+    print(`trial crash: passed, ${states} states of one run`);
+    return;
+  }
   print(error.stack ?? error.message);
   print(`trial crash: FAILED after ${states} states: ${error.message}`);
   process.exitCode = 1;
@@ -122,7 +125,10 @@ async function runAll(seed: number, count: number, workers: number, names: reado
 
 async function main(): Promise<void> {
   const { count, seed, more } = trialArguments(DEFAULT_STATES);
-  if (more.case !== undefined) return replay(more.case, seed);
+  if (more.case !== undefined) {
+    replay(more.case, seed);
+    return;
+  }
   const workers = more.workers === undefined ? availableParallelism() : Number(more.workers);
   const names = Object.keys(scenarios).filter((name) => name.includes(more.only ?? ""));
   print(`crash simulator: ${more.forever === undefined ? count : "endless"} states, seed ${seed}, ${workers} workers`);

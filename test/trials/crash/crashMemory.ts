@@ -125,6 +125,17 @@ export class CrashMemory extends PlainMemory {
     if (isCut) this.noteLives(this.metadataPages, this.pageCount, before, true);
   }
 
+  /** The kernel writes to `data` by itself, past its end too. @param at byte of the pool */
+  kernelWrites(at: ByteOffset, lengthBytes: number): void {
+    const end = at + lengthBytes - this.metadataPages * PAGE_BYTES;
+    if (end > this.dataLengthBytes) {
+      this.moment();
+      this.dataLengthBytes = end;
+      this.lengths.push(end);
+    }
+    this.write(at, this.sourceAddress, lengthBytes);
+  }
+
   override punchData(at: ByteOffset, lengthBytes: number): void {
     this.changing(this.metadataPages, this.pageCount - this.metadataPages, () => {
       super.punchData(at, lengthBytes);

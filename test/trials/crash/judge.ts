@@ -11,7 +11,7 @@ import { allocateShared, type PoolShared } from "../../../src/pool/shared.js";
 import { decode, INCOMPATIBLE_SPLIT, type Superblock } from "../../../src/pool/superblock.js";
 import { superblockPage } from "../../../src/pool/superblockStore.js";
 import type { PlainMemory } from "./plainMemory.js";
-import type { BlockHistory, Promised } from "./promise.js";
+import { type BlockHistory, Promised } from "./promise.js";
 
 /** A crash left what it must not. */
 export class Violation extends Error {}
@@ -39,8 +39,9 @@ export function openPool(memory: PlainMemory, options: { atomicWrites: boolean; 
   const accountWords = new Int32Array(ACCOUNT_WORDS);
   const probed = probePool({ memory, geometry, shared, accountWords, thread: 0 }, superblock, { readOnly: false });
   const { pool, blocksAway } = probed;
-  const zeroAddress = memory.sourceAddress;
-  const file = new BlockFile({ pool, readOnly: false, zeroAddress, zeroBytes: PAGE_BYTES, traffic });
+  const { atomicWrites } = options;
+  const { zeroAddress } = memory;
+  const file = new BlockFile({ pool, readOnly: false, atomicWrites, zeroAddress, zeroBytes: PAGE_BYTES, traffic });
   return { pool, file, geometry, blocksAway };
 }
 
@@ -105,7 +106,7 @@ export function judgeOpen(
     requireKnown(block, history, page === 0 ? zeros : left.bytes, page * PAGE_BYTES, crash, unitBytes);
   }
   if (mapped !== pool.account.used) throw new Violation(`${pool.account.used} blocks have pages, ${mapped} may have`);
-  requireAccount(left, open, crash);
+  requireAccount(left, open, crash === "killed" && !promised.namesHoles);
   requireEmptyHoles(left, pool, file, promised);
 }
 
@@ -142,7 +143,7 @@ export function requireKnown(
 }
 
 /** Pages held are pages accounted for; only after a cut may an entry name a page that never reached the media. */
-function requireAccount(left: PlainMemory, { pool, geometry }: OpenPool, crash: Crash): void {
+function requireAccount(left: PlainMemory, { pool, geometry }: OpenPool, exact: boolean): void {
   if (left.kind === "store") return;
   let metadata = 0;
   let used = 0;
@@ -154,7 +155,7 @@ function requireAccount(left: PlainMemory, { pool, geometry }: OpenPool, crash: 
   }
   const { account } = pool;
   if (metadata !== account.metadata) throw new Violation(`${metadata} metadata pages, ${account.metadata} counted`);
-  if (used > account.used || (crash === "killed" && used !== account.used)) {
+  if (used > account.used || (exact && used !== account.used)) {
     throw new Violation(`${used} pages are held, ${account.used} counted`);
   }
 }
@@ -171,4 +172,17 @@ function requireEmptyHoles(left: PlainMemory, pool: Pool, file: BlockFile, promi
       throw new Violation(`block ${block} was reserved and shows what was there before`);
     }
   }
+}
+
+/** What is on the media now is all that was ever promised. @param before tells which blocks may be no holes */
+export function promisedAsFound(memory: PlainMemory, before: Promised): Promised {
+  const found = new Promised(superblockOf(memory).blocks, before.maxBlocks);
+  const words = memory.metadataWords(0);
+  for (const block of before.histories.keys()) {
+    const at = ((words[(PAGE_BYTES + 8 * block) / 4] as number) >>> 0) * PAGE_BYTES;
+    if (at !== 0) found.add(block, Buffer.from(memory.bytes.subarray(at, at + PAGE_BYTES)));
+  }
+  found.namesHoles = true;
+  found.flushed();
+  return found;
 }

@@ -44,6 +44,11 @@ export class PlainMemory implements Memory {
     return BASE_ADDRESS + this.pageCount * PAGE_BYTES;
   }
 
+  /** A page of zeros that nobody writes. */
+  get zeroAddress(): Address {
+    return this.sourceAddress + (SOURCE_PAGES - 1) * PAGE_BYTES;
+  }
+
   get sourceBytes(): Buffer {
     return this.bytes.subarray(this.pageCount * PAGE_BYTES);
   }
@@ -108,8 +113,10 @@ export class PlainMemory implements Memory {
 
   /** Changes the length of `data`, of which page 0 is `metadataPages`. */
   setDataLength(lengthBytes: number): void {
-    const cutBytes = this.dataLengthBytes - lengthBytes;
-    if (cutBytes > 0) PlainMemory.prototype.punchData.call(this, lengthBytes, cutBytes);
+    // The page that the file ends in goes whole.
+    const cutBytes = Math.ceil(this.dataLengthBytes / PAGE_BYTES) * PAGE_BYTES - lengthBytes;
+    const isCut = lengthBytes < this.dataLengthBytes;
+    if (isCut) PlainMemory.prototype.punchData.call(this, lengthBytes, cutBytes);
     this.dataLengthBytes = lengthBytes;
   }
 

@@ -22,6 +22,8 @@ export class Promised {
   sizes: number[];
   /** Sizes before it are gone when the process dies. */
   acknowledgedSize = 0;
+  /** A power cut has left entries whose pages never reached the media: they read as zeros and hold no memory. */
+  namesHoles = false;
   /** Of all blocks that ever were no holes. */
   readonly histories = new Map<number, BlockHistory>();
   private readonly open = new Set<BlockHistory>();

@@ -10,6 +10,8 @@ const BIASES = [0, 1, 0.5, 0.9, 0.1];
 
 export class Watcher {
   states = 0;
+  /** Thrown again at the next moment: some callers take any error for one of the medium. */
+  private failed: unknown = null;
   private readonly left: PlainMemory;
 
   /** @param judge throws for what must not be left */
@@ -22,19 +24,9 @@ export class Watcher {
     memory.onMoment = (within) => this.look(within);
   }
 
-  /** Looks away: what happens is preparation. */
-  without<T>(act: () => T): T {
-    const { onMoment } = this.memory;
-    this.memory.onMoment = () => {};
-    try {
-      return act();
-    } finally {
-      this.memory.onMoment = onMoment;
-    }
-  }
-
   private look(within: boolean): void {
     const { random, memory } = this;
+    if (this.failed !== null) throw this.failed;
     if (random.chance(0.3)) {
       memory.leaveKilled(this.left, random, random.chance(0.4));
       this.judgeLeft("killed");
@@ -63,6 +55,11 @@ export class Watcher {
   private judgeLeft(crash: Crash): void {
     this.states++;
     // Where stores are durable one by one, what is acknowledged survives the power too.
-    this.judge(this.left, this.memory.kind === "store" ? "killed" : crash);
+    try {
+      this.judge(this.left, this.memory.kind === "store" ? "killed" : crash);
+    } catch (error) {
+      this.failed = error;
+      throw error;
+    }
   }
 }

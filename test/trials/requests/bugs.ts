@@ -56,9 +56,9 @@ export const requestBugs: readonly RequestBug[] = [
   {
     name: "errors are answered twice",
     file: "src/daemon/serveLoop.ts",
-    find: "if (dispatch(fileSystem, length)) reply(stack);",
+    find: "      reply(stack);\n    }\n    fileSystem.file.leave();",
     replace:
-      "if (dispatch(fileSystem, length)) {\n      reply(stack);\n      if (fileSystem.exchange.reply[1] !== 0) reply(stack);\n    }",
+      "      reply(stack);\n      if (fileSystem.exchange.reply[1] !== 0) reply(stack);\n    }\n    fileSystem.file.leave();",
   },
   {
     name: "notices are answered",
@@ -105,8 +105,8 @@ export const requestBugs: readonly RequestBug[] = [
   {
     name: "a shortage is EIO",
     file: "src/blockfile/mapHoles.ts",
-    find: "errno = asShortage(pool.claim(block, most));\n  if (errno !== 0) return -errno;",
-    replace: "errno = asShortage(pool.claim(block, most));\n  if (errno !== 0) return -5;",
+    find: "if (errno === EAGAIN) return 0;\n  if (errno !== 0) return -errno;",
+    replace: "if (errno === EAGAIN) return 0;\n  if (errno !== 0) return -5;",
   },
   {
     name: "a flush that failed once is forgotten",

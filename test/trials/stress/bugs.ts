@@ -19,6 +19,7 @@ const define = `  errno = define(pool, page, count, headBytes, source, bytes);
   if (errno === 0 && dataFirst) errno = pool.syncData();
   if (errno !== 0) {
     pool.abandon(page, count);
+    pool.endClaim();
     return -errno;
   }
 `;
@@ -52,10 +53,13 @@ export const stressBugs: readonly StressBug[] = [
     return true;`,
   },
   {
-    name: "cleared by a load and a store",
+    name: "cleared by a load and a store, with a little time between",
     file: "src/pool/indexTable.ts",
     find: "if (Atomics.load(window, at) === 0) return 0;\n    return Atomics.exchange(window, at, 0) >>> 0;",
-    replace: "const page = Atomics.load(window, at) >>> 0;\n    Atomics.store(window, at, 0);\n    return page;",
+    replace: `const page = Atomics.load(window, at) >>> 0;
+    for (let i = 0; i < 200; i++) Atomics.load(window, at);
+    Atomics.store(window, at, 0);
+    return page;`,
   },
   {
     name: "limbo drains without asking for epochs",
@@ -64,10 +68,10 @@ export const stressBugs: readonly StressBug[] = [
     replace: "",
   },
   {
-    name: "the epoch opens before the entries are cleared",
+    name: "pages leave with the epoch that was open before their entries were cleared",
     file: "src/pool/pool.ts",
     find: "const epoch = this.epochs.next();\n    let unmapped = 0;",
-    replace: "const epoch = this.epochs.next();\n    this.epochs.advance();\n    let unmapped = 0;",
+    replace: "const epoch = (this.epochs.next() - 1) | 0;\n    let unmapped = 0;",
   },
   {
     name: "a thread leaves its epoch before its reply is out",
@@ -129,6 +133,12 @@ export const stressBugs: readonly StressBug[] = [
       "pool.memory.release(first, run);\n    pool.account.pagesToLimbo(run);\n    pool.allocator.free(first, run);\n    pool.account.pagesFreed(run);",
   },
   {
+    name: "a shortage is told without waiting for pages on their way",
+    file: "src/pool/pool.ts",
+    find: "return mark !== null && mark === this.quietMark() && mark === this.epochs.next();",
+    replace: "return mark === mark;",
+  },
+  {
     name: "a discard only zeroes what is mapped",
     file: "src/pool/pool.ts",
     find: "const page = this.index.clear(block);",
@@ -138,7 +148,7 @@ export const stressBugs: readonly StressBug[] = [
 ];
 
 /** Operations that each kind gets to find a bug. */
-const BUDGET = 400_000;
+const BUDGET = 800_000;
 const HANG_MS = 5_000;
 
 /** Prints which kind found which bug, and after how long. @returns whether all were found */

@@ -55,6 +55,8 @@ export async function runKind(options: RunOptions): Promise<RunResult> {
   hang.stop();
   await Promise.all(workers.map((worker) => worker.terminate()));
   const faults = outputs.flatMap((output) => output.faults);
+  const shortages = outputs.reduce((sum, output) => sum + output.shortages, 0);
+  if (kind.fits === true && shortages > 0) faults.push(`${shortages} shortages with a page for each block`);
   if (faults.length === 0) faults.push(...(ended === null ? ["the threads hang"] : faultsAtEnd(pool)));
   return { faults, outputs };
 }
