@@ -5,10 +5,12 @@ import { Status } from "./status.js";
 import type { WorkerFinding, WorkerInput } from "./worker.js";
 
 /** Of the process with its threads and the compiler. */
-export const MOST_RSS_BYTES = 400 * 1024 * 1024;
+export const MOST_RSS_BYTES = 512 * 1024 * 1024;
 /** A thread measures each execution itself and may take a second, three times: what is silent for longer hangs. */
 const HANG_MS = 15_000;
 const LOOK_MS = 250;
+/** Of a thread: what is kept for longer than an execution is little. */
+const HEAP = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 16 };
 
 export interface Lane {
   readonly status: Status;
@@ -30,7 +32,7 @@ export function startLane(tree: CompiledTree, { seed, count, guided, replay }: W
     replay: replay ?? null,
     shared: status.shared,
   };
-  const worker = new Worker(tree.worker, { workerData });
+  const worker = new Worker(tree.worker, { workerData, resourceLimits: HEAP });
   const ended = new Promise<WorkerFinding | null>((resolve) => {
     const found = (message: string) => resolve({ input: status.input(), message });
     const stopWatching = watch(status, (message) => {

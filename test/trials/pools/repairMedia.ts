@@ -63,12 +63,16 @@ class UndoBytes implements UndoLog {
 }
 
 /**
+ * @param claimed pages, by the files or by a pool in direct use itself
  * @param mayRebuild a superblock without a valid copy is made anew
  * @param shown what a mount showed read-only, null when it refused
  */
-export function repairMedia(media: Media, pageCount: number, mayRebuild: boolean, shown: Contents | null): void {
+export function repairMedia(media: Media, claimed: number, mayRebuild: boolean, shown: Contents | null): void {
   const page = media.readPage0();
   if (page.length < PAGE_BYTES) return;
+  const layout = { split: media.split, metadataPages: media.meta.pages };
+  // A size that only a refused superblock claims counts for nothing, as in `withPool`.
+  const pageCount = readCopies(page, claimed, layout).newest === null ? media.pageCount : claimed;
   const superblock = usable(media, page, pageCount, mayRebuild);
   if (superblock === null) return;
   const { firstDataPage } = superblock.geometry;
