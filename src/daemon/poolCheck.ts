@@ -32,10 +32,12 @@ interface OpenedForCheck {
 /** Opens the pool at `path` for `act`. @throws UserError when it cannot be read at all */
 function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck) => T): T {
   const opened = openBacking(path, { readOnly });
-  const backing = withPoolLength(opened);
+  let backing = withPoolLength(opened);
   try {
     const page = readMetadata(backing, 0, PAGE_BYTES);
     if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });
+    // A size that only a refused superblock claims counts for nothing: one made anew has the files'.
+    if (readCopies(page, backing.pageCount, layoutOf(backing)).newest === null) backing = opened;
     const map = (metadataPages: number): CheckedMemory => mapGuarded(backing, metadataPages);
     return act({ backing, page, dataBytes: opened.dataBytes, map });
   } finally {
