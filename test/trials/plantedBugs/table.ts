@@ -111,7 +111,7 @@ export const plantedBugs: readonly NamedBug[] = [
   {
     name: "strays stay",
     file: probe,
-    find: "    if (superblock.state !== STATE_CLEAN) releaseStrays(parts.memory, pool);\n",
+    find: "    if (superblock.state !== STATE_CLEAN || seesHoles) releaseStrays(parts.memory, pool);\n",
     replace: "",
   },
   {
