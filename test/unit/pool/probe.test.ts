@@ -6,8 +6,13 @@ import { decode, STATE_CLEAN, STATE_DIRTY, STATE_FORMATTING } from "../../../src
 import { superblockPage } from "../../../src/pool/superblockStore.js";
 import { fingerprint, plantEntry, plantSuperblock } from "../../support/damage.js";
 import { FakeMemory } from "../../support/fakeMemory.js";
+import { Random } from "../../support/random.js";
 import { blocksOf, formatFake, makePool, openPool } from "../../support/testPool.js";
 import { type Call, failing } from "../../support/watchedMemory.js";
+import { Killed } from "../../trials/crash/crashMemory.js";
+import { openPool as openLeft } from "../../trials/crash/judge.js";
+import { PlainMemory } from "../../trials/crash/plainMemory.js";
+import { formatted } from "../../trials/crash/run.js";
 
 const PAGE = 4096;
 
@@ -267,5 +272,22 @@ describe("closing", () => {
     expect(pool.pool.account.limbo).toBe(4);
     closePool(pool.pool);
     expect([pool.pool.account.limbo, stateOf(pool.fake)]).toEqual([0, STATE_CLEAN]);
+  });
+});
+
+describe("a pool on a device whose process was killed", () => {
+  it("is on the media as it is found before pages that no entry names go back", () => {
+    const memory = formatted({ kind: "store", pageCount: 14, maxBlocks: 12 });
+    const { file } = openLeft(memory, { atomicWrites: false, own: true });
+    memory.sourceBytes.fill(0xaa, 0, PAGE);
+    expect(file.write(0, PAGE, memory.sourceAddress)).toBe(PAGE);
+    // The entry is cleared in the CPU's cache, and on the media it is not yet.
+    memory.killAfter = 0;
+    expect(() => file.discard(0, PAGE)).toThrow(Killed);
+    memory.killAfter = Number.POSITIVE_INFINITY;
+    openLeft(memory, { atomicWrites: false, own: true });
+    const left = new PlainMemory(memory.pageCount, memory.metadataPages, memory.kind);
+    memory.leaveCut(left, new Random(1), { metadata: 0, data: 0, mask: null });
+    expect(openLeft(left, { atomicWrites: false, own: true }).pool.index.get(0)).toBe(0);
   });
 });
