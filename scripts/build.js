@@ -23,15 +23,15 @@ function newestMs(...paths) {
   return newest;
 }
 
-function isCurrent() {
-  if (!existsSync(join(dist, "cli/main.js"))) return false;
-  const sources = ["src", "tsconfig.json", "package.json"].map((name) => join(projectRoot, name));
-  return statSync(dist).mtimeMs > newestMs(...sources);
+/** True when `made` in `directory` is there, and the directory newer than all `sources`, paths in the project. */
+export function isCurrent(directory, made, sources) {
+  if (!existsSync(join(directory, made))) return false;
+  return statSync(directory).mtimeMs > newestMs(...sources.map((name) => join(projectRoot, name)));
 }
 
 /** @returns the compiler's status */
 export function build({ ifNeeded = false } = {}) {
-  if (ifNeeded && isCurrent()) return 0;
+  if (ifNeeded && isCurrent(dist, "cli/main.js", ["src", "tsconfig.json", "package.json"])) return 0;
   if (!existsSync(compiler)) {
     console.error("build: no compiler here; `npm ci` brings it (without --omit=dev)");
     return existsSync(dist) ? 0 : 1;

@@ -6,7 +6,7 @@
  */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "./build.js";
+import { build, isCurrent } from "./build.js";
 import { ensurePackages, testPackages } from "./debianPackages.js";
 import { attempt, become, projectRoot } from "./run.js";
 
@@ -15,6 +15,8 @@ const compiled = join(projectRoot, "dist-trial");
 const ofTheKernel = new Set(["powerCuts", "kills"]);
 
 function buildTrials() {
+  const sources = ["src", "test/trials", "test/support", "test/protocol/support", "tsconfig.trial.json"];
+  if (isCurrent(compiled, "test/trials/arguments.js", sources)) return 0;
   rmSync(compiled, { recursive: true, force: true });
   return attempt("node_modules/.bin/tsc", ["-p", "tsconfig.trial.json", "--noEmitOnError"]);
 }
@@ -25,7 +27,7 @@ if (name === undefined || !existsSync(join(projectRoot, "test/trials", `${name}.
   process.exitCode = 2;
 } else {
   if (ofTheKernel.has(name)) ensurePackages(testPackages);
-  const status = build() || buildTrials();
+  const status = build({ ifNeeded: true }) || buildTrials();
   const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
   if (status === 0) become(process.execPath, [join(compiled, "test/trials", `${name}.js`), ...args], { PATH });
   else process.exitCode = status;

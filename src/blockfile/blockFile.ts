@@ -182,8 +182,10 @@ export class BlockFile implements DiskFile {
     return 0 - this.pool.flush();
   }
 
-  noteLoss(): void {
-    this.pool.damage.note(DAMAGE.memory);
+  noteLoss(address: Address): void {
+    const { memory, geometry, damage } = this.pool;
+    const page = Math.floor((address - memory.baseAddress) / PAGE_BYTES);
+    damage.noteLost(page >= geometry.firstDataPage && page < geometry.pageCount ? page : 0);
   }
 
   /** Changes the size, to a multiple of 4096 up to the maximum. What a smaller size cuts off is discarded. */
@@ -219,12 +221,20 @@ export class BlockFile implements DiskFile {
         damage.note(DAMAGE.entry, block, page);
         return EIO;
       }
-      const soundEnd = Math.min(end, block + Math.min(geometry.pageCount, damage.soundEnd) - page);
-      while (next < soundEnd && index.get(next) === page + (next - block)) next++;
+      const runEnd = Math.min(end, block + geometry.pageCount - page);
+      while (next < runEnd && index.get(next) === page + (next - block)) next++;
+      if (damage.isFound) next = this.soundPart(block, page, next);
     }
     this.runPage = page;
     this.runBlocks = next - block;
     return 0;
+  }
+
+  /** Where the run of `[block, end)` on pages from `page` on meets one that is lost. */
+  private soundPart(block: BlockNo, page: PageNo, end: BlockNo): BlockNo {
+    let next = block + 1;
+    while (next < end && this.pool.isSound(page + (next - block))) next++;
+    return next;
   }
 
   private overwrite(at: ByteOffset, end: ByteOffset, source: Address): number {
@@ -235,7 +245,7 @@ export class BlockFile implements DiskFile {
       return rewriteBlocks(this.pool, block, block + this.runBlocks, inPage, source, bytes);
     }
     const errno = this.pool.memory.write(this.runPage * PAGE_BYTES + inPage, source, bytes);
-    if (errno === EIO) this.noteLoss();
+    if (errno === EIO) this.noteLoss(0);
     return errno === 0 ? bytes : -errno;
   }
 

@@ -7,7 +7,7 @@ import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EROFS } from "../base/errno.js";
 import type { DataFile, Memory } from "../base/ports.js";
 import { type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
 import { Account } from "../pool/account.js";
-import { DAMAGE, Damage } from "../pool/damage.js";
+import { Damage } from "../pool/damage.js";
 import type { Geometry } from "../pool/geometry.js";
 import { MediaSync } from "../pool/mediaSync.js";
 import { Mutex } from "../pool/mutex.js";
@@ -147,7 +147,7 @@ export class DirectFile implements DiskFile {
   }
 
   noteLoss(): void {
-    this.damage.note(DAMAGE.memory);
+    this.damage.noteLost(0);
   }
 
   flush(): number {
@@ -158,6 +158,8 @@ export class DirectFile implements DiskFile {
     if (this.isFixed) return -EROFS;
     if (sizeBytes > this.maxSizeBytes) return -EFBIG;
     if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
+    // It could not be put on the media any more, and the superblock is to stay as it was.
+    if (this.failedErrno !== 0) return -EIO;
     this.mutex.lock();
     const heldBefore = this.data.heldPages();
     this.account.raisePeak(heldBefore);

@@ -23,7 +23,7 @@ export interface DiskFile {
   seekData(offset: ByteOffset): number;
   seekHole(offset: ByteOffset): number;
   flush(): number;
-  /** Memory of the pool was lost while a request used it: nothing is changed any more. */
-  noteLoss(): void;
+  /** Memory of the pool was lost while a request used it, 0 when nobody knows where: nothing is changed any more. */
+  noteLoss(address: Address): void;
   resize(sizeBytes: number): number;
 }

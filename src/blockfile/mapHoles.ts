@@ -1,5 +1,5 @@
 /** Maps holes: claim, define, then publish. The order is the law; see `BlockFile`. */
-import { asShortage, ENOSPC } from "../base/errno.js";
+import { asShortage, EAGAIN, ENOSPC } from "../base/errno.js";
 import { type Address, type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
 import type { Pool } from "../pool/pool.js";
@@ -29,6 +29,7 @@ export function mapHoles(
   // One index page at a time, as only that one is known to be present.
   const most = Math.min(end, endOfIndexPage(block)) - block;
   errno = asShortage(pool.claim(block, most));
+  if (errno === EAGAIN) return 0;
   if (errno !== 0) return -errno;
   const page = pool.allocator.claimedFirst;
   const count = pool.allocator.claimedCount;
@@ -42,6 +43,7 @@ export function mapHoles(
   if (errno === 0 && dataFirst) errno = pool.syncData();
   if (errno !== 0) {
     pool.abandon(page, count);
+    pool.endClaim();
     return -errno;
   }
   // The file may have become smaller while a step above waited.
@@ -50,6 +52,7 @@ export function mapHoles(
   while (published < publishable && pool.index.publish(block + published, page + published)) published++;
   pool.index.persist(block, block + published);
   if (published < count) pool.abandon(page + published, count - published);
+  pool.endClaim();
   return Math.min(published * PAGE_BYTES - (published === 0 ? 0 : headBytes), bytes);
 }
 

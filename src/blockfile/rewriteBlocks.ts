@@ -3,7 +3,7 @@
  * claim, define, media, then swing the entries. The old pages go through limbo.
  * A block written in part gets a whole new page as well.
  */
-import { asShortage, ENOSPC } from "../base/errno.js";
+import { asShortage, EAGAIN, EFAULT, EIO, ENOSPC } from "../base/errno.js";
 import { type Address, type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
 import type { Pool } from "../pool/pool.js";
 
@@ -31,7 +31,7 @@ export function rewriteBlocks(
 function attempt(pool: Pool, block: BlockNo, end: BlockNo, inPage: number, source: Address, length: number): number {
   const wholeBlocks = inPage === 0 ? Math.floor(length / PAGE_BYTES) : 0;
   let errno = asShortage(pool.claim(block, Math.min(end - block, Math.max(1, wholeBlocks))));
-  if (errno !== 0) return -errno;
+  if (errno !== 0) return errno === EAGAIN ? -ENOSPC : -errno;
   const page = pool.allocator.claimedFirst;
   const count = pool.allocator.claimedCount;
   const bytes = wholeBlocks > 0 ? count * PAGE_BYTES : Math.min(PAGE_BYTES - inPage, length);
@@ -44,6 +44,7 @@ function attempt(pool: Pool, block: BlockNo, end: BlockNo, inPage: number, sourc
   }
   const swung = isThere && errno === 0 ? swing(pool, block, page, wholeBlocks > 0 ? count : 1, old) : 0;
   if (swung < count) pool.abandon(page + swung, count - swung);
+  pool.endClaim();
   if (errno !== 0) return -errno;
   return wholeBlocks > 0 ? swung * PAGE_BYTES : swung * bytes;
 }
@@ -55,10 +56,12 @@ function fillWhole(pool: Pool, page: PageNo, count: number, source: Address): nu
 function fillPart(pool: Pool, page: PageNo, old: PageNo, inPage: number, source: Address, bytes: number): number {
   const { memory } = pool;
   const oldAddress = memory.baseAddress + old * PAGE_BYTES;
-  return (
-    asShortage(memory.fill(page, 1, 0, oldAddress, PAGE_BYTES)) ||
-    memory.write(page * PAGE_BYTES + inPage, source, bytes)
-  );
+  const errno = asShortage(memory.fill(page, 1, 0, oldAddress, PAGE_BYTES));
+  if (errno === EFAULT) {
+    pool.damage.noteLost(old);
+    return EIO;
+  }
+  return errno || memory.write(page * PAGE_BYTES + inPage, source, bytes);
 }
 
 /**

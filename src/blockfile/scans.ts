@@ -1,7 +1,7 @@
 /** Scans of the index that may be long: in steps, so that limbo goes on meanwhile. */
 import { ENXIO } from "../base/errno.js";
 import { type BlockNo, type ByteOffset, PAGE_BYTES } from "../base/units.js";
-import type { Pool } from "../pool/pool.js";
+import { type Pool, SHORTAGE_TRIES } from "../pool/pool.js";
 
 /** Blocks of one step: 4 GiB. */
 export const STEP_BLOCKS = 1024 * 1024;
@@ -35,6 +35,20 @@ export function seekHole(pool: Pool, offset: ByteOffset): number {
 export function hasRoomFor(pool: Pool, first: BlockNo, end: BlockNo): boolean {
   const { account } = pool;
   if (end - first <= account.free) return true;
+  for (let tries = 0; tries < SHORTAGE_TRIES; tries++) {
+    const mark = pool.quietMark();
+    const { used } = account;
+    const holes = countHoles(pool, first, end);
+    if (holes <= account.free) return true;
+    // Not when a hole was counted that has a page by now.
+    if (used === account.used && pool.isShortFor(mark)) return false;
+    pool.relieve();
+    if (tries > 0) pool.awaitTransit();
+  }
+  return false;
+}
+
+function countHoles(pool: Pool, first: BlockNo, end: BlockNo): number {
   let holes = 0;
   for (let block = first; block < end; ) {
     const hole = pool.index.nextHole(block, Math.min(end, block + STEP_BLOCKS));
@@ -43,6 +57,5 @@ export function hasRoomFor(pool: Pool, first: BlockNo, end: BlockNo): boolean {
     block = mapped;
     pool.breathe();
   }
-  if (holes > account.free) pool.relieve();
-  return holes <= account.free;
+  return holes;
 }

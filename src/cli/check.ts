@@ -1,65 +1,195 @@
-/** `kmemfs check POOL`: validates a pool; the exit codes are those of fsck(8). */
+/** `kmemfs check POOL`: validates and repairs a pool; the exit codes are those of fsck(8). */
+import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { pagesToBytes } from "../base/units.js";
-import type { CheckReport } from "../daemon/poolFile.js";
+import { bytesToPagesCeil } from "../base/units.js";
+import type { RepairResult } from "../daemon/poolCheck.js";
+import type { CheckSummary } from "../pool/check.js";
+import type { FindingKind } from "../pool/findings.js";
+import { jsonPrinter, linePrinter, MAX_PRINTED, Output } from "./checkPrint.js";
 import { poolPath } from "./format.js";
 import type { Outcome } from "./outcome.js";
-import { printLine } from "./print.js";
-import { formatBytes } from "./sizes.js";
+import { printErrorLine, printLine } from "./print.js";
+import { progressBar } from "./progress.js";
+import { parsePageSizeFloor } from "./sizes.js";
 import { FSCK_USAGE } from "./usage.js";
 
 /** fsck(8), section EXIT STATUS. */
+const FSCK_CORRECTED = 1;
 const FSCK_UNCORRECTED = 4;
 const FSCK_OPERATIONAL = 8;
 
-/** More are counted, not printed; `-J` has all. */
-const MAX_PRINTED = 20;
-
-export function reportLines(report: CheckReport): string[] {
-  const lines = report.findings.slice(0, MAX_PRINTED).map((finding) => finding.message);
-  const more = report.findings.length - lines.length;
-  if (more > 0) lines.push(`and ${more} more`);
-  const used = formatBytes(pagesToBytes(report.usedPages));
-  const count = report.findings.length;
-  const verdict = count === 0 ? "no errors" : count === 1 ? "1 error" : `${count} errors`;
-  lines.push(`${report.path}: ${report.state}, ${used} used, ${verdict}`);
-  return lines;
+interface CheckFlags {
+  repair?: boolean;
+  rebuildSuperblock?: boolean;
+  size?: string;
+  maxSize?: string;
+  undoFile?: string;
+  undo?: string;
+  json?: boolean;
 }
 
-/** Whatever keeps the check from running is fsck's operational error. */
-function operational(error: unknown): unknown {
-  if (!(error instanceof UserError) || error.exitCode === FSCK_USAGE) return error;
-  return new UserError(error.what, error.reason, { ...error.options, exitCode: FSCK_OPERATIONAL });
+/** Whatever keeps the check from running is fsck's operational error. The pool core knows no path. */
+function operational(path: string, error: unknown): unknown {
+  if (!(error instanceof UserError)) return error;
+  const what = error.what === "pool" || error.what === "superblock" ? path : error.what;
+  const exitCode = error.exitCode === 2 || error.exitCode === FSCK_USAGE ? FSCK_USAGE : FSCK_OPERATIONAL;
+  return new UserError(what, error.reason, { ...error.options, exitCode });
 }
 
-async function check(pool: string, flags: { repair?: boolean; json?: boolean }, outcome: Outcome): Promise<void> {
+/** @throws UserError for flags that do not go together */
+function requireSense(flags: CheckFlags): void {
+  const needs = (given: unknown, name: string, isMet: unknown, other: string): void => {
+    if (given === undefined || isMet) return;
+    throw new UserError(`check --${name}`, `only with --${other}`, { exitCode: FSCK_USAGE });
+  };
+  needs(flags.rebuildSuperblock, "rebuild-superblock", flags.repair, "repair");
+  needs(flags.undoFile, "undo-file", flags.repair, "repair");
+  needs(flags.size, "size", flags.rebuildSuperblock, "rebuild-superblock");
+  needs(flags.maxSize, "max-size", flags.rebuildSuperblock, "rebuild-superblock");
+  if (flags.undo === undefined || !(flags.repair || flags.json)) return;
+  throw new UserError("check --undo", "not with --repair or --json", { exitCode: FSCK_USAGE });
+}
+
+async function look(path: string, json: boolean, kinds: Set<FindingKind>): Promise<CheckSummary> {
+  const { checkPool } = await import("../daemon/poolCheck.js");
+  const progress = progressBar("checking");
+  const output = new Output();
+  const print = (line: string): void => {
+    output.line(line);
+    if (json) return;
+    progress.clear();
+    output.flush();
+  };
+  const printer = json ? jsonPrinter(path, print) : linePrinter(path, print);
+  try {
+    const summary = await checkPool(path, {
+      finding: (finding) => {
+        kinds.add(finding.kind);
+        printer.finding(finding);
+      },
+      progress: progress.show,
+    });
+    printer.end(summary);
+    return summary;
+  } finally {
+    progress.clear();
+    output.flush();
+  }
+}
+
+async function repair(path: string, flags: CheckFlags): Promise<RepairResult> {
+  const { repairPool } = await import("../daemon/poolCheck.js");
+  const blocksOf = (text: string | undefined, name: string) =>
+    text === undefined ? undefined : bytesToPagesCeil(parsePageSizeFloor(text, `check --${name} ${text}`));
+  const rebuild = flags.rebuildSuperblock
+    ? {
+        blocks: blocksOf(flags.size, "size"),
+        maxBlocks: blocksOf(flags.maxSize, "max-size"),
+        uuid: new Uint8Array(randomBytes(16)),
+        nowMs: Date.now(),
+      }
+    : undefined;
+  const output = new Output();
+  const result = await repairPool(
+    path,
+    { rebuild, undoFile: flags.undoFile === undefined ? undefined : resolve(flags.undoFile) },
+    {
+      lost: (block, page, damage) => output.line(`block ${block}: lost (its entry, ${damage}, named page ${page})`),
+      suspect: (block, page, copy) =>
+        output.line(`block ${block}: suspect (page ${page} is a lower block's; copied to ${copy})`),
+    },
+  ).finally(() => output.flush());
+  if (result.cutAtBytes !== null) {
+    printLine(`data: made as long as the disk again; what was behind byte ${result.cutAtBytes} is lost`);
+  }
+  printLine(repairLine(path, result));
+  if (result.undoFile !== null) printLine(`to put it back: kmemfs check --undo ${result.undoFile} ${path}`);
+  return result;
+}
+
+export function repairLine(path: string, result: RepairResult): string {
+  const { lostBlocks, suspectBlocks, clearedEntries, writtenCopies } = result;
+  const counts = [
+    `${lostBlocks} blocks lost`,
+    `${suspectBlocks} suspect`,
+    `${clearedEntries} entries outside the file cleared`,
+    `${writtenCopies} copies of the superblock written`,
+  ];
+  return `${path}: repaired: ${counts.join(", ")}`;
+}
+
+/** A superblock is made anew only when that was asked for, and a pool whose format was cut off never was one. */
+function isRepairable({ state }: CheckSummary, { rebuildSuperblock }: CheckFlags): boolean {
+  return state !== "formatting" && (state !== "unknown" || rebuildSuperblock === true);
+}
+
+function cureOf(path: string, { state }: CheckSummary): string | null {
+  if (state === "formatting") return `kmemfs format --force ${path}`;
+  return state === "unknown" ? `kmemfs check --repair --rebuild-superblock ${path}` : null;
+}
+
+/** Checks, repairs when there is something to, and checks again. */
+async function checkAndRepair(path: string, flags: CheckFlags, outcome: Outcome): Promise<void> {
+  const json = flags.json ?? false;
+  const kinds = new Set<FindingKind>();
+  const summary = await look(path, json, kinds);
+  outcome.exitCode = summary.findingCount === 0 ? 0 : FSCK_UNCORRECTED;
+  if (summary.findingCount === 0) return;
+  if (!flags.repair || !isRepairable(summary, flags)) {
+    const cure = cureOf(path, summary);
+    if (cure !== null && !json) printErrorLine(`try: ${cure}`);
+    return;
+  }
+  outcome.exitCode = FSCK_OPERATIONAL;
+  await repair(path, flags);
+  const left = await look(path, false, new Set());
+  outcome.exitCode = left.findingCount === 0 ? FSCK_CORRECTED : FSCK_UNCORRECTED;
+}
+
+async function undo(path: string, file: string): Promise<void> {
+  const { undoPool } = await import("../daemon/poolCheck.js");
+  const { entries, releasedPages } = await undoPool(path, file);
+  printLine(`${path}: put back ${entries} entries and the superblock, and gave ${releasedPages} pages of copies back`);
+}
+
+async function check(pool: string, flags: CheckFlags, outcome: Outcome): Promise<void> {
   const path = poolPath("check", pool, FSCK_USAGE);
-  if (flags.repair) {
-    throw new UserError("check --repair", "this version finds errors but cannot repair them yet", {
-      cure: `kmemfs check ${pool}`,
+  requireSense(flags);
+  if (flags.json && flags.repair) {
+    throw new UserError("check --json", "not with --repair", {
+      cure: "check -J before and after",
       exitCode: FSCK_USAGE,
     });
   }
   outcome.exitCode = FSCK_OPERATIONAL;
-  const { checkPool } = await import("../daemon/poolFile.js");
-  const report = await checkPool(path).catch((error: unknown) => {
-    throw operational(error);
-  });
-  if (flags.json) printLine(JSON.stringify(report, null, 2));
-  else for (const line of reportLines(report)) printLine(line);
-  outcome.exitCode = report.findings.length === 0 ? 0 : FSCK_UNCORRECTED;
+  try {
+    if (flags.undo === undefined) return await checkAndRepair(path, flags, outcome);
+    await undo(path, resolve(flags.undo));
+    outcome.exitCode = FSCK_CORRECTED;
+  } catch (error) {
+    throw operational(path, error);
+  }
 }
 
 export function addCheckCommand(program: Command, outcome: Outcome): void {
   program
     .command("check")
-    .summary("validate a pool (fsck's exit codes)")
-    .description("Validates a pool that is not mounted. Exit code 0: clean, 4: errors, 8: could not look, 16: usage.")
+    .summary("validate or repair a pool (fsck's exit codes)")
+    .description(
+      "Validates a pool that is not mounted, and repairs it. Exit code 0: clean, 1: corrected, 4: errors are left, " +
+        "8: could not look, 16: usage.",
+    )
     .usage("POOL [options]")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
-    .option("--repair", "not in this version")
-    .option("-J, --json", "JSON with all findings")
+    .option("--repair", `mend what is wrong; what changes is saved in POOL.undo-TIME first`)
+    .option("--rebuild-superblock", "with --repair: make the superblock anew when no copy of it is left")
+    .option("--size <size>", "with --rebuild-superblock: the size of the file, where you know it")
+    .option("--max-size <size>", "with --rebuild-superblock: the largest size it was formatted for")
+    .option("--undo-file <path>", "with --repair: where to save what changes")
+    .option("--undo <file>", "put back what a repair changed")
+    .option("-J, --json", `JSON with all findings; otherwise the first ${MAX_PRINTED} are printed`)
     .option("--debug", "stack traces with errors")
-    .action((pool: string, flags: { repair?: boolean; json?: boolean }) => check(pool, flags, outcome));
+    .action((pool: string, flags: CheckFlags) => check(pool, flags, outcome));
 }

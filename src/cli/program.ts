@@ -5,6 +5,7 @@ import { UserError } from "../base/errors.js";
 import { addCheckCommand } from "./check.js";
 import { addDemoCommand } from "./demo.js";
 import { addDownCommand } from "./down.js";
+import { addDumpCommand } from "./dump.js";
 import { addFormatCommand } from "./format.js";
 import { addMountCommand } from "./mount.js";
 import type { Outcome } from "./outcome.js";
@@ -48,6 +49,7 @@ export function buildProgram(outcome: Outcome): Command {
   addUnmountCommand(program);
   addFormatCommand(program);
   addCheckCommand(program, outcome);
+  addDumpCommand(program);
   addRehomeCommand(program, outcome);
   addDemoCommand(program);
   throwUsageErrors(program);

@@ -35,6 +35,7 @@ interface Made {
   readonly fresh: boolean;
   readonly sizeBytes: number;
   readonly io: "served" | "direct";
+  readonly wasUnclean: boolean;
 }
 
 /** A journal that needs pages to be replayed finds none: the file system is not damaged, but cannot be written to. */
@@ -68,7 +69,7 @@ async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal
       .catch((error: unknown) => {
         throw disk.freeBytes > 0 ? error : fullPool(options.mountpoint, error);
       });
-    return { loop, type, fresh, sizeBytes: disk.sizeBytes, io: disk.io };
+    return { loop, type, fresh, sizeBytes: disk.sizeBytes, io: disk.io, wasUnclean: disk.wasUnclean };
   });
 }
 
@@ -100,6 +101,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
   const how = made.fresh ? "a new" : "the";
   printLine(`${mountpoint}: ${how} ${made.type} on ${made.loop}, ${formatBytes(made.sizeBytes)}`);
+  if (made.wasUnclean) printLine("  the pool was not closed last time; all of it was checked");
   printLine(`  the data is ${made.io}, the loop device has direct I/O`);
   printLine(`  memory of deleted files goes back with  kmemfs trim ${quote(mountpoint)}`);
   printLine(`  the end of it all is                    kmemfs down ${quote(mountpoint)}`);

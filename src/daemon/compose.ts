@@ -13,6 +13,7 @@ import { allocateBuffer, zeroRegion } from "../linux/buffers.js";
 import { LinuxDataFile } from "../linux/dataFile.js";
 import { FuseChannel } from "../linux/fuseDevice.js";
 import { attachMemory } from "../linux/memory.js";
+import type { Faults } from "../linux/sigbusGuard.js";
 import type { Geometry } from "../pool/geometry.js";
 import { Pool } from "../pool/pool.js";
 import type { PoolShared } from "../pool/shared.js";
@@ -30,11 +31,14 @@ export interface ThreadParts {
   readonly atomicWrites: boolean;
   /** What the kernel reads and writes by itself; 0 where all data is served. */
   readonly backingId: number;
+  /** Memory of the pool that was lost; null where that kills the server. */
+  readonly faults: Faults | null;
   /** Number of this thread; 0 is the server's main thread. */
   readonly thread: number;
 }
 
 export interface ThreadStack {
+  readonly faults: Faults | null;
   readonly fileSystem: FileSystem;
   readonly channel: Pick<FuseChannel, "read" | "writev">;
   readonly requestAddress: number;
@@ -53,7 +57,7 @@ export function composeThread(parts: ThreadParts): ThreadStack {
     readOnly: parts.readOnly,
     backingId: parts.backingId,
   });
-  return { fileSystem, channel: new FuseChannel(parts.channelFd), ...buffers };
+  return { fileSystem, channel: new FuseChannel(parts.channelFd), faults: parts.faults, ...buffers };
 }
 
 function composeServed(parts: ThreadParts): DiskFile {
@@ -70,7 +74,9 @@ function composeServed(parts: ThreadParts): DiskFile {
 }
 
 /** @param parts of a thread, or of a server's main thread */
-export function composeDirect(parts: Omit<ThreadParts, "channelFd" | "backingId" | "atomicWrites">): DirectFile {
+export function composeDirect(
+  parts: Omit<ThreadParts, "channelFd" | "backingId" | "atomicWrites" | "faults">,
+): DirectFile {
   const { geometry, shared, thread, session, mapping } = parts;
   return new DirectFile({
     memory: attachMemory(mapping),

@@ -6,6 +6,7 @@ import { bytesToPagesFloor, GIB, MIB, PAGE_BYTES, pagesToBytes } from "../base/u
 import type { DirectFile } from "../blockfile/directFile.js";
 import { type BackingFacts, heldPages, resizePrivateTmpfs } from "../linux/backing.js";
 import { memoryFree } from "../linux/proc.js";
+import type { Faults } from "../linux/sigbusGuard.js";
 import type { Account } from "../pool/account.js";
 import { type Damage, describeDamage } from "../pool/damage.js";
 import type { Pool } from "../pool/pool.js";
@@ -46,9 +47,11 @@ class MemoryWatch {
 }
 
 /** Tells the holder once that the pool is damaged. */
-function damageTeller(damage: Damage): () => void {
+function damageTeller(damage: Damage, faults: Faults | null): () => void {
   let told = false;
   return () => {
+    // Of this thread, or of one that has not come to its end yet.
+    if (faults !== null && faults.count > 0) damage.noteLost(0);
     if (told || !damage.isFound) return;
     told = true;
     tell({ kind: "damage", message: describeDamage(damage) });
@@ -76,7 +79,7 @@ function failureTeller(consequence: string): (errno: number) => void {
   };
 }
 
-export function keepServed(pool: Pool, backing: BackingFacts): Housekeeping {
+export function keepServed(pool: Pool, backing: BackingFacts, faults: Faults | null): Housekeeping {
   const { kind } = backing;
   const takesMemory = kind === "tmpfs" || kind === "memfd";
   const watch = new MemoryWatch((short) => {
@@ -84,7 +87,7 @@ export function keepServed(pool: Pool, backing: BackingFacts): Housekeeping {
     return true;
   });
   const tellFailure = failureTeller("writes are stopped");
-  const tellDamage = damageTeller(pool.damage);
+  const tellDamage = damageTeller(pool.damage, faults);
   const run = (): void => {
     watchLength(pool.damage, backing);
     tellDamage();
@@ -96,7 +99,12 @@ export function keepServed(pool: Pool, backing: BackingFacts): Housekeeping {
 }
 
 /** The kernel writes without asking: only the size of a private tmpfs can hold it back. */
-export function keepDirect(file: DirectFile, account: Account, backing: BackingFacts, readOnly: boolean): Housekeeping {
+export function keepDirect(
+  file: DirectFile,
+  account: Account,
+  { backing, readOnly }: { readonly backing: BackingFacts; readonly readOnly: boolean },
+  faults: Faults | null,
+): Housekeeping {
   const { tmpfsFd, metaBytes, dataBytes } = backing;
   const wholeBytes = metaBytes + dataBytes;
   const watch = new MemoryWatch((short) => {
@@ -110,9 +118,11 @@ export function keepDirect(file: DirectFile, account: Account, backing: BackingF
     return false;
   });
   const tellFailure = failureTeller("what was written lately may be lost");
-  const tellDamage = damageTeller(file.damage);
+  const tellDamage = damageTeller(file.damage, faults);
   const run = (): void => {
+    // The length of data is the file's own to watch: it is the disk's.
     if (!readOnly) file.keepLength();
+    watchLength(file.damage, { ...backing, dataBytes: 0 });
     tellDamage();
     tellFailure(file.failedErrno);
     const used = heldPages(backing.dataFd);

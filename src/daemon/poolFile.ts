@@ -1,20 +1,12 @@
-/** What `kmemfs format`, `kmemfs check` and `kmemfs rehome` do with a pool that nobody has mounted. */
+/** What `kmemfs format` and `kmemfs rehome` do with a pool that nobody has mounted. */
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
-import {
-  type BackingFacts,
-  closeBacking,
-  mapBacking,
-  openBacking,
-  readMetadata,
-  unmapBacking,
-} from "../linux/backing.js";
-import { attachMemory } from "../linux/memory.js";
-import { checkPool as checkMemory, type CheckReport as PoolReport } from "../pool/check.js";
+import { type BackingFacts, closeBacking, openBacking } from "../linux/backing.js";
 import { type RehomeOptions, type RehomeReport, rehome } from "../pool/rehome.js";
 import { formatUuid, isWritable, labelBytes, type Superblock } from "../pool/superblock.js";
 import { type FormatOptions, formatPath } from "./formatPath.js";
-import { layoutOf, readSuperblock, withPoolLength } from "./poolSuperblock.js";
+import { mapGuarded } from "./guardedMemory.js";
+import { readSuperblock, withPoolLength } from "./poolSuperblock.js";
 
 export interface FormatResult {
   readonly path: string;
@@ -41,26 +33,6 @@ export async function formatPool(options: FormatOptions): Promise<FormatResult> 
   };
 }
 
-export type CheckReport = PoolReport & { readonly path: string };
-
-/** Checks the pool at `path`; changes nothing. @throws UserError when it cannot be read at all */
-export async function checkPool(path: string): Promise<CheckReport> {
-  const backing = withPoolLength(openBacking(path, { readOnly: true }));
-  try {
-    const page = readMetadata(backing, 0, PAGE_BYTES);
-    if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });
-    return {
-      path,
-      ...checkMemory(page, backing.pageCount, layoutOf(backing), (metadataPages) => {
-        const mapping = mapBacking(backing, metadataPages);
-        return { memory: attachMemory(mapping), close: () => unmapBacking(mapping) };
-      }),
-    };
-  } finally {
-    closeBacking(backing);
-  }
-}
-
 /**
  * Brings every block of the pool at `path` to its home page.
  * @throws UserError, MediaError
@@ -79,10 +51,10 @@ export async function rehomePool(path: string, options: RehomeOptions = {}): Pro
 }
 
 function rehomeBacking(backing: BackingFacts, superblock: Superblock, options: RehomeOptions): RehomeReport {
-  const mapping = mapBacking(backing, superblock.geometry.firstDataPage);
+  const { memory, close } = mapGuarded(backing, superblock.geometry.firstDataPage);
   try {
-    return rehome(attachMemory(mapping), superblock, options);
+    return rehome(memory, superblock, options);
   } finally {
-    unmapBacking(mapping);
+    close();
   }
 }

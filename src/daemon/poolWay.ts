@@ -5,8 +5,10 @@
 import { asShortage, ENOSPC, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
+import { PAGE_BYTES } from "../base/units.js";
 import type { MemoryMapping } from "../linux/backing.js";
 import { LinuxDataFile } from "../linux/dataFile.js";
+import type { Faults } from "../linux/sigbusGuard.js";
 import { Account } from "../pool/account.js";
 import { beginDirect, endDirect, recoverDirect } from "../pool/direct.js";
 import type { Geometry } from "../pool/geometry.js";
@@ -30,6 +32,7 @@ export interface WayParts {
   readonly geometry: Geometry;
   readonly shared: PoolShared;
   readonly session: SessionMemory;
+  readonly faults: Faults | null;
 }
 
 /** A pool that is open for all threads of this server. */
@@ -53,6 +56,7 @@ export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
   const { facts, memory, geometry, shared, session } = parts;
   // Whatever cut it off: the holes of `data` are the truth still.
   const wasCutOff = superblock.state === STATE_DIRECT;
+  if (wasCutOff) requireWholeData(facts, superblock);
   if (wasCutOff && facts.direct !== null) return openDirect(parts, superblock);
   const found = wasCutOff ? recover(parts, superblock) : superblock;
   const poolParts = { memory, geometry, shared, accountWords: session.accountWords, thread: 0 };
@@ -71,9 +75,21 @@ export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
     io: "served",
     ioReason,
     wasUnclean: superblock.state !== STATE_CLEAN,
-    housekeeping: keepServed(pool, facts.backing),
-    close: () => closePool(pool),
+    housekeeping: keepServed(pool, facts.backing, parts.faults),
+    close: () => {
+      if (parts.faults !== null && parts.faults.count > 0) pool.damage.noteLost(0);
+      closePool(pool);
+    },
   };
+}
+
+/** We never leave data shorter than the disk. @throws UserError when it is: what is missing would read as holes */
+function requireWholeData({ backing }: ServerFacts, { blocks }: Superblock): void {
+  const lengthBytes = new LinuxDataFile(backing.dataFd).lengthBytes();
+  if (lengthBytes >= blocks * PAGE_BYTES) return;
+  const path = backing.path ?? backing.kind;
+  const reason = `data was cut off by somebody, at byte ${lengthBytes} of ${blocks * PAGE_BYTES}`;
+  throw new UserError(path, reason, { code: "EIO", cure: `kmemfs check --repair ${path}, which lists what is lost` });
 }
 
 function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
@@ -88,12 +104,13 @@ function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
     io: "direct",
     ioReason: null,
     wasUnclean: superblock.state !== STATE_CLEAN,
-    housekeeping: keepDirect(file, account, facts.backing, facts.readOnly),
+    housekeeping: keepDirect(file, account, facts, parts.faults),
     close: () => {
       // Nobody opens a private pool again.
       if (facts.backing.path === null) return;
       const lost = file.failedErrno;
       if (lost !== 0) throw new UserError("pool", "it could not be flushed", { code: errnoName(lost) });
+      if (parts.faults !== null && parts.faults.count > 0) file.noteLoss();
       if (file.damage.isFound) throw new UserError("pool", "it is damaged and left as in use", { code: "EIO" });
       if (!isAlone(data, shared)) {
         // Ended by force: the kernel goes on writing for them, and its writes must count.

@@ -3,8 +3,9 @@
  * never leaves native memory, and nothing here waits for an event loop.
  */
 import { AssertionError } from "../base/assert.js";
-import { EAGAIN, EINTR, EIO, ENODEV, ENOENT, errnoName } from "../base/errno.js";
+import { EAGAIN, EFAULT, EINTR, EIO, ENODEV, ENOENT, errnoName } from "../base/errno.js";
 import { dispatch } from "../fuse/dispatch.js";
+import type { Faults } from "../linux/sigbusGuard.js";
 import type { ThreadStack } from "./compose.js";
 
 /**
@@ -12,7 +13,7 @@ import type { ThreadStack } from "./compose.js";
  * @throws AssertionError for a broken invariant, or when the device fails otherwise
  */
 export function serve(stack: ThreadStack): void {
-  const { fileSystem, channel, requestAddress, requestBytes } = stack;
+  const { fileSystem, channel, requestAddress, requestBytes, faults } = stack;
   for (;;) {
     const length = channel.read(requestAddress, requestBytes);
     if (length < 0) {
@@ -20,10 +21,20 @@ export function serve(stack: ThreadStack): void {
       if (isRetried(-length)) continue;
       throw new AssertionError(`reading /dev/fuse failed (${errnoName(-length)})`);
     }
+    const faultsBefore = faults === null ? 0 : faults.count;
     fileSystem.file.enter();
-    if (dispatch(fileSystem, length)) reply(stack);
+    if (dispatch(fileSystem, length)) {
+      if (faults !== null && faults.count !== faultsBefore) failLost(stack, faults);
+      reply(stack);
+    }
     fileSystem.file.leave();
   }
+}
+
+/** Memory of the pool was lost under this request, or under another's at the same time: what it did cannot be trusted. */
+function failLost({ fileSystem }: ThreadStack, faults: Faults): void {
+  fileSystem.file.noteLoss(faults.lastAddress);
+  fileSystem.exchange.fail(EIO);
 }
 
 /**
@@ -39,6 +50,7 @@ function reply(stack: ThreadStack): void {
   const sent = channel.writev(iovecAddress, iovecs.count);
   if (sent >= 0 || isGone(-sent)) return;
   // The pool's own pages could not be read (EFAULT: truncated or poisoned): that request fails, nobody else.
+  if (sent === -EFAULT) fileSystem.file.noteLoss(0);
   fileSystem.exchange.fail(EIO);
   const again = channel.writev(iovecAddress, iovecs.count);
   if (again >= 0 || isGone(-again)) return;

@@ -2,12 +2,13 @@
 import { constants, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { viewMemory } from "../linux/libcMemory.js";
+import { attachFaults } from "../linux/sigbusGuard.js";
 import { composeThread, type ThreadParts } from "./compose.js";
 import { serve } from "./serveLoop.js";
 import { die } from "./serverEnd.js";
 import { SESSION_BYTES, viewSession } from "./sessionMemory.js";
 
-export type WorkerInput = Omit<ThreadParts, "session"> & {
+export type WorkerInput = Omit<ThreadParts, "session" | "faults"> & {
   readonly sessionAddress: number;
   /** For `attachFaults`; 0 where memory that is lost kills the server. */
   readonly faultsAddress: number;
@@ -27,7 +28,11 @@ function preferThisThread(): void {
 }
 
 const input = workerData as WorkerInput;
-const stack = composeThread({ ...input, session: viewSession(viewMemory(input.sessionAddress, SESSION_BYTES)) });
+const stack = composeThread({
+  ...input,
+  session: viewSession(viewMemory(input.sessionAddress, SESSION_BYTES)),
+  faults: input.faultsAddress === 0 ? null : attachFaults(input.faultsAddress),
+});
 parentPort?.postMessage("ready");
 try {
   preferThisThread();

@@ -33,6 +33,9 @@ export const MADV_NOHUGEPAGE = 15;
 export const MADV_DONTDUMP = 16;
 export const MADV_POPULATE_WRITE = 23;
 
+// asm-generic/errno.h: an errno that Node has no name for.
+export const EHWPOISON = 133;
+
 // linux/falloc.h
 export const FALLOC_FL_KEEP_SIZE = 0x01;
 export const FALLOC_FL_PUNCH_HOLE = 0x02;

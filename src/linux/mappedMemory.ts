@@ -4,10 +4,10 @@
  * would say with SIGBUS.
  */
 import { assert } from "../base/assert.js";
-import { EAGAIN, EFAULT, EINTR, EINVAL, EIO, ENOMEM } from "../base/errno.js";
+import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
 import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_POPULATE_WRITE } from "./constants.js";
+import { EHWPOISON, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_POPULATE_WRITE } from "./constants.js";
 import { errnoOf, fallocate, memcpy, memset } from "./libc.js";
 import { madvise } from "./libcMemory.js";
 import { type Libpmem, libpmem } from "./libpmem.js";
@@ -131,7 +131,7 @@ export class MappedMemory implements Memory {
       if (result === -EINTR || result === -EAGAIN) continue;
       // EINVAL: a kernel before 5.14, or a device mapping it does not know.
       if (result === 0 || result === -EINVAL) return 0;
-      return result === -ENOMEM ? ENOMEM : result === -EFAULT ? EIO : -result;
+      return result === -EFAULT || result === -EHWPOISON ? EIO : -result;
     }
   }
 }

@@ -1,22 +1,23 @@
-/** Check: lists everything about a pool that is not as it must be. Changes nothing. */
-import { MediaError } from "../base/errors.js";
+/**
+ * Check: tells everything about a pool that is not as it must be, as it finds
+ * it. Changes nothing. Memory: two bits a page, and what `Owners` keeps.
+ */
+import { assert } from "../base/assert.js";
 import type { Memory } from "../base/ports.js";
-import { FreeMap } from "./freeMap.js";
-import { type Finding, scanIndex } from "./scan.js";
-import {
-  COPY_OFFSETS,
-  decodeCopy,
-  layoutProblem,
-  type MediaLayout,
-  STATE_CLEAN,
-  STATE_DIRECT,
-  STATE_FORMATTING,
-  type Superblock,
-} from "./superblock.js";
+import { PAGE_BYTES } from "../base/units.js";
+import { copyFindings, readCopies } from "./copies.js";
+import type { Finding } from "./findings.js";
+import { ENTRIES_PER_PAGE } from "./geometry.js";
+import { Owners } from "./owners.js";
+import { PageSet } from "./pageSet.js";
+import { scanIndex } from "./scan.js";
+import { type MediaLayout, STATE_CLEAN, STATE_DIRECT, STATE_FORMATTING, type Superblock } from "./superblock.js";
 
-export interface CheckReport {
-  readonly state: "clean" | "dirty" | "direct" | "formatting" | "unknown";
-  readonly findings: readonly Finding[];
+export type PoolState = "clean" | "dirty" | "direct" | "formatting" | "unknown";
+
+export interface CheckSummary {
+  readonly state: PoolState;
+  readonly findingCount: number;
   readonly pageCount: number;
   readonly blocks: number;
   readonly usedPages: number;
@@ -28,83 +29,96 @@ export interface CheckedMemory {
   close(): void;
 }
 
-/**
- * Checks both copies of the superblock and every entry.
- * @param page page 0, read without mapping
- * @param pageCount pages by the size of the file or device
- * @param media how the files lie
- * @param map maps the pool with so many metadata pages; called when the superblock is usable
- */
-export function checkPool(
-  page: Uint8Array,
-  pageCount: number,
-  media: MediaLayout,
-  map: (metadataPages: number) => CheckedMemory,
-): CheckReport {
-  const findings: Finding[] = [];
-  const superblock = checkSuperblock(page, pageCount, findings);
-  if (superblock === null) return { state: "unknown", findings, pageCount, blocks: 0, usedPages: 0 };
+export interface CheckInput {
+  /** Page 0, read without mapping. */
+  readonly page: Uint8Array;
+  /** Pages by the size of the file or device. */
+  readonly pageCount: number;
+  readonly media: MediaLayout;
+  /** Length of `data` of a split pool as it is. */
+  readonly dataBytes?: number;
+  /** Maps the pool with so many metadata pages; called when the superblock is usable. */
+  map(metadataPages: number): CheckedMemory;
+}
+
+export interface CheckEvents {
+  finding(finding: Finding): void;
+  /** Told now and then. */
+  progress?(doneEntries: number, totalEntries: number): void;
+}
+
+/** Checks both copies of the superblock and every entry. */
+export function checkPool(input: CheckInput, events: CheckEvents): CheckSummary {
+  const { page, pageCount, media } = input;
+  let findingCount = 0;
+  const tell = (finding: Finding): void => {
+    findingCount++;
+    events.finding(finding);
+  };
+  const copies = readCopies(page, pageCount, media);
+  copyFindings(copies, tell);
+  const superblock = copies.newest;
+  if (superblock === null) return { state: "unknown", findingCount, pageCount, blocks: 0, usedPages: 0 };
   const { geometry, blocks } = superblock;
   const state = stateName(superblock.state);
+  let usedPages = 0;
   if (state === "formatting") {
-    findings.push({ kind: "superblock", message: "state: the format was cut off", offsetBytes: 0 });
-    return { state, findings, pageCount, blocks, usedPages: 0 };
-  }
-  const problem = layoutProblem(superblock, media);
-  if (problem !== null) {
-    findings.push({ kind: "superblock", message: `superblock: ${problem.message}`, offsetBytes: problem.offsetBytes });
-    return { state, findings, pageCount, blocks, usedPages: 0 };
-  }
-  const checked = map(geometry.firstDataPage);
-  try {
-    // The next mount makes the index of a direct pool anew: whatever stands in it counts for nothing.
-    const usedPages =
-      state === "direct" ? countHeld(checked.memory, superblock) : checkIndex(checked.memory, superblock, findings);
-    return { state, findings, pageCount, blocks, usedPages };
-  } finally {
-    checked.close();
-  }
-}
-
-/** One copy may be old, or cut off while it was written: that is what the other is for. */
-function checkSuperblock(page: Uint8Array, pageCount: number, findings: Finding[]): Superblock | null {
-  let newest: Superblock | null = null;
-  const errors: MediaError[] = [];
-  for (const at of COPY_OFFSETS) {
+    tell({ kind: "superblock", message: "state: the format was cut off", offsetBytes: 0 });
+  } else {
+    if (state === "direct") checkDataLength(superblock, input.dataBytes, tell);
+    const checked = input.map(geometry.firstDataPage);
     try {
-      const copy = decodeCopy(page, at, pageCount);
-      if (newest === null || copy.generation > newest.generation) newest = copy;
-    } catch (error) {
-      if (!(error instanceof MediaError)) throw error;
-      errors.push(error);
+      // The next mount makes the index of a direct pool anew: whatever stands in it counts for nothing.
+      usedPages =
+        state === "direct"
+          ? countHeld(checked.memory, superblock)
+          : checkIndex(checked.memory, superblock, { ...events, finding: tell });
+    } finally {
+      checked.close();
     }
   }
-  for (const error of errors) {
-    findings.push({ kind: "superblock", message: `superblock: ${error.message}`, offsetBytes: error.offsetBytes });
-  }
-  return newest;
+  return { state, findingCount, pageCount, blocks, usedPages };
 }
 
-function checkIndex(memory: Memory, superblock: Superblock, findings: Finding[]): number {
+function checkDataLength(
+  { geometry, blocks }: Superblock,
+  dataBytes: number | undefined,
+  tell: CheckEvents["finding"],
+) {
+  if (dataBytes === undefined || dataBytes >= blocks * PAGE_BYTES) return;
+  const held = Math.floor(dataBytes / PAGE_BYTES);
+  tell({
+    kind: "data-size",
+    message: `data is ${dataBytes} bytes long and not ${blocks * PAGE_BYTES}: blocks ${held} to ${blocks - 1} are lost`,
+    blockNo: held,
+    pageNo: geometry.firstDataPage + held,
+    offsetBytes: (geometry.firstDataPage + held) * PAGE_BYTES,
+  });
+}
+
+/** @returns the pages that valid entries name */
+function checkIndex(memory: Memory, superblock: Superblock, events: CheckEvents): number {
   const { geometry } = superblock;
-  const words = new Int32Array(FreeMap.wordsFor(geometry.dataPages));
-  const summary = new Int32Array(FreeMap.summaryWordsFor(geometry.dataPages));
-  const taken = new FreeMap(words, summary, geometry.dataPages);
+  const taken = new PageSet(geometry);
+  const owners = new Owners(memory, superblock, events.finding);
+  const totalEntries = geometry.indexPages * ENTRIES_PER_PAGE;
   let usedPages = 0;
   scanIndex(memory, superblock, {
-    present: () => {},
+    present: (indexPage) => events.progress?.(indexPage * ENTRIES_PER_PAGE, totalEntries),
     run: (_block, page, count) => {
-      const pages = taken.claimFrom(page - geometry.firstDataPage, count);
+      const pages = taken.addRun(page, count);
       usedPages += pages;
       return pages;
     },
-    finding: (finding) => findings.push(finding),
+    damaged: (damage, block, page, high) => owners.add(damage, block, page, high),
   });
+  owners.flush();
+  assert(usedPages <= geometry.dataPages, "more pages are used than there are");
   return usedPages;
 }
 
 function countHeld(memory: Memory, { geometry, blocks }: Superblock): number {
-  const end = geometry.firstDataPage + blocks;
+  const end = geometry.firstDataPage + Math.min(blocks, geometry.dataPages);
   let pages = 0;
   for (let page = memory.nextHeld(geometry.firstDataPage, end); page < end; page = memory.nextHeld(page, end)) {
     const first = page;
@@ -114,7 +128,7 @@ function countHeld(memory: Memory, { geometry, blocks }: Superblock): number {
   return pages;
 }
 
-function stateName(state: number): CheckReport["state"] {
+export function stateName(state: number): PoolState {
   if (state === STATE_FORMATTING) return "formatting";
   if (state === STATE_DIRECT) return "direct";
   return state === STATE_CLEAN ? "clean" : "dirty";

@@ -3,7 +3,7 @@
  * The first finding counts; from then on nothing is written any more.
  */
 import type { BlockNo, PageNo } from "../base/units.js";
-import { CONTROL } from "./shared.js";
+import { CONTROL, MOST_LOST_PAGES } from "./shared.js";
 
 export const DAMAGE = {
   none: 0,
@@ -46,6 +46,22 @@ export class Damage {
     return lostFrom === 0 ? ALL_PAGES : lostFrom;
   }
 
+  /** True for a single page that is lost. To be asked only where damage was found. */
+  isLost(page: PageNo): boolean {
+    const count = Math.min(Atomics.load(this.control, CONTROL.lostCount), MOST_LOST_PAGES);
+    for (let i = 0; i < count; i++) if (this.control[CONTROL.lostPages + i] >>> 0 === page) return true;
+    return false;
+  }
+
+  /** Page `page` cannot be touched any more, 0 when nobody knows which. More than can be told apart take all behind them along. */
+  noteLost(page: PageNo): void {
+    this.note(DAMAGE.memory, 0, page);
+    if (page === 0 || this.isLost(page)) return;
+    const i = Atomics.add(this.control, CONTROL.lostCount, 1);
+    if (i < MOST_LOST_PAGES) Atomics.store(this.control, CONTROL.lostPages + i, page | 0);
+    else this.noteTruncated(page);
+  }
+
   note(kind: DamageKind, block: BlockNo = 0, page: PageNo = 0): void {
     if (this.isFound) return;
     Atomics.store(this.control, CONTROL.damagedBlock, block | 0);
@@ -67,5 +83,6 @@ export function describeDamage(damage: Damage): string {
     return `block ${damage.block}: its index entry names page ${damage.page}, which is none of its pages`;
   }
   if (damage.kind === DAMAGE.truncated) return `somebody made the pool shorter: it ends before page ${damage.page} now`;
-  return "memory of the pool cannot be read any more";
+  const which = damage.page === 0 ? "memory" : `page ${damage.page}`;
+  return `${which} of the pool cannot be touched any more`;
 }

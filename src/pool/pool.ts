@@ -7,7 +7,7 @@
  * is inside an epoch: two such threads would wait for each other. `lock` leaves
  * the epoch, so after it no page looked up before may be touched.
  */
-import { EIO, ENOMEM, ENOSPC } from "../base/errno.js";
+import { EAGAIN, EIO, ENOMEM, ENOSPC } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, Errno, PageNo } from "../base/units.js";
 import { Account } from "./account.js";
@@ -25,6 +25,8 @@ import { updateSuperblock } from "./superblockStore.js";
 const SLICE_BLOCKS = 16384;
 /** Runs that a request gives back in passing. */
 const DRAIN_RUNS = 64;
+/** How often a shortage waits for others: a bound of many seconds, which only a broken pool could reach. */
+export const SHORTAGE_TRIES = 100_000;
 /** How long a wait for the grace period sleeps between looks. */
 const GRACE_POLL_MS = 0.05;
 
@@ -81,7 +83,8 @@ export class Pool {
 
   /** True for a page that an entry may name, and that the backing still has. */
   isSound(page: PageNo): boolean {
-    return this.index.isDataPage(page) && page < this.damage.soundEnd;
+    if (!this.index.isDataPage(page)) return false;
+    return !this.damage.isFound || (page < this.damage.soundEnd && !this.damage.isLost(page));
   }
 
   /** While `short`, no page is claimed: the machine needs its memory more than a disk does. */
@@ -109,22 +112,55 @@ export class Pool {
 
   /**
    * Claims pages for the holes from `block` upward; see `allocator.claimedFirst`
-   * and `claimedCount`. A shortage makes limbo drain first.
+   * and `claimedCount`. After success the caller publishes them or gives them up,
+   * and then calls `endClaim`. A shortage makes limbo drain first, and waits for
+   * requests that may give up pages they have claimed: so a pool as large as its
+   * file is never short.
    * Callers must look up again whatever they knew of the index.
+   * @returns ENOSPC; EAGAIN when there was no page while `block` had one: for a hole, look again
    */
   claim(block: BlockNo, most: number): Errno {
-    const first = this.tryClaim(block, most);
-    if (first !== ENOSPC) return first;
-    this.relieve();
-    const second = this.tryClaim(block, most);
-    if (second !== ENOSPC) return second;
-    // Another request may hold pages that it is about to give up.
-    this.awaitOthers();
-    this.relieve();
-    return this.tryClaim(block, most);
+    let errno = this.tryClaim(block, most);
+    for (let tries = 0; errno === ENOSPC && tries < SHORTAGE_TRIES; tries++) {
+      this.relieve();
+      const mark = this.quietMark();
+      errno = this.tryClaim(block, most);
+      if (errno !== ENOSPC) break;
+      // Asked again after the look at the entry: it may have been published or cleared meanwhile.
+      if (this.isShortFor(mark)) {
+        const isMapped = this.index.get(block) !== 0;
+        if (this.isShortFor(mark)) return isMapped ? EAGAIN : ENOSPC;
+      }
+      this.awaitTransit();
+    }
+    return errno;
+  }
+
+  /** The pages of the last `claim` are published or given up. */
+  endClaim(): void {
+    Atomics.sub(this.control, CONTROL.inTransit, 1);
+  }
+
+  /** While no page is on its way from one use to another: the epoch, which opens anew before one is. Otherwise null. */
+  quietMark(): number | null {
+    const epoch = this.epochs.next();
+    return Atomics.load(this.control, CONTROL.inTransit) === 0 && this.limbo.isEmpty() ? epoch : null;
+  }
+
+  /** True when a shortage that was seen since `mark` was taken is real, or no waiting would help. */
+  isShortFor(mark: number | null): boolean {
+    if (Atomics.load(this.control, CONTROL.memoryShort) !== 0 || this.failedErrno !== 0) return true;
+    return mark !== null && mark === this.quietMark() && mark === this.epochs.next();
   }
 
   private tryClaim(block: BlockNo, most: number): Errno {
+    Atomics.add(this.control, CONTROL.inTransit, 1);
+    const errno = this.claimAndHold(block, most);
+    if (errno !== 0) this.endClaim();
+    return errno;
+  }
+
+  private claimAndHold(block: BlockNo, most: number): Errno {
     if (Atomics.load(this.control, CONTROL.memoryShort) !== 0) return ENOSPC;
     if (!this.allocator.claim(block, most)) return ENOSPC;
     const errno = this.holdClaimed();
@@ -150,6 +186,13 @@ export class Pool {
    * @returns pages that were mapped, or -EIO when limbo is full because the medium fails
    */
   unmap(from: BlockNo, end: BlockNo): number {
+    Atomics.add(this.control, CONTROL.inTransit, 1);
+    const pages = this.unmapSlices(from, end);
+    Atomics.sub(this.control, CONTROL.inTransit, 1);
+    return pages;
+  }
+
+  private unmapSlices(from: BlockNo, end: BlockNo): number {
     let unmapped = 0;
     let block = this.index.nextPresent(from, end);
     while (block < end) {
@@ -280,6 +323,7 @@ export class Pool {
   /** After all other threads have ended: what they left behind in mid-request no longer counts. */
   becomeSole(): void {
     this.epochs.forgetAll();
+    Atomics.store(this.control, CONTROL.inTransit, 0);
   }
 
   private tryDrain(): void {
@@ -299,6 +343,13 @@ export class Pool {
     if (epoch === null) return;
     this.awaitEpoch(epoch);
     this.limbo.drain();
+  }
+
+  /** Lets others go on with the pages that they have in transit: asleep, as one of them may want this CPU or the mutex. */
+  awaitTransit(): void {
+    if (this.inside) this.epochs.leave();
+    Atomics.wait(this.control, CONTROL.pause, 0, GRACE_POLL_MS);
+    this.awaitOthers();
   }
 
   /** Waits until every request that runs now is over. Without the mutex: they may need it to end. */

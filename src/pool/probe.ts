@@ -7,8 +7,9 @@ import { assert } from "../base/assert.js";
 import { errnoName } from "../base/errno.js";
 import { MediaError, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
+import { PAGE_BYTES } from "../base/units.js";
 import { Pool, type PoolParts } from "./pool.js";
-import { scanIndex } from "./scan.js";
+import { describeDamage, entryOffset, scanIndex } from "./scan.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { updateSuperblock } from "./superblockStore.js";
 
@@ -41,19 +42,23 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
       if (page !== firstDataPage + block) blocksAway += pages;
       return pages;
     },
-    finding: (finding) => {
+    damaged: (damage, block, page, high) => {
       // Opened read-only, a damaged pool shows what it has: a page number out of range is EIO for its block;
       // which of two blocks a page belongs to nobody can tell, and both show it.
       blocksAway++;
       if (options.readOnly) return;
-      throw new MediaError(`index entry (${finding.kind})`, "a valid one", finding.message, finding.offsetBytes);
+      const found = describeDamage(damage, superblock, block, page, high);
+      throw new MediaError(`index entry (${damage})`, "a valid one", found, entryOffset(block));
     },
   });
   pool.account.reset(usedPages, pool.account.metadata);
   pool.account.setBlocks(superblock.blocks);
   holdGrainsOfTaken(parts.memory, pool);
   if (!options.readOnly) {
-    if (superblock.state !== STATE_CLEAN) releaseStrays(parts.memory, pool);
+    settleMedia(parts.memory, superblock);
+    // A clean pool has none, unless others wrote to it. Where holes cannot be seen to look is to zero all free pages.
+    const seesHoles = parts.memory.canPunch && parts.memory.grainPages === 1;
+    if (superblock.state !== STATE_CLEAN || seesHoles) releaseStrays(parts.memory, pool);
     writeState(parts.memory, STATE_DIRTY);
   }
   return { pool, blocksAway };
@@ -82,11 +87,22 @@ function requireFormatted(superblock: Superblock): void {
   }
 }
 
-/** Who was killed leaves pages that hold memory but that no entry names: they go back now. */
+/**
+ * What a killed process stored need not be on the media. It goes there before anything changes: the media may
+ * still have an older entry, whose page must not be given back, or only the copy of the superblock that is written next.
+ */
+function settleMedia(memory: Memory, { state, geometry }: Superblock): void {
+  // In a pool that is closed the index is on the media; only the superblock's last copy may be missing.
+  memory.persist(0, (state === STATE_CLEAN ? 1 : geometry.firstDataPage) * PAGE_BYTES);
+  const errno = memory.sync();
+  if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+}
+
+/**
+ * Who was killed leaves pages that hold memory but that no entry names: they go back now. What is
+ * reserved, or mapped the direct way, would show what they hold.
+ */
 function releaseStrays(memory: Memory, pool: Pool): void {
-  // The media may still have an older entry that names one: a power cut must not find a hole there.
-  const synced = memory.sync();
-  if (synced !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(synced) });
   const { firstDataPage, pageCount } = pool.geometry;
   for (let page = memory.nextHeld(firstDataPage, pageCount); page < pageCount; ) {
     const heldEnd = memory.nextUnheld(page, pageCount);

@@ -4,20 +4,12 @@
  * Used by probe, which stops at the first finding, and by check, which lists all.
  */
 import { type Memory, WINDOW_BYTES } from "../base/ports.js";
-import { type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { ENTRIES_PER_PAGE } from "./geometry.js";
 import type { Superblock } from "./superblock.js";
 
-export type FindingKind = "superblock" | "high-word" | "padding" | "beyond-size" | "range" | "duplicate";
-
-export interface Finding {
-  readonly kind: FindingKind;
-  readonly message: string;
-  readonly blockNo?: BlockNo;
-  readonly pageNo?: PageNo;
-  /** Byte of the pool where it stands. */
-  readonly offsetBytes: number;
-}
+/** What can be wrong with an entry. */
+export type EntryDamage = "high-word" | "padding" | "beyond-size" | "range" | "duplicate";
 
 export interface ScanVisitor {
   /** Index page `indexPage`, counted from 0, holds memory. */
@@ -27,7 +19,8 @@ export interface ScanVisitor {
    * @returns how many there are before the first whose page is taken already
    */
   run(block: BlockNo, page: PageNo, count: number): number;
-  finding(finding: Finding): void;
+  /** The entry of `block`, its low word `page` and its high word `high`, is not valid. */
+  damaged(damage: EntryDamage, block: BlockNo, page: PageNo, high: number): void;
 }
 
 /** Visits all index pages that hold memory, in order. */
@@ -54,9 +47,9 @@ function scanIndexPage(memory: Memory, superblock: Superblock, indexPageNo: Page
       i++;
       continue;
     }
-    const finding = checkEntry(superblock, firstBlock + i, low, high, firstByte + 8 * i);
-    if (finding !== null) {
-      visitor.finding(finding);
+    const damage = damageOf(superblock, firstBlock + i, low, high);
+    if (damage !== null) {
+      visitor.damaged(damage, firstBlock + i, low, high);
       i++;
       continue;
     }
@@ -64,7 +57,7 @@ function scanIndexPage(memory: Memory, superblock: Superblock, indexPageNo: Page
     const taken = visitor.run(firstBlock + i, low, count);
     i += taken;
     if (taken === count) continue;
-    visitor.finding(duplicate(firstBlock + i, low + taken, firstByte + 8 * i));
+    visitor.damaged("duplicate", firstBlock + i, low + taken, 0);
     i++;
   }
 }
@@ -84,32 +77,36 @@ function runLength(
   return count;
 }
 
-function checkEntry(
-  superblock: Superblock,
-  blockNo: BlockNo,
-  pageNo: PageNo,
-  high: number,
-  offsetBytes: number,
-): Finding | null {
-  const { geometry, blocks } = superblock;
-  const at = { blockNo, pageNo, offsetBytes };
-  if (blockNo >= geometry.maxBlocks) {
-    return { ...at, kind: "padding", message: `entry ${blockNo} lies behind the index's end and is not zero` };
-  }
-  if (high !== 0) {
-    return { ...at, kind: "high-word", message: `block ${blockNo}: the high word of its entry is ${high}, not 0` };
-  }
-  if (pageNo < geometry.firstDataPage || pageNo >= geometry.pageCount) {
-    const range = `${geometry.firstDataPage} to ${geometry.pageCount - 1}`;
-    return { ...at, kind: "range", message: `block ${blockNo}: page ${pageNo} is not a data page (${range})` };
-  }
-  if (blockNo >= blocks) {
-    return { ...at, kind: "beyond-size", message: `block ${blockNo} is mapped beyond the file's end` };
-  }
-  return null;
+function damageOf({ geometry, blocks }: Superblock, block: BlockNo, page: PageNo, high: number): EntryDamage | null {
+  if (block >= geometry.maxBlocks) return "padding";
+  if (high !== 0) return "high-word";
+  if (page < geometry.firstDataPage || page >= geometry.pageCount) return "range";
+  return block >= blocks ? "beyond-size" : null;
 }
 
-function duplicate(blockNo: BlockNo, pageNo: PageNo, offsetBytes: number): Finding {
-  const message = `block ${blockNo}: page ${pageNo} belongs to an earlier block too`;
-  return { kind: "duplicate", message, blockNo, pageNo, offsetBytes };
+/** What `damaged` told, in words. */
+export function describeDamage(
+  damage: EntryDamage,
+  { geometry }: Superblock,
+  block: BlockNo,
+  page: PageNo,
+  high: number,
+): string {
+  switch (damage) {
+    case "padding":
+      return `entry ${block} lies behind the index's end and is not zero`;
+    case "high-word":
+      return `block ${block}: the high word of its entry is ${high}, not 0`;
+    case "range":
+      return `block ${block}: page ${page} is not a data page (${geometry.firstDataPage} to ${geometry.pageCount - 1})`;
+    case "beyond-size":
+      return `block ${block} is mapped to page ${page} beyond the file's end`;
+    case "duplicate":
+      return `block ${block}: page ${page} belongs to an earlier block too`;
+  }
+}
+
+/** Byte of the pool where the entry of `block` stands. */
+export function entryOffset(block: BlockNo): ByteOffset {
+  return PAGE_BYTES + block * 8;
 }

@@ -31,11 +31,19 @@ export const CONTROL = {
   damagedPage: 10,
   /** The first page that the backing has lost, or 0: somebody truncated it. */
   lostFrom: 11,
+  /** Single pages that are lost: how many, and which. */
+  lostCount: 12,
+  /** Requests that may have pages which no entry names, and which are neither free nor in limbo. */
+  inTransit: 13,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,
+  lostPages: 19,
   epochs: 32,
 } as const;
+
+/** Of `CONTROL.lostPages`. */
+export const MOST_LOST_PAGES = CONTROL.epochs - CONTROL.lostPages;
 
 const CONTROL_WORDS = CONTROL.epochs + EPOCH_WORDS;
 

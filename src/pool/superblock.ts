@@ -30,7 +30,7 @@ const KNOWN_READONLY_COMPATIBLE = 0;
 export const LABEL_BYTES = 64;
 
 /** Far below 2^53, so that counting on from any valid one stays exact. */
-const MAX_GENERATION = 2 ** 52;
+export const MAX_GENERATION = 2 ** 52;
 
 export const layout = struct("superblock", COPY_BYTES, {
   magic: ["u32", 2],
@@ -154,19 +154,45 @@ function hasMagicAt(page: Uint8Array, at: number): boolean {
 
 /**
  * Reads and validates the copy at byte `at` of page 0.
- * @throws MediaError naming the field that is wrong
+ * @throws MediaError naming the first field that is wrong
  */
 export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Superblock {
+  const [problem] = copyProblems(page, at, pageCount);
+  if (problem !== undefined) throw problem;
   const bytes = page.slice(at, at + COPY_BYTES);
   const words = new Int32Array(bytes.buffer);
-  const expect = (ok: boolean, field: keyof typeof word, expected: string, found: number | string): void => {
-    if (!ok) throw new MediaError(field, expected, String(found), at + layout.offset[field]);
+  const number = (field: keyof typeof word): number => readU64(words, word[field]);
+  return {
+    geometry: layOut(pageCount, number("indexPages"), number("indexEntries")),
+    blocks: number("blocks"),
+    generation: number("generation"),
+    state: words[word.state] >>> 0,
+    incompatible: words[word.incompatible] >>> 0,
+    readonlyCompatible: words[word.readonlyCompatible] >>> 0,
+    formattedMs: number("formattedMs"),
+    uuid: bytes.slice(layout.offset.uuid, layout.offset.uuid + 16),
+    label: bytes.slice(layout.offset.label, layout.offset.label + LABEL_BYTES),
+  };
+}
+
+/**
+ * Every field of the copy at byte `at` of page 0 that is not what it must be,
+ * those first that say most. A copy that is all zeros has one: there is none.
+ */
+export function copyProblems(page: Uint8Array, at: number, pageCount: number): MediaError[] {
+  const bytes = page.slice(at, at + COPY_BYTES);
+  const words = new Int32Array(bytes.buffer);
+  const problems: MediaError[] = [];
+  const expect = (ok: boolean, field: keyof typeof word, expected: string, found: number | string): boolean => {
+    if (!ok) problems.push(new MediaError(field, expected, String(found), at + layout.offset[field]));
+    return ok;
   };
   const number = (field: keyof typeof word): number => readU64(words, word[field]);
   const flags = (field: keyof typeof word): number => words[word[field]] >>> 0;
 
   const isOurs = words[word.magic] === MAGIC_LOW && words[word.magic + 1] === MAGIC_HIGH;
   expect(isOurs, "magic", "kmemfs", hex(bytes.subarray(0, 8)));
+  if (words.every((value) => value === 0)) return problems;
   const checksum = crc32c(bytes.subarray(0, layout.offset.checksum));
   expect(flags("checksum") === checksum, "checksum", hexNumber(checksum), hexNumber(flags("checksum")));
   expect(flags("version") === VERSION, "version", String(VERSION), flags("version"));
@@ -180,30 +206,31 @@ export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Sup
   // Each bound is below 2^32, so that the sums behind it cannot wrap or round.
   expect(pageCount <= MAX_PAGES, "pageCount", `at most ${MAX_PAGES}`, pageCount);
   expect(number("pageCount") === pageCount, "pageCount", `${pageCount} by the pool's size`, number("pageCount"));
-  expect(indexPages >= 1 && indexPages <= pageCount - 2, "indexPages", `1 to ${pageCount - 2}`, indexPages);
-  const entriesMost = indexPages * ENTRIES_PER_PAGE;
-  expect(maxBlocks >= 1 && maxBlocks <= entriesMost, "indexEntries", `1 to ${entriesMost}`, maxBlocks);
-  expect(maxBlocks <= MAX_PAGES, "indexEntries", `at most ${MAX_PAGES}`, maxBlocks);
-  expect(blocks <= maxBlocks, "blocks", `0 to ${maxBlocks}`, blocks);
+  const room = Math.max(1, pageCount - 2);
+  const hasRoom = expect(
+    indexPages >= 1 && indexPages <= pageCount - 2,
+    "indexPages",
+    `1 to ${pageCount - 2}`,
+    indexPages,
+  );
+  // Of a wrong count of pages nothing follows for the entries.
+  const entriesMost = Math.min((hasRoom ? indexPages : room) * ENTRIES_PER_PAGE, MAX_PAGES);
+  const hasEntries = maxBlocks >= 1 && maxBlocks <= entriesMost;
+  expect(hasEntries, "indexEntries", `1 to ${entriesMost}`, maxBlocks);
+  const blocksMost = hasEntries ? maxBlocks : entriesMost;
+  expect(blocks <= blocksMost, "blocks", `0 to ${blocksMost}`, blocks);
   expect(state >= STATE_FORMATTING && state <= STATE_DIRECT, "state", "1 to 4", state);
   const isSplit = (flags("incompatible") & INCOMPATIBLE_SPLIT) !== 0;
   expect(state !== STATE_DIRECT || isSplit, "state", "1 to 3 in a pool of one file", state);
+  // Its blocks are taken for data pages by their numbers, and what lies behind the last page for nobody's.
+  const isThin = maxBlocks > pageCount - 1 - indexPages;
+  expect(state !== STATE_DIRECT || !isThin, "state", "1 to 3 in a pool with more blocks than data pages", state);
   // Counted up by one at each write: a rounded one would stand still and the write be lost.
   const generation = number("generation");
   expect(generation >= 1 && generation <= MAX_GENERATION, "generation", `1 to ${MAX_GENERATION}`, generation);
   const formattedMs = number("formattedMs");
   expect(Number.isSafeInteger(formattedMs), "formattedMs", `at most ${Number.MAX_SAFE_INTEGER}`, formattedMs);
-  return {
-    geometry: layOut(pageCount, indexPages, maxBlocks),
-    blocks,
-    generation,
-    state,
-    incompatible: flags("incompatible"),
-    readonlyCompatible: flags("readonlyCompatible"),
-    formattedMs,
-    uuid: bytes.slice(layout.offset.uuid, layout.offset.uuid + 16),
-    label: bytes.slice(layout.offset.label, layout.offset.label + LABEL_BYTES),
-  };
+  return problems;
 }
 
 /** How the media are laid out by their files, whatever the superblock says. */

@@ -3,6 +3,7 @@
  * overwritten, so a cut at any byte leaves a valid one. Callers hold the
  * pool's mutex, or are the only thread.
  */
+import { MediaError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
 import {
@@ -12,6 +13,8 @@ import {
   decode,
   encode,
   generationAfter,
+  layout,
+  MAX_GENERATION,
   type Superblock,
 } from "./superblock.js";
 
@@ -29,7 +32,10 @@ export function writeSuperblock(memory: Memory, superblock: Superblock, sync: Sy
   return sync();
 }
 
-/** Changes fields of the newest superblock. @throws MediaError when page 0 was damaged meanwhile */
+/**
+ * Changes fields of the newest superblock.
+ * @throws MediaError when page 0 was damaged meanwhile, or when its generation is the last one there is
+ */
 export function updateSuperblock(
   memory: Memory,
   change: Partial<Pick<Superblock, "blocks" | "state">>,
@@ -37,6 +43,12 @@ export function updateSuperblock(
 ): Errno {
   const page = superblockPage(memory);
   const newest = decode(page, memory.pageCount);
+  // The next one would be newer than this copy and refused: nobody could open the pool again.
+  if (newest.generation >= MAX_GENERATION) {
+    const expected = `less than ${MAX_GENERATION} in a pool that is written to`;
+    const at = copyOffset(newest.generation) + layout.offset.generation;
+    throw new MediaError("generation", expected, String(newest.generation), at);
+  }
   const generation = generationAfter(page) ?? newest.generation + 1;
   return writeSuperblock(memory, { ...newest, ...change, generation }, sync);
 }

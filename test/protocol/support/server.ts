@@ -32,6 +32,7 @@ export interface ServerOptions {
   readonly dataPages?: number;
   readonly readOnly?: boolean;
   readonly durable?: boolean;
+  readonly atomicWrites?: boolean;
   /** Runs at last; may put content into a read-only pool too. */
   readonly given?: (server: WireServer) => void;
 }
@@ -61,7 +62,14 @@ export class WireServer {
   constructor(options: ServerOptions = {}) {
     const arena = new Arena();
     const zeros = arena.allocate(MAX_TRANSFER_BYTES);
-    const { blocks = 8, maxBlocks = 12, dataPages = 16, readOnly = false, durable = false } = options;
+    const {
+      blocks = 8,
+      maxBlocks = 12,
+      dataPages = 16,
+      readOnly = false,
+      durable = false,
+      atomicWrites = false,
+    } = options;
     const geometry = chosenGeometry(1 + Math.ceil(maxBlocks / 512) + dataPages, maxBlocks);
     this.memory = new ArenaMemory(arena, geometry.pageCount, durable);
     formatPool(this.memory, {
@@ -89,6 +97,7 @@ export class WireServer {
     const clock = { nowMs: () => this.nowMs };
     const parts = {
       pool: this.pool,
+      atomicWrites,
       zeroAddress: zeros.address,
       zeroBytes: MAX_TRANSFER_BYTES,
       traffic: new Traffic(this.trafficSlots, 0, clock),
@@ -160,6 +169,13 @@ export class WireServer {
       account: JSON.stringify({ used, limbo, metadata, free, blocks }),
       attributes: this.doubles.join(" "),
     };
+  }
+
+  /** All that a refused request may not change, to compare with copies of it. */
+  get watched(): readonly ArrayBufferView[] {
+    // Without the peak, which a request raises that finds no room.
+    const counts = [this.accountWords.subarray(0, 3), this.accountWords.subarray(5, 6)];
+    return [this.memory.bytes, ...counts, this.doubles, this.trafficSlots.subarray(1, 4)];
   }
 
   /** Bytes written and discarded, which a refused request must not count. */

@@ -38,6 +38,7 @@ export class WireThread {
       iovecs: this.iovecs.list,
     });
     this.stack = {
+      faults: null,
       fileSystem: makeFileSystem(this.exchange),
       channel: { read: () => this.takePending(), writev: (_address: number, count: number) => this.takeAnswer(count) },
       requestAddress: this.request.address,

@@ -71,7 +71,8 @@ while (Date.now() < end && faults.length < 10) {
   } else if (fake.durable && below(4) === 0) pool.pool.settle();
   else {
     const result = pool.reserve(block * PAGE_BYTES, count * PAGE_BYTES);
-    if (result !== 0 && result !== -28) faults.push(`reserve of block ${block}: ${result}`);
+    if (result === -28) shortages++;
+    else if (result !== 0) faults.push(`reserve of block ${block}: ${result}`);
   }
 }
 parentPort?.postMessage({ faults, reads, writes, shortages, discards } satisfies StamperOutput);

@@ -29,7 +29,7 @@ export interface RunOptions {
 
 export async function runKind(options: RunOptions): Promise<RunResult> {
   const { kind, threads } = options;
-  const pool = openPool(formatFake(kind.options));
+  const pool = openPool(formatFake(kind.options), { atomicWrites: kind.options.atomicWrites });
   if (kind.limitPages !== undefined) pool.fake.limit(kind.limitPages);
   const words = Barrier.allocate();
   const histories = Array.from({ length: threads }, () => History.allocate());
@@ -44,7 +44,8 @@ export async function runKind(options: RunOptions): Promise<RunResult> {
       slot,
       seed: options.seed,
       operations: Math.ceil(options.operations / threads),
-      isAtomic: kind.isAtomic ?? false,
+      atomicWrites: kind.options.atomicWrites ?? false,
+      wholeBlocks: kind.wholeBlocks ?? false,
     };
     return new Worker(options.script, { workerData: input });
   });
@@ -54,6 +55,8 @@ export async function runKind(options: RunOptions): Promise<RunResult> {
   hang.stop();
   await Promise.all(workers.map((worker) => worker.terminate()));
   const faults = outputs.flatMap((output) => output.faults);
+  const shortages = outputs.reduce((sum, output) => sum + output.shortages, 0);
+  if (kind.fits === true && shortages > 0) faults.push(`${shortages} shortages with a page for each block`);
   if (faults.length === 0) faults.push(...(ended === null ? ["the threads hang"] : faultsAtEnd(pool)));
   return { faults, outputs };
 }

@@ -26,8 +26,9 @@ export interface ThreadInput {
   readonly slot: number;
   readonly seed: number;
   readonly operations: number;
-  /** A read may never see two writes in one block; writes to parts of blocks are left out. */
-  readonly isAtomic: boolean;
+  readonly atomicWrites: boolean;
+  /** Without writes and discards of parts of blocks. */
+  readonly wholeBlocks: boolean;
 }
 
 export interface ThreadOutput {
@@ -70,7 +71,7 @@ class Stresser {
 
   constructor(private readonly input: ThreadInput) {
     this.fake = FakeMemory.attach(input.memory);
-    this.pool = joinPool(this.fake, input.common, input.slot + 1);
+    this.pool = joinPool(this.fake, input.common, input.slot + 1, this.fake, input.atomicWrites);
     this.barrier = new Barrier(input.barrier, input.histories.length);
     this.histories = input.histories.map((words) => new History(words));
     this.history = this.histories[input.slot] as History;
@@ -84,7 +85,7 @@ class Stresser {
 
   run(): void {
     for (let round = 0; this.counts.operations < this.input.operations; round++) {
-      this.hasPartial = !this.input.isAtomic && round % PARTIAL_ROUNDS === 0;
+      this.hasPartial = !this.input.wholeBlocks && round % PARTIAL_ROUNDS === 0;
       this.history.clear();
       const end = Math.min(this.input.operations, this.counts.operations + ROUND_OPERATIONS);
       while (this.counts.operations < end && this.faults.length === 0) {
@@ -191,7 +192,9 @@ class Stresser {
 
   private torn(block: number, count: number): void {
     this.counts.tornReads++;
-    if (this.input.isAtomic) this.faults.push(`a read of ${count} blocks at ${block} saw two writes in one block`);
+    const { atomicWrites, wholeBlocks } = this.input;
+    if (atomicWrites && wholeBlocks)
+      this.faults.push(`a read of ${count} blocks at ${block} saw two writes in one block`);
   }
 
   private discard(block: number, count: number): void {
@@ -204,12 +207,15 @@ class Stresser {
     const result = this.pool.file.discard(offset, bytes);
     const ended = this.barrier.tick();
     this.pool.file.leave();
+    const kind = result === 0 ? WRITE : MAYBE;
     for (let i = 0; i < count; i++) {
-      this.history.add(WRITE, block + i, i === 0 ? first : 0, i === count - 1 ? end : BLOCK_WORDS, 0, begun);
+      this.history.add(kind, block + i, i === 0 ? first : 0, i === count - 1 ? end : BLOCK_WORDS, 0, begun);
     }
     this.history.endAll(from, ended);
     this.counts.discards++;
-    if (result !== 0) this.faults.push(`discard of ${bytes} bytes at ${offset}: ${result}`);
+    // To zero a part of a block takes a page where writes are atomic.
+    if (result === -ENOSPC && this.input.atomicWrites) this.counts.shortages++;
+    else if (result !== 0) this.faults.push(`discard of ${bytes} bytes at ${offset}: ${result}`);
   }
 
   private reserve(block: number, count: number): void {

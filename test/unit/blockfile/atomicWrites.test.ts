@@ -4,7 +4,7 @@ import { EIO, ENOSPC } from "../../../src/base/errno.js";
 import { expectBytes } from "../../support/expectBytes.js";
 import type { FakeMemory } from "../../support/fakeMemory.js";
 import { blocksOf, makePool, openPool, type TestPool, type TestPoolOptions } from "../../support/testPool.js";
-import { type Call, Cut, cutAfter, failing, recording } from "../../support/watchedMemory.js";
+import { type Call, Cut, cutAfter, recording } from "../../support/watchedMemory.js";
 
 const PAGE = 4096;
 
@@ -98,7 +98,10 @@ describe("an overwrite", () => {
     const pool = atomic({ durable: true });
     pool.write(0, blocksOf(1));
     pool.pool.flush();
-    const failed = openPool(pool.fake, { atomicWrites: true, watch: failing("sync", EIO, 3) });
+    let isSick = false;
+    const watch = ({ verb }: Call) => (isSick && verb === "sync" ? EIO : 0);
+    const failed = openPool(pool.fake, { atomicWrites: true, watch });
+    isSick = true;
     expect(failed.write(0, blocksOf(2))).toBe(-EIO);
     expectBytes(failed.read(0, PAGE), blocksOf(1), "as it was");
     expect(failed.write(0, blocksOf(2))).toBe(-EIO);

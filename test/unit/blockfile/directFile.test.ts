@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EFBIG, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EROFS } from "../../../src/base/errno.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
+import { superblockPage } from "../../../src/pool/superblockStore.js";
 import { formatSplit, openDirect, superblockOf, wholeData } from "../../support/directPool.js";
 import { blocksOf, type TestPoolOptions } from "../../support/testPool.js";
 import { failing, type Watch } from "../../support/watchedMemory.js";
@@ -205,11 +206,13 @@ describe("flush", () => {
   it("that failed stays failed, for every later one, without asking again", () => {
     let syncs = 0;
     const watch: Watch = ({ verb }) => (verb === "sync" && ++syncs === 2 ? EIO : 0);
-    const { file } = make({ durable: true, refuse: watch });
+    const { file, fake } = make({ durable: true, refuse: watch });
     expect([file.flush(), file.failedErrno]).toEqual([0, 0]);
     expect([file.flush(), file.flush(), file.flush()]).toEqual([-EIO, -EIO, -EIO]);
     expect([syncs, file.failedErrno]).toEqual([2, EIO]);
-    expect(file.resize(31 * PAGE)).toBe(-EIO);
+    const superblock = superblockPage(fake);
+    expect([file.resize(31 * PAGE), file.resize(2 * PAGE)]).toEqual([-EIO, -EIO]);
+    expect(superblockPage(fake), "the size that will be found").toEqual(superblock);
   });
 });
 

@@ -111,8 +111,8 @@ describe("usage errors", () => {
 
   it("check has the codes of fsck(8)", async () => {
     expect(await kmemfs("check")).toBe(16);
-    expect(await kmemfs("check", "/srv/pool", "--repair")).toBe(16);
-    expect(err).toContain("cannot repair them yet");
+    expect(await kmemfs("check", "/srv/pool", "--rebuild-superblock")).toBe(16);
+    expect(err).toContain("only with --repair");
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type CheckReport, checkPool } from "../../../src/pool/check.js";
+import { type CheckSummary, checkPool } from "../../../src/pool/check.js";
+import type { Finding } from "../../../src/pool/findings.js";
 import { decode, STATE_FORMATTING } from "../../../src/pool/superblock.js";
 import { superblockPage } from "../../../src/pool/superblockStore.js";
 import { fingerprint, plantEntry, plantSuperblock } from "../../support/damage.js";
@@ -8,11 +9,14 @@ import { blocksOf, formatFake, makePool } from "../../support/testPool.js";
 
 const media = (fake: FakeMemory) => ({ split: false, metadataPages: fake.pageCount });
 
-function check(fake: FakeMemory): { report: CheckReport; maps: number[]; closes: number } {
+type Report = Omit<CheckSummary, "findingCount"> & { findings: Finding[] };
+
+function check(fake: FakeMemory): { report: Report; maps: number[]; closes: number } {
   const maps: number[] = [];
+  const findings: Finding[] = [];
   let closes = 0;
   const before = fingerprint(fake);
-  const report = checkPool(superblockPage(fake), fake.pageCount, media(fake), (metadataPages) => {
+  const map = (metadataPages: number) => {
     maps.push(metadataPages);
     return {
       memory: fake,
@@ -20,7 +24,11 @@ function check(fake: FakeMemory): { report: CheckReport; maps: number[]; closes:
         closes++;
       },
     };
-  });
+  };
+  const input = { page: superblockPage(fake), pageCount: fake.pageCount, media: media(fake), map };
+  const { findingCount, ...summary } = checkPool(input, { finding: (finding) => findings.push(finding) });
+  expect(findingCount).toBe(findings.length);
+  const report = { ...summary, findings };
   expect(fingerprint(fake).equals(before)).toBe(true);
   return { report, maps, closes };
 }
@@ -54,7 +62,7 @@ describe("check", () => {
     expect(
       report.findings.map(({ kind, blockNo, pageNo, offsetBytes }) => [kind, blockNo, pageNo, offsetBytes]),
     ).toEqual([
-      ["superblock", undefined, undefined, 2048 + 508],
+      ["superblock-copy", undefined, undefined, 2048 + 508],
       ["range", 1, 1, 4096 + 8],
       ["range", 2, 0xffff_ffff, 4096 + 16],
       ["high-word", 3, 4, 4096 + 24],
@@ -65,6 +73,8 @@ describe("check", () => {
       ["padding", 51, 0, 4096 + 408],
     ]);
     expect(report.usedPages).toBe(2);
+    expect(report.findings.filter((one) => one.kind === "duplicate").map((one) => one.ownerBlockNo)).toEqual([0, 0]);
+    expect(report.findings[4]?.message).toBe("block 4: page 2 belongs to block 0 too, which has it first");
   });
 
   it("of what is no pool names both copies and maps nothing", () => {
@@ -100,7 +110,9 @@ describe("check", () => {
         closed = true;
       },
     });
-    expect(() => checkPool(superblockPage(fake), 60, media(fake), map)).toThrow("sick");
+    expect(() =>
+      checkPool({ page: superblockPage(fake), pageCount: 60, media: media(fake), map }, { finding: () => {} }),
+    ).toThrow("sick");
     expect(closed).toBe(true);
   });
 });

@@ -119,7 +119,7 @@ describe("an open pool", () => {
 
   it("that cannot be marked is refused", () => {
     const fake = formatFake({ pageCount: 66, durable: true });
-    expect(() => openPool(fake, { watch: failing("sync", EIO) })).toThrow("its superblock cannot be written (EIO)");
+    expect(() => openPool(fake, { watch: failing("sync", EIO, 2) })).toThrow("its superblock cannot be written (EIO)");
   });
 
   it("knows what was there: data, counts, size, and index pages that hold memory", () => {
@@ -160,6 +160,17 @@ describe("pages that hold memory and that no entry names", () => {
     expect(fake.heldPages).toBe(pool.accountedPages);
     expect(pool.pool.account.used).toBe(5);
     expect([...pool.read(PAGE, 1), ...pool.read(3 * PAGE, 1)]).toEqual([1, 0]);
+  });
+
+  it("go back when a pool that was closed has some: nobody may see what they hold", () => {
+    const pool = makePool({ pageCount: 66 });
+    closePool(pool.pool);
+    pool.fake.populate(10, 2);
+    pool.fake.page(10).fill(7);
+    const again = openPool(pool.fake);
+    expect(pool.fake.heldPages).toBe(again.accountedPages);
+    again.reserve(0, 40 * PAGE);
+    expect(again.read(0, 40 * PAGE).every((byte) => byte === 0)).toBe(true);
   });
 
   it("stay when the pool is opened read-only, which changes nothing at all", () => {
@@ -230,7 +241,7 @@ describe("closing", () => {
   });
 
   it("leaves it dirty when the media fails", () => {
-    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 2) });
+    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 3) });
     pool.write(0, blocksOf(1));
     expect(() => closePool(pool.pool)).toThrow(UserError);
     expect(stateOf(pool.fake)).toBe(STATE_DIRTY);

@@ -16,6 +16,7 @@ import {
   labelBytes,
   layout,
   STATE_CLEAN,
+  STATE_DIRECT,
   STATE_DIRTY,
   type Superblock,
 } from "../../../src/pool/superblock.js";
@@ -150,6 +151,15 @@ describe("a field that is wrong, under a checksum that fits, is named", () => {
     expect(mediaError(() => decode(page, PAGES)).field).toBe(field);
     expect(error.field).toBe(field);
     expect(error.offsetBytes).toBe(layout.offset[field]);
+  });
+
+  it("the direct way needs a page for each block", () => {
+    const direct = (maxBlocks: number) => {
+      const superblock = { ...sample, geometry: chosenGeometry(PAGES, maxBlocks), blocks: 1, state: STATE_DIRECT };
+      return decode(pageOf(encode(superblock)), PAGES);
+    };
+    expect(mediaError(() => direct(998)).field).toBe("state");
+    expect(direct(997).state).toBe(STATE_DIRECT);
   });
 
   it("sums that would wrap at 2^64 are not what is compared", () => {

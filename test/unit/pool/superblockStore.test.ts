@@ -1,12 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { EIO } from "../../../src/base/errno.js";
-import { decode, encode, STATE_CLEAN, STATE_DIRTY, STATE_FORMATTING } from "../../../src/pool/superblock.js";
+import {
+  decode,
+  encode,
+  MAX_GENERATION,
+  STATE_CLEAN,
+  STATE_DIRTY,
+  STATE_FORMATTING,
+} from "../../../src/pool/superblock.js";
 import {
   generationOver,
   superblockPage,
   updateSuperblock,
   writeSuperblock,
 } from "../../../src/pool/superblockStore.js";
+import { plantSuperblock } from "../../support/damage.js";
 import { formatFake } from "../../support/testPool.js";
 import { failing, WatchedMemory } from "../../support/watchedMemory.js";
 
@@ -23,6 +31,15 @@ describe("the superblock of an open pool", () => {
       const changed = [0, 2048].filter((at) => Buffer.compare(old.subarray(at, at + 512), now.subarray(at, at + 512)));
       expect(changed).toEqual([((before.generation + i) % 2) * 2048]);
     }
+  });
+
+  it("is not written when its generation is the last that can be read", () => {
+    const memory = formatFake({ pageCount: 20 });
+    plantSuperblock(memory, { ...decode(superblockPage(memory), 20), generation: MAX_GENERATION - 1 });
+    const before = superblockPage(memory);
+    expect(decode(before, 20).generation).toBe(MAX_GENERATION);
+    expect(() => updateSuperblock(memory, { blocks: 5 })).toThrow("generation at byte 48: expected less than");
+    expect(superblockPage(memory)).toEqual(before);
   });
 
   it("is valid, old or new, wherever a write of it is cut", () => {

@@ -1,0 +1,241 @@
+/**
+ * A superblock of which no copy is valid, made anew from what is left: fields
+ * that survived in the copies, what the user knows, the pool's size, and the
+ * index itself. A geometry is taken only when the index bears it out.
+ */
+import { readU64 } from "../base/bytes.js";
+import { UserError } from "../base/errors.js";
+import type { Memory } from "../base/ports.js";
+import type { BlockNo, PageNo } from "../base/units.js";
+import type { CheckInput } from "./check.js";
+import { ENTRIES_PER_PAGE, type Geometry, indexPagesFor, layOut, MAX_PAGES, seedGeometry } from "./geometry.js";
+import { PageSet } from "./pageSet.js";
+import { scanIndex } from "./scan.js";
+import {
+  COPY_BYTES,
+  COPY_OFFSETS,
+  copyProblems,
+  INCOMPATIBLE_SPLIT,
+  LABEL_BYTES,
+  layout,
+  STATE_DIRECT,
+  STATE_DIRTY,
+  type Superblock,
+} from "./superblock.js";
+
+export interface RebuildRequest {
+  /** What the user knows; absent: found out. */
+  readonly blocks?: number | undefined;
+  readonly maxBlocks?: number | undefined;
+  /** 16 random bytes, used when the old one is lost. */
+  readonly uuid: Uint8Array;
+  readonly nowMs: number;
+}
+
+interface Candidate {
+  /** Where it is from, for people. */
+  readonly source: string;
+  readonly indexPages: number;
+  readonly maxBlocks: number;
+  /** A whole copy or the user says so: damaged entries do not speak against it. */
+  readonly trusted: boolean;
+}
+
+interface Evidence {
+  readonly validEntries: number;
+  readonly damagedEntries: number;
+  /** One behind the highest block that has a page. */
+  readonly mappedEnd: BlockNo;
+  /** Valid entries that name their block's home page: most do, and by chance none under another geometry. */
+  readonly homeEntries: number;
+  /** Data pages that hold something and that no entry names. */
+  readonly hasStrays: boolean;
+}
+
+/**
+ * @returns a superblock in state dirty; in a split pool whose pages say so, direct
+ * @throws UserError saying what was tried when nothing is consistent
+ */
+export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): Superblock {
+  const { page, pageCount, media } = input;
+  const tried: string[] = [];
+  let best: { candidate: Candidate; evidence: Evidence } | null = null;
+  for (const candidate of candidatesOf(input, request)) {
+    const { indexPages, maxBlocks, source } = candidate;
+    const evidence = gather(input, layOut(pageCount, indexPages, maxBlocks));
+    const { validEntries, damagedEntries, hasStrays } = evidence;
+    tried.push(`${source} (${indexPages} index pages): ${validEntries} entries are valid, ${damagedEntries} are not`);
+    const isEmptyButHeld = validEntries === 0 && hasStrays && !media.split;
+    if (!candidate.trusted && (damagedEntries > validEntries || isEmptyButHeld)) continue;
+    if (best === null || (!best.candidate.trusted && score(evidence) > score(best.evidence))) {
+      best = { candidate, evidence };
+    }
+  }
+  if (best === null) throw nothingFits(tried);
+  return superblockOf(page, input, request, best.candidate, best.evidence);
+}
+
+function score({ validEntries, damagedEntries, homeEntries }: Evidence): number {
+  return validEntries - damagedEntries + homeEntries;
+}
+
+function nothingFits(tried: readonly string[]): UserError {
+  const reason = `no geometry fits its index; tried: ${tried.length === 0 ? "none is possible" : tried.join("; ")}`;
+  return new UserError("superblock", reason, { code: "EINVAL", cure: "--max-size SIZE, as it was formatted" });
+}
+
+/** Geometries in the order in which they are preferred; none twice. */
+function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
+  const { page, pageCount, media } = input;
+  const found: Candidate[] = [];
+  const add = (source: string, indexPages: number, maxBlocks: number, trusted: boolean): void => {
+    const isPossible =
+      indexPages >= 1 &&
+      indexPages <= pageCount - 2 &&
+      maxBlocks >= 1 &&
+      maxBlocks <= Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES) &&
+      (!media.split || indexPages === media.metadataPages - 1);
+    const isNew = !found.some((one) => one.indexPages === indexPages && one.maxBlocks === maxBlocks);
+    if (isPossible && isNew) found.push({ source, indexPages, maxBlocks, trusted });
+  };
+  for (const at of COPY_OFFSETS) {
+    const copy = copyWords(page, at);
+    const problems = copyProblems(page, at, pageCount).map(({ field }) => field);
+    const isWhole = !problems.includes("magic") && !problems.includes("checksum");
+    const [indexPages, entries] = [readU64(copy, layout.word.indexPages), readU64(copy, layout.word.indexEntries)];
+    add(`the copy at byte ${at}`, indexPages, entries, isWhole);
+  }
+  const known = request.maxBlocks ?? request.blocks;
+  if (known !== undefined) {
+    add("the size given", media.split ? media.metadataPages - 1 : indexPagesFor(known), known, true);
+    // Only what is known counts beside what survived.
+    return found;
+  }
+  if (media.split) {
+    const indexPages = media.metadataPages - 1;
+    const dataPages = pageCount - media.metadataPages;
+    if (indexPagesFor(dataPages) === indexPages) add("the size of data", indexPages, dataPages, false);
+    add("the size of meta", indexPages, Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES), false);
+    return found;
+  }
+  if (pageCount > 2 && pageCount <= MAX_PAGES) {
+    const seed = seedGeometry(pageCount);
+    add("the pool's size", seed.indexPages, seed.maxBlocks, false);
+  }
+  const indexPages = indexPagesByFirstEntry(input);
+  add("the first entry", indexPages, Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES), false);
+  return found;
+}
+
+/** The first entry that is not 0 mostly names its block's home page, which tells where the data begins; 0 when none is. */
+function indexPagesByFirstEntry({ page, pageCount, map }: CheckInput): number {
+  if (pageCount < 3 || page.length === 0) return 0;
+  const { memory, close } = map(2);
+  try {
+    if (memory.nextHeld(1, 2) !== 1) return 0;
+    const words = memory.metadataWords(0);
+    for (let block = 0; block < ENTRIES_PER_PAGE; block++) {
+      const named = words[2 * (ENTRIES_PER_PAGE + block)] >>> 0;
+      if (named !== 0) return Math.max(0, named - 1 - block);
+    }
+    return 0;
+  } finally {
+    close();
+  }
+}
+
+/** What the index says when it is read with `geometry`. */
+function gather(input: CheckInput, geometry: Geometry): Evidence {
+  const { memory, close } = input.map(geometry.firstDataPage);
+  try {
+    const taken = new PageSet(geometry);
+    const counts = { validEntries: 0, damagedEntries: 0, mappedEnd: 0, homeEntries: 0 };
+    scanIndex(memory, probing(geometry), {
+      present: () => {},
+      run: (block, page, count) => {
+        const pages = taken.addRun(page, count);
+        counts.validEntries += pages;
+        if (pages > 0) counts.mappedEnd = block + pages;
+        if (page === geometry.firstDataPage + block) counts.homeEntries += pages;
+        return pages;
+      },
+      damaged: () => void counts.damagedEntries++,
+    });
+    return { ...counts, hasStrays: hasStrays(memory, geometry, taken) };
+  } finally {
+    close();
+  }
+}
+
+function hasStrays(memory: Memory, { firstDataPage, pageCount }: Geometry, taken: PageSet): boolean {
+  for (let page: PageNo = memory.nextHeld(firstDataPage, pageCount); page < pageCount; ) {
+    const end = memory.nextUnheld(page, pageCount);
+    for (; page < end; page++) if (!taken.has(page)) return true;
+    page = memory.nextHeld(page, pageCount);
+  }
+  return false;
+}
+
+function probing(geometry: Geometry): Superblock {
+  return {
+    geometry,
+    blocks: geometry.maxBlocks,
+    generation: 2,
+    state: STATE_DIRTY,
+    incompatible: 0,
+    readonlyCompatible: 0,
+    formattedMs: 0,
+    uuid: new Uint8Array(16),
+    label: new Uint8Array(LABEL_BYTES),
+  };
+}
+
+function superblockOf(
+  page: Uint8Array,
+  { pageCount, media }: CheckInput,
+  request: RebuildRequest,
+  { indexPages, maxBlocks }: Candidate,
+  evidence: Evidence,
+): Superblock {
+  const blocks = request.blocks ?? survivingBlocks(page, maxBlocks, evidence.mappedEnd) ?? maxBlocks;
+  if (blocks < evidence.mappedEnd) {
+    const reason = `block ${evidence.mappedEnd - 1} is mapped beyond a file of ${blocks} blocks`;
+    throw new UserError("--size", reason, { code: "EINVAL", cure: "a larger --size" });
+  }
+  // Pages of a pool in direct use have no entries: as strays they would be given back by the next mount.
+  const dataPages = pageCount - 1 - indexPages;
+  const isDirect =
+    media.split && evidence.hasStrays && evidence.homeEntries === evidence.validEntries && maxBlocks >= dataPages;
+  return {
+    geometry: layOut(pageCount, indexPages, isDirect ? dataPages : maxBlocks),
+    blocks: isDirect ? dataPages : blocks,
+    generation: 2,
+    state: isDirect ? STATE_DIRECT : STATE_DIRTY,
+    incompatible: media.split ? INCOMPATIBLE_SPLIT : 0,
+    readonlyCompatible: 0,
+    formattedMs: request.nowMs,
+    uuid: wholeCopy(page, pageCount)?.slice(layout.offset.uuid, layout.offset.uuid + 16) ?? request.uuid,
+    label:
+      wholeCopy(page, pageCount)?.slice(layout.offset.label, layout.offset.label + LABEL_BYTES) ??
+      new Uint8Array(LABEL_BYTES),
+  };
+}
+
+/** The file's size in a copy that may be damaged, when it is possible. */
+function survivingBlocks(page: Uint8Array, maxBlocks: number, mappedEnd: BlockNo): number | undefined {
+  return COPY_OFFSETS.map((at) => readU64(copyWords(page, at), layout.word.blocks)).find(
+    (blocks) => blocks >= 1 && blocks >= mappedEnd && blocks <= maxBlocks,
+  );
+}
+
+/** The bytes of a copy whose checksum is right, though something else is wrong with it. */
+function wholeCopy(page: Uint8Array, pageCount: number): Uint8Array | undefined {
+  const at = COPY_OFFSETS.find((one) =>
+    copyProblems(page, one, pageCount).every(({ field }) => field !== "magic" && field !== "checksum"),
+  );
+  return at === undefined ? undefined : page.slice(at, at + COPY_BYTES);
+}
+
+function copyWords(page: Uint8Array, at: number): Int32Array {
+  return new Int32Array(page.slice(at, at + COPY_BYTES).buffer);
+}

@@ -1,0 +1,223 @@
+/**
+ * Repair: makes a damaged pool one that is valid, the same from the same
+ * damage each time. An entry that is wrong becomes a hole; of duplicates the
+ * lowest block keeps the page and each other gets a private copy. Whatever is
+ * to change is saved before the first change. Then copies, media, entries,
+ * media, and the superblock last: cut off at any point it can be run again and
+ * ends in the same state. No page but those of copies is written.
+ */
+import { errnoName } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import { type Memory, WINDOW_BYTES } from "../base/ports.js";
+import { type BlockNo, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { type CopyWrite, planCopies } from "./copyPlan.js";
+import { PageSet } from "./pageSet.js";
+import { type EntryDamage, entryOffset, scanIndex } from "./scan.js";
+import {
+  COPY_BYTES,
+  COPY_OFFSETS,
+  encode,
+  isWritable,
+  MAX_GENERATION,
+  STATE_DIRECT,
+  STATE_FORMATTING,
+  type Superblock,
+} from "./superblock.js";
+import { superblockPage } from "./superblockStore.js";
+
+/** Where what is going to change is kept. The methods throw UserError. */
+export interface UndoLog {
+  /** The bytes from `at` on, as they are and as they will be. */
+  save(at: ByteOffset, oldBytes: Uint8Array, newBytes: Uint8Array): void;
+  /** Free pages that will hold copies. */
+  made(page: PageNo, count: number): void;
+  /** All was told; returns when it is safe. */
+  seal(): void;
+}
+
+export interface RepairEvents {
+  /** `block` of the file becomes a hole. */
+  lost(block: BlockNo, page: PageNo, damage: EntryDamage): void;
+  /** `block` shared `page` with a lower one and gets a copy of it, which may not be its own content. */
+  suspect(block: BlockNo, page: PageNo, copyPage: PageNo): void;
+}
+
+export interface RepairSummary {
+  readonly lostBlocks: number;
+  readonly suspectBlocks: number;
+  /** Entries outside the file that were cleared. */
+  readonly clearedEntries: number;
+  /** Copies of the superblock that were written. */
+  readonly writtenCopies: number;
+}
+
+/** @param target the page of the private copy, or 0 for a hole */
+type Change = (damage: EntryDamage, block: BlockNo, page: PageNo, high: number, target: PageNo) => void;
+
+const BATCH = 1024;
+
+/**
+ * Repairs the pool that `memory` covers and nobody else uses.
+ * @param superblock the copy that counts, or a rebuilt one that is to be written
+ * @throws UserError when the pool may not be repaired, or the medium fails; it can be run again
+ */
+export function repairPool(memory: Memory, superblock: Superblock, undo: UndoLog, events: RepairEvents): RepairSummary {
+  requireRepairable(superblock);
+  const isDirect = superblock.state === STATE_DIRECT;
+  const survey = isDirect ? null : surveyIndex(memory, superblock);
+  const damaged = survey !== null && survey.damagedEntries > 0;
+  const page = superblockPage(memory);
+  const writes = planCopies(page, superblock, damaged);
+  const summary = { lostBlocks: 0, suspectBlocks: 0, clearedEntries: 0, writtenCopies: writes.length };
+  if (!damaged && writes.length === 0) return summary;
+  if (survey !== null && damaged) {
+    const old = new Int32Array(2);
+    const next = new Int32Array(2);
+    walk(memory, superblock, survey.taken, (_damage, block, from, high, target) => {
+      old[0] = from | 0;
+      old[1] = high | 0;
+      next[0] = target | 0;
+      undo.save(entryOffset(block), new Uint8Array(old.buffer), new Uint8Array(next.buffer));
+      if (target !== 0) undo.made(target, 1);
+    });
+  }
+  saveCopies(page, writes, undo);
+  undo.seal();
+  if (damaged) repairIndex(memory, superblock, events, summary);
+  for (const { at, superblock: copy } of writes) writeCopy(memory, at, copy);
+  return summary;
+}
+
+/** @throws UserError */
+function requireRepairable(superblock: Superblock): void {
+  if (superblock.state === STATE_FORMATTING) {
+    const cure = "kmemfs format --force";
+    throw new UserError("pool", "its format was cut off, so that there is nothing to repair", { code: "EINVAL", cure });
+  }
+  // A copy with a higher one would be refused: nobody could open the pool again.
+  if (superblock.generation > MAX_GENERATION - 2) {
+    throw new UserError("pool", "the generation of its superblock is the last there is", { code: "EINVAL" });
+  }
+  if (isWritable(superblock)) return;
+  throw new UserError("pool", "it has features that this version can only read", { code: "EROFS" });
+}
+
+/** The pages that valid entries name, each by its lowest block, and how many entries are wrong. */
+function surveyIndex(memory: Memory, superblock: Superblock): { taken: PageSet; damagedEntries: number } {
+  const taken = new PageSet(superblock.geometry);
+  let damagedEntries = 0;
+  scanIndex(memory, superblock, {
+    present: () => {},
+    run: (_block, page, count) => taken.addRun(page, count),
+    damaged: () => void damagedEntries++,
+  });
+  return { taken, damagedEntries };
+}
+
+/**
+ * Tells of each entry that is wrong what becomes of it, in order. Run again
+ * when some are repaired it tells the same of the others: a page is chosen by
+ * what is free, and those chosen before are taken by then.
+ */
+function walk(memory: Memory, superblock: Superblock, taken: PageSet, change: Change): void {
+  const { geometry } = superblock;
+  const seen = new PageSet(geometry);
+  scanIndex(memory, superblock, {
+    present: () => {},
+    run: (_block, page, count) => seen.addRun(page, count),
+    damaged: (damage, block, page, high) => {
+      let target = 0;
+      if (damage === "duplicate") {
+        const home = geometry.firstDataPage + block;
+        target = home < geometry.pageCount && !taken.has(home) ? home : taken.lowestFree();
+        if (target !== 0) taken.add(target);
+      }
+      change(damage, block, page, high, target);
+    },
+  });
+}
+
+function repairIndex(
+  memory: Memory,
+  superblock: Superblock,
+  events: RepairEvents,
+  summary: { lostBlocks: number; suspectBlocks: number; clearedEntries: number },
+): void {
+  const batch = new Batch(memory);
+  walk(memory, superblock, surveyIndex(memory, superblock).taken, (damage, block, page, _high, target) => {
+    if (target !== 0) {
+      summary.suspectBlocks++;
+      events.suspect(block, page, target);
+    } else if (block < superblock.blocks) {
+      summary.lostBlocks++;
+      events.lost(block, page, damage);
+    } else {
+      summary.clearedEntries++;
+    }
+    batch.add(block, page, target);
+  });
+  batch.commit();
+}
+
+class Batch {
+  /** Padding may lie beyond 32 bits. */
+  private readonly blocks = new Float64Array(BATCH);
+  private readonly from = new Uint32Array(BATCH);
+  private readonly to = new Uint32Array(BATCH);
+  private count = 0;
+
+  constructor(private readonly memory: Memory) {}
+
+  add(block: BlockNo, from: PageNo, to: PageNo): void {
+    this.blocks[this.count] = block;
+    this.from[this.count] = from;
+    this.to[this.count] = to;
+    if (++this.count === BATCH) this.commit();
+  }
+
+  /** @throws UserError */
+  commit(): void {
+    const { memory, count } = this;
+    if (count === 0) return;
+    for (let i = 0; i < count; i++) {
+      if (this.to[i] === 0) continue;
+      const source = memory.baseAddress + this.from[i] * PAGE_BYTES;
+      must(memory.fill(this.to[i], 1, 0, source, PAGE_BYTES), `block ${this.blocks[i]} cannot be copied`);
+    }
+    must(memory.sync(), "the copies are not on the media");
+    for (let i = 0; i < count; i++) storeEntry(memory, this.blocks[i], this.to[i]);
+    must(memory.sync(), "the index is not on the media");
+    this.count = 0;
+  }
+}
+
+function storeEntry(memory: Memory, block: BlockNo, page: PageNo): void {
+  const at = entryOffset(block);
+  const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
+  const word = (at % WINDOW_BYTES) / 4;
+  Atomics.store(words, word, page | 0);
+  Atomics.store(words, word + 1, 0);
+  memory.persist(at, 8);
+}
+
+/** Both copies, also one that stays: whoever undoes sees by them that nobody has used the pool since. */
+function saveCopies(page: Uint8Array, writes: readonly CopyWrite[], undo: UndoLog): void {
+  for (const at of COPY_OFFSETS) {
+    const old = page.slice(at, at + COPY_BYTES);
+    const write = writes.find((one) => one.at === at);
+    undo.save(at, old, write === undefined ? old : encode(write.superblock));
+  }
+}
+
+/** @throws UserError */
+function writeCopy(memory: Memory, at: ByteOffset, superblock: Superblock): void {
+  must(memory.populate(0, 1), "the superblock cannot be written");
+  memory.metadataWords(0).set(new Int32Array(encode(superblock).buffer), at / 4);
+  memory.persist(at, COPY_BYTES);
+  must(memory.sync(), "the superblock is not on the media");
+}
+
+/** @throws UserError for a positive errno */
+export function must(errno: Errno, reason: string): void {
+  if (errno !== 0) throw new UserError("pool", reason, { code: errnoName(errno) });
+}
