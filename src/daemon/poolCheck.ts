@@ -21,7 +21,7 @@ import { readCopies } from "../pool/copies.js";
 import { type DumpEvents, dumpPool } from "../pool/dump.js";
 import { type RebuildRequest, rebuildSuperblock } from "../pool/rebuildSuperblock.js";
 import { type RepairEvents, type RepairSummary, repairPool as repairMemory } from "../pool/repair.js";
-import type { Superblock } from "../pool/superblock.js";
+import { STATE_DIRECT, type Superblock } from "../pool/superblock.js";
 import { type UndoSummary, undoRepair } from "../pool/undo.js";
 import { layoutOf, withPoolLength } from "./poolSuperblock.js";
 import { openUndoFile, UndoWriter } from "./undoLog.js";
@@ -42,8 +42,9 @@ function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck
   try {
     const page = readMetadata(backing, 0, PAGE_BYTES);
     if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });
-    // A size that only a refused superblock claims counts for nothing: one made anew has the files'.
-    if (readCopies(page, backing.pageCount, layoutOf(backing)).newest === null) backing = opened;
+    // A size that only a refused superblock claims counts for nothing: what is repaired has the files' own.
+    const { newest } = readCopies(page, backing.pageCount, layoutOf(backing));
+    if (newest?.state !== STATE_DIRECT) backing = opened;
     const map = (metadataPages: number): CheckedMemory => {
       const mapping = mapBacking(backing, metadataPages);
       return { memory: attachMemory(mapping), close: () => unmapBacking(mapping) };
