@@ -101,6 +101,9 @@ async function repair(path: string, flags: CheckFlags): Promise<RepairResult> {
         output.line(`block ${block}: suspect (page ${page} is a lower block's; copied to ${copy})`),
     },
   ).finally(() => output.flush());
+  if (result.cutAtBytes !== null) {
+    printLine(`data: made as long as the disk again; what was behind byte ${result.cutAtBytes} is lost`);
+  }
   printLine(repairLine(path, result));
   if (result.undoFile !== null) printLine(`to put it back: kmemfs check --undo ${result.undoFile} ${path}`);
   return result;

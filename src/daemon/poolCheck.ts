@@ -1,15 +1,8 @@
 /** What `kmemfs check` and `kmemfs dump` do with a pool that nobody has mounted. */
+import { fsyncSync, ftruncateSync } from "node:fs";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
-import {
-  type BackingFacts,
-  closeBacking,
-  mapBacking,
-  openBacking,
-  readMetadata,
-  unmapBacking,
-} from "../linux/backing.js";
-import { attachMemory } from "../linux/memory.js";
+import { type BackingFacts, closeBacking, openBacking, readMetadata } from "../linux/backing.js";
 import {
   type CheckEvents,
   type CheckedMemory,
@@ -23,6 +16,7 @@ import { type RebuildRequest, rebuildSuperblock } from "../pool/rebuildSuperbloc
 import { type RepairEvents, type RepairSummary, repairPool as repairMemory } from "../pool/repair.js";
 import { STATE_DIRECT, type Superblock } from "../pool/superblock.js";
 import { type UndoSummary, undoRepair } from "../pool/undo.js";
+import { mapGuarded } from "./guardedMemory.js";
 import { layoutOf, withPoolLength } from "./poolSuperblock.js";
 import { openUndoFile, UndoWriter } from "./undoLog.js";
 
@@ -45,10 +39,7 @@ function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck
     // A size that only a refused superblock claims counts for nothing: what is repaired has the files' own.
     const { newest } = readCopies(page, backing.pageCount, layoutOf(backing));
     if (newest?.state !== STATE_DIRECT) backing = opened;
-    const map = (metadataPages: number): CheckedMemory => {
-      const mapping = mapBacking(backing, metadataPages);
-      return { memory: attachMemory(mapping), close: () => unmapBacking(mapping) };
-    };
+    const map = (metadataPages: number): CheckedMemory => mapGuarded(backing, metadataPages);
     return act({ backing, page, dataBytes: opened.dataBytes, map });
   } finally {
     closeBacking(backing);
@@ -80,6 +71,8 @@ export interface RepairOptions {
 export type RepairResult = RepairSummary & {
   /** Null when nothing was changed. */
   readonly undoFile: string | null;
+  /** Length that `data` had where somebody had cut it off: from there on the disk is holes now. Null where it was whole. */
+  readonly cutAtBytes: number | null;
 };
 
 /** Repairs the pool at `path`. @throws UserError */
@@ -92,12 +85,22 @@ export async function repairPool(path: string, options: RepairOptions, events: R
     const mapped = pool.map(firstDataPage);
     try {
       const summary = repairMemory(mapped.memory, superblock, undo, events);
-      return { ...summary, undoFile: undo.isOpen ? undo.path : null };
+      const cutAtBytes = lengthenData(pool, superblock) ? pool.dataBytes : null;
+      return { ...summary, undoFile: undo.isOpen ? undo.path : null, cutAtBytes };
     } finally {
       undo.close();
       mapped.close();
     }
   });
+}
+
+/** What a mount the direct way refuses: `data` shorter than the disk. @returns true when it was */
+function lengthenData({ backing, dataBytes }: OpenedForCheck, { state, blocks }: Superblock): boolean {
+  const diskBytes = blocks * PAGE_BYTES;
+  if (backing.layout !== "split" || state !== STATE_DIRECT || dataBytes >= diskBytes) return false;
+  ftruncateSync(backing.dataFd, diskBytes);
+  fsyncSync(backing.dataFd);
+  return true;
 }
 
 /** @throws UserError when no copy can be used and none may be made */

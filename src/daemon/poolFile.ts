@@ -1,11 +1,11 @@
 /** What `kmemfs format` and `kmemfs rehome` do with a pool that nobody has mounted. */
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
-import { type BackingFacts, closeBacking, mapBacking, openBacking, unmapBacking } from "../linux/backing.js";
-import { attachMemory } from "../linux/memory.js";
+import { type BackingFacts, closeBacking, openBacking } from "../linux/backing.js";
 import { type RehomeOptions, type RehomeReport, rehome } from "../pool/rehome.js";
 import { formatUuid, isWritable, labelBytes, type Superblock } from "../pool/superblock.js";
 import { type FormatOptions, formatPath } from "./formatPath.js";
+import { mapGuarded } from "./guardedMemory.js";
 import { readSuperblock, withPoolLength } from "./poolSuperblock.js";
 
 export interface FormatResult {
@@ -51,10 +51,10 @@ export async function rehomePool(path: string, options: RehomeOptions = {}): Pro
 }
 
 function rehomeBacking(backing: BackingFacts, superblock: Superblock, options: RehomeOptions): RehomeReport {
-  const mapping = mapBacking(backing, superblock.geometry.firstDataPage);
+  const { memory, close } = mapGuarded(backing, superblock.geometry.firstDataPage);
   try {
-    return rehome(attachMemory(mapping), superblock, options);
+    return rehome(memory, superblock, options);
   } finally {
-    unmapBacking(mapping);
+    close();
   }
 }

@@ -88,6 +88,14 @@ it("data of a directory that somebody cuts off the direct way", () =>
       const { stderr } = await place.refused(["mount", pool, disk.directory, "--io", way]);
       expect(stderr).toMatch(/data was cut off by somebody, at byte 8388608 of 16777216/);
     }
+    expect((await place.refused(["check", pool])).status).toBe(4);
+    const repair = await place.refused(["check", "--repair", pool]);
+    expect([repair.status, repair.stdout]).toEqual([1, expect.stringMatching(/behind byte 8388608 is lost/)]);
+    await place.kmemfs(["check", pool]);
+    const again = await place.mount({ pool });
+    expect(await io(again, "pread -v 7m 1")).toMatch(/: {2}33/);
+    expect(await io(again, "pread -v 9m 1")).toMatch(/: {2}00/);
+    await again.unmount();
   }));
 
 it("a pool that was not closed says so once", () =>

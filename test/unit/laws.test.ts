@@ -228,7 +228,7 @@ describe("law 7: flush means durable", () => {
   });
 
   it("law 7: a failed flush is told, stays dirty, and no later one takes it back", () => {
-    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 2) });
+    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 3) });
     pool.write(0, blocksOf(1, 8));
     pool.discard(0, PAGE);
     expect(pool.file.flush()).toBe(-EIO);
@@ -249,7 +249,7 @@ describe("law 7: flush means durable", () => {
     ["a shortage", (pool: TestPool) => pool.pool.relieve()],
     ["a resize", (pool: TestPool) => pool.pool.resize(9)],
   ])("law 7: a failure that %s met is told by every flush after", (_what, meet) => {
-    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 2) });
+    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 3) });
     pool.write(0, blocksOf(1, 8));
     pool.discard(0, PAGE);
     meet(pool);

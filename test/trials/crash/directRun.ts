@@ -91,7 +91,10 @@ class DirectRun {
       this.memory.moment();
       this.promised.acknowledge();
     }
-    if (this.random.chance(0.2)) return this.cutPower();
+    if (this.random.chance(0.2)) {
+      this.cutPower();
+      return;
+    }
     this.note("out of the direct way");
     const { geometry, blocks } = superblockOf(this.memory);
     if (endDirect(this.memory, dataFileOf(this.memory), geometry, blocks) !== 0) throw new Violation("no end");

@@ -78,7 +78,8 @@ export function formatRun(shape: PoolShape, from: PoolShape | null): Run {
       format(memory, shape, NEW);
       isDone = true;
       memory.moment();
-      count((states += watcher.states));
+      states += watcher.states;
+      count(states);
     }
   };
 }

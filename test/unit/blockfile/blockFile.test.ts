@@ -277,7 +277,7 @@ describe("resize", () => {
   });
 
   it("to the same size is nothing", () => {
-    const pool = make({ watch: failing("sync", EIO, 2, 100), durable: true });
+    const pool = make({ watch: failing("sync", EIO, 3, 100), durable: true });
     expect(resize(pool, 10 * PAGE)).toBe(0);
   });
 
@@ -292,7 +292,7 @@ describe("resize", () => {
     expect(pool.file.sizeBytes).toBe(10 * PAGE);
   });
 
-  it.each([2, 3])("whose sync number %d fails is told, and the pool opens with all that was flushed", (nth) => {
+  it.each([3, 4])("whose sync number %d fails is told, and the pool opens with all that was flushed", (nth) => {
     const fake = formatFake({ pageCount: 66, maxBlocks: 64, blocks: 10, durable: true });
     const first = openPool(fake);
     first.write(0, blocksOf(5, 10));

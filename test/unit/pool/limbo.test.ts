@@ -102,7 +102,7 @@ describe("limbo of a durable pool", () => {
   });
 
   it("stays as it is when the media fails", () => {
-    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 2) });
+    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 3) });
     pool.write(0, blocksOf(1, 4));
     pool.discard(0, 2 * PAGE);
     expect(pool.pool.settle()).toBe(EIO);
@@ -138,7 +138,7 @@ describe("a shortage", () => {
   });
 
   it("that limbo cannot end is told", () => {
-    const pool = makePool({ pageCount: 12, maxBlocks: 100, durable: true, watch: failing("sync", EIO, 2) });
+    const pool = makePool({ pageCount: 12, maxBlocks: 100, durable: true, watch: failing("sync", EIO, 3) });
     const { dataPages } = pool.geometry;
     pool.write(0, blocksOf(1, dataPages));
     pool.discard(0, PAGE);

@@ -119,7 +119,7 @@ describe("an open pool", () => {
 
   it("that cannot be marked is refused", () => {
     const fake = formatFake({ pageCount: 66, durable: true });
-    expect(() => openPool(fake, { watch: failing("sync", EIO) })).toThrow("its superblock cannot be written (EIO)");
+    expect(() => openPool(fake, { watch: failing("sync", EIO, 2) })).toThrow("its superblock cannot be written (EIO)");
   });
 
   it("knows what was there: data, counts, size, and index pages that hold memory", () => {
@@ -241,7 +241,7 @@ describe("closing", () => {
   });
 
   it("leaves it dirty when the media fails", () => {
-    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 2) });
+    const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 3) });
     pool.write(0, blocksOf(1));
     expect(() => closePool(pool.pool)).toThrow(UserError);
     expect(stateOf(pool.fake)).toBe(STATE_DIRTY);

@@ -202,8 +202,8 @@ describe("rehome of a pool in which not all can come home", () => {
 
   it.each([
     ["fill", "a block cannot be copied (EIO)", 1],
-    ["sync", "the copies are not on the media (EIO)", 2],
-    ["sync", "the index is not on the media (EIO)", 3],
+    ["sync", "the copies are not on the media (EIO)", 3],
+    ["sync", "the index is not on the media (EIO)", 4],
     ["release", "pages cannot be given back (EIO)", 1],
   ] as const)("stays dirty when %s fails: %s", (verb, message, call) => {
     const { fake, contents } = misplaced(
@@ -220,7 +220,7 @@ describe("rehome of a pool in which not all can come home", () => {
       { ...POOL, durable: true },
       pagesBy(20, (block) => block + 30),
     );
-    expect(() => run(fake, { watch: failing("sync", ENOSPC, 2) })).toThrow("the copies are not on the media (ENOSPC)");
+    expect(() => run(fake, { watch: failing("sync", ENOSPC, 3) })).toThrow("the copies are not on the media (ENOSPC)");
     expect(isClean(fake)).toBe(false);
   });
 });
