@@ -132,7 +132,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "a pool opened read-only is marked",
     file: "src/pool/probe.ts",
-    from: "  if (!options.readOnly) {\n    //",
-    to: "  {\n    //",
+    from: "  if (!options.readOnly) {",
+    to: "  {",
   },
 ];
