@@ -36,8 +36,9 @@ function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck
   try {
     const page = readMetadata(backing, 0, PAGE_BYTES);
     if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });
-    // A size that only a refused superblock claims counts for nothing: one made anew has the files'.
-    if (readCopies(page, backing.pageCount, layoutOf(backing)).newest === null) backing = opened;
+    // A size that only a refused superblock claims counts for nothing: what is repaired has the files' own.
+    const { newest } = readCopies(page, backing.pageCount, layoutOf(backing));
+    if (newest?.state !== STATE_DIRECT) backing = opened;
     const map = (metadataPages: number): CheckedMemory => mapGuarded(backing, metadataPages);
     return act({ backing, page, dataBytes: opened.dataBytes, map });
   } finally {

@@ -18,11 +18,12 @@ const DAMAGES: readonly EntryDamage[] = ["high-word", "padding", "beyond-size", 
 
 export class Owners {
   private readonly capacity: number;
-  private readonly damages: Uint8Array;
+  // Made with the first duplicate: a sound pool has none.
+  private damages = new Uint8Array(0);
   /** Padding may lie beyond 32 bits. */
-  private readonly blocks: Float64Array;
-  private readonly pages: Uint32Array;
-  private readonly highs: Uint32Array;
+  private blocks = new Float64Array(0);
+  private pages = new Uint32Array(0);
+  private highs = new Uint32Array(0);
   private count = 0;
   private hasDuplicates = false;
 
@@ -33,10 +34,6 @@ export class Owners {
   ) {
     const wanted = Math.floor(superblock.geometry.dataPages / BITS_PER_ENTRY);
     this.capacity = Math.min(Math.max(LEAST_BATCH, wanted), LARGEST_BATCH);
-    this.damages = new Uint8Array(this.capacity);
-    this.blocks = new Float64Array(this.capacity);
-    this.pages = new Uint32Array(this.capacity);
-    this.highs = new Uint32Array(this.capacity);
   }
 
   /** Tells of it at once, unless a duplicate waits for its owner. */
@@ -46,6 +43,7 @@ export class Owners {
       this.tell(this.findingOf(damage, block, page, high));
       return;
     }
+    if (this.damages.length === 0) this.makeRoom();
     const at = this.count++;
     this.damages[at] = DAMAGES.indexOf(damage);
     this.blocks[at] = block;
@@ -65,6 +63,13 @@ export class Owners {
     }
     this.count = 0;
     this.hasDuplicates = false;
+  }
+
+  private makeRoom(): void {
+    this.damages = new Uint8Array(this.capacity);
+    this.blocks = new Float64Array(this.capacity);
+    this.pages = new Uint32Array(this.capacity);
+    this.highs = new Uint32Array(this.capacity);
   }
 
   private findOwners(owners: Map<PageNo, BlockNo>): void {

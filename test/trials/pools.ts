@@ -1,12 +1,12 @@
 /**
  * Hostile pools: makes small pools, damages them by design and at random, and
- * does with each what people do: probe, check, read, write, rehome, recover.
+ * does with each what people do: check, mount, read, write, rehome, recover, repair, undo.
  * Half of the executions are guided by the coverage of the core's branches, half
  * are random. See docs/decisions/0008-fuzzing.md.
  *
  * `--count` executions, `--seed`; `--forever` goes on with other seeds until
  * something is found; `--input BASE64` executes one; `--planted` shows that
- * planted bugs are found; `--files` does the same with real files.
+ * planted bugs are found.
  */
 import { trialArguments } from "./arguments.js";
 import { type CompiledTree, compileTree } from "./pools/compile.js";

@@ -1,9 +1,12 @@
 /** Check, as `kmemfs check` calls it, on the media of a trial. */
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import { type CheckInput, checkPool } from "../../../src/pool/check.js";
+import { readCopies } from "../../../src/pool/copies.js";
 import type { FindingKind } from "../../../src/pool/findings.js";
+import { STATE_DIRECT } from "../../../src/pool/superblock.js";
 import type { Media } from "./media.js";
 import { MediaMemory } from "./mediaMemory.js";
+import { poolLength } from "./poolLength.js";
 import { demand } from "./violation.js";
 
 export interface CheckOutcome {
@@ -29,7 +32,15 @@ export function checkInput(media: Media, page: Uint8Array, pageCount: number): C
   };
 }
 
-export function checkMedia(media: Media, page: Uint8Array, pageCount: number): CheckOutcome {
+/** As in `withPool`: a size that only a refused superblock claims counts for nothing. */
+export function checkedLength(media: Media, page: Uint8Array): number {
+  const claimed = poolLength(media, page);
+  const layout = { split: media.split, metadataPages: media.meta.pages };
+  return readCopies(page, claimed, layout).newest?.state === STATE_DIRECT ? claimed : media.pageCount;
+}
+
+export function checkMedia(media: Media, page: Uint8Array): CheckOutcome {
+  const pageCount = checkedLength(media, page);
   let findings = 0;
   let indexFindings = 0;
   let firstMessage = "";

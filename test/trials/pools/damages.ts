@@ -1,13 +1,24 @@
 /** What may be wrong with a pool: each damage is a code byte and its operands in the input. */
 import { crc32c } from "../../../src/base/bytes.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
-import { COPY_BYTES, COPY_OFFSETS, layout } from "../../../src/pool/superblock.js";
+import { COPY_BYTES, COPY_OFFSETS, layout, STATE_DIRECT } from "../../../src/pool/superblock.js";
 import { holdPage, type Shape, storeEntry } from "./buildPool.js";
 import type { InputBytes } from "./inputBytes.js";
 import { ARENA_PAGES, type Media } from "./media.js";
 
 const MOST_DAMAGES = 24;
-const FIELDS = Object.keys(layout.fields) as (keyof typeof layout.fields)[];
+type Field = keyof typeof layout.fields;
+/** Those that others depend on come more often. */
+const FIELDS: readonly Field[] = [
+  ...(Object.keys(layout.fields) as Field[]),
+  "pageCount",
+  "indexPages",
+  "indexEntries",
+  "blocks",
+  "generation",
+  "generation",
+  "state",
+];
 
 type Damage = (input: InputBytes, media: Media, shape: Shape) => void;
 
@@ -32,6 +43,7 @@ const damages: readonly Damage[] = [
   copyOfCopy,
   wipeCopy,
   allFields,
+  directState,
 ];
 
 /** Does the damages that are left in `input`. @returns how many */
@@ -103,6 +115,14 @@ function allFields(input: InputBytes, media: Media, shape: Shape): void {
       if (((where >> 4) & (1 << i)) !== 0) return;
       media.meta.words.set(values[i] as readonly [number, number], at / 4 + layout.word[name]);
     });
+    fixChecksum(media, at);
+  }
+}
+
+/** As if it were in use the direct way, whatever else it is. */
+function directState(input: InputBytes, media: Media): void {
+  for (const at of chosenCopies(input.u8())) {
+    media.meta.words[at / 4 + layout.word.state] = STATE_DIRECT;
     fixChecksum(media, at);
   }
 }

@@ -13,7 +13,8 @@ import { look } from "./look.js";
 import { Media } from "./media.js";
 import { recoverMedia, rehomeDirect, rehomeMedia, throughDirect } from "./mend.js";
 import { repairMedia } from "./repairMedia.js";
-import { serve, showReadOnly } from "./serve.js";
+import { openOrRefuse, serve, showReadOnly } from "./serve.js";
+import { demand } from "./violation.js";
 
 const media = new Media();
 
@@ -37,19 +38,20 @@ export function execute(bytes: Uint8Array): Reached {
 
 function use(act: number, requests: InputBytes): Reached {
   const looked = look(media);
-  const { superblock, pageCount } = looked;
+  const { superblock } = looked;
   const isRepair = (act & 7) >= 5;
   if (superblock === null) {
-    if (isRepair) repairMedia(media, pageCount, (act & 8) !== 0, null);
+    if (isRepair) repairMedia(media, (act & 8) !== 0, null);
     return isRepair ? "repaired" : "refused";
   }
-  const isWriter = isWritable(superblock) && superblock.generation <= LAST_GENERATIONS;
-  if (superblock.state === STATE_DIRECT) return isWriter ? useDirect(act, superblock, pageCount) : "refused";
+  const isWriter = isWritable(superblock);
+  if (superblock.generation > LAST_GENERATIONS) return useLast(superblock);
+  if (superblock.state === STATE_DIRECT) return isWriter ? useDirect(act, superblock) : "refused";
   const isSound = looked.check?.indexFindings === 0 && looked.check.state !== "unknown";
   const shown = showReadOnly(media, superblock, isSound);
   if (isRepair) {
     const isSame = looked.check?.blocks === superblock.blocks;
-    repairMedia(media, pageCount, (act & 8) !== 0, isSame ? shown : null);
+    repairMedia(media, (act & 8) !== 0, isSame ? shown : null);
     return "repaired";
   }
   if (shown === null || !isWriter || looked.check?.state === "unknown") return "shown";
@@ -65,9 +67,17 @@ function use(act: number, requests: InputBytes): Reached {
   return "served";
 }
 
-function useDirect(act: number, superblock: Superblock, pageCount: number): Reached {
+/** Whatever becomes of a mount of it: it can be read afterwards. */
+function useLast(superblock: Superblock): Reached {
+  if (superblock.state !== STATE_DIRECT && isWritable(superblock)) openOrRefuse(media, superblock, false);
+  media.save();
+  demand(look(media).superblock !== null, () => "a pool of a late generation cannot be read after a mount");
+  return "shown";
+}
+
+function useDirect(act: number, superblock: Superblock): Reached {
   if ((act & 7) >= 5) {
-    repairMedia(media, pageCount, false, null);
+    repairMedia(media, false, null);
     return "repaired";
   }
   if ((act & 7) === 0) rehomeDirect(media, superblock);

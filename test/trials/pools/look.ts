@@ -5,14 +5,13 @@
  */
 import { MediaError } from "../../../src/base/errors.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
-import { MAX_PAGES } from "../../../src/pool/geometry.js";
-import { decode, directPageCount, hasMagic, layoutProblem, type Superblock } from "../../../src/pool/superblock.js";
+import { decode, hasMagic, layoutProblem, type Superblock } from "../../../src/pool/superblock.js";
 import { type CheckOutcome, checkMedia } from "./checkMedia.js";
 import type { Media } from "./media.js";
+import { poolLength } from "./poolLength.js";
 import { demand } from "./violation.js";
 
 export interface Look {
-  readonly pageCount: number;
   /** Null when it is refused. */
   readonly superblock: Superblock | null;
   /** Null when there is not even a page to check. */
@@ -23,16 +22,10 @@ export function look(media: Media): Look {
   const page = media.readPage0();
   const pageCount = poolLength(media, page);
   const superblock = readSuperblock(media, page, pageCount);
-  const check = page.length < PAGE_BYTES ? null : checkMedia(media, page, pageCount);
+  const check = page.length < PAGE_BYTES ? null : checkMedia(media, page);
   demand(media.isAsSaved(), () => "looking at a pool changed it");
   if (check !== null) requireAgreement(superblock, check);
-  return { pageCount, superblock, check };
-}
-
-export function poolLength(media: Media, page: Uint8Array): number {
-  if (!media.split) return media.pageCount;
-  const pageCount = directPageCount(page);
-  return pageCount === null || pageCount <= media.meta.pages || pageCount > MAX_PAGES ? media.pageCount : pageCount;
+  return { superblock, check };
 }
 
 export function readSuperblock(media: Media, page: Uint8Array, pageCount: number): Superblock | null {

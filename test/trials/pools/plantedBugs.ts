@@ -36,8 +36,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "padding is ignored",
     file: scan,
-    from: "if (block >= geometry.maxBlocks) return",
-    to: "if (block >= geometry.maxBlocks + 512) return",
+    from: 'if (block >= geometry.maxBlocks) return "padding";',
+    to: "if (block >= geometry.maxBlocks) return null;",
   },
   {
     name: "an entry behind the file's end is let through",

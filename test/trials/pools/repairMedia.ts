@@ -20,11 +20,12 @@ import {
   HEADER_BYTES,
   type UndoHeader,
 } from "../../../src/pool/undoFile.js";
-import { checkInput, checkMedia } from "./checkMedia.js";
-import { poolLength, readSuperblock } from "./look.js";
+import { checkedLength, checkInput, checkMedia } from "./checkMedia.js";
+import { readSuperblock } from "./look.js";
 import type { Media } from "./media.js";
 import { MediaMemory } from "./mediaMemory.js";
 import type { Contents } from "./openMedia.js";
+import { poolLength } from "./poolLength.js";
 import { showReadOnly } from "./serve.js";
 import { demand, Violation } from "./violation.js";
 
@@ -63,16 +64,13 @@ class UndoBytes implements UndoLog {
 }
 
 /**
- * @param claimed pages, by the files or by a pool in direct use itself
  * @param mayRebuild a superblock without a valid copy is made anew
  * @param shown what a mount showed read-only, null when it refused
  */
-export function repairMedia(media: Media, claimed: number, mayRebuild: boolean, shown: Contents | null): void {
+export function repairMedia(media: Media, mayRebuild: boolean, shown: Contents | null): void {
   const page = media.readPage0();
   if (page.length < PAGE_BYTES) return;
-  const layout = { split: media.split, metadataPages: media.meta.pages };
-  // A size that only a refused superblock claims counts for nothing, as in `withPool`.
-  const pageCount = readCopies(page, claimed, layout).newest === null ? media.pageCount : claimed;
+  const pageCount = checkedLength(media, page);
   const superblock = usable(media, page, pageCount, mayRebuild);
   if (superblock === null) return;
   const { firstDataPage } = superblock.geometry;
@@ -110,7 +108,7 @@ function usable(media: Media, page: Uint8Array, pageCount: number, mayRebuild: b
 function requireMended(media: Media, lost: ReadonlySet<number>, shown: Contents | null): void {
   const page = media.readPage0();
   const pageCount = poolLength(media, page);
-  const check = checkMedia(media, page, pageCount);
+  const check = checkMedia(media, page);
   // What was cut off `data` nothing brings back; the next mount makes it a hole.
   const isShort = check.state === "direct" && check.findings === 1 && check.firstMessage.startsWith("data is");
   demand(check.findings === 0 || isShort, () => `check finds after a repair: ${check.firstMessage}`);

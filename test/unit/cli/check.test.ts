@@ -32,7 +32,14 @@ it.each([0, 1, 3])("writes one JSON document of %d findings", (count) => {
 });
 
 it("sums a repair up", () => {
-  const result = { lostBlocks: 1, suspectBlocks: 2, clearedEntries: 3, writtenCopies: 1, undoFile: null, cutAtBytes: null };
+  const result = {
+    lostBlocks: 1,
+    suspectBlocks: 2,
+    clearedEntries: 3,
+    writtenCopies: 1,
+    undoFile: null,
+    cutAtBytes: null,
+  };
   expect(repairLine("/p", result)).toBe(
     "/p: repaired: 1 blocks lost, 2 suspect, 3 entries outside the file cleared, 1 copies of the superblock written",
   );

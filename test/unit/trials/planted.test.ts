@@ -7,7 +7,10 @@ import { plantedBugs } from "../../trials/plantedBugs/table.js";
 import { requestBugs } from "../../trials/requests/bugs.js";
 import { stressBugs } from "../../trials/stress/bugs.js";
 
-it.each([...plantedBugs, ...requestBugs, ...stressBugs].map((bug) => [bug.name, bug] as const))("%s", (_name, { file, find }) => {
-  const occurrences = readFileSync(join(projectRoot, file), "utf8").split(find).length - 1;
-  expect(occurrences).toBe(1);
-});
+it.each([...plantedBugs, ...requestBugs, ...stressBugs].map((bug) => [bug.name, bug] as const))(
+  "%s",
+  (_name, { file, find }) => {
+    const occurrences = readFileSync(join(projectRoot, file), "utf8").split(find).length - 1;
+    expect(occurrences).toBe(1);
+  },
+);
