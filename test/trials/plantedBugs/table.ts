@@ -3,7 +3,7 @@
  * happen shows them: a fresh page that is not zeroed around a small write (free
  * pages hold zeros or nothing; the unit tests show it), a `direct` that is stored
  * before a sync (the probe before it has synced; its length is used instead), and a
- * `clean` that is (a clean pool is looked at like any other).
+ * `clean` that is stored before the flush (storing it syncs; limbo is used instead).
  */
 import type { PlantedBug } from "../../support/planted.js";
 
@@ -84,6 +84,12 @@ export const plantedBugs: readonly NamedBug[] = [
     file: probe,
     find: "    writeState(parts.memory, STATE_DIRTY);\n",
     replace: "",
+  },
+  {
+    name: "clean is stored before limbo is given back",
+    file: probe,
+    find: "  pool.relieve();",
+    replace: "  writeState(pool.memory, STATE_CLEAN);\n  pool.relieve();",
   },
   {
     name: "an unmount gives a data page back",
