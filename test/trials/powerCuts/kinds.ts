@@ -24,6 +24,6 @@ export const KINDS: readonly PoolKind[] = [
   { name: "one file", format: SIZE, io: "served", atomicWrites: false, strays: false, opens: ["served"] },
   { name: "direct", format: ["--split", ...SIZE], io: "direct", atomicWrites: false, strays: false, opens: BOTH },
   { name: "thin", format: THIN, io: "served", atomicWrites: false, strays: true, opens: ["served"] },
-  { name: "directory", format: ["--split", ...SIZE], io: "served", atomicWrites: false, strays: false, opens: BOTH },
+  { name: "directory", format: ["--split", ...SIZE], io: "served", atomicWrites: false, strays: true, opens: BOTH },
   { name: "atomic", format: SIZE, io: "served", atomicWrites: true, strays: true, opens: ["served"] },
 ];

@@ -1,4 +1,4 @@
-/** The life of one pool, with cuts all along it: format, and twice mount, load, end; blocks are brought home where they stray. */
+/** The life of one pool, with cuts all along it: format, and once or twice mount, load, end; blocks are brought home where they stray. */
 
 import { fileURLToPath } from "node:url";
 import { start } from "../../support/processes.js";
@@ -12,8 +12,8 @@ import type { CutDisk } from "./media.js";
 const writebackMain = fileURLToPath(new URL("../load/writebackMain.js", import.meta.url));
 /** About what each takes; a cut after its end is a cut as well. */
 const SPAN_MS: Readonly<Record<Phase, number>> = { format: 400, mount: 700, load: 800, end: 300, rehome: 400 };
-const CUTS: Readonly<Record<Phase, number>> = { format: 1, mount: 1, load: 4, end: 1, rehome: 1 };
-const ROUNDS = 2;
+const CUTS: Readonly<Record<Phase, number>> = { format: 1, mount: 1, load: 3, end: 1, rehome: 1 };
+const MOST_ROUNDS = 2;
 
 export class PoolLife {
   readonly cuts: Cut[] = [];
@@ -38,7 +38,7 @@ export class PoolLife {
     const files = kind.format.includes("--split") ? [`${this.#pool}/meta`, `${this.#pool}/data`] : [this.#pool];
     const writeback = start(process.execPath, [writebackMain, String(random.below(2 ** 31)), ...files], { cwd: "/" });
     place.cleanup.add("write-back", () => writeback.stop());
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let rounds = 1 + random.below(MOST_ROUNDS); rounds > 0; rounds--) {
       const mounted = await this.#cutting("mount", () =>
         mountPool(this.#pool, this.#directory, kind.io, kind.atomicWrites),
       );
