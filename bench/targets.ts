@@ -109,6 +109,7 @@ export const targets: readonly Target[] = [
   ...alone("pool/empty-memory-1t", { is: "below", value: 4 * 2 ** 20 }),
   ...alone("pool/mount-full-64g", { is: "below", value: 1 }),
   ...alone("pool/probe-linear", { is: "at most", value: 1.2 }),
+  ...alone("pool/check-full-16g", { is: "at most", value: 1 }),
   ...["file", "loop"].flatMap((stage) => alone(`${stage}/resident`, { is: "at most", value: residentBytes(1024) })),
   ...WAYS.flatMap(growth),
 ];

@@ -99,6 +99,21 @@ const probeLinearRow: Row = {
   },
 };
 
+/** 4 million entries. */
+const checkRow: Row = {
+  name: "check-full-16g",
+  title: `kmemfs check of ${TITLES.full} of 16 GiB`,
+  unit: "s",
+  isOursAlone: true,
+  isQuick: true,
+  measure: async (side, bench) => {
+    const pool = await keptPool("full", 16, side, bench);
+    const startMs = performance.now();
+    await kmemfsCommand(["check", pool], { signal: bench.signal });
+    return { value: (performance.now() - startMs) / 1000 };
+  },
+};
+
 export const poolRows: readonly Row[] = [
   {
     name: "format-mount-1t",
@@ -117,4 +132,5 @@ export const poolRows: readonly Row[] = [
   ...GIBIBYTES.map((gibibytes) => mountRow("empty", gibibytes)),
   ...GIBIBYTES.map((gibibytes) => mountRow("full", gibibytes)),
   probeLinearRow,
+  checkRow,
 ];
