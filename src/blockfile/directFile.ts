@@ -4,6 +4,7 @@
  * mapped, and how much, only the backing knows.
  */
 import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EROFS } from "../base/errno.js";
+import { MediaError } from "../base/errors.js";
 import type { DataFile, Memory } from "../base/ports.js";
 import { type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
 import { Account } from "../pool/account.js";
@@ -225,7 +226,8 @@ export class DirectFile implements DiskFile {
       const errno = updateSuperblock(this.memory, { blocks }, () => this.media.sync());
       if (errno === 0) this.account.setBlocks(blocks);
       return errno;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof MediaError)) throw error;
       return EIO;
     }
   }

@@ -8,6 +8,7 @@
  * the epoch, so after it no page looked up before may be touched.
  */
 import { EAGAIN, EIO, ENOMEM, ENOSPC } from "../base/errno.js";
+import { MediaError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, Errno, PageNo } from "../base/units.js";
 import { Account } from "./account.js";
@@ -263,7 +264,8 @@ export class Pool {
       const errno = updateSuperblock(this.memory, { blocks }, () => this.limbo.sync());
       if (errno === 0) this.account.setBlocks(blocks);
       return errno;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof MediaError)) throw error;
       return EIO;
     } finally {
       this.unlock();
