@@ -21,9 +21,14 @@ export async function runTrial(
   const missing = missingOf({ ...needs, files: [PARENT] });
   if (missing.length > 0) return fail(name, missing.join(", "));
   const place = new Place(PARENT);
+  let isInterrupted = false;
   const interrupted = (): void => {
-    print(`trial ${name}: FAILED: interrupted; cleaning up`);
-    place.end().finally(() => process.exit(1));
+    isInterrupted = true;
+    print("interrupted; cleaning up");
+    place.end().finally(() => {
+      fail(name, "interrupted");
+      process.exit();
+    });
   };
   process.once("SIGINT", interrupted);
   process.once("SIGTERM", interrupted);
@@ -33,6 +38,8 @@ export async function runTrial(
     if (wrong.length > 0) fail(name, wrong.join("; "));
     else print(`trial ${name}: passed, ${figures}`);
   } catch (error) {
+    // What was taken away under it fails: the other end counts.
+    if (isInterrupted) return;
     const wrong = await place.end();
     for (const line of wrong) print(`cleaning up: ${line}`);
     print(String((error as Error).stack));
