@@ -91,6 +91,13 @@ export interface DataFile {
   punch(at: ByteOffset, lengthBytes: number): Errno;
 }
 
+/** What a process has seen of memory that was lost under it: counts up for ever, modulo 2^32. */
+export interface FaultCounts {
+  readonly count: number;
+  readonly firstAddress: Address;
+  readonly lastAddress: Address;
+}
+
 export interface Clock {
   /** Milliseconds since the epoch. */
   nowMs(): number;

@@ -10,6 +10,7 @@
 import { assert } from "../base/assert.js";
 import { EFBIG, EINVAL, EIO, ENOSPC, EROFS } from "../base/errno.js";
 import type { IovecList } from "../base/iovec.js";
+import type { FaultCounts } from "../base/ports.js";
 import { type Address, type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { DAMAGE } from "../pool/damage.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
@@ -179,13 +180,18 @@ export class BlockFile implements DiskFile {
 
   /** Returns 0 when everything acknowledged before is on the media of a durable pool. */
   flush(): number {
-    return 0 - this.pool.flush();
+    // What was acknowledged may lie in memory that is lost.
+    return this.pool.damage.isLoss ? -EIO : 0 - this.pool.flush();
   }
 
-  noteLoss(address: Address): void {
+  get faultsSeen(): number {
+    return this.pool.damage.faultsSeen;
+  }
+
+  noteLoss(faults: FaultCounts | null): void {
     const { memory, geometry, damage } = this.pool;
-    const page = Math.floor((address - memory.baseAddress) / PAGE_BYTES);
-    damage.noteLost(page >= geometry.firstDataPage && page < geometry.pageCount ? page : 0);
+    if (faults === null) damage.noteLost(0);
+    else damage.noteFaults(faults, memory, geometry.firstDataPage);
   }
 
   /** Changes the size, to a multiple of 4096 up to the maximum. What a smaller size cuts off is discarded. */
@@ -201,7 +207,10 @@ export class BlockFile implements DiskFile {
     if (blocks < oldBlocks) {
       this.pool.shrinkTo(blocks);
       const errno = this.discardBlocks(blocks, oldBlocks) || this.flush();
-      if (errno !== 0) return errno;
+      if (errno !== 0) {
+        this.pool.shrinkTo(oldBlocks);
+        return errno;
+      }
     }
     return 0 - this.pool.resize(blocks);
   }
@@ -245,7 +254,7 @@ export class BlockFile implements DiskFile {
       return rewriteBlocks(this.pool, block, block + this.runBlocks, inPage, source, bytes);
     }
     const errno = this.pool.memory.write(this.runPage * PAGE_BYTES + inPage, source, bytes);
-    if (errno === EIO) this.noteLoss(0);
+    if (errno === EIO) this.noteLoss(null);
     return errno === 0 ? bytes : -errno;
   }
 

@@ -5,7 +5,7 @@
  */
 import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EROFS } from "../base/errno.js";
 import { MediaError } from "../base/errors.js";
-import type { DataFile, Memory } from "../base/ports.js";
+import type { DataFile, FaultCounts, Memory } from "../base/ports.js";
 import { type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
 import { Account } from "../pool/account.js";
 import { Damage } from "../pool/damage.js";
@@ -147,11 +147,17 @@ export class DirectFile implements DiskFile {
     return Math.max(offset, (block - firstDataPage) * PAGE_BYTES);
   }
 
-  noteLoss(): void {
-    this.damage.noteLost(0);
+  get faultsSeen(): number {
+    return this.damage.faultsSeen;
+  }
+
+  noteLoss(faults: FaultCounts | null): void {
+    if (faults === null) this.damage.noteLost(0);
+    else this.damage.noteFaults(faults, this.memory, this.geometry.firstDataPage);
   }
 
   flush(): number {
+    if (this.damage.isLoss) return -EIO;
     return this.memory.durable ? 0 - this.media.sync() : 0;
   }
 
@@ -162,6 +168,10 @@ export class DirectFile implements DiskFile {
     // It could not be put on the media any more, and the superblock is to stay as it was.
     if (this.failedErrno !== 0) return -EIO;
     this.mutex.lock();
+    if (this.isCutOff()) {
+      this.mutex.unlock();
+      return -EIO;
+    }
     const heldBefore = this.data.heldPages();
     this.account.raisePeak(heldBefore);
     const errno = sizeBytes < this.sizeBytes ? this.shrink(sizeBytes) : this.grow(sizeBytes);
@@ -193,14 +203,18 @@ export class DirectFile implements DiskFile {
   keepLength(): Errno {
     if (this.data.lengthBytes() === this.sizeBytes) return 0;
     this.mutex.lock();
-    const lengthBytes = this.data.lengthBytes();
-    let errno = 0;
-    if (lengthBytes > this.sizeBytes) errno = this.data.setLength(this.sizeBytes);
-    else if (lengthBytes < this.sizeBytes) {
-      this.damage.noteTruncated(this.geometry.firstDataPage + Math.floor(lengthBytes / PAGE_BYTES));
-    }
+    const isLonger = !this.isCutOff() && this.data.lengthBytes() > this.sizeBytes;
+    const errno = isLonger && !this.readOnly ? this.data.setLength(this.sizeBytes) : 0;
     this.mutex.unlock();
     return errno;
+  }
+
+  /** Under the mutex: true, and noted, when somebody has made `data` shorter than the disk. */
+  private isCutOff(): boolean {
+    const lengthBytes = this.data.lengthBytes();
+    if (lengthBytes >= this.sizeBytes) return false;
+    this.damage.noteTruncated(this.geometry.firstDataPage + Math.floor(lengthBytes / PAGE_BYTES));
+    return true;
   }
 
   private get isFixed(): boolean {

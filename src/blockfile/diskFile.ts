@@ -1,5 +1,6 @@
 /** The one file, as the protocol sees it; `BlockFile` and `DirectFile` are its two ways. */
 import type { IovecList } from "../base/iovec.js";
+import type { FaultCounts } from "../base/ports.js";
 import type { Address, ByteOffset } from "../base/units.js";
 
 /** Offsets and lengths are bytes, validated by the caller; verbs return a count or 0, or `-errno`. */
@@ -23,7 +24,9 @@ export interface DiskFile {
   seekData(offset: ByteOffset): number;
   seekHole(offset: ByteOffset): number;
   flush(): number;
-  /** Memory of the pool was lost while a request used it, 0 when nobody knows where: nothing is changed any more. */
-  noteLoss(address: Address): void;
+  /** Faults on lost memory that are noted; a request during which there are more of them must fail. */
+  readonly faultsSeen: number;
+  /** Memory of the pool was lost: nothing is changed any more. @param faults null when nobody knows where */
+  noteLoss(faults: FaultCounts | null): void;
   resize(sizeBytes: number): number;
 }

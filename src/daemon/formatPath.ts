@@ -19,7 +19,7 @@ import { attachMemory } from "../linux/memory.js";
 import { formatPool } from "../pool/format.js";
 import { chosenGeometry } from "../pool/geometry.js";
 import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
-import { type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
+import { blocksBesideSpare, type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
 import { type OpenedPool, readSuperblock, requireDurable, withPoolLength } from "./poolSuperblock.js";
 
 export interface FormatOptions extends SizeRequest {
@@ -47,8 +47,7 @@ export function formatPath(options: FormatOptions): OpenedPool {
     return formatCreated(options.path, backing, plan, options);
   }
   if (stat.isDirectory() && readdirSync(options.path).length === 0) {
-    const plan = planPool(options);
-    return formatBacking(createDirectory(options.path, plan), plan, options);
+    return formatEmptyDirectory(options);
   }
   if (stat.isDirectory() && !existsSync(join(options.path, "meta"))) {
     throw new UserError(options.path, "the directory is not empty, and holds no pool", {
@@ -57,6 +56,7 @@ export function formatPath(options: FormatOptions): OpenedPool {
     });
   }
   let backing = openBacking(options.path, { readOnly: false, forFormat: true });
+  closingOnFailure(backing, () => requireDurable(backing, options.durable ?? false));
   if (stat.isFile() && backing.metaBytes === 0) {
     if (stat.size > 0 && !options.force) {
       closeBacking(backing);
@@ -85,11 +85,29 @@ function lengthen(backing: BackingFacts, path: string): BackingFacts {
 }
 
 function planBlank(backing: BackingFacts, options: FormatOptions): PoolPlan {
-  try {
+  return closingOnFailure(backing, () => {
     requireBlank(backing, options);
     return planExisting(backing, options);
+  });
+}
+
+function closingOnFailure<T>(backing: BackingFacts, act: () => T): T {
+  try {
+    return act();
   } catch (error) {
     closeBacking(backing);
+    throw error;
+  }
+}
+
+/** Leaves the directory empty again when it fails. */
+function formatEmptyDirectory(options: FormatOptions): OpenedPool {
+  const plan = planPool(options);
+  const backing = createDirectory(options.path, plan);
+  try {
+    return formatBacking(backing, plan, options);
+  } catch (error) {
+    for (const name of ["meta", "data"]) rmSync(join(options.path, name), { force: true });
     throw error;
   }
 }
@@ -113,7 +131,9 @@ function planExisting(backing: BackingFacts, options: FormatOptions): PoolPlan {
   if (backing.layout === "single") return planPool(options, backing.pageCount);
   const dataPages = bytesToPagesFloor(backing.dataBytes);
   const maxSizeBytes = options.maxSizeBytes ?? options.sizeBytes ?? dataPages * PAGE_BYTES;
-  const plan = planPool({ ...options, maxSizeBytes }, backing.pageCount);
+  const blocks = options.atomicWrites === true ? blocksBesideSpare(dataPages) : dataPages;
+  const sizeBytes = options.sizeBytes ?? Math.min(maxSizeBytes, blocks * PAGE_BYTES);
+  const plan = planPool({ ...options, sizeBytes, maxSizeBytes }, backing.pageCount);
   if (plan.geometry.firstDataPage * PAGE_BYTES === backing.metaBytes) return plan;
   throw new UserError(options.path, "its files do not fit these sizes", {
     code: "EINVAL",
@@ -155,7 +175,7 @@ export function formatBacking(
   plan: PoolPlan,
   options: Pick<FormatOptions, "full" | "label" | "durable">,
 ): OpenedPool {
-  try {
+  return closingOnFailure(backing, () => {
     requireDurable(backing, options.durable ?? false);
     // On hugetlbfs and DAX the size was rounded to whole large pages.
     const geometry =
@@ -177,10 +197,7 @@ export function formatBacking(
       unmapBacking(mapping);
     }
     return { backing, superblock: readSuperblock(backing) };
-  } catch (error) {
-    closeBacking(backing);
-    throw error;
-  }
+  });
 }
 
 /** What is at `path`, or undefined. @throws UserError when the way there cannot be gone */

@@ -29,7 +29,9 @@ export function mapGuarded(backing: BackingFacts, metadataPages: number): Guarde
   const mapping = mapBacking(backing, metadataPages);
   const { baseAddress, lengthBytes } = mapping;
   installed ??= install();
-  installed?.guard.guard(baseAddress, lengthBytes, Math.max(backing.grainPages * PAGE_BYTES, backing.mapAlignBytes));
+  orUnguarded(() =>
+    installed?.guard.guard(baseAddress, lengthBytes, Math.max(backing.grainPages * PAGE_BYTES, backing.mapAlignBytes)),
+  );
   const before = installed?.faults.count ?? 0;
   return {
     memory: attachMemory(mapping),
@@ -46,11 +48,15 @@ export function mapGuarded(backing: BackingFacts, metadataPages: number): Guarde
   };
 }
 
-/** Where there is none, memory that is lost kills the command, as it would any other. */
 function install(): Installed | null {
+  const guard = orUnguarded(installSigbusGuard);
+  return guard === null ? null : { guard, faults: attachFaults(guard.address) };
+}
+
+/** Where there is no guard, memory that is lost kills the command, as it would any other. */
+function orUnguarded<T>(act: () => T): T | null {
   try {
-    const guard = installSigbusGuard();
-    return guard === null ? null : { guard, faults: attachFaults(guard.address) };
+    return act();
   } catch (error) {
     if (error instanceof UserError) return null;
     throw error;

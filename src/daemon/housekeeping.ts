@@ -47,15 +47,21 @@ class MemoryWatch {
 }
 
 /** Tells the holder once that the pool is damaged. */
-function damageTeller(damage: Damage, faults: Faults | null): () => void {
+function damageTeller(damage: Damage, noteFaults: () => void): () => void {
   let told = false;
   return () => {
     // Of this thread, or of one that has not come to its end yet.
-    if (faults !== null && faults.count > 0) damage.noteLost(0);
+    noteFaults();
     if (told || !damage.isFound) return;
     told = true;
     tell({ kind: "damage", message: describeDamage(damage) });
   };
+}
+
+/** Of threads that serve, of this one, of those that have not come to their end yet. */
+export function noteFaults({ damage, memory, geometry }: Pool, faults: Faults | null): void {
+  if (faults === null || faults.count === damage.faultsSeen) return;
+  damage.noteFaults(faults, memory, geometry.firstDataPage);
 }
 
 /** Nobody may make the pool's files shorter; who may write them can. */
@@ -87,7 +93,7 @@ export function keepServed(pool: Pool, backing: BackingFacts, faults: Faults | n
     return true;
   });
   const tellFailure = failureTeller("writes are stopped");
-  const tellDamage = damageTeller(pool.damage, faults);
+  const tellDamage = damageTeller(pool.damage, () => noteFaults(pool, faults));
   const run = (): void => {
     watchLength(pool.damage, backing);
     tellDamage();
@@ -102,7 +108,7 @@ export function keepServed(pool: Pool, backing: BackingFacts, faults: Faults | n
 export function keepDirect(
   file: DirectFile,
   account: Account,
-  { backing, readOnly }: { readonly backing: BackingFacts; readonly readOnly: boolean },
+  backing: BackingFacts,
   faults: Faults | null,
 ): Housekeeping {
   const { tmpfsFd, metaBytes, dataBytes } = backing;
@@ -118,10 +124,12 @@ export function keepDirect(
     return false;
   });
   const tellFailure = failureTeller("what was written lately may be lost");
-  const tellDamage = damageTeller(file.damage, faults);
+  const tellDamage = damageTeller(file.damage, () => {
+    if (faults !== null && faults.count !== file.faultsSeen) file.noteLoss(faults);
+  });
   const run = (): void => {
     // The length of data is the file's own to watch: it is the disk's.
-    if (!readOnly) file.keepLength();
+    file.keepLength();
     watchLength(file.damage, { ...backing, dataBytes: 0 });
     tellDamage();
     tellFailure(file.failedErrno);

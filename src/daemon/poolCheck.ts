@@ -81,7 +81,7 @@ export async function repairPool(path: string, options: RepairOptions, events: R
     const superblock = usableSuperblock(path, pool, options.rebuild);
     const { pageCount, firstDataPage } = superblock.geometry;
     const header = { pageCount, metadataPages: firstDataPage, uuid: superblock.uuid };
-    const undo = new UndoWriter(options.undoFile ?? `${path}.undo-${timestamp()}`, header);
+    const undo = new UndoWriter(options.undoFile ?? undoPath(path, pool.backing), header);
     const mapped = pool.map(firstDataPage);
     try {
       const summary = repairMemory(mapped.memory, superblock, undo, events);
@@ -143,6 +143,13 @@ export async function undoPool(path: string, undoFile: string): Promise<UndoSumm
   } finally {
     close();
   }
+}
+
+/** @throws UserError for a device: what lies in /dev is gone after a reboot */
+function undoPath(path: string, { kind }: BackingFacts): string {
+  if (kind !== "devdax") return `${path}.undo-${timestamp()}`;
+  const cure = "--undo-file FILE, on a disk";
+  throw new UserError(path, "is a device, beside which nothing can be kept", { code: "EINVAL", exitCode: 2, cure });
 }
 
 /** UTC, fit for a file's name. */

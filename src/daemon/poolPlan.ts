@@ -27,7 +27,9 @@ export function planPool(request: SizeRequest, pageCount?: number): PoolPlan {
     pageCount ?? (request.poolSizeBytes === undefined ? undefined : bytesToPagesFloor(request.poolSizeBytes));
   if (request.sizeBytes === undefined && request.maxSizeBytes === undefined && pages !== undefined) {
     const geometry = seedGeometry(pages);
-    return { geometry, blocks: geometry.maxBlocks };
+    if (request.atomicWrites !== true) return { geometry, blocks: geometry.maxBlocks };
+    const blocks = blocksBesideSpare(geometry.dataPages);
+    return { geometry: chosenGeometry(pages, blocks), blocks };
   }
   const sizeBytes = request.sizeBytes ?? request.maxSizeBytes ?? defaultSizeBytes();
   const blocks = bytesToPagesCeil(sizeBytes);
@@ -37,6 +39,11 @@ export function planPool(request: SizeRequest, pageCount?: number): PoolPlan {
   }
   const spare = request.atomicWrites === true ? sparePages(maxBlocks) : 0;
   return { geometry: chosenGeometry(pages ?? pagesForWholeFile(maxBlocks) + spare, maxBlocks), blocks };
+}
+
+/** The largest file for which `dataPages` leave enough to spare. */
+export function blocksBesideSpare(dataPages: number): number {
+  return Math.max(1, dataPages - sparePages(dataPages));
 }
 
 /** 4 MiB: the longest request, four times; limbo of a durable pool keeps pages until the next flush. */

@@ -17,7 +17,7 @@ import { CONTROL, type PoolShared } from "../pool/shared.js";
 import { decode, STATE_CLEAN, STATE_DIRECT, type Superblock } from "../pool/superblock.js";
 import { superblockPage } from "../pool/superblockStore.js";
 import { composeDirect } from "./compose.js";
-import { keepDirect, keepServed } from "./housekeeping.js";
+import { keepDirect, keepServed, noteFaults } from "./housekeeping.js";
 import { tell } from "./serverEnd.js";
 import type { ServerFacts, SessionMemory } from "./sessionMemory.js";
 
@@ -77,7 +77,7 @@ export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
     wasUnclean: superblock.state !== STATE_CLEAN,
     housekeeping: keepServed(pool, facts.backing, parts.faults),
     close: () => {
-      if (parts.faults !== null && parts.faults.count > 0) pool.damage.noteLost(0);
+      noteFaults(pool, parts.faults);
       closePool(pool);
     },
   };
@@ -104,15 +104,18 @@ function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
     io: "direct",
     ioReason: null,
     wasUnclean: superblock.state !== STATE_CLEAN,
-    housekeeping: keepDirect(file, account, facts, parts.faults),
+    housekeeping: keepDirect(file, account, facts.backing, parts.faults),
     close: () => {
       // Nobody opens a private pool again.
       if (facts.backing.path === null) return;
       const lost = file.failedErrno;
       if (lost !== 0) throw new UserError("pool", "it could not be flushed", { code: errnoName(lost) });
-      if (parts.faults !== null && parts.faults.count > 0) file.noteLoss();
+      if (parts.faults !== null && parts.faults.count > 0) file.noteLoss(parts.faults);
+      const alone = isAlone(data, shared);
+      // Nobody may have looked since somebody cut it off.
+      file.keepLength();
       if (file.damage.isFound) throw new UserError("pool", "it is damaged and left as in use", { code: "EIO" });
-      if (!isAlone(data, shared)) {
+      if (!alone) {
         // Ended by force: the kernel goes on writing for them, and its writes must count.
         tell({ kind: "warning", message: "somebody may have the disk open still: the pool is left as in use" });
         must(memory.sync());

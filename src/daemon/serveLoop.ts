@@ -21,10 +21,11 @@ export function serve(stack: ThreadStack): void {
       if (isRetried(-length)) continue;
       throw new AssertionError(`reading /dev/fuse failed (${errnoName(-length)})`);
     }
-    const faultsBefore = faults === null ? 0 : faults.count;
+    // Not the count: what was lost and is not noted yet concerns this request too.
+    const faultsSeen = fileSystem.file.faultsSeen;
     fileSystem.file.enter();
     if (dispatch(fileSystem, length)) {
-      if (faults !== null && faults.count !== faultsBefore) failLost(stack, faults);
+      if (faults !== null && faults.count !== faultsSeen) failLost(stack, faults);
       reply(stack);
     }
     fileSystem.file.leave();
@@ -33,7 +34,7 @@ export function serve(stack: ThreadStack): void {
 
 /** Memory of the pool was lost under this request, or under another's at the same time: what it did cannot be trusted. */
 function failLost({ fileSystem }: ThreadStack, faults: Faults): void {
-  fileSystem.file.noteLoss(faults.lastAddress);
+  fileSystem.file.noteLoss(faults);
   fileSystem.exchange.fail(EIO);
 }
 
@@ -50,7 +51,7 @@ function reply(stack: ThreadStack): void {
   const sent = channel.writev(iovecAddress, iovecs.count);
   if (sent >= 0 || isGone(-sent)) return;
   // The pool's own pages could not be read (EFAULT: truncated or poisoned): that request fails, nobody else.
-  if (sent === -EFAULT) fileSystem.file.noteLoss(0);
+  if (sent === -EFAULT) fileSystem.file.noteLoss(null);
   fileSystem.exchange.fail(EIO);
   const again = channel.writev(iovecAddress, iovecs.count);
   if (again >= 0 || isGone(-again)) return;

@@ -10,7 +10,7 @@ import { type MemoryMapping, mapBacking, readMetadata } from "../linux/backing.j
 import { attachMemory } from "../linux/memory.js";
 import { mapShared, prepareIoProcess } from "../linux/process.js";
 import { attachFaults, installSigbusGuard } from "../linux/sigbusGuard.js";
-import { allocateShared } from "../pool/shared.js";
+import { allocateShared, CONTROL } from "../pool/shared.js";
 import { decode } from "../pool/superblock.js";
 import { openWay } from "./poolWay.js";
 import { die, tell } from "./serverEnd.js";
@@ -34,6 +34,7 @@ async function main(): Promise<void> {
   const memory = attachMemory(mapping);
   const { geometry } = superblock;
   const shared = allocateShared(geometry, memory.grainPages);
+  shared.control[CONTROL.lostGrain] = Math.max(memory.grainPages, facts.backing.mapAlignBytes / PAGE_BYTES);
   const session = viewSession(sessionView.bytes);
   const way = openWay({ facts, mapping, memory, geometry, shared, session, faults }, superblock);
   const { io, ioReason, wasUnclean, housekeeping } = way;

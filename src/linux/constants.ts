@@ -31,6 +31,7 @@ export const MAP_SYNC = 0x80000;
 export const MADV_DONTFORK = 10;
 export const MADV_NOHUGEPAGE = 15;
 export const MADV_DONTDUMP = 16;
+export const MADV_POPULATE_READ = 22;
 export const MADV_POPULATE_WRITE = 23;
 
 // asm-generic/errno.h: an errno that Node has no name for.

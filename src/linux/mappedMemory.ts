@@ -7,7 +7,13 @@ import { assert } from "../base/assert.js";
 import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
 import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
-import { EHWPOISON, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_POPULATE_WRITE } from "./constants.js";
+import {
+  EHWPOISON,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+} from "./constants.js";
 import { errnoOf, fallocate, memcpy, memset } from "./libc.js";
 import { madvise } from "./libcMemory.js";
 import { type Libpmem, libpmem } from "./libpmem.js";
@@ -60,7 +66,8 @@ export class MappedMemory implements Memory {
   fill(firstPage: PageNo, pageCount: number, headBytes: number, source: Address, lengthBytes: number): Errno {
     const at = firstPage * PAGE_BYTES;
     const totalBytes = pageCount * PAGE_BYTES;
-    const errno = this.populate(firstPage, pageCount) || this.guard(at, totalBytes);
+    const errno =
+      this.guardSource(source, lengthBytes) || this.populate(firstPage, pageCount) || this.guard(at, totalBytes);
     if (errno !== 0) return errno;
     const address = this.baseAddress + at;
     const tailBytes = totalBytes - headBytes - lengthBytes;
@@ -123,11 +130,24 @@ export class MappedMemory implements Memory {
     }
   }
 
-  /** Faults the range in: no huge page left and a poisoned page are errnos here (MADV_POPULATE_WRITE in madvise(2)). */
+  /** A source in the pool itself may be lost: it must not be copied as what the fault handler puts there. */
+  private guardSource(source: Address, lengthBytes: number): Errno {
+    const at = source - this.baseAddress;
+    if (lengthBytes === 0 || at < 0 || at >= this.pageCount * PAGE_BYTES) return 0;
+    const errno = this.faultIn(at, lengthBytes, MADV_POPULATE_READ);
+    // As of a write(2) from there.
+    return errno === EIO ? EFAULT : errno;
+  }
+
   private guard(at: ByteOffset, lengthBytes: number): Errno {
+    return this.faultIn(at, lengthBytes, MADV_POPULATE_WRITE);
+  }
+
+  /** Faults the range in: no huge page left and a poisoned page are errnos here (MADV_POPULATE_WRITE in madvise(2)). */
+  private faultIn(at: ByteOffset, lengthBytes: number, advice: number): Errno {
     const inPage = at % PAGE_BYTES;
     for (;;) {
-      const result = madvise(this.baseAddress + at - inPage, inPage + lengthBytes, MADV_POPULATE_WRITE);
+      const result = madvise(this.baseAddress + at - inPage, inPage + lengthBytes, advice);
       if (result === -EINTR || result === -EAGAIN) continue;
       // EINVAL: a kernel before 5.14, or a device mapping it does not know.
       if (result === 0 || result === -EINVAL) return 0;

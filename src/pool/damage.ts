@@ -2,7 +2,8 @@
  * What was found wrong with the media of an open pool, shared by all threads.
  * The first finding counts; from then on nothing is written any more.
  */
-import type { BlockNo, PageNo } from "../base/units.js";
+import type { FaultCounts, Memory } from "../base/ports.js";
+import { type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { CONTROL, MOST_LOST_PAGES } from "./shared.js";
 
 export const DAMAGE = {
@@ -31,6 +32,11 @@ export class Damage {
     return this.kind !== DAMAGE.none;
   }
 
+  /** Something that was stored may be gone. */
+  get isLoss(): boolean {
+    return this.kind === DAMAGE.memory || this.kind === DAMAGE.truncated;
+  }
+
   /** Where it was found; 0 where that is not known. */
   get block(): BlockNo {
     return Atomics.load(this.control, CONTROL.damagedBlock) >>> 0;
@@ -46,10 +52,34 @@ export class Damage {
     return lostFrom === 0 ? ALL_PAGES : lostFrom;
   }
 
+  /** Faults on lost memory that are noted already; more of them must be noted before anything is answered. */
+  get faultsSeen(): number {
+    return Atomics.load(this.control, CONTROL.faultsSeen) >>> 0;
+  }
+
+  /** Notes the pages of all faults that were not noted before; where they cannot be told apart, all data. */
+  noteFaults(faults: FaultCounts, memory: Memory, firstDataPage: PageNo): void {
+    const { count } = faults;
+    const fresh = (count - this.faultsSeen) >>> 0;
+    for (const address of [faults.firstAddress, faults.lastAddress]) {
+      const page = Math.floor((address - memory.baseAddress) / PAGE_BYTES);
+      this.noteLost(page >= firstDataPage && page < memory.pageCount ? page : 0);
+    }
+    // Only where much is lost at once do data pages fault at all: others are touched by system calls.
+    if (fresh > 2 && this.lostGrain > 1) this.noteTruncated(firstDataPage);
+    Atomics.store(this.control, CONTROL.faultsSeen, count | 0);
+  }
+
+  private get lostGrain(): number {
+    return Math.max(1, Atomics.load(this.control, CONTROL.lostGrain));
+  }
+
   /** True for a single page that is lost. To be asked only where damage was found. */
   isLost(page: PageNo): boolean {
-    const count = Math.min(Atomics.load(this.control, CONTROL.lostCount), MOST_LOST_PAGES);
-    for (let i = 0; i < count; i++) if (this.control[CONTROL.lostPages + i] >>> 0 === page) return true;
+    const first = page - (page % this.lostGrain);
+    for (let i = 0; i < MOST_LOST_PAGES; i++) {
+      if (Atomics.load(this.control, CONTROL.lostPages + i) >>> 0 === first) return true;
+    }
     return false;
   }
 
@@ -57,9 +87,11 @@ export class Damage {
   noteLost(page: PageNo): void {
     this.note(DAMAGE.memory, 0, page);
     if (page === 0 || this.isLost(page)) return;
-    const i = Atomics.add(this.control, CONTROL.lostCount, 1);
-    if (i < MOST_LOST_PAGES) Atomics.store(this.control, CONTROL.lostPages + i, page | 0);
-    else this.noteTruncated(page);
+    const first = page - (page % this.lostGrain);
+    for (let i = 0; i < MOST_LOST_PAGES; i++) {
+      if (Atomics.compareExchange(this.control, CONTROL.lostPages + i, 0, first | 0) === 0) return;
+    }
+    this.noteTruncated(first);
   }
 
   note(kind: DamageKind, block: BlockNo = 0, page: PageNo = 0): void {
@@ -72,7 +104,10 @@ export class Damage {
   /** The backing ends before page `page` now. It stays lost, also when the backing grows again. */
   noteTruncated(page: PageNo): void {
     const from = Math.max(1, page);
-    if (from < this.soundEnd) Atomics.store(this.control, CONTROL.lostFrom, from | 0);
+    for (let seen = this.soundEnd; from < seen; seen = this.soundEnd) {
+      const word = seen === ALL_PAGES ? 0 : seen | 0;
+      Atomics.compareExchange(this.control, CONTROL.lostFrom, word, from | 0);
+    }
     this.note(DAMAGE.truncated, 0, from);
   }
 }

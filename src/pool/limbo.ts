@@ -9,9 +9,11 @@
  * A ring of runs in shared memory; all methods but `isEmpty` need the pool's
  * mutex. Ring positions count up modulo 2^32.
  */
+import { EIO } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
 import type { Errno, PageNo } from "../base/units.js";
 import type { Account } from "./account.js";
+import { Damage } from "./damage.js";
 import type { Epochs } from "./epochs.js";
 import { MediaSync } from "./mediaSync.js";
 import type { PageAllocator } from "./pageAllocator.js";
@@ -21,6 +23,7 @@ export class Limbo {
   private readonly control: Int32Array;
   private readonly runs: Int32Array;
   private readonly media: MediaSync;
+  private readonly damage: Damage;
 
   constructor(
     shared: PoolShared,
@@ -32,6 +35,7 @@ export class Limbo {
     this.control = shared.control;
     this.runs = shared.limboRuns;
     this.media = new MediaSync(shared.control, memory);
+    this.damage = new Damage(shared.control);
   }
 
   isEmpty(): boolean {
@@ -129,7 +133,10 @@ export class Limbo {
     const slot = slotOf(at);
     const page = this.runs[slot] >>> 0;
     const count = this.runs[slot + 1] >>> 0;
-    return this.memory.release(page, count) === 0 || this.memory.zero(page * 4096, count * 4096) === 0;
+    const errno = this.memory.release(page, count) && this.memory.zero(page * 4096, count * 4096);
+    // Short of room it is tried again; memory that is lost stays lost.
+    if (errno === EIO) this.damage.noteLost(page);
+    return errno === 0;
   }
 }
 

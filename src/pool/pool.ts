@@ -151,6 +151,7 @@ export class Pool {
   /** True when a shortage that was seen since `mark` was taken is real, or no waiting would help. */
   isShortFor(mark: number | null): boolean {
     if (Atomics.load(this.control, CONTROL.memoryShort) !== 0 || this.failedErrno !== 0) return true;
+    if (this.damage.isFound) return true;
     return mark !== null && mark === this.quietMark() && mark === this.epochs.next();
   }
 
@@ -199,7 +200,7 @@ export class Pool {
     while (block < end) {
       const sliceEnd = Math.min(end, block + SLICE_BLOCKS);
       this.lock();
-      while (block < sliceEnd && this.limbo.room > ENTRIES_PER_PAGE) {
+      while (block < sliceEnd && this.limbo.room > ENTRIES_PER_PAGE && !this.damage.isFound) {
         const pageEnd = Math.min(endOfIndexPage(block), sliceEnd);
         unmapped += this.unmapWithinIndexPage(block, pageEnd);
         block = this.index.nextPresent(pageEnd, sliceEnd);
@@ -207,7 +208,7 @@ export class Pool {
       this.epochs.advance();
       if (!this.memory.durable) this.limbo.drain();
       if (this.limbo.room <= ENTRIES_PER_PAGE) this.makeRoom();
-      const stuck = this.limbo.room <= ENTRIES_PER_PAGE;
+      const stuck = this.limbo.room <= ENTRIES_PER_PAGE || this.damage.isFound;
       this.unlock();
       block = this.index.nextPresent(block, end);
       if (stuck && block < end) return -EIO;

@@ -31,13 +31,16 @@ export const CONTROL = {
   damagedPage: 10,
   /** The first page that the backing has lost, or 0: somebody truncated it. */
   lostFrom: 11,
-  /** Single pages that are lost: how many, and which. */
-  lostCount: 12,
   /** Requests that may have pages which no entry names, and which are neither free nor in limbo. */
   inTransit: 13,
+  /** Pages that are lost together, 0 for one; a power of two. */
+  lostGrain: 14,
+  /** Faults on lost memory whose pages are noted. */
+  faultsSeen: 15,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,
+  /** Pages that are lost, by the first of their grain; 0 for none. */
   lostPages: 19,
   epochs: 32,
 } as const;

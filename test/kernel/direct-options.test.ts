@@ -41,16 +41,22 @@ it("--durable refuses memory, and takes a disk", () =>
     const cure = /a disk or a DAX device/;
     const cause = /is memory \((tmpfs|memfd)\) and does not survive a power cut \(EOPNOTSUPP\)/;
     const directory = place.makeDirectory("d");
+    await run("touch", [`${tmpfs}/empty`]);
+    await run("mkdir", [`${tmpfs}/directory`]);
     for (const args of [
       ["mount", directory, "--size", "8M", "--durable"],
       ["mount", "memfd", directory, "--size", "8M", "-o", "durable"],
       ["mount", `${tmpfs}/new`, directory, "--size", "8M", "--create", "--durable"],
       ["format", `${tmpfs}/file`, "--size", "8M", "--durable"],
       ["format", `${tmpfs}/split`, "--size", "8M", "--split", "--durable"],
+      ["format", `${tmpfs}/empty`, "--size", "8M", "--durable"],
+      ["format", `${tmpfs}/directory`, "--size", "8M", "--split", "--durable"],
     ]) {
       expectRefusal(await place.refused(args), { cause, cure });
     }
-    expect((await run("ls", [tmpfs])).stdout).toBe("");
+    // Nothing was made, and nothing was made longer.
+    const left = await run("find", [tmpfs, "-mindepth", "1", "-printf", "%f %y %k\n"]);
+    expect(left.stdout.split("\n").sort()).toEqual(["", "directory d 0", "empty f 0"]);
     const image = place.path("image");
     await run("truncate", ["-s", "64M", image]);
     await place.makeFileSystem("ext4", image);

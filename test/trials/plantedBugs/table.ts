@@ -76,8 +76,8 @@ export const plantedBugs: readonly NamedBug[] = [
   {
     name: "pages leave limbo without a punch",
     file: limbo,
-    find: "return this.memory.release(page, count) === 0 ||",
-    replace: "return page >= 0 ||",
+    find: "const errno = this.memory.release(page, count) &&",
+    replace: "const errno = page < 0 ? 1 : 0 &&",
   },
   {
     name: "a mount does not store dirty",

@@ -1,9 +1,9 @@
 /** MappedMemory on hugetlbfs, and on a stand-in for device DAX. */
-import { mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { EIO, ENOSPC } from "../../../src/base/errno.js";
+import { EFAULT, EIO, ENOSPC } from "../../../src/base/errno.js";
 import { MIB, PAGE_BYTES } from "../../../src/base/units.js";
 import {
   type BackingFacts,
@@ -98,6 +98,24 @@ describe("a stand-in for device DAX", () => {
     } finally {
       unmapBacking(mapping);
       closeBacking(memfd);
+    }
+  });
+
+  it("copies nothing that is lost", () => {
+    const path = `/dev/shm/kmemfs-lost-${process.pid}`;
+    const file = createPoolFile(path, { pageCount: 64 });
+    const mapping = mapBacking(file, 2);
+    try {
+      const memory = new MappedMemory({ ...mapping, facts: { ...file, kind: "devdax", canPunch: false } });
+      truncateSync(path, 32 * PAGE_BYTES);
+      const source = mapping.baseAddress + 40 * PAGE_BYTES;
+      expect(memory.fill(10, 1, 0, source, PAGE_BYTES)).toBe(EFAULT);
+      expect(memory.fill(40, 1, 0, mapping.baseAddress + 10 * PAGE_BYTES, PAGE_BYTES)).toBe(EIO);
+      expect(memory.fill(10, 1, 0, mapping.baseAddress + 11 * PAGE_BYTES, PAGE_BYTES)).toBe(0);
+    } finally {
+      unmapBacking(mapping);
+      closeBacking(file);
+      rmSync(path);
     }
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EIO } from "../../../src/base/errno.js";
+import { EIO, ENOSPC, EROFS } from "../../../src/base/errno.js";
 import { LIMBO_RUNS } from "../../../src/pool/shared.js";
 import { expectBytes } from "../../support/expectBytes.js";
 import { blocksOf, makePool, openPool, type TestPool } from "../../support/testPool.js";
@@ -59,7 +59,7 @@ describe("limbo of a volatile pool", () => {
 
   it("keeps a run that can neither be punched nor zeroed, and tries again", () => {
     const sick = { on: true };
-    const watch = (call: Call) => (sick.on && (call.verb === "release" || call.verb === "zero") ? EIO : 0);
+    const watch = (call: Call) => (sick.on && (call.verb === "release" || call.verb === "zero") ? ENOSPC : 0);
     const pool = makePool({ pageCount: 66, watch });
     pool.write(0, blocksOf(1, 4));
     expect(pool.discard(0, 4 * PAGE)).toBe(0);
@@ -67,6 +67,16 @@ describe("limbo of a volatile pool", () => {
     sick.on = false;
     pool.read(0, PAGE);
     expect(counts(pool)).toEqual({ used: 0, limbo: 0, held: 0 });
+  });
+
+  it("calls pages lost that can neither be punched nor zeroed because of their medium", () => {
+    const watch = (call: Call) => (call.verb === "release" || call.verb === "zero" ? EIO : 0);
+    const pool = makePool({ pageCount: 66, watch });
+    pool.write(0, blocksOf(1, 4));
+    pool.discard(0, 4 * PAGE);
+    expect(pool.pool.damage.isLoss).toBe(true);
+    expect(pool.discard(0, 8 * PAGE)).toBe(-EROFS);
+    expect(pool.file.flush()).toBe(-EIO);
   });
 
   it("is content with zeros where a punch fails", () => {
