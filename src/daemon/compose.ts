@@ -15,7 +15,6 @@ import { LinuxDataFile } from "../linux/dataFile.js";
 import { FuseChannel } from "../linux/fuseDevice.js";
 import { attachMemory } from "../linux/memory.js";
 import type { Faults } from "../linux/sigbusGuard.js";
-import { threadId } from "../linux/threads.js";
 import type { Geometry } from "../pool/geometry.js";
 import { Pool } from "../pool/pool.js";
 import type { PoolShared } from "../pool/shared.js";
@@ -64,7 +63,7 @@ export function composeThread(parts: ThreadParts): ThreadStack {
     readOnly: parts.readOnly,
     backingId: parts.backingId,
   });
-  const beat = new Beat(parts.session.beatWords, parts.thread, threadId());
+  const beat = new Beat(parts.session.beatWords, parts.thread);
   return { fileSystem, channel: new FuseChannel(parts.channelFd), faults: parts.faults, beat, ...buffers };
 }
 

@@ -121,6 +121,7 @@ class Holder {
       });
       this.refuseIfStopped();
       this.started = true;
+      if (this.options.spare) keeper.keepSpare();
     } catch (error) {
       abortSession(this.session);
       this.keeper?.abandon();
