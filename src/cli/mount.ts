@@ -16,8 +16,9 @@ interface MountFlags extends MountWords {
 
 /** The words of the flags and of all `-o` lists; a flag counts more than an option. */
 function mergeWords(flags: MountFlags): MountWords {
-  const { o = [], ...words } = flags;
-  return { ...parseOptionList(o.join(",")), ...words };
+  const { o = [], spare, ...words } = flags;
+  // Commander says true where nothing was said.
+  return { ...parseOptionList(o.join(",")), ...words, ...(spare === false ? { spare } : {}) };
 }
 
 /** The validated options of a mount on `mountpointText`, and its mount point checked. */

@@ -51,6 +51,7 @@ export interface ThreadStack {
   readonly requestBytes: number;
   readonly iovecAddress: number;
   readonly iovecs: IovecList;
+  readonly isLocked: boolean;
 }
 
 export function composeThread(parts: ThreadParts): ThreadStack {
@@ -115,5 +116,7 @@ export function composeExchange() {
     iovecAddress: iovec.address,
     requestAddress: request.address,
     requestBytes: REQUEST_BYTES,
+    /** False where the buffers may be swapped out. */
+    isLocked: request.locked && reply.locked && iovec.locked,
   };
 }

@@ -22,6 +22,8 @@ const WINDOW_MS = 60_000;
 /** What a server that is replaced may take to finish what it has begun. */
 const DRAIN_MS = 5_000;
 const DRAIN_POLL_MS = 2;
+/** A spare comes up when the mount has been there for a moment, and not while mkfs and mount want the CPUs. */
+const SPARE_DELAY_MS = 1_000;
 
 export interface KeeperParts {
   /** Starts a server. @param isRestart another one served the session before */
@@ -166,9 +168,11 @@ export class ServerKeeper {
   }
 
   /** From now on another server stands by, so that one that dies is followed at once. */
-  keepSpare(): void {
-    this.keepsSpare = true;
-    this.startSpare();
+  keepSpare(delayMs = SPARE_DELAY_MS): void {
+    setTimeout(() => {
+      this.keepsSpare = true;
+      if (this.isServing) this.startSpare();
+    }, delayMs).unref();
   }
 
   private startSpare(): void {

@@ -64,7 +64,7 @@ async function main(): Promise<void> {
   const isDirect = io === "direct";
   assert(early === null || isDirect === (facts.direct !== null), "a session that goes on changed its way");
   const first = early ?? startWorkers(facts, isDirect, common);
-  await first.ready;
+  if (!(await first.ready)) refused.push("MLOCK: buffers may be swapped out (ulimit -l)");
   if (facts.isRestart) resend(facts.channelFds[0]);
   first.serve();
   tell({ kind: "ready", refused, io, ioReason, wasUnclean });
@@ -126,8 +126,8 @@ function guardPool(mapping: MemoryMapping, refused: string[]): number {
 }
 
 interface Workers {
-  /** Resolves when all threads could serve. */
-  readonly ready: Promise<unknown>;
+  /** Resolves when all threads could serve: true when their buffers are locked. */
+  readonly ready: Promise<boolean>;
   /** Has them begin. */
   serve(): void;
   /** Resolves when all have ended. */
@@ -147,12 +147,12 @@ function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput
     });
     worker.on("error", die);
     return {
-      ready: new Promise((resolve) => worker.once("message", resolve)),
+      ready: new Promise<{ isLocked: boolean }>((resolve) => worker.once("message", resolve)),
       ended: new Promise((resolve) => worker.once("exit", resolve)),
     };
   });
   return {
-    ready: Promise.all(started.map((worker) => worker.ready)),
+    ready: Promise.all(started.map((worker) => worker.ready)).then((all) => all.every(({ isLocked }) => isLocked)),
     serve: () => {
       Atomics.store(gate, 0, 1);
       Atomics.notify(gate, 0);

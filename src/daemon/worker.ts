@@ -36,7 +36,7 @@ const stack = composeThread({
   session: viewSession(viewMemory(input.sessionAddress, SESSION_BYTES)),
   faults: input.faultsAddress === 0 ? null : attachFaults(input.faultsAddress),
 });
-parentPort?.postMessage("ready");
+parentPort?.postMessage({ isLocked: stack.isLocked });
 try {
   preferThisThread();
   Atomics.wait(input.gate, 0, 0);

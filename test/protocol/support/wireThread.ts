@@ -39,6 +39,7 @@ export class WireThread {
       iovecs: this.iovecs.list,
     });
     this.stack = {
+      isLocked: true,
       beat: new Beat(new Int32Array(BEAT_WORDS), 1),
       faults: null,
       fileSystem: makeFileSystem(this.exchange),

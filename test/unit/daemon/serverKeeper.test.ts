@@ -164,7 +164,8 @@ it("follows a server that died by the spare at once, and has another one stand b
   const { keeper, servers } = makeKeeper();
   servers[0].serve();
   await keeper.ready;
-  keeper.keepSpare();
+  keeper.keepSpare(0);
+  await settle();
   expect(servers[1]).toMatchObject({ isRestart: true, standby: true, told: false });
   servers[0].end(END);
   await settle();
