@@ -9,8 +9,9 @@ import { MAX_THREADS } from "../pool/epochs.js";
 const STRIDE = 16;
 const TID = 0;
 const COUNT = 1;
-/** In the line of the main thread: not 0 when threads are to take nothing more. */
+/** In the line of the main thread: not 0 when threads are to take nothing more, and when the pool is closed. */
 const DRAINING = 2;
+const CLOSING = 3;
 
 export const BEAT_WORDS = STRIDE * MAX_THREADS;
 
@@ -29,6 +30,12 @@ export class Beat {
   /** When the thread begins to work: until then the words may be those of a server before. @param tid the kernel's number of it */
   attach(tid: number): void {
     Atomics.store(this.words, this.thread * STRIDE + TID, tid);
+  }
+
+  /** The main thread closes the pool, which may take long: nobody waits for a request any more. */
+  close(): void {
+    Atomics.store(this.words, CLOSING, 1);
+    Atomics.store(this.words, this.thread * STRIDE + TID, 0);
   }
 
   begin(): void {
@@ -76,6 +83,10 @@ export class Beats {
   /** No thread takes a request any more, but for one that is on its way to it. */
   drain(): void {
     Atomics.store(this.words, DRAINING, 1);
+  }
+
+  get isClosing(): boolean {
+    return Atomics.load(this.words, CLOSING) !== 0;
   }
 
   get isQuiet(): boolean {

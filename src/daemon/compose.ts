@@ -10,7 +10,7 @@ import { Exchange, REPLY_BYTES } from "../fuse/exchange.js";
 import { FileSystem } from "../fuse/fileSystem.js";
 import { REQUEST_BYTES } from "../fuse/init.js";
 import type { MemoryMapping } from "../linux/backing.js";
-import { allocateBuffer, zeroRegion } from "../linux/buffers.js";
+import { allocateBuffer } from "../linux/buffers.js";
 import { LinuxDataFile } from "../linux/dataFile.js";
 import { FuseChannel } from "../linux/fuseDevice.js";
 import { attachMemory } from "../linux/memory.js";
@@ -21,7 +21,10 @@ import type { PoolShared } from "../pool/shared.js";
 import { Beat } from "./beats.js";
 import type { SessionMemory } from "./sessionMemory.js";
 
-/** Holes are answered from so many zeros, repeatedly: some kernels take memory for them. */
+/**
+ * Holes are answered from so many zeros, repeatedly. Pages of our own: the kernel's zero page is none that
+ * the fast way to user memory takes (pte_special), and the slow one fails when we are killed.
+ */
 const ZERO_BYTES = 64 * KIB;
 
 export const clock = { nowMs: () => Date.now() };
@@ -75,7 +78,7 @@ function composeServed(parts: ThreadParts): DiskFile {
     pool: new Pool({ memory, geometry, shared, lastingWords: session.lastingWords, thread }),
     readOnly: parts.readOnly,
     atomicWrites: parts.atomicWrites,
-    zeroAddress: zeroRegion(ZERO_BYTES),
+    zeroAddress: allocateBuffer(ZERO_BYTES).address,
     zeroBytes: ZERO_BYTES,
     traffic: new Traffic(session.trafficSlots, thread, clock),
   });

@@ -2,10 +2,10 @@
  * The two ways of data, as a server opens the pool for them: served through
  * our threads and the index, or direct through the kernel.
  */
-import { asShortage, ENOSPC, errnoName } from "../base/errno.js";
-import { UserError } from "../base/errors.js";
+import { asShortage, EIO, ENOSPC, errnoName } from "../base/errno.js";
+import { MediaError, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
-import { PAGE_BYTES } from "../base/units.js";
+import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
 import type { MemoryMapping } from "../linux/backing.js";
 import { LinuxDataFile } from "../linux/dataFile.js";
 import type { Faults } from "../linux/sigbusGuard.js";
@@ -13,6 +13,7 @@ import { Account } from "../pool/account.js";
 import { Damage } from "../pool/damage.js";
 import { beginDirect, endDirect, recoverDirect } from "../pool/direct.js";
 import type { Geometry } from "../pool/geometry.js";
+import { LASTING } from "../pool/lasting.js";
 import { closePool, probePool } from "../pool/probe.js";
 import { CONTROL, type PoolShared } from "../pool/shared.js";
 import { decode, STATE_CLEAN, STATE_DIRECT, type Superblock } from "../pool/superblock.js";
@@ -50,15 +51,31 @@ export interface OpenWay {
 }
 
 /**
- * Opens the pool, direct where `facts.direct` allows it and every block is at home.
+ * Opens the pool, direct where `facts.direct` allows it and every block is at home. In a session that goes
+ * on, what is found wrong costs no more than it would have cost the server before: from then on nothing changes.
  * @throws UserError, MediaError
  */
 export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
+  try {
+    return openOnce(parts, superblock);
+  } catch (error) {
+    const isExpected = error instanceof UserError || error instanceof MediaError;
+    if (!parts.facts.isRestart || !isExpected || parts.facts.readOnly) throw error;
+    const { shared, session } = parts;
+    // Whatever it was, somebody has to look at it.
+    if (!isFixed(parts)) Atomics.store(session.lastingWords, LASTING.failedErrno, EIO);
+    tell({ kind: "warning", message: `the next server found: ${error.message}` });
+    for (const words of [shared.freeMap, shared.freeSummary, shared.present, shared.grains]) words.fill(0);
+    return openOnce(parts, superblock);
+  }
+}
+
+function openOnce(parts: WayParts, superblock: Superblock): OpenWay {
   const { facts, memory, geometry, shared, session } = parts;
   // Whatever cut it off: the holes of `data` are the truth still.
   const wasCutOff = superblock.state === STATE_DIRECT;
   const fixed = isFixed(parts);
-  if (wasCutOff && !fixed) requireWholeData(facts, superblock);
+  if (wasCutOff && !fixed) requireWholeData(parts, superblock);
   if (wasCutOff && facts.direct !== null) return openDirect(parts, superblock);
   const found = wasCutOff ? recover(parts, superblock) : superblock;
   const poolParts = { memory, geometry, shared, lastingWords: session.lastingWords, thread: 0 };
@@ -85,15 +102,20 @@ export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
   };
 }
 
-/** True when nothing on the media may change: asked for, or damage was found, perhaps by a server before this one. */
+/** True when nothing on the media may change: asked for, or something was lost, perhaps to a server before this one. */
 function isFixed({ facts, session, shared }: WayParts): boolean {
-  return facts.readOnly || new Damage(session.lastingWords, shared.control).isFound;
+  const { lastingWords } = session;
+  if (Atomics.load(lastingWords, LASTING.failedErrno) !== 0) return true;
+  return facts.readOnly || new Damage(lastingWords, shared.control).isFound;
 }
 
 /** We never leave data shorter than the disk. @throws UserError when it is: what is missing would read as holes */
-function requireWholeData({ backing }: ServerFacts, { blocks }: Superblock): void {
+function requireWholeData({ facts, session, shared, geometry }: WayParts, { blocks }: Superblock): void {
+  const { backing } = facts;
   const lengthBytes = new LinuxDataFile(backing.dataFd).lengthBytes();
   if (lengthBytes >= blocks * PAGE_BYTES) return;
+  const damage = new Damage(session.lastingWords, shared.control);
+  if (facts.isRestart) damage.noteTruncated(geometry.firstDataPage + bytesToPagesFloor(lengthBytes));
   const path = backing.path ?? backing.kind;
   const reason = `data was cut off by somebody, at byte ${lengthBytes} of ${blocks * PAGE_BYTES}`;
   throw new UserError(path, reason, { code: "EIO", cure: `kmemfs check --repair ${path}, which lists what is lost` });

@@ -25,8 +25,28 @@ const DRAIN_POLL_MS = 2;
 /** A spare comes up when the mount has been there for a moment, and not while mkfs and mount want the CPUs. */
 const SPARE_DELAY_MS = 1_000;
 
+/** What a server may take until it stands by. */
+const STANDBY_MS = 60_000;
+
+/** Whatever kills servers as they start may pass; the first has no need to wait. */
+function pauseMs(deaths: number): number {
+  return Math.min(3_000, 100 * 2 ** (deaths - 1));
+}
+
+/** @throws UserError when it takes longer */
+async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+  const late = Symbol();
+  const timeout = new AbortController();
+  const first = await Promise.race([
+    promise,
+    sleep(limitMs, late, { signal: timeout.signal, ref: false }).catch(() => late),
+  ]).finally(() => timeout.abort());
+  if (first !== late) return first as T;
+  throw new UserError("restart", `the new server did not come up within ${limitMs / 1000} s`, { code: "ETIMEDOUT" });
+}
+
 export interface KeeperParts {
-  /** Starts a server. @param isRestart another one served the session before */
+  /** Starts a server. @param isRestart another one has served the session before */
   launch(isRestart: boolean, standby: boolean): ServerProcess;
   /** For people: why a dead server can have no successor; null when it can. */
   whyLast(): string | null;
@@ -56,6 +76,11 @@ export class ServerKeeper {
   private successor: ServerProcess | null = null;
   private keepsSpare = false;
   private isReplacing = false;
+  /** The server is killed to be replaced. */
+  private isReplaced = false;
+  private hasServed = false;
+  /** Servers that died one after the other before they served. */
+  private deathsInStart = 0;
   private isAbandoned = false;
   private hang: string | null = null;
   private readonly deathsMs: number[] = [];
@@ -94,21 +119,28 @@ export class ServerKeeper {
     this.isReplacing = true;
     // What stands by may be of the version before.
     this.successor?.kill("SIGKILL");
-    const next = this.parts.launch(true, true);
-    this.successor = next;
+    const next = this.launchSuccessor();
     try {
-      await next.standsBy;
+      await within(STANDBY_MS, next.standsBy);
     } catch (error) {
+      next.kill("SIGKILL");
       this.isReplacing = false;
       this.forget(next);
+      if (this.keepsSpare && this.isServing) this.startSpare();
       throw error;
     }
-    beats.drain();
+    // Only the old one: by now it may be dead, and the next one at work.
+    if (this.server === old) beats.drain();
     const deadlineMs = Date.now() + DRAIN_MS;
     while (!beats.isQuiet && Date.now() < deadlineMs && this.server === old) await sleep(DRAIN_POLL_MS);
     const beganMs = performance.now();
-    if (this.server === old) old.kill("SIGKILL");
-    await next.ready;
+    if (this.server === old) {
+      this.isReplaced = true;
+      old.kill("SIGKILL");
+    }
+    await next.ready.finally(() => {
+      this.isReplacing = false;
+    });
     return performance.now() - beganMs;
   }
 
@@ -126,15 +158,16 @@ export class ServerKeeper {
         this.firstReady.reject(endError(last));
         return last;
       }
-      this.takeOver(end);
+      await this.takeOver(end);
     }
   }
 
   /** @returns the end to tell when there will be no other server, or null */
   private isLast(end: ServerEnd): ServerEnd | null {
     if (this.isAbandoned || (end.closed && end.exitCode === 0)) return end;
-    if (this.isReplacing) return null;
-    if (end.refused) return end;
+    if (this.isReplaced) return null;
+    // Later the pool was served already, and what it is refused for may pass.
+    if (end.refused && !this.hasServed) return end;
     const { deathsMs, parts } = this;
     const nowMs = performance.now();
     deathsMs.push(nowMs);
@@ -143,20 +176,22 @@ export class ServerKeeper {
     return why === null ? null : { ...end, message: [end.message, why].filter((part) => part !== null).join("; ") };
   }
 
-  private takeOver(end: ServerEnd): void {
-    const { log, mountpoint } = this.parts;
-    const { successor } = this;
+  private async takeOver(end: ServerEnd): Promise<void> {
+    const { log, mountpoint, beats } = this.parts;
     const beganMs = performance.now();
-    this.lastDeath = this.isReplacing ? "was replaced" : (this.hang ?? describeEnd(end));
     const dead = { mountpoint, serverPid: this.server.pid };
-    if (!this.isReplacing) log.warn(dead, `the server ${this.lastDeath}; the next one goes on`);
+    this.lastDeath = this.isReplaced ? "was replaced" : (this.hang ?? describeEnd(end));
+    if (!this.isReplaced) log.warn(dead, `the server ${this.lastDeath}; the next one goes on`);
     this.hang = null;
-    this.successor = null;
-    this.isReplacing = false;
+    this.isReplaced = false;
     this.restarts++;
-    this.parts.beats.clear();
-    const next = successor ?? this.parts.launch(true, false);
+    if (this.successor === null && this.deathsInStart > 0) await sleep(pauseMs(this.deathsInStart));
+    const next = this.successor ?? this.parts.launch(this.hasServed, false);
+    this.successor = null;
+    this.deathsInStart++;
+    beats.clear();
     this.server = next;
+    if (this.isAbandoned) next.kill("SIGKILL");
     next.go();
     next.ready.then(
       () => {
@@ -177,10 +212,15 @@ export class ServerKeeper {
 
   private startSpare(): void {
     if (this.successor !== null || this.isAbandoned) return;
-    const spare = this.parts.launch(true, true);
-    this.successor = spare;
-    // One that died is not started again before it is needed.
-    spare.ended.then(() => this.forget(spare));
+    this.launchSuccessor();
+  }
+
+  private launchSuccessor(): ServerProcess {
+    const next = this.parts.launch(true, true);
+    this.successor = next;
+    // A spare that died is not started again before it is needed.
+    next.ended.then(() => this.forget(next));
+    return next;
   }
 
   private forget(server: ServerProcess): void {
@@ -192,9 +232,12 @@ export class ServerKeeper {
     const { hangMs, beats, log, mountpoint } = this.parts;
     server.ready.then(
       (ready) => {
-        if (this.server === server) this.isServing = true;
+        if (this.server !== server) return;
+        this.isServing = true;
+        this.hasServed = true;
+        this.deathsInStart = 0;
         this.firstReady.resolve(ready);
-        if (this.keepsSpare && this.server === server) this.startSpare();
+        if (this.keepsSpare) this.startSpare();
       },
       () => {},
     );
@@ -206,6 +249,7 @@ export class ServerKeeper {
       this.hang = `hung and was killed: ${hang}`;
       log.error({ mountpoint, serverPid: server.pid }, `the server ${this.hang}`);
       server.kill("SIGKILL");
+      clearInterval(timer);
     }, hangMs / 8);
     return () => clearInterval(timer);
   }

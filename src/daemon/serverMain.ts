@@ -3,6 +3,7 @@
  * fds, so that a server is disposable. It talks to the holder by lines of JSON
  * on stdout and never logs, mounts or forks.
  */
+import { statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { assert } from "../base/assert.js";
 import { ENODEV, errnoName } from "../base/errno.js";
@@ -27,6 +28,10 @@ type CommonInput = Omit<WorkerInput, "thread" | "channelFd" | "backingId" | "gat
 
 /** Without reads and writes there is little to do; the second goes on while a flush or a long discard runs. */
 const DIRECT_WORKERS = 2;
+
+const WORKER = new URL("./worker.js", import.meta.url);
+/** When the program that we are was written. */
+const LOADED_MS = statSync(WORKER).mtimeMs;
 
 async function main(): Promise<void> {
   process.on("uncaughtException", die);
@@ -65,7 +70,7 @@ async function main(): Promise<void> {
   assert(early === null || isDirect === (facts.direct !== null), "a session that goes on changed its way");
   const first = early ?? startWorkers(facts, isDirect, common);
   if (!(await first.ready)) refused.push("MLOCK: buffers may be swapped out (ulimit -l)");
-  if (facts.isRestart) resend(facts.channelFds[0]);
+  resend(facts);
   first.serve();
   tell({ kind: "ready", refused, io, ioReason, wasUnclean });
   const others = early === null ? null : startWorkers(facts, isDirect, common, 1);
@@ -79,6 +84,7 @@ async function main(): Promise<void> {
   }, housekeeping.periodMs);
   await Promise.all([first.ended, others?.ended]);
   clearInterval(timer);
+  beat.close();
   if (!facts.readOnly) way.close();
   tell({ kind: "closed" });
   process.exit(0);
@@ -98,11 +104,11 @@ async function goAhead(): Promise<void> {
   process.stdin.destroy();
 }
 
-/** Has the kernel ask again what the server before this one did not answer; nobody reads yet. */
-function resend(channelFd: number): void {
-  const errno = resendRequests(channelFd);
+/** Has the kernel ask again what a server before this one did not answer; nobody reads yet. */
+function resend({ channelFds, isRestart }: ServerFacts): void {
+  const errno = resendRequests(channelFds[0]);
   // ENODEV: the session is over, and there is nobody who waits.
-  if (errno !== 0 && errno !== ENODEV) {
+  if (isRestart && errno !== 0 && errno !== ENODEV) {
     throw new UserError("the kernel", "does not ask again what was not answered", { code: errnoName(errno) });
   }
 }
@@ -136,12 +142,17 @@ interface Workers {
 
 /** @param from number `from` up to `to` of the threads that this way has */
 function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput, from = 0, to?: number): Workers {
+  // A thread of another version would not understand what we share.
+  assert(
+    statSync(WORKER).mtimeMs === LOADED_MS,
+    "the program was replaced while it ran; kmemfs restart does that in order",
+  );
   const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
   const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
   const gate = new Int32Array(new SharedArrayBuffer(4));
   const started = channelFds.slice(from, to).map((channelFd, i) => {
     const workerInput: WorkerInput = { ...common, backingId, channelFd, thread: from + i + 1, gate };
-    const worker = new Worker(new URL("./worker.js", import.meta.url), {
+    const worker = new Worker(WORKER, {
       workerData: workerInput,
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });

@@ -98,6 +98,15 @@ export interface ServerStart {
 
 export function startServer(start: ServerStart, listener: ServerListener): ServerProcess {
   const main = fileURLToPath(new URL("./serverMain.js", import.meta.url));
+  try {
+    return listen(spawnServer(main, start), listener);
+  } catch (error) {
+    // ENOMEM is thrown, others are told: to whoever waits it is a server that died at once.
+    return deadProcess(error as Error);
+  }
+}
+
+function spawnServer(main: string, start: ServerStart): ChildProcess {
   const child = spawn(process.execPath, [SMALL_HEAPS, main, ...(start.standby ? [STANDBY] : [])], {
     cwd: "/",
     // Its own session: a Ctrl-C at the terminal is the holder's to answer.
@@ -107,8 +116,17 @@ export function startServer(start: ServerStart, listener: ServerListener): Serve
   });
   // One that is gone is told nothing; its end says why.
   child.stdin?.on("error", () => {});
-  return listen(child, listener);
+  return child;
 }
+
+function deadProcess(error: Error): ServerProcess {
+  const end: ServerEnd = { ...NO_END, message: error.message };
+  const never = Promise.reject(endError(end));
+  never.catch(() => {});
+  return { pid: -1, ready: never, standsBy: never, go: () => {}, ended: Promise.resolve(end), kill: () => {} };
+}
+
+const NO_END = { exitCode: null, signal: null, closed: false, message: null, cure: null, refused: false } as const;
 
 interface Waiting<T> {
   readonly promise: Promise<T>;
@@ -147,13 +165,15 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
       if (message.kind === "refused") cure = message.cure ?? null;
     }
   };
-  if (child.stdout !== null) createInterface({ input: child.stdout }).on("line", (line) => hear(parseLine(line)));
+  // Neither where it could not be started.
+  if (child.stdout) createInterface({ input: child.stdout }).on("line", (line) => hear(parseLine(line)));
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.
     child.once("close", (exitCode, signal) => resolve({ exitCode, signal, closed, message: lastWords, cure, refused }));
-    child.once("error", (error) =>
-      resolve({ exitCode: null, signal: null, closed: false, message: error.message, cure: null, refused: false }),
-    );
+    child.on("error", (error) => {
+      // Also told when a living one cannot be killed.
+      if (child.pid === undefined) resolve({ ...NO_END, message: error.message });
+    });
   });
   ended.then((end) => {
     const error = endError(end);

@@ -24,7 +24,7 @@ const FACTS_VERSION = 1;
 
 /** All that a server needs to know; the fds are its own numbers. */
 export interface ServerFacts {
-  /** Another server served the session before. */
+  /** Another server served the session before: its way of data is the one that `direct` says. */
   readonly isRestart: boolean;
   readonly backing: BackingFacts;
   /** One fd of the session a worker. */

@@ -3,7 +3,8 @@
  * its threads. A reply is gathered by the kernel from the pool's pages, and when
  * the process is killed (SIGKILL) while one of them is faulted in, the kernel ends
  * the request with EIO (fuse_dev_do_write) instead of leaving it to the next
- * server. So pages are faulted in before, once; a punch takes them out again.
+ * server. So pages are faulted in before, once; a punch takes them out again. What the kernel
+ * takes out by itself (swap, migration) is not seen: there a kill may still be an EIO.
  */
 import { EAGAIN, EINTR } from "../base/errno.js";
 import { type Address, PAGE_BYTES, type PageNo } from "../base/units.js";
@@ -12,18 +13,21 @@ import { madvise, viewMemory } from "./libcMemory.js";
 import type { MemoryMapping } from "./mapping.js";
 
 export class FaultedPages {
+  /** Pages of a disk's file are taken out when memory is short: it is looked at each time. */
+  private readonly isStable: boolean;
   private readonly bits: Int32Array;
   private readonly baseAddress: Address;
 
   constructor(mapping: MemoryMapping) {
     this.bits = new Int32Array(viewMemory(mapping.faultedAddress, faultedBytes(mapping.pageCount)));
     this.baseAddress = mapping.baseAddress;
+    this.isStable = mapping.facts.kind !== "file";
   }
 
   faultIn(firstPage: PageNo, pageCount: number): void {
     const end = firstPage + pageCount;
     let page = firstPage;
-    while (page < end && this.has(page)) page++;
+    while (this.isStable && page < end && this.has(page)) page++;
     if (page === end) return;
     // What cannot be read the writev will tell.
     for (;;) {
@@ -31,7 +35,7 @@ export class FaultedPages {
       if (result === -EINTR || result === -EAGAIN) continue;
       break;
     }
-    for (; page < end; page++) Atomics.or(this.bits, page >>> 5, 1 << (page & 31));
+    for (; this.isStable && page < end; page++) Atomics.or(this.bits, page >>> 5, 1 << (page & 31));
   }
 
   /** Before the pages are punched; nobody may be using them. */

@@ -6,19 +6,24 @@ export interface ThreadState {
   readonly isWaitingForIo: boolean;
   /** Stopped by a debugger. */
   readonly isTraced: boolean;
-  /** Time the kernel worked for it, ms. */
+  /** It runs, or waits for a CPU. */
+  readonly isRunnable: boolean;
+  /** Time it had a CPU, ms: by itself, and in the kernel. */
+  readonly userMs: number;
   readonly systemMs: number;
 }
 
 /** USER_HZ, the unit of times in /proc: 100 on all architectures that Node runs on. */
 const TICK_MS = 10;
 
-/** Parses /proc/PID/task/TID/stat (proc_pid_stat(5)): state is field 3, stime field 15. */
+/** Parses /proc/PID/task/TID/stat (proc_pid_stat(5)): state is field 3, utime field 14, stime field 15. */
 export function parseThread(text: string): ThreadState {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return {
     isWaitingForIo: fields[0] === "D",
     isTraced: fields[0] === "t",
+    isRunnable: fields[0] === "R",
+    userMs: Number(fields[11]) * TICK_MS,
     systemMs: Number(fields[12]) * TICK_MS,
   };
 }

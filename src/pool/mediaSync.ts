@@ -13,7 +13,7 @@ export class MediaSync {
    * @param lasting the words that LASTING names
    */
   constructor(
-    control: Int32Array,
+    private readonly control: Int32Array,
     private readonly lasting: Int32Array,
     private readonly memory: Memory,
   ) {
@@ -31,10 +31,13 @@ export class MediaSync {
    * failure stays: writes stop, nothing leaves limbo, every flush fails.
    */
   sync(): Errno {
+    const begun = Atomics.load(this.control, CONTROL.syncsBegun);
     // One at a time: of two, the kernel would tell only one, and the other would answer for what is lost.
     this.mutex.lock();
     let errno = this.failedErrno;
-    if (errno === 0) {
+    // One that began while we waited has put all of ours there as well.
+    if (errno === 0 && begun === Atomics.load(this.control, CONTROL.syncsBegun)) {
+      Atomics.add(this.control, CONTROL.syncsBegun, 1);
       errno = this.memory.sync();
       if (errno !== 0) Atomics.store(this.lasting, LASTING.failedErrno, errno);
     }

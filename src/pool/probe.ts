@@ -8,6 +8,7 @@ import { errnoName } from "../base/errno.js";
 import { MediaError, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
+import { DAMAGE } from "./damage.js";
 import { Pool, type PoolParts } from "./pool.js";
 import { describeDamage, entryOffset, scanIndex } from "./scan.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
@@ -47,6 +48,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
       // which of two blocks a page belongs to nobody can tell, and both show it.
       blocksAway++;
       if (options.readOnly) return;
+      pool.damage.note(DAMAGE.entry, block, page);
       const found = describeDamage(damage, superblock, block, page, high);
       throw new MediaError(`index entry (${damage})`, "a valid one", found, entryOffset(block));
     },

@@ -20,6 +20,8 @@ export const CONTROL = {
   cursor: 3,
   /** Always 0: slept on with a time limit. */
   pause: 4,
+  /** Syncs of the media that were begun. */
+  syncsBegun: 5,
   /** Not 0: the machine itself is short of memory. */
   memoryShort: 6,
   /** Held while the pool is put on the media; taken inside the other mutex or alone. */

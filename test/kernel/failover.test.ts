@@ -58,6 +58,29 @@ it("kill -9 under fio with verification, on the file and on a file system", () =
     await disk.unmount();
   }));
 
+it("kill -9 while holes and cold pages are read", () =>
+  withDisk({ size: "256M", args: MANY }, async (disk, place) => {
+    await disk.io("pwrite -q -b 1m 0 64m");
+    const args = [
+      "--name=holes",
+      "--rw=randread",
+      "--bs=1m",
+      "--direct=1",
+      "--ioengine=psync",
+      "--numjobs=3",
+      "--size=256m",
+    ];
+    const load = start("fio", [...args, "--time_based", "--runtime=10", `--filename=${disk.file}`], { cwd: "/" });
+    place.cleanup.add("fio", () => load.stop());
+    let { serverPid } = await disk.status();
+    for (let kills = 0; existsSync(`/proc/${load.pid}`) && kills < 20; kills++) {
+      await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 200));
+      process.kill(serverPid ?? 0, "SIGKILL");
+      serverPid = await nextServer(disk, serverPid);
+    }
+    expect(await load.exited, load.stderr()).toBe(0);
+  }));
+
 it("kmemfs restart replaces the server under load, and the pool is closed clean", () =>
   withPlace(async (place) => {
     const pool = place.path("pool");

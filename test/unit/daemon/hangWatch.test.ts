@@ -3,7 +3,7 @@ import { BEAT_WORDS, Beat, Beats } from "../../../src/daemon/beats.js";
 import { HangWatch } from "../../../src/daemon/hangWatch.js";
 import { parseThread, type ThreadState, threadId } from "../../../src/linux/threads.js";
 
-const AT_REST: ThreadState = { isWaitingForIo: false, isTraced: false, systemMs: 0 };
+const AT_REST: ThreadState = { isWaitingForIo: false, isTraced: false, isRunnable: false, userMs: 0, systemMs: 0 };
 
 /** A server with a main thread (0) and two workers, on a clock of its own. */
 function makeServer(limitMs = 1000) {
@@ -83,6 +83,59 @@ it("who waits for such a one does not hang either", () => {
   expect(server.pass(20_000)).toBe(null);
 });
 
+it("those that queue for a disk, one after the other, do not hang; for ever they may not", () => {
+  const server = makeServer();
+  const [, first, second] = server.beats;
+  first.begin();
+  server.states.set(102, { ...AT_REST, isWaitingForIo: true });
+  const flush = (): void => {
+    second.end();
+    second.begin();
+  };
+  second.begin();
+  expect(server.pass(5_500, true, flush)).toBe(null);
+  expect(server.pass(2_000, true, flush)).toMatch(/thread 1/);
+});
+
+it("who gets no CPU does not hang, and who only runs does", () => {
+  const server = makeServer();
+  server.beats[1].begin();
+  server.states.set(101, { ...AT_REST, isRunnable: true });
+  expect(server.pass(20_000)).toBe(null);
+  let userMs = 0;
+  const spin = (): void => {
+    userMs += 100;
+    server.states.set(101, { ...AT_REST, isRunnable: true, userMs });
+  };
+  expect(server.pass(20_000, true, spin)).toMatch(/thread 1/);
+});
+
+it("a server that starts may take long, as long as it works", () => {
+  const words = new Int32Array(BEAT_WORDS);
+  let userMs = 0;
+  const watch = new HangWatch(9, new Beats(words), 1000, (_pid, tid) => ({
+    ...AT_REST,
+    userMs: tid === 9 ? userMs : 0,
+  }));
+  let nowMs = 0;
+  const pass = (ms: number, worksMs: number): string | null => {
+    for (const end = nowMs + ms; nowMs < end; ) {
+      nowMs += 100;
+      userMs += worksMs;
+      const found = watch.look(nowMs);
+      if (found !== null) return found;
+    }
+    return null;
+  };
+  expect(pass(60_000, 50)).toBe(null);
+  expect(pass(5_000, 0)).toBe(null);
+  expect(pass(3_000, 0)).toMatch(/main thread/);
+  const closing = new Beat(words, 0);
+  closing.attach(9);
+  closing.close();
+  expect(pass(60_000, 0)).toBe(null);
+});
+
 it("what happened while nobody looked counts for nothing", () => {
   const server = makeServer();
   server.beats[1].begin();
@@ -108,6 +161,12 @@ it("a server is quiet when no thread is busy, and told to drain", () => {
 
 it("reads what /proc says of a thread", () => {
   const text = "71 (a ) b) D 1 71 71 0 -1 4194560 1 0 0 0 12 345 0 0 20 0 1 0 100 1 1\n";
-  expect(parseThread(text)).toEqual({ isWaitingForIo: true, isTraced: false, systemMs: 3450 });
+  expect(parseThread(text)).toEqual({
+    isWaitingForIo: true,
+    isTraced: false,
+    isRunnable: false,
+    userMs: 120,
+    systemMs: 3450,
+  });
   expect(threadId()).toBeGreaterThan(0);
 });

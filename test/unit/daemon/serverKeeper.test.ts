@@ -100,8 +100,10 @@ it("gives up after so many deaths in a minute, and says so", async () => {
   const { keeper, servers } = makeKeeper();
   servers[0].serve();
   for (let i = 0; i < 4; i++) {
+    servers[i].serve();
     await settle();
     servers[i].end(END);
+    await settle();
   }
   expect(await keeper.ended).toMatchObject({ closed: false, message: "the 4. time within a minute" });
   expect([servers.length, keeper.restarts]).toEqual([4, 3]);
@@ -192,4 +194,40 @@ it("follows a server that died by the spare at once, and has another one stand b
   servers[5].end(CLOSED);
   expect(await keeper.ended).toBe(CLOSED);
   expect(await servers[6].ended).toBe(END);
+});
+
+it("tells nobody to drain when the old server died while the next one came up", async () => {
+  const words = new Int32Array(BEAT_WORDS);
+  const { keeper, servers } = makeKeeper({ beats: new Beats(words) });
+  servers[0].serve();
+  await settle();
+  const replaced = keeper.replace();
+  servers[0].end(END);
+  await settle();
+  servers[1].standBy();
+  await settle();
+  expect(words.every((word) => word === 0)).toBe(true);
+  servers[1].serve();
+  await replaced;
+  expect([keeper.pid, keeper.lastDeath]).toEqual([2, "was killed by SIGKILL"]);
+});
+
+it("goes on after a refusal in a session that was served, and gives a start that fails more and more time", async () => {
+  const { keeper, servers } = makeKeeper({ mostDeaths: 10 });
+  servers[0].serve();
+  await settle();
+  servers[0].end(END);
+  await settle();
+  servers[1].end({ ...END, refused: true });
+  await settle();
+  expect(servers.length).toBe(2);
+  await sleep(110);
+  expect(servers.length).toBe(3);
+  servers[2].end(END);
+  await sleep(150);
+  expect(servers.length).toBe(3);
+  await sleep(100);
+  expect(servers.length).toBe(4);
+  keeper.abandon();
+  expect(await keeper.ended).toBe(END);
 });
