@@ -62,6 +62,12 @@ export interface Memory {
    */
   persist(at: ByteOffset, lengthBytes: number): void;
 
+  /**
+   * Faults the range in for reading, so that a writev from there meets no page fault: a process that is
+   * killed in one makes the kernel answer the request with EIO. Cheap the second time.
+   */
+  faultIn(firstPage: PageNo, pageCount: number): void;
+
   /** Returns when everything stored before is on the media. Cheap where `durable` is false. EIO, ENOSPC. */
   sync(): Errno;
 

@@ -96,7 +96,10 @@ export class BlockFile implements DiskFile {
       const inPage = at % PAGE_BYTES;
       const bytes = Math.min(this.runBlocks * PAGE_BYTES - inPage, end - at);
       if (this.runPage === 0) this.addZeros(bytes, into);
-      else into.add(this.pool.memory.baseAddress + this.runPage * PAGE_BYTES + inPage, bytes);
+      else {
+        this.pool.memory.faultIn(this.runPage, Math.ceil((inPage + bytes) / PAGE_BYTES));
+        into.add(this.pool.memory.baseAddress + this.runPage * PAGE_BYTES + inPage, bytes);
+      }
       at += bytes;
     }
     const read = Math.max(0, end - offset);

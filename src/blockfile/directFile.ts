@@ -27,7 +27,7 @@ export interface DirectFileParts {
   readonly memory: Memory;
   readonly data: DataFile;
   readonly geometry: Geometry;
-  readonly accountWords: Int32Array;
+  readonly lastingWords: Int32Array;
   /** The words that CONTROL names, shared by all threads. */
   readonly control: Int32Array;
   readonly traffic: Traffic;
@@ -50,12 +50,12 @@ export class DirectFile implements DiskFile {
     this.memory = parts.memory;
     this.data = parts.data;
     this.geometry = parts.geometry;
-    this.account = new Account(parts.accountWords, parts.geometry.dataPages);
+    this.account = new Account(parts.lastingWords, parts.geometry.dataPages);
     this.traffic = parts.traffic;
     this.readOnly = parts.readOnly;
-    this.media = new MediaSync(parts.control, parts.memory);
+    this.media = new MediaSync(parts.control, parts.lastingWords, parts.memory);
     this.mutex = new Mutex(parts.control, CONTROL.mutex);
-    this.damage = new Damage(parts.control);
+    this.damage = new Damage(parts.lastingWords, parts.control);
   }
 
   get sizeBytes(): number {

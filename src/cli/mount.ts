@@ -66,6 +66,8 @@ export function addMountCommand(program: Command, outcome: Outcome): void {
     .option("--atomic-writes", "a block is old or new as a whole, also after a crash; served")
     .option("--durable", "refuse a pool that does not survive a power cut")
     .option("--workers <count>", "serving threads")
+    .option("--restarts <count>", "how often within a minute a server that dies is replaced (5)")
+    .option("--watchdog <seconds>", "when a server that does nothing is taken for hung; 0: never (10)")
     .option("-f, --foreground", "do not go to the background; log to stderr")
     .option("-o <opt[,opt...]>", "the same options as for mount(8), e.g. -o size=1G,ro", collect)
     .option("--debug", "stack traces with errors")

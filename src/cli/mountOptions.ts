@@ -18,6 +18,8 @@ export interface MountWords {
   atomicWrites?: boolean;
   durable?: boolean;
   workers?: string;
+  restarts?: string;
+  watchdog?: string;
   allowOther?: boolean;
   debug?: boolean;
   foreground?: boolean;
@@ -33,12 +35,16 @@ export function currentCaller(): Caller {
   return { root: process.geteuid?.() === 0, directory: process.cwd() };
 }
 
-const WITH_VALUE: Readonly<Record<string, "size" | "maxSize" | "poolSize" | "io" | "workers">> = {
+type ValueWord = "size" | "maxSize" | "poolSize" | "io" | "workers" | "restarts" | "watchdog";
+
+const WITH_VALUE: Readonly<Record<string, ValueWord>> = {
   size: "size",
   "max-size": "maxSize",
   "pool-size": "poolSize",
   io: "io",
   workers: "workers",
+  restarts: "restarts",
+  watchdog: "watchdog",
 };
 
 const WITHOUT_VALUE: Readonly<Record<string, MountWords>> = {
@@ -124,6 +130,16 @@ function parseWorkers(text: string): number {
   return count;
 }
 
+/** Deaths of the server within a minute that are borne with. */
+const DEFAULT_RESTARTS = 5;
+const DEFAULT_WATCHDOG_SECONDS = 10;
+
+function parseCount(text: string | undefined, name: string, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw usage(`${name} ${text}`, "not a number", "a number from 0 to 999999");
+}
+
 /** Where a mount goes; both absolute. They differ only for `up`. */
 export interface MountPlace {
   readonly mountpoint: string;
@@ -156,6 +172,8 @@ export function toMountOptions(
     atomicWrites: words.atomicWrites ?? false,
     durable: words.durable ?? false,
     ...(words.workers === undefined ? {} : { workers: parseWorkers(words.workers) }),
+    restarts: parseCount(words.restarts, "restarts", DEFAULT_RESTARTS),
+    watchdogSeconds: parseCount(words.watchdog, "watchdog", DEFAULT_WATCHDOG_SECONDS),
     allowOther: words.allowOther ?? false,
     debug: words.debug ?? false,
     foreground: words.foreground ?? false,

@@ -10,6 +10,7 @@ import { addFormatCommand } from "./format.js";
 import { addMountCommand } from "./mount.js";
 import type { Outcome } from "./outcome.js";
 import { addRehomeCommand } from "./rehome.js";
+import { addRestartCommand } from "./restart.js";
 import { addStatusCommand } from "./status.js";
 import { addTrimCommand } from "./trim.js";
 import { addUnmountCommand } from "./unmount.js";
@@ -46,6 +47,7 @@ export function buildProgram(outcome: Outcome): Command {
   addTrimCommand(program);
   addStatusCommand(program);
   addMountCommand(program, outcome);
+  addRestartCommand(program);
   addUnmountCommand(program);
   addFormatCommand(program);
   addCheckCommand(program, outcome);

@@ -43,6 +43,10 @@ export function statusTable(mounts: readonly MountStatus[], inBytes: boolean): s
   return formatTable(COLUMNS, rows);
 }
 
+function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
+}
+
 /** What the table has no column for and a person asks next. */
 export function statusNotes(mount: MountStatus): string[] {
   const notes: string[] = [];
@@ -53,7 +57,7 @@ export function statusNotes(mount: MountStatus): string[] {
   } else if (mount.readOnly) notes.push("read-only");
   if (mount.atomicWrites) notes.push("atomic writes");
   if (mount.serverPid === null) notes.push("no server is running");
-  if (mount.restarts > 0) notes.push(`the server was restarted ${mount.restarts} times`);
+  if (mount.restarts > 0) notes.push(`the server was restarted ${times(mount.restarts)}; the last ${mount.lastDeath}`);
   if (mount.refused.length > 0) notes.push(`the machine refused: ${mount.refused.join("; ")}`);
   return notes;
 }

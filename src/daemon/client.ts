@@ -17,6 +17,8 @@ export { diskDirectories, diskId, removePrivateDirectory } from "./stateDirector
 const PASSED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const STATUS_TIMEOUT_MS = 5_000;
 const STOP_POLL_MS = 20;
+/** A pool on a slow disk is looked at as a whole. */
+const RESTART_TIMEOUT_MS = 300_000;
 /** Beyond what the holder gives its server. */
 const STOP_SLACK_MS = 10_000;
 
@@ -103,6 +105,12 @@ export async function stopMount(status: MountStatus, options: { readonly force: 
     }
     await sleep(STOP_POLL_MS);
   }
+}
+
+/** Replaces a mount's server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
+export async function restartServer(status: MountStatus): Promise<number> {
+  const answer = await callControl(socketPath(status.mountpoint), "POST", "/restart", RESTART_TIMEOUT_MS);
+  return (answer as { pauseMs: number }).pauseMs;
 }
 
 async function statusAt(path: string): Promise<MountStatus | null> {

@@ -1,5 +1,6 @@
 /** Builds the whole stack of one serving thread, bottom up. */
 import { IovecList, MAX_IOVECS } from "../base/iovec.js";
+import { KIB } from "../base/units.js";
 import { BlockFile } from "../blockfile/blockFile.js";
 import { DirectFile } from "../blockfile/directFile.js";
 import type { DiskFile } from "../blockfile/diskFile.js";
@@ -7,17 +8,22 @@ import { Traffic } from "../blockfile/traffic.js";
 import { Attributes } from "../fuse/attributes.js";
 import { Exchange, REPLY_BYTES } from "../fuse/exchange.js";
 import { FileSystem } from "../fuse/fileSystem.js";
-import { MAX_TRANSFER_BYTES, REQUEST_BYTES } from "../fuse/init.js";
+import { REQUEST_BYTES } from "../fuse/init.js";
 import type { MemoryMapping } from "../linux/backing.js";
 import { allocateBuffer, zeroRegion } from "../linux/buffers.js";
 import { LinuxDataFile } from "../linux/dataFile.js";
 import { FuseChannel } from "../linux/fuseDevice.js";
 import { attachMemory } from "../linux/memory.js";
 import type { Faults } from "../linux/sigbusGuard.js";
+import { threadId } from "../linux/threads.js";
 import type { Geometry } from "../pool/geometry.js";
 import { Pool } from "../pool/pool.js";
 import type { PoolShared } from "../pool/shared.js";
+import { Beat } from "./beats.js";
 import type { SessionMemory } from "./sessionMemory.js";
+
+/** Holes are answered from so many zeros, repeatedly: some kernels take memory for them. */
+const ZERO_BYTES = 64 * KIB;
 
 export const clock = { nowMs: () => Date.now() };
 
@@ -39,6 +45,7 @@ export interface ThreadParts {
 
 export interface ThreadStack {
   readonly faults: Faults | null;
+  readonly beat: Beat;
   readonly fileSystem: FileSystem;
   readonly channel: Pick<FuseChannel, "read" | "writev">;
   readonly requestAddress: number;
@@ -57,18 +64,19 @@ export function composeThread(parts: ThreadParts): ThreadStack {
     readOnly: parts.readOnly,
     backingId: parts.backingId,
   });
-  return { fileSystem, channel: new FuseChannel(parts.channelFd), faults: parts.faults, ...buffers };
+  const beat = new Beat(parts.session.beatWords, parts.thread, threadId());
+  return { fileSystem, channel: new FuseChannel(parts.channelFd), faults: parts.faults, beat, ...buffers };
 }
 
 function composeServed(parts: ThreadParts): DiskFile {
   const { geometry, shared, thread, session } = parts;
   const memory = attachMemory(parts.mapping);
   return new BlockFile({
-    pool: new Pool({ memory, geometry, shared, accountWords: session.accountWords, thread }),
+    pool: new Pool({ memory, geometry, shared, lastingWords: session.lastingWords, thread }),
     readOnly: parts.readOnly,
     atomicWrites: parts.atomicWrites,
-    zeroAddress: zeroRegion(MAX_TRANSFER_BYTES),
-    zeroBytes: MAX_TRANSFER_BYTES,
+    zeroAddress: zeroRegion(ZERO_BYTES),
+    zeroBytes: ZERO_BYTES,
     traffic: new Traffic(session.trafficSlots, thread, clock),
   });
 }
@@ -82,7 +90,7 @@ export function composeDirect(
     memory: attachMemory(mapping),
     data: new LinuxDataFile(mapping.facts.dataFd),
     geometry,
-    accountWords: session.accountWords,
+    lastingWords: session.lastingWords,
     control: shared.control,
     traffic: new Traffic(session.trafficSlots, thread, clock),
     readOnly: parts.readOnly,

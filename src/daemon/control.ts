@@ -17,6 +17,8 @@ export interface ControlActions {
   status(): MountStatus;
   /** Begins the end of the mount. @throws UserError when somebody still holds it */
   stop(force: boolean): Promise<void>;
+  /** Replaces the server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
+  restart(): Promise<number>;
 }
 
 /** Listens at `path`; the caller has the name, so what is there is nobody's. */
@@ -43,6 +45,7 @@ async function answer(incoming: IncomingMessage, actions: ControlActions): Promi
     await actions.stop(route.endsWith("force"));
     return {};
   }
+  if (route === "POST /restart") return { pauseMs: await actions.restart() };
   throw new UserError("control", `no such request: ${route}`, { code: "EINVAL" });
 }
 

@@ -5,15 +5,18 @@
 import { rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { join } from "node:path";
+import { assert } from "../base/assert.js";
 import { EBUSY, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
+import { FUSE_HAS_RESEND } from "../fuse/abi.js";
 import { Attributes } from "../fuse/attributes.js";
 import { closeBacking } from "../linux/backing.js";
-import { closeFuseBacking } from "../linux/fuseDevice.js";
+import { closeFuseBacking, isSessionOver } from "../linux/fuseDevice.js";
 import { unmountDirectory } from "../linux/mountFuse.js";
 import { lockName, type NameLock } from "../linux/nameLock.js";
 import { prepareIoProcess, sharedMemory } from "../linux/process.js";
+import { Beats } from "./beats.js";
 import { listenForControl } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
@@ -21,9 +24,10 @@ import { notDirect, requireWay } from "./ioWay.js";
 import { openPool } from "./openPool.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
+import { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
 import { abortSession, closeSession, openSession, removeDeadMount, type Session } from "./session.js";
-import { SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
+import { type DirectFacts, SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
 import {
   lockPath,
   makePrivateDirectory,
@@ -55,13 +59,14 @@ class Holder {
   private readonly socket: string;
   private readonly memory = sharedMemory(SESSION_BYTES);
   private refused: readonly string[] = [];
-  private io: "served" | "direct" = "served";
+  /** Null until a server has found out. */
+  private io: "served" | "direct" | null = null;
   private ioReason: string | null = null;
   private wasUnclean = false;
   private damage: string | null = null;
   private pool!: OpenedPool;
   private session!: Session;
-  private server!: ServerProcess;
+  private keeper: ServerKeeper | null = null;
   private control: Server | null = null;
   private started = false;
   private stoppedBy: string | null = null;
@@ -105,24 +110,27 @@ class Holder {
       throw error;
     }
     try {
-      this.startServer();
-      await this.untilReady();
+      this.initAttributes();
+      const keeper = this.keepServer();
+      this.keeper = keeper;
+      await this.untilReady(keeper);
       this.control = await listenForControl(this.socket, {
         status: () => this.status(),
         stop: (force) => this.stop(force),
+        restart: () => keeper.replace(),
       });
       this.refuseIfStopped();
       this.started = true;
     } catch (error) {
       abortSession(this.session);
-      this.server?.kill("SIGKILL");
-      await this.server?.ended;
+      this.keeper?.abandon();
+      await this.keeper?.ended;
       await this.letGo(false, true);
       throw error;
     }
     const { mountpoint } = this.options;
     if (this.wasUnclean) this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
-    this.log.info({ mountpoint, serverPid: this.server.pid, refused: this.refused }, "mounted");
+    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused: this.refused }, "mounted");
   }
 
   status(): MountStatus {
@@ -130,18 +138,21 @@ class Holder {
       options: this.options,
       pool: this.pool,
       memory: viewSession(this.memory.bytes),
-      serverPid: this.server.pid,
+      serverPid: this.keeper?.pid ?? null,
+      restarts: this.keeper?.restarts ?? 0,
+      lastDeath: this.keeper?.lastDeath ?? null,
       refused: this.refused,
-      io: this.io,
+      io: this.io ?? "served",
       ioReason: this.ioReason,
       wasUnclean: this.wasUnclean,
       damage: this.damage,
     });
   }
 
-  /** Waits for the server's end, which is the session's too, and clears up. @returns the exit code */
+  /** Waits for the last server's end, which is the session's too, and clears up. @returns the exit code */
   async untilEnd(): Promise<number> {
-    const end = await this.server.ended;
+    assert(this.keeper !== null, "a mount that was not started ends");
+    const end = await this.keeper.ended;
     const { mountpoint } = this.options;
     const inOrder = end.closed && end.exitCode === 0;
     // Under a loop device a dead mount stays, so that the device can be told by its file: `down` takes both away.
@@ -175,31 +186,60 @@ class Holder {
     closeBacking(backing);
   }
 
-  private startServer(): void {
-    const { fds, ...facts } = inheritance(this.pool.backing, this.session.channelFds);
-    const { passthrough } = this.session;
-    const direct =
-      passthrough !== null && "backingId" in passthrough
-        ? { backingId: passthrough.backingId, only: this.options.io === "direct" }
-        : null;
-    const { readOnly, atomicWrites } = this.options;
-    writeFacts(this.memory.bytes, { ...facts, readOnly, atomicWrites, direct });
+  private initAttributes(): void {
     const { attributeDoubles } = viewSession(this.memory.bytes);
-    const mode = readOnly ? 0o400 : 0o600;
+    const mode = this.options.readOnly ? 0o400 : 0o600;
     new Attributes(attributeDoubles).init(mode, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, Date.now());
-    const { mountpoint } = this.options;
-    this.server = startServer(this.memory.fd, fds, {
-      warning: (message) => this.log.warn({ mountpoint }, message),
-      damage: (message) => {
-        this.damage = message;
-        this.log.error({ mountpoint }, `the pool is damaged and the mount read-only now: ${message}`);
-      },
+  }
+
+  private keepServer(): ServerKeeper {
+    const { restarts, watchdogSeconds, mountpoint } = this.options;
+    return new ServerKeeper({
+      launch: (isRestart, standby) => this.launch(isRestart, standby),
+      whyLast: () => this.whyLast(),
+      beats: new Beats(viewSession(this.memory.bytes).beatWords),
+      mostDeaths: restarts,
+      hangMs: watchdogSeconds * 1000,
+      log: this.log,
+      mountpoint,
     });
   }
 
-  private async untilReady(): Promise<void> {
+  private launch(isRestart: boolean, standby: boolean): ServerProcess {
+    const { fds, ...facts } = inheritance(this.pool.backing, this.session.channelFds);
+    const { readOnly, atomicWrites, mountpoint } = this.options;
+    writeFacts(this.memory.bytes, { ...facts, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
+    return startServer(
+      { sessionFd: this.memory.fd, furtherFds: fds, standby },
+      {
+        warning: (message) => this.log.warn({ mountpoint }, message),
+        damage: (message) => {
+          if (this.damage === message) return;
+          this.damage = message;
+          this.log.error({ mountpoint }, `the pool is damaged and the mount read-only now: ${message}`);
+        },
+      },
+    );
+  }
+
+  /** What is open the one way cannot go on the other. */
+  private directFacts(): DirectFacts | null {
+    const { passthrough } = this.session;
+    if (passthrough === null || "reason" in passthrough) return null;
+    if (this.io === "served") return null;
+    return { backingId: passthrough.backingId, only: this.options.io === "direct" };
+  }
+
+  /** A session that is over needs no kernel's help: the next server closes the pool. */
+  private whyLast(): string | null {
+    const { init, channelFds } = this.session;
+    if ((init.flags2 & FUSE_HAS_RESEND) !== 0 || isSessionOver(channelFds[0])) return null;
+    return "this kernel cannot ask another one again (Linux 6.9 can)";
+  }
+
+  private async untilReady(keeper: ServerKeeper): Promise<void> {
     try {
-      const { refused, io, ioReason, wasUnclean } = await this.server.ready;
+      const { refused, io, ioReason, wasUnclean } = await keeper.ready;
       this.wasUnclean = wasUnclean;
       this.refused = [...new Set([...this.refused, ...refused])];
       this.io = io;
@@ -246,7 +286,7 @@ class Holder {
     setTimeout(() => {
       const { mountpoint } = this.options;
       this.log.error({ mountpoint }, "the server did not close the pool in time and is killed");
-      this.server.kill("SIGKILL");
+      this.keeper?.abandon();
     }, deadlineMs).unref();
   }
 
@@ -256,7 +296,7 @@ class Holder {
       if (this.stoppedBy !== null) return;
       this.stoppedBy = signal;
       if (this.started) this.takeDown(signal);
-      else this.server?.kill("SIGKILL");
+      else this.keeper?.abandon();
     };
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => onSignal(signal));
     process.on("uncaughtException", (error) => {
@@ -265,7 +305,7 @@ class Holder {
         "a bug in the holder; the mount ends",
       );
       if (this.started) abortSession(this.session);
-      this.server?.kill("SIGKILL");
+      this.keeper?.abandon();
     });
   }
 

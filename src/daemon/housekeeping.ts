@@ -27,7 +27,8 @@ interface Housekeeping {
 /** Looks only when the pool has grown or shrunk; tells the holder once. */
 class MemoryWatch {
   private usedBefore = 0;
-  private short = false;
+  /** Until it is known: the server before this one may have left it so. */
+  private short = true;
   private told = false;
 
   /** @param act what a change means for the pool; false when it could not be done yet */

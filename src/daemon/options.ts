@@ -29,6 +29,10 @@ export interface MountOptions {
   readonly durable: boolean;
   /** Serving threads; absent: chosen by the number of CPUs. */
   readonly workers?: number;
+  /** Deaths of the server within a minute after which the mount ends. */
+  readonly restarts: number;
+  /** A server that does nothing for so long is taken for hung; 0: it is not watched. */
+  readonly watchdogSeconds: number;
   readonly allowOther: boolean;
   readonly debug: boolean;
   /** True when the holder stays in the foreground and logs to stderr. */

@@ -10,6 +10,7 @@ import type { MemoryMapping } from "../linux/backing.js";
 import { LinuxDataFile } from "../linux/dataFile.js";
 import type { Faults } from "../linux/sigbusGuard.js";
 import { Account } from "../pool/account.js";
+import { Damage } from "../pool/damage.js";
 import { beginDirect, endDirect, recoverDirect } from "../pool/direct.js";
 import type { Geometry } from "../pool/geometry.js";
 import { closePool, probePool } from "../pool/probe.js";
@@ -56,11 +57,12 @@ export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
   const { facts, memory, geometry, shared, session } = parts;
   // Whatever cut it off: the holes of `data` are the truth still.
   const wasCutOff = superblock.state === STATE_DIRECT;
-  if (wasCutOff) requireWholeData(facts, superblock);
+  const fixed = isFixed(parts);
+  if (wasCutOff && !fixed) requireWholeData(facts, superblock);
   if (wasCutOff && facts.direct !== null) return openDirect(parts, superblock);
   const found = wasCutOff ? recover(parts, superblock) : superblock;
-  const poolParts = { memory, geometry, shared, accountWords: session.accountWords, thread: 0 };
-  const { pool, blocksAway } = probePool(poolParts, found, facts);
+  const poolParts = { memory, geometry, shared, lastingWords: session.lastingWords, thread: 0 };
+  const { pool, blocksAway } = probePool(poolParts, found, { readOnly: fixed });
   if (facts.direct !== null && blocksAway === 0) return openDirect(parts, superblock);
   const path = facts.backing.path ?? facts.backing.kind;
   const ioReason =
@@ -83,6 +85,11 @@ export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
   };
 }
 
+/** True when nothing on the media may change: asked for, or damage was found, perhaps by a server before this one. */
+function isFixed({ facts, session, shared }: WayParts): boolean {
+  return facts.readOnly || new Damage(session.lastingWords, shared.control).isFound;
+}
+
 /** We never leave data shorter than the disk. @throws UserError when it is: what is missing would read as holes */
 function requireWholeData({ backing }: ServerFacts, { blocks }: Superblock): void {
   const lengthBytes = new LinuxDataFile(backing.dataFd).lengthBytes();
@@ -95,8 +102,8 @@ function requireWholeData({ backing }: ServerFacts, { blocks }: Superblock): voi
 function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
   const { facts, mapping, memory, geometry, shared, session } = parts;
   const data = new LinuxDataFile(facts.backing.dataFd);
-  const account = new Account(session.accountWords, geometry.dataPages);
-  if (!facts.readOnly) must(beginDirect(memory, data, superblock.blocks));
+  const account = new Account(session.lastingWords, geometry.dataPages);
+  if (!isFixed(parts)) must(beginDirect(memory, data, superblock.blocks));
   account.reset(0, 0);
   account.setBlocks(superblock.blocks);
   const file = composeDirect({ mapping, geometry, shared, session, readOnly: facts.readOnly, thread: 0 });

@@ -13,14 +13,16 @@ import type { ThreadStack } from "./compose.js";
  * @throws AssertionError for a broken invariant, or when the device fails otherwise
  */
 export function serve(stack: ThreadStack): void {
-  const { fileSystem, channel, requestAddress, requestBytes, faults } = stack;
+  const { fileSystem, channel, requestAddress, requestBytes, faults, beat } = stack;
   for (;;) {
+    if (beat.isDraining) park();
     const length = channel.read(requestAddress, requestBytes);
     if (length < 0) {
       if (length === -ENODEV) return;
       if (isRetried(-length)) continue;
       throw new AssertionError(`reading /dev/fuse failed (${errnoName(-length)})`);
     }
+    beat.begin();
     // Not the count: what was lost and is not noted yet concerns this request too.
     const faultsSeen = fileSystem.file.faultsSeen;
     fileSystem.file.enter();
@@ -29,7 +31,14 @@ export function serve(stack: ThreadStack): void {
       reply(stack);
     }
     fileSystem.file.leave();
+    beat.end();
   }
+}
+
+/** The next server answers all further requests; this process is killed as soon as its threads are at rest. */
+function park(): never {
+  const nothing = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) Atomics.wait(nothing, 0, 0);
 }
 
 /** Memory of the pool was lost under this request, or under another's at the same time: what it did cannot be trusted. */

@@ -4,19 +4,26 @@
  * on stdout and never logs, mounts or forks.
  */
 import { Worker } from "node:worker_threads";
+import { assert } from "../base/assert.js";
+import { ENODEV, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
 import { type MemoryMapping, mapBacking, readMetadata } from "../linux/backing.js";
+import { resendRequests } from "../linux/fuseDevice.js";
 import { attachMemory } from "../linux/memory.js";
 import { mapShared, prepareIoProcess } from "../linux/process.js";
 import { attachFaults, installSigbusGuard } from "../linux/sigbusGuard.js";
+import { threadId } from "../linux/threads.js";
 import { allocateShared, CONTROL } from "../pool/shared.js";
 import { decode } from "../pool/superblock.js";
+import { Beat, Beats } from "./beats.js";
 import { openWay } from "./poolWay.js";
 import { die, tell } from "./serverEnd.js";
-import { SESSION_FD } from "./serverProcess.js";
-import { readFacts, SESSION_BYTES, viewSession } from "./sessionMemory.js";
+import { SESSION_FD, STANDBY } from "./serverProcess.js";
+import { readFacts, SESSION_BYTES, type ServerFacts, viewSession } from "./sessionMemory.js";
 import type { WorkerInput } from "./worker.js";
+
+type CommonInput = Omit<WorkerInput, "thread" | "channelFd" | "backingId" | "gate">;
 
 /** Without reads and writes there is little to do; the second goes on while a flush or a long discard runs. */
 const DIRECT_WORKERS = 2;
@@ -27,6 +34,12 @@ async function main(): Promise<void> {
   const { refused } = prepareIoProcess();
   const sessionView = mapShared(SESSION_FD, SESSION_BYTES);
   const facts = readFacts(sessionView.bytes);
+  if (process.argv[2] === STANDBY) {
+    tell({ kind: "standby" });
+    await goAhead();
+  }
+  const session = viewSession(sessionView.bytes);
+  new Beats(session.beatWords).clear();
   const superblock = decode(readMetadata(facts.backing, 0, PAGE_BYTES), facts.backing.pageCount);
   const mapping = mapBacking(facts.backing, superblock.geometry.firstDataPage);
   const faultsAddress = guardPool(mapping, refused);
@@ -35,12 +48,6 @@ async function main(): Promise<void> {
   const { geometry } = superblock;
   const shared = allocateShared(geometry, memory.grainPages);
   shared.control[CONTROL.lostGrain] = Math.max(memory.grainPages, facts.backing.mapAlignBytes / PAGE_BYTES);
-  const session = viewSession(sessionView.bytes);
-  const way = openWay({ facts, mapping, memory, geometry, shared, session, faults }, superblock);
-  const { io, ioReason, wasUnclean, housekeeping } = way;
-  const isDirect = io === "direct";
-  const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
-  const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
   const common = {
     mapping,
     geometry,
@@ -48,17 +55,47 @@ async function main(): Promise<void> {
     sessionAddress: sessionView.address,
     readOnly: facts.readOnly,
     atomicWrites: facts.atomicWrites,
-    backingId,
     faultsAddress,
   };
-  const ends = await startWorkers(channelFds, common);
+  // A session that goes on keeps its way: the threads come up while the pool is looked at.
+  const early = facts.isRestart ? startWorkers(facts, facts.direct !== null, common) : null;
+  const way = openWay({ facts, mapping, memory, geometry, shared, session, faults }, superblock);
+  const { io, ioReason, wasUnclean, housekeeping } = way;
+  assert(early === null || (io === "direct") === (facts.direct !== null), "a session that goes on changed its way");
+  const workers = early ?? startWorkers(facts, io === "direct", common);
+  await workers.ready;
+  if (facts.isRestart) resend(facts.channelFds[0]);
+  workers.serve();
   tell({ kind: "ready", refused, io, ioReason, wasUnclean });
-  const timer = setInterval(housekeeping.run, housekeeping.periodMs);
-  await Promise.all(ends);
+  const beat = new Beat(session.beatWords, 0, threadId());
+  const timer = setInterval(() => {
+    beat.begin();
+    housekeeping.run();
+    beat.end();
+  }, housekeeping.periodMs);
+  await workers.ended;
   clearInterval(timer);
   if (!facts.readOnly) way.close();
   tell({ kind: "closed" });
   process.exit(0);
+}
+
+/** Waits until the holder says that the server before this one is gone; ends when the holder itself is. */
+async function goAhead(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.stdin.once("data", () => resolve());
+    process.stdin.once("end", () => process.exit(0));
+  });
+  process.stdin.destroy();
+}
+
+/** Has the kernel ask again what the server before this one did not answer; nobody reads yet. */
+function resend(channelFd: number): void {
+  const errno = resendRequests(channelFd);
+  // ENODEV: the session is over, and there is nobody who waits.
+  if (errno !== 0 && errno !== ENODEV) {
+    throw new UserError("the kernel", "does not ask again what was not answered", { code: errnoName(errno) });
+  }
 }
 
 /**
@@ -79,25 +116,39 @@ function guardPool(mapping: MemoryMapping, refused: string[]): number {
   }
 }
 
-/** Returns when all threads serve. @returns a promise for the end of each */
-async function startWorkers(
-  channelFds: readonly number[],
-  common: Omit<WorkerInput, "thread" | "channelFd">,
-): Promise<Promise<unknown>[]> {
-  const ends: Promise<unknown>[] = [];
-  const ready: Promise<unknown>[] = [];
-  for (const [i, channelFd] of channelFds.entries()) {
-    const workerInput: WorkerInput = { ...common, channelFd, thread: i + 1 };
+interface Workers {
+  /** Resolves when all threads could serve. */
+  readonly ready: Promise<unknown>;
+  /** Has them begin. */
+  serve(): void;
+  /** Resolves when all have ended. */
+  readonly ended: Promise<unknown>;
+}
+
+function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput): Workers {
+  const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
+  const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const started = channelFds.map((channelFd, i) => {
+    const workerInput: WorkerInput = { ...common, backingId, channelFd, thread: i + 1, gate };
     const worker = new Worker(new URL("./worker.js", import.meta.url), {
       workerData: workerInput,
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
     worker.on("error", die);
-    ready.push(new Promise((resolve) => worker.once("message", resolve)));
-    ends.push(new Promise((resolve) => worker.once("exit", resolve)));
-  }
-  await Promise.all(ready);
-  return ends;
+    return {
+      ready: new Promise((resolve) => worker.once("message", resolve)),
+      ended: new Promise((resolve) => worker.once("exit", resolve)),
+    };
+  });
+  return {
+    ready: Promise.all(started.map((worker) => worker.ready)),
+    serve: () => {
+      Atomics.store(gate, 0, 1);
+      Atomics.notify(gate, 0);
+    },
+    ended: Promise.all(started.map((worker) => worker.ended)),
+  };
 }
 
 main().catch((error: unknown) => {

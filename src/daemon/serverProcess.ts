@@ -18,6 +18,8 @@ export interface ServerReady {
 /** What the server says, a line of JSON each. */
 export type FromServer =
   | ({ readonly kind: "ready" } & ServerReady)
+  /** It could go on with the session, and waits to be told. */
+  | { readonly kind: "standby" }
   | { readonly kind: "warning"; readonly message: string }
   /** The pool is damaged: nothing is written any more. */
   | { readonly kind: "damage"; readonly message: string }
@@ -37,6 +39,8 @@ export interface ServerListener {
 /** The server's number of the session's memory; the pool's and the device's fds follow. */
 export const SESSION_FD = 3;
 const FIRST_FURTHER_FD = 4;
+/** Argument of a server that waits, before it touches anything, for a line on its standard input. */
+export const STANDBY = "standby";
 
 /** Little garbage is made: with V8's own size of the young generation a server took 8 MB more. */
 const SMALL_HEAPS = "--max-semi-space-size=1";
@@ -49,12 +53,18 @@ export interface ServerEnd {
   /** Its last words, where it had any, and what it said would help. */
   readonly message: string | null;
   readonly cure: string | null;
+  /** It said that it cannot serve this pool, or this session. */
+  readonly refused: boolean;
 }
 
 export interface ServerProcess {
   readonly pid: number;
   /** Resolves when it serves. Rejects with its own words when it cannot. */
   readonly ready: Promise<ServerReady>;
+  /** Of one that was started to stand by: resolves when it does; rejects as `ready`. */
+  readonly standsBy: Promise<void>;
+  /** Has one that stands by begin to serve. */
+  go(): void;
   /** Resolves when the process is gone. */
   readonly ended: Promise<ServerEnd>;
   kill(signal: NodeJS.Signals): void;
@@ -80,52 +90,84 @@ export function inheritance(
   };
 }
 
-export function startServer(sessionFd: number, furtherFds: readonly number[], listener: ServerListener): ServerProcess {
-  const child = spawn(process.execPath, [SMALL_HEAPS, fileURLToPath(new URL("./serverMain.js", import.meta.url))], {
+export interface ServerStart {
+  readonly sessionFd: number;
+  readonly furtherFds: readonly number[];
+  readonly standby: boolean;
+}
+
+export function startServer(start: ServerStart, listener: ServerListener): ServerProcess {
+  const main = fileURLToPath(new URL("./serverMain.js", import.meta.url));
+  const child = spawn(process.execPath, [SMALL_HEAPS, main, ...(start.standby ? [STANDBY] : [])], {
     cwd: "/",
     // Its own session: a Ctrl-C at the terminal is the holder's to answer.
     detached: true,
-    stdio: ["ignore", "pipe", "inherit", sessionFd, ...furtherFds],
+    stdio: [start.standby ? "pipe" : "ignore", "pipe", "inherit", start.sessionFd, ...start.furtherFds],
     env: { ...process.env, NODE_OPTIONS: "" },
   });
+  // One that is gone is told nothing; its end says why.
+  child.stdin?.on("error", () => {});
   return listen(child, listener);
+}
+
+interface Waiting<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A promise that may be rejected when nobody waits for it. */
+export function waiting<T>(): Waiting<T> {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((toResolve, toReject) => {
+    resolve = toResolve;
+    reject = toReject;
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject };
 }
 
 function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   let closed = false;
   let lastWords: string | null = null;
   let cure: string | null = null;
-  let resolveReady: (value: ServerReady) => void = () => {};
-  let rejectReady: (error: Error) => void = () => {};
-  const ready = new Promise<ServerReady>((resolve, reject) => {
-    resolveReady = resolve;
-    rejectReady = reject;
-  });
-  if (child.stdout !== null) {
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      const message = parseLine(line);
-      if (message.kind === "ready") resolveReady(message);
-      else if (message.kind === "closed") closed = true;
-      else if (message.kind === "warning") listener.warning(message.message);
-      else if (message.kind === "damage") listener.damage(message.message);
-      else {
-        lastWords = message.message;
-        if (message.kind === "refused") cure = message.cure ?? null;
-      }
-    });
-  }
+  let refused = false;
+  const ready = waiting<ServerReady>();
+  const standsBy = waiting<void>();
+  const hear = (message: FromServer): void => {
+    if (message.kind === "ready") ready.resolve(message);
+    else if (message.kind === "standby") standsBy.resolve();
+    else if (message.kind === "closed") closed = true;
+    else if (message.kind === "warning") listener.warning(message.message);
+    else if (message.kind === "damage") listener.damage(message.message);
+    else {
+      lastWords = message.message;
+      refused = message.kind === "refused";
+      if (message.kind === "refused") cure = message.cure ?? null;
+    }
+  };
+  if (child.stdout !== null) createInterface({ input: child.stdout }).on("line", (line) => hear(parseLine(line)));
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.
-    child.once("close", (exitCode, signal) => resolve({ exitCode, signal, closed, message: lastWords, cure }));
+    child.once("close", (exitCode, signal) => resolve({ exitCode, signal, closed, message: lastWords, cure, refused }));
     child.once("error", (error) =>
-      resolve({ exitCode: null, signal: null, closed: false, message: error.message, cure: null }),
+      resolve({ exitCode: null, signal: null, closed: false, message: error.message, cure: null, refused: false }),
     );
   });
-  ended.then((end) =>
-    rejectReady(new UserError("server", end.message ?? describeEnd(end), end.cure === null ? {} : { cure: end.cure })),
-  );
-  ready.catch(() => {});
-  return { pid: child.pid ?? -1, ready, ended, kill: (signal) => child.kill(signal) };
+  ended.then((end) => {
+    const error = endError(end);
+    ready.reject(error);
+    standsBy.reject(error);
+  });
+  return {
+    pid: child.pid ?? -1,
+    ready: ready.promise,
+    standsBy: standsBy.promise,
+    go: () => void child.stdin?.end("go\n"),
+    ended,
+    kill: (signal) => child.kill(signal),
+  };
 }
 
 /** A line that is not ours (a library's own words) is passed on as a warning. */
@@ -141,4 +183,10 @@ function parseLine(line: string): FromServer {
 export function describeEnd(end: ServerEnd): string {
   const how = end.signal === null ? `exited with code ${end.exitCode}` : `was killed by ${end.signal}`;
   return end.message === null ? how : `${how}: ${end.message}`;
+}
+
+/** What a server's end means for whoever waits for it: its own words, where it had any. */
+export function endError(end: ServerEnd): UserError {
+  const options = end.cure === null ? {} : { cure: end.cure };
+  return new UserError("server", end.message ?? describeEnd(end), options);
 }

@@ -4,20 +4,28 @@
  * `status` shows, so that those do not depend on a server being alive.
  */
 import { assert } from "../base/assert.js";
+import { UserError } from "../base/errors.js";
 import { TRAFFIC_DOUBLES } from "../blockfile/traffic.js";
 import { ATTRIBUTE_DOUBLES } from "../fuse/attributes.js";
 import type { BackingFacts } from "../linux/backing.js";
-import { ACCOUNT_WORDS } from "../pool/account.js";
 import { MAX_THREADS } from "../pool/epochs.js";
+import { LASTING_WORDS } from "../pool/lasting.js";
+import { BEAT_WORDS } from "./beats.js";
 
-const ACCOUNT_AT = 0;
+const LASTING_AT = 0;
 const ATTRIBUTES_AT = 1024;
 const TRAFFIC_AT = 4096;
+const BEATS_AT = 8192;
 const FACTS_AT = 16384;
 export const SESSION_BYTES = 65536;
 
+/** To be raised when a server could not go on with what an older holder wrote here. */
+const FACTS_VERSION = 1;
+
 /** All that a server needs to know; the fds are its own numbers. */
 export interface ServerFacts {
+  /** Another server served the session before. */
+  readonly isRestart: boolean;
   readonly backing: BackingFacts;
   /** One fd of the session a worker. */
   readonly channelFds: readonly number[];
@@ -35,7 +43,9 @@ export interface DirectFacts {
 }
 
 export interface SessionMemory {
-  readonly accountWords: Int32Array;
+  readonly lastingWords: Int32Array;
+  /** For `Beats`. */
+  readonly beatWords: Int32Array;
   readonly attributeDoubles: Float64Array;
   readonly trafficSlots: Float64Array;
 }
@@ -43,23 +53,28 @@ export interface SessionMemory {
 /** Views on the session's memory. @param bytes SESSION_BYTES of shared memory */
 export function viewSession(bytes: ArrayBufferLike): SessionMemory {
   return {
-    accountWords: new Int32Array(bytes, ACCOUNT_AT, ACCOUNT_WORDS),
+    lastingWords: new Int32Array(bytes, LASTING_AT, LASTING_WORDS),
+    beatWords: new Int32Array(bytes, BEATS_AT, BEAT_WORDS),
     attributeDoubles: new Float64Array(bytes, ATTRIBUTES_AT, ATTRIBUTE_DOUBLES),
     trafficSlots: new Float64Array(bytes, TRAFFIC_AT, MAX_THREADS * TRAFFIC_DOUBLES),
   };
 }
 
 export function writeFacts(bytes: ArrayBufferLike, facts: ServerFacts): void {
-  const text = new TextEncoder().encode(JSON.stringify(facts));
+  const text = new TextEncoder().encode(JSON.stringify({ version: FACTS_VERSION, ...facts }));
   assert(FACTS_AT + 4 + text.length <= SESSION_BYTES, "the session's facts are too long");
   new Uint8Array(bytes).set(text, FACTS_AT + 4);
   new Uint32Array(bytes, FACTS_AT, 1)[0] = text.length;
 }
 
+/** @throws UserError when they are another version's */
 export function readFacts(bytes: ArrayBufferLike): ServerFacts {
   const length = new Uint32Array(bytes, FACTS_AT, 1)[0];
   assert(length > 0 && FACTS_AT + 4 + length <= SESSION_BYTES, "the session's memory holds no facts");
   // A copy: TextDecoder refuses shared memory.
   const text = new Uint8Array(bytes, FACTS_AT + 4, length).slice();
-  return JSON.parse(new TextDecoder().decode(text)) as ServerFacts;
+  const facts = JSON.parse(new TextDecoder().decode(text)) as ServerFacts & { readonly version?: number };
+  if (facts.version === FACTS_VERSION) return facts;
+  const reason = `was begun by a version of kmemfs whose notes (${facts.version ?? "none"}) this one does not understand`;
+  throw new UserError("the session", reason, { code: "EPROTO", cure: "unmount it, and mount it again" });
 }

@@ -45,7 +45,10 @@ export interface MountStatus {
   /** null while no server runs. */
   readonly serverPid: number | null;
   readonly holderPid: number;
+  /** Servers that took over from one that was gone. */
   readonly restarts: number;
+  /** Why the last of those was gone, e.g. `was killed by SIGKILL`; null for none. */
+  readonly lastDeath: string | null;
   /** Paths of the loop devices on the file, e.g. `/dev/loop0`. */
   readonly loopDevices: readonly string[];
   /** What the machine refused the daemon, each with its reason, e.g. `IO_FLUSHER: EPERM`. */

@@ -16,6 +16,8 @@ export interface StatusParts {
   readonly pool: OpenedPool;
   readonly memory: SessionMemory;
   readonly serverPid: number | null;
+  readonly restarts: number;
+  readonly lastDeath: string | null;
   readonly refused: readonly string[];
   readonly io: "served" | "direct";
   readonly ioReason: string | null;
@@ -27,7 +29,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
   const { options, memory } = parts;
   const { backing, superblock } = parts.pool;
   const { geometry } = superblock;
-  const account = new Account(memory.accountWords, geometry.dataPages);
+  const account = new Account(memory.lastingWords, geometry.dataPages);
   const isDirect = parts.io === "direct";
   // What the kernel maps by itself only the backing knows.
   if (isDirect) account.observe(heldPages(backing.dataFd), heldPages(backing.metaFd));
@@ -67,7 +69,8 @@ export function buildStatus(parts: StatusParts): MountStatus {
     writtenBytesTotal: isDirect ? null : traffic.writtenBytes,
     serverPid: parts.serverPid,
     holderPid: process.pid,
-    restarts: 0,
+    restarts: parts.restarts,
+    lastDeath: parts.lastDeath,
     loopDevices: loopDevicesOn(file).map((loop) => (typeof loop === "string" ? loop : loop.path)),
     refused: parts.refused,
   };

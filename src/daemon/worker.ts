@@ -12,6 +12,8 @@ export type WorkerInput = Omit<ThreadParts, "session" | "faults"> & {
   readonly sessionAddress: number;
   /** For `attachFaults`; 0 where memory that is lost kills the server. */
   readonly faultsAddress: number;
+  /** One word, 0 until the thread may begin. */
+  readonly gate: Int32Array<SharedArrayBuffer>;
 };
 
 /**
@@ -36,6 +38,7 @@ const stack = composeThread({
 parentPort?.postMessage("ready");
 try {
   preferThisThread();
+  Atomics.wait(input.gate, 0, 0);
   serve(stack);
 } catch (error) {
   die(error);

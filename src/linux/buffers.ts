@@ -10,6 +10,7 @@ import { type Address, PAGE_BYTES } from "../base/units.js";
 import {
   MADV_DONTFORK,
   MADV_NOHUGEPAGE,
+  MADV_POPULATE_READ,
   MAP_ANONYMOUS,
   MAP_POPULATE,
   MAP_PRIVATE,
@@ -43,7 +44,8 @@ export function allocateBuffer(lengthBytes: number): NativeBuffer {
 
 /**
  * Address of `lengthBytes` zeros that cost no memory: a read-only private
- * mapping, never written, whose every page is the kernel's one zero page.
+ * mapping, never written, whose every page is the kernel's one zero page. Faulted
+ * in, as the buffers are.
  * @throws UserError ENOMEM
  */
 export function zeroRegion(lengthBytes: number): Address {
@@ -51,6 +53,7 @@ export function zeroRegion(lengthBytes: number): Address {
   if (address < 0) throw noMemory(lengthBytes, -address);
   // Without this a kernel with transparent huge pages makes a 2 MiB page of zeros.
   madvise(address, lengthBytes, MADV_NOHUGEPAGE);
+  madvise(address, lengthBytes, MADV_POPULATE_READ);
   return address;
 }
 

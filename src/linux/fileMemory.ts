@@ -12,6 +12,7 @@ import type { Memory } from "../base/ports.js";
 import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { allocateBuffer } from "./buffers.js";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_POPULATE_WRITE } from "./constants.js";
+import { FaultedPages } from "./faultedPages.js";
 import { errnoOf, fallocate, fdatasync, memcpy, pwrite, pwritev } from "./libc.js";
 import { madvise } from "./libcMemory.js";
 import type { MemoryMapping } from "./mapping.js";
@@ -36,6 +37,7 @@ export class FileMemory implements Memory {
   readonly canPunch = true;
 
   private readonly windows: MetadataWindows;
+  private readonly faulted: FaultedPages;
   private readonly file: PageFile;
   private readonly metaFd: number;
   private readonly dataFd: number;
@@ -50,6 +52,7 @@ export class FileMemory implements Memory {
     this.baseAddress = mapping.baseAddress;
     this.durable = facts.durable;
     this.windows = new MetadataWindows(mapping);
+    this.faulted = new FaultedPages(mapping);
     this.file = new PageFile(mapping);
     this.metaFd = facts.metaFd;
     this.dataFd = facts.dataFd;
@@ -106,10 +109,15 @@ export class FileMemory implements Memory {
   release(firstPage: PageNo, pageCount: number): Errno {
     const at = firstPage * PAGE_BYTES;
     const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    this.faulted.forget(firstPage, pageCount);
     for (;;) {
       const result = fallocate(this.file.fdOf(at), mode, this.file.offsetOf(at), pageCount * PAGE_BYTES);
       if (result !== -EINTR) return errnoOf(result);
     }
+  }
+
+  faultIn(firstPage: PageNo, pageCount: number): void {
+    this.faulted.faultIn(firstPage, pageCount);
   }
 
   persist(): void {}

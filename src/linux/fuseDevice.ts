@@ -6,7 +6,8 @@
  */
 import { EACCES, ENODEV, ENOENT, ENXIO, EPERM, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
-import type { Address } from "../base/units.js";
+import type { Address, Errno } from "../base/units.js";
+import { allocateBuffer } from "./buffers.js";
 import {
   FUSE_DEV_IOC_BACKING_CLOSE,
   FUSE_DEV_IOC_BACKING_OPEN,
@@ -14,7 +15,7 @@ import {
   O_CLOEXEC,
   O_RDWR,
 } from "./constants.js";
-import { close, ioctl, open, poll, read, writev } from "./libc.js";
+import { close, errnoOf, ioctl, open, poll, read, write, writev } from "./libc.js";
 
 const DEVICE = "/dev/fuse";
 
@@ -63,6 +64,22 @@ export function openFuseBacking(sessionFd: number, fileFd: number): number {
 export function closeFuseBacking(sessionFd: number, backingId: number): number {
   return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_CLOSE, new Uint8Array(Int32Array.of(backingId).buffer));
 }
+
+const FUSE_NOTIFY_RESEND = 7;
+
+/**
+ * Has the kernel give out again, marked, every request of the session that was read and not answered,
+ * through whichever fd (FUSE_NOTIFY_RESEND, Linux 6.9). Whoever read them must be gone.
+ * @returns 0 or a positive errno: ENODEV when the session is over, EINVAL on older kernels
+ */
+export function resendRequests(fd: number): Errno {
+  const { address, bytes } = allocateBuffer(NOTIFY_BYTES);
+  // struct fuse_out_header: the length, the notification's number, no request.
+  new Int32Array(bytes).set([NOTIFY_BYTES, FUSE_NOTIFY_RESEND, 0, 0]);
+  return errnoOf(write(fd, address, NOTIFY_BYTES));
+}
+
+const NOTIFY_BYTES = 16;
 
 const POLLERR = 0x8;
 

@@ -14,6 +14,7 @@ import {
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
 } from "./constants.js";
+import { FaultedPages } from "./faultedPages.js";
 import { errnoOf, fallocate, memcpy, memset } from "./libc.js";
 import { madvise } from "./libcMemory.js";
 import { type Libpmem, libpmem } from "./libpmem.js";
@@ -29,6 +30,7 @@ export class MappedMemory implements Memory {
   readonly canPunch: boolean;
 
   private readonly windows: MetadataWindows;
+  private readonly faulted: FaultedPages;
   private readonly fd: number;
   /** How bytes are stored: by libpmem, where they must be on the media afterwards. */
   private readonly store: Pick<Libpmem, "memcpy" | "memset">;
@@ -43,6 +45,7 @@ export class MappedMemory implements Memory {
     this.grainPages = facts.grainPages;
     this.canPunch = facts.canPunch;
     this.windows = new MetadataWindows(mapping);
+    this.faulted = new FaultedPages(mapping);
     this.fd = facts.dataFd;
     this.pmem = pmem;
     assert(facts.durable === (this.pmem !== null), "a pool is called durable and libpmem is not there");
@@ -100,6 +103,10 @@ export class MappedMemory implements Memory {
     );
   }
 
+  faultIn(firstPage: PageNo, pageCount: number): void {
+    this.faulted.faultIn(firstPage, pageCount);
+  }
+
   persist(at: ByteOffset, lengthBytes: number): void {
     this.pmem?.persist(this.baseAddress + at, lengthBytes);
   }
@@ -124,6 +131,7 @@ export class MappedMemory implements Memory {
 
   private punch(firstPage: PageNo, endPage: PageNo): Errno {
     const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    this.faulted.forget(firstPage, endPage - firstPage);
     for (;;) {
       const result = fallocate(this.fd, mode, firstPage * PAGE_BYTES, (endPage - firstPage) * PAGE_BYTES);
       if (result !== -EINTR) return errnoOf(result);
@@ -134,17 +142,17 @@ export class MappedMemory implements Memory {
   private guardSource(source: Address, lengthBytes: number): Errno {
     const at = source - this.baseAddress;
     if (lengthBytes === 0 || at < 0 || at >= this.pageCount * PAGE_BYTES) return 0;
-    const errno = this.faultIn(at, lengthBytes, MADV_POPULATE_READ);
+    const errno = this.populateRange(at, lengthBytes, MADV_POPULATE_READ);
     // As of a write(2) from there.
     return errno === EIO ? EFAULT : errno;
   }
 
   private guard(at: ByteOffset, lengthBytes: number): Errno {
-    return this.faultIn(at, lengthBytes, MADV_POPULATE_WRITE);
+    return this.populateRange(at, lengthBytes, MADV_POPULATE_WRITE);
   }
 
   /** Faults the range in: no huge page left and a poisoned page are errnos here (MADV_POPULATE_WRITE in madvise(2)). */
-  private faultIn(at: ByteOffset, lengthBytes: number, advice: number): Errno {
+  private populateRange(at: ByteOffset, lengthBytes: number, advice: number): Errno {
     const inPage = at % PAGE_BYTES;
     for (;;) {
       const result = madvise(this.baseAddress + at - inPage, inPage + lengthBytes, advice);

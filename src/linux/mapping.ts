@@ -21,6 +21,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "./constants.js";
+import { faultedBytes } from "./faultedPages.js";
 import { fallocate } from "./libc.js";
 import { madvise, mmap, munmap } from "./libcMemory.js";
 
@@ -31,6 +32,8 @@ export interface MemoryMapping {
   /** Pages in the range; for a split pool `metadataPages` and the pages of `data`. */
   readonly pageCount: number;
   readonly lengthBytes: number;
+  /** Of the bits of `FaultedPages`: memory of which nothing is there until it is used. */
+  readonly faultedAddress: Address;
 }
 
 /**
@@ -47,7 +50,13 @@ export function mapBacking(facts: BackingFacts, metadataPages: number): MemoryMa
   // A fork would copy page tables, and a dump the whole pool.
   madvise(baseAddress, lengthBytes, MADV_DONTFORK);
   madvise(baseAddress, lengthBytes, MADV_DONTDUMP);
-  const mapping = { facts, baseAddress, metadataPages, pageCount: lengthBytes / 4096, lengthBytes };
+  const pageCount = lengthBytes / 4096;
+  const faultedAddress = mapBits(pageCount);
+  if (faultedAddress < 0) {
+    munmap(baseAddress, lengthBytes);
+    throw mapError(facts, "no memory for its mapping", errnoName(-faultedAddress));
+  }
+  const mapping = { facts, baseAddress, metadataPages, pageCount, lengthBytes, faultedAddress };
   if (facts.kind !== "hugetlbfs" || facts.readOnly) return mapping;
   const result = fallocate(facts.metaFd, FALLOC_FL_KEEP_SIZE, 0, metadataBytes);
   if (result === 0) return mapping;
@@ -58,6 +67,12 @@ export function mapBacking(facts: BackingFacts, metadataPages: number): MemoryMa
 /** Every Memory attached to the mapping must be out of use, in every thread. */
 export function unmapBacking(mapping: MemoryMapping): void {
   munmap(mapping.baseAddress, mapping.lengthBytes);
+  munmap(mapping.faultedAddress, faultedBytes(mapping.pageCount));
+}
+
+function mapBits(pageCount: number): Address {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  return mmap(0, faultedBytes(pageCount), PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
 function mapSingle(facts: BackingFacts): Address {

@@ -4,7 +4,8 @@
  */
 import type { FaultCounts, Memory } from "../base/ports.js";
 import { type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
-import { CONTROL, MOST_LOST_PAGES } from "./shared.js";
+import { LASTING, MOST_LOST_PAGES } from "./lasting.js";
+import { CONTROL } from "./shared.js";
 
 export const DAMAGE = {
   none: 0,
@@ -21,11 +22,17 @@ export type DamageKind = (typeof DAMAGE)[keyof typeof DAMAGE];
 const ALL_PAGES = 2 ** 32;
 
 export class Damage {
-  /** @param control the words that CONTROL names */
-  constructor(private readonly control: Int32Array) {}
+  /**
+   * @param lasting the words that LASTING names
+   * @param control the words that CONTROL names
+   */
+  constructor(
+    private readonly lasting: Int32Array,
+    private readonly control: Int32Array,
+  ) {}
 
   get kind(): DamageKind {
-    return Atomics.load(this.control, CONTROL.damage) as DamageKind;
+    return Atomics.load(this.lasting, LASTING.damage) as DamageKind;
   }
 
   get isFound(): boolean {
@@ -39,16 +46,16 @@ export class Damage {
 
   /** Where it was found; 0 where that is not known. */
   get block(): BlockNo {
-    return Atomics.load(this.control, CONTROL.damagedBlock) >>> 0;
+    return Atomics.load(this.lasting, LASTING.damagedBlock) >>> 0;
   }
 
   get page(): PageNo {
-    return Atomics.load(this.control, CONTROL.damagedPage) >>> 0;
+    return Atomics.load(this.lasting, LASTING.damagedPage) >>> 0;
   }
 
   /** Pages from here on are lost. */
   get soundEnd(): PageNo {
-    const lostFrom = Atomics.load(this.control, CONTROL.lostFrom) >>> 0;
+    const lostFrom = Atomics.load(this.lasting, LASTING.lostFrom) >>> 0;
     return lostFrom === 0 ? ALL_PAGES : lostFrom;
   }
 
@@ -78,7 +85,7 @@ export class Damage {
   isLost(page: PageNo): boolean {
     const first = page - (page % this.lostGrain);
     for (let i = 0; i < MOST_LOST_PAGES; i++) {
-      if (Atomics.load(this.control, CONTROL.lostPages + i) >>> 0 === first) return true;
+      if (Atomics.load(this.lasting, LASTING.lostPages + i) >>> 0 === first) return true;
     }
     return false;
   }
@@ -89,16 +96,16 @@ export class Damage {
     if (page === 0 || this.isLost(page)) return;
     const first = page - (page % this.lostGrain);
     for (let i = 0; i < MOST_LOST_PAGES; i++) {
-      if (Atomics.compareExchange(this.control, CONTROL.lostPages + i, 0, first | 0) === 0) return;
+      if (Atomics.compareExchange(this.lasting, LASTING.lostPages + i, 0, first | 0) === 0) return;
     }
     this.noteTruncated(first);
   }
 
   note(kind: DamageKind, block: BlockNo = 0, page: PageNo = 0): void {
     if (this.isFound) return;
-    Atomics.store(this.control, CONTROL.damagedBlock, block | 0);
-    Atomics.store(this.control, CONTROL.damagedPage, page | 0);
-    Atomics.store(this.control, CONTROL.damage, kind);
+    Atomics.store(this.lasting, LASTING.damagedBlock, block | 0);
+    Atomics.store(this.lasting, LASTING.damagedPage, page | 0);
+    Atomics.store(this.lasting, LASTING.damage, kind);
   }
 
   /** The backing ends before page `page` now. It stays lost, also when the backing grows again. */
@@ -106,7 +113,7 @@ export class Damage {
     const from = Math.max(1, page);
     for (let seen = this.soundEnd; from < seen; seen = this.soundEnd) {
       const word = seen === ALL_PAGES ? 0 : seen | 0;
-      Atomics.compareExchange(this.control, CONTROL.lostFrom, word, from | 0);
+      Atomics.compareExchange(this.lasting, LASTING.lostFrom, word, from | 0);
     }
     this.note(DAMAGE.truncated, 0, from);
   }

@@ -27,6 +27,7 @@ export class Limbo {
 
   constructor(
     shared: PoolShared,
+    lastingWords: Int32Array,
     private readonly memory: Memory,
     private readonly epochs: Epochs,
     private readonly allocator: PageAllocator,
@@ -34,8 +35,8 @@ export class Limbo {
   ) {
     this.control = shared.control;
     this.runs = shared.limboRuns;
-    this.media = new MediaSync(shared.control, memory);
-    this.damage = new Damage(shared.control);
+    this.media = new MediaSync(shared.control, lastingWords, memory);
+    this.damage = new Damage(lastingWords, shared.control);
   }
 
   isEmpty(): boolean {

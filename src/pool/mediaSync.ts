@@ -1,15 +1,20 @@
 /** Puts a pool on the media, for all threads: one at a time, and a failure stays. */
 import type { Memory } from "../base/ports.js";
 import type { Errno } from "../base/units.js";
+import { LASTING } from "./lasting.js";
 import { Mutex } from "./mutex.js";
 import { CONTROL } from "./shared.js";
 
 export class MediaSync {
   private readonly mutex: Mutex;
 
-  /** @param control the words that CONTROL names, shared */
+  /**
+   * @param control the words that CONTROL names, shared
+   * @param lasting the words that LASTING names
+   */
   constructor(
-    private readonly control: Int32Array,
+    control: Int32Array,
+    private readonly lasting: Int32Array,
     private readonly memory: Memory,
   ) {
     this.mutex = new Mutex(control, CONTROL.syncMutex);
@@ -17,7 +22,7 @@ export class MediaSync {
 
   /** The errno of a sync that failed, or 0. */
   get failedErrno(): Errno {
-    return Atomics.load(this.control, CONTROL.failedErrno);
+    return Atomics.load(this.lasting, LASTING.failedErrno);
   }
 
   /**
@@ -31,10 +36,7 @@ export class MediaSync {
     let errno = this.failedErrno;
     if (errno === 0) {
       errno = this.memory.sync();
-      if (errno !== 0) {
-        Atomics.store(this.control, CONTROL.failedErrno, errno);
-        Atomics.store(this.control, CONTROL.writesStopped, 1);
-      }
+      if (errno !== 0) Atomics.store(this.lasting, LASTING.failedErrno, errno);
     }
     this.mutex.unlock();
     return errno;

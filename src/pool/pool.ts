@@ -16,6 +16,7 @@ import { DAMAGE, Damage } from "./damage.js";
 import { Epochs } from "./epochs.js";
 import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
 import { endOfIndexPage, IndexTable } from "./indexTable.js";
+import { LASTING } from "./lasting.js";
 import { Limbo } from "./limbo.js";
 import { Mutex } from "./mutex.js";
 import { PageAllocator } from "./pageAllocator.js";
@@ -35,8 +36,8 @@ export interface PoolParts {
   readonly memory: Memory;
   readonly geometry: Geometry;
   readonly shared: PoolShared;
-  /** ACCOUNT_WORDS words, shared with whoever reports them. */
-  readonly accountWords: Int32Array;
+  /** LASTING_WORDS words, shared with whoever reports them. */
+  readonly lastingWords: Int32Array;
   /** Number of this thread, below MAX_THREADS; each thread its own. */
   readonly thread: number;
 }
@@ -52,6 +53,7 @@ export class Pool {
   private readonly epochs: Epochs;
   private readonly mutex: Mutex;
   private readonly control: Int32Array;
+  private readonly lasting: Int32Array;
   private inside = false;
 
   constructor(parts: PoolParts) {
@@ -59,13 +61,14 @@ export class Pool {
     this.memory = memory;
     this.geometry = geometry;
     this.control = shared.control;
-    this.account = new Account(parts.accountWords, geometry.dataPages);
+    this.lasting = parts.lastingWords;
+    this.account = new Account(parts.lastingWords, geometry.dataPages);
     this.index = new IndexTable(memory, geometry, shared.present, this.account);
     this.allocator = new PageAllocator(shared, memory, geometry, this.index, this.account);
     this.epochs = new Epochs(shared.control, CONTROL.epochs, parts.thread);
-    this.limbo = new Limbo(shared, memory, this.epochs, this.allocator, this.account);
+    this.limbo = new Limbo(shared, parts.lastingWords, memory, this.epochs, this.allocator, this.account);
     this.mutex = new Mutex(shared.control, CONTROL.mutex);
-    this.damage = new Damage(shared.control);
+    this.damage = new Damage(parts.lastingWords, shared.control);
   }
 
   /** Size of the file, in blocks. */
@@ -74,12 +77,12 @@ export class Pool {
   }
 
   get writesStopped(): boolean {
-    return Atomics.load(this.control, CONTROL.writesStopped) !== 0;
+    return Atomics.load(this.control, CONTROL.writesStopped) !== 0 || this.failedErrno !== 0;
   }
 
   /** The errno that stopped writes for good, or 0. */
   get failedErrno(): Errno {
-    return Atomics.load(this.control, CONTROL.failedErrno);
+    return Atomics.load(this.lasting, LASTING.failedErrno);
   }
 
   /** True for a page that an entry may name, and that the backing still has. */

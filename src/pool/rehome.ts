@@ -16,8 +16,8 @@ import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, PageNo } from "../base/units.js";
-import { ACCOUNT_WORDS } from "./account.js";
 import { FreeMap } from "./freeMap.js";
+import { LASTING_WORDS } from "./lasting.js";
 import { MoveBatch, ShortOfMemory } from "./moves.js";
 import type { Pool } from "./pool.js";
 import { closePool, probePool } from "./probe.js";
@@ -63,7 +63,7 @@ export function rehome(memory: Memory, superblock: Superblock, options: RehomeOp
     memory,
     geometry,
     shared: allocateShared(geometry, memory.grainPages),
-    accountWords: new Int32Array(ACCOUNT_WORDS),
+    lastingWords: new Int32Array(LASTING_WORDS),
     thread: 0,
   };
   const { pool, blocksAway } = probePool(parts, superblock, { readOnly: false });

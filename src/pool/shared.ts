@@ -1,6 +1,7 @@
 /**
  * What the threads of a server share beside the pool itself. All of it is
- * rebuilt from the index at probe: a killed server loses nothing here.
+ * rebuilt from the index at probe: a killed server loses nothing here. What must
+ * not be lost with it is in `lasting.ts`.
  */
 import { EPOCH_WORDS } from "./epochs.js";
 import { FreeMap } from "./freeMap.js";
@@ -19,18 +20,10 @@ export const CONTROL = {
   cursor: 3,
   /** Always 0: slept on with a time limit. */
   pause: 4,
-  /** The errno of a failed sync: what was lost then stays lost. */
-  failedErrno: 5,
   /** Not 0: the machine itself is short of memory. */
   memoryShort: 6,
   /** Held while the pool is put on the media; taken inside the other mutex or alone. */
   syncMutex: 7,
-  /** Not 0: what is wrong with the media (DAMAGE in damage.ts), and where: a block, a page. */
-  damage: 8,
-  damagedBlock: 9,
-  damagedPage: 10,
-  /** The first page that the backing has lost, or 0: somebody truncated it. */
-  lostFrom: 11,
   /** Requests that may have pages which no entry names, and which are neither free nor in limbo. */
   inTransit: 13,
   /** Pages that are lost together, 0 for one; a power of two. */
@@ -40,13 +33,8 @@ export const CONTROL = {
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,
-  /** Pages that are lost, by the first of their grain; 0 for none. */
-  lostPages: 19,
   epochs: 32,
 } as const;
-
-/** Of `CONTROL.lostPages`. */
-export const MOST_LOST_PAGES = CONTROL.epochs - CONTROL.lostPages;
 
 const CONTROL_WORDS = CONTROL.epochs + EPOCH_WORDS;
 

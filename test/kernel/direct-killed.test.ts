@@ -24,7 +24,7 @@ for (const { killed, where } of cases) {
       const parent = where === "tmpfs" ? await place.tmpfs("128M") : place.makeDirectory("srv");
       const pool = `${parent}/pool`;
       await place.kmemfs(["format", pool, "--split", "--size", "24M", "--max-size", "32M"]);
-      const disk = await place.mount({ pool, args: ["--io", "direct"] });
+      const disk = await place.mount({ pool, args: ["--io", "direct", "--restarts", "0"] });
       await disk.io("pwrite -q -S 0x41 -b 1m 16m 4m", "fpunch 17m 1m");
       const { serverPid, holderPid } = await disk.status();
       // Written once at half speed, so that the kill comes in the middle; what it wrote is verified below.
@@ -64,7 +64,7 @@ it("a pool that was cut off is shown read-only the direct way, and served only w
   withPlace(async (place) => {
     const pool = `${await place.tmpfs("64M")}/pool`;
     await place.kmemfs(["format", pool, "--split", "--size", "16M", "--max-size", "32M"]);
-    const disk = await place.mount({ pool, args: ["--io", "direct"] });
+    const disk = await place.mount({ pool, args: ["--io", "direct", "--restarts", "0"] });
     await disk.io("pwrite -q -S 0x41 -b 1m 4m 4m");
     const sum = await disk.sum();
     const { serverPid, holderPid } = await disk.status();

@@ -1,4 +1,4 @@
-/** The server is killed: the holder ends the session, says why, nothing hangs, ordinary commands clean up. */
+/** The server is killed, and no other may follow: the holder ends the session, says why, nothing hangs, ordinary commands clean up. */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import { LOG_ERROR, logOf } from "../support/log.js";
@@ -10,9 +10,11 @@ import { requires } from "../support/requires.js";
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", "mkfs.ext4"] });
 
 const END_MS = 10_000;
+/** The first death is the last. */
+const LAST = ["--restarts", "0"];
 
 it("under load on the file", () =>
-  withDisk({ size: "64M" }, async (disk, place) => {
+  withDisk({ size: "64M", args: LAST }, async (disk, place) => {
     const { serverPid, holderPid } = await disk.status();
     const job = [
       "--rw=randrw",
@@ -50,7 +52,7 @@ it("under load on the file", () =>
   }));
 
 it("under a file system on a loop device", () =>
-  withDisk({ size: "128M" }, async (disk, place) => {
+  withDisk({ size: "128M", args: LAST }, async (disk, place) => {
     const device = await disk.loop();
     await place.makeFileSystem("ext4", device);
     const files = await place.mountFileSystem("ext4", device);
@@ -77,7 +79,7 @@ it("under a file system on a loop device", () =>
 it("a pool with a path opens again and has what was written", () =>
   withPlace(async (place) => {
     const pool = place.path("pool");
-    const disk = await place.mount({ pool, size: "32M", args: ["--create"] });
+    const disk = await place.mount({ pool, size: "32M", args: ["--create", ...LAST] });
     await disk.io("pwrite -q -S 0x21 -b 1m 3m 8m", "fpunch 4m 1m", "fsync");
     const sum = await disk.sum();
     const { serverPid, holderPid } = await disk.status();

@@ -3,9 +3,10 @@ import type { Memory } from "../../src/base/ports.js";
 import { PAGE_BYTES } from "../../src/base/units.js";
 import { DirectFile } from "../../src/blockfile/directFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../src/blockfile/traffic.js";
-import { ACCOUNT_WORDS, Account } from "../../src/pool/account.js";
+import { Account } from "../../src/pool/account.js";
 import { beginDirect } from "../../src/pool/direct.js";
 import { formatPool } from "../../src/pool/format.js";
+import { LASTING_WORDS } from "../../src/pool/lasting.js";
 import { allocateShared } from "../../src/pool/shared.js";
 import { decode, INCOMPATIBLE_SPLIT, type Superblock } from "../../src/pool/superblock.js";
 import { superblockPage } from "../../src/pool/superblockStore.js";
@@ -51,11 +52,11 @@ export function openDirect(
   const memory = watch === undefined ? fake : new WatchedMemory(fake, watch);
   const { geometry, blocks } = superblockOf(fake);
   if (!readOnly) beginDirect(fake, data, blocks);
-  const accountWords = new Int32Array(new SharedArrayBuffer(ACCOUNT_WORDS * 4));
-  const account = new Account(accountWords, geometry.dataPages);
+  const lastingWords = new Int32Array(new SharedArrayBuffer(LASTING_WORDS * 4));
+  const account = new Account(lastingWords, geometry.dataPages);
   account.setBlocks(blocks);
   const traffic = new Traffic(new Float64Array(TRAFFIC_DOUBLES), 0, { nowMs: () => 1 });
   const { control } = allocateShared(geometry, 1);
-  const file = new DirectFile({ memory, data, geometry, accountWords, control, traffic, readOnly });
+  const file = new DirectFile({ memory, data, geometry, lastingWords, control, traffic, readOnly });
   return { fake, memory, data, file, account, traffic, control };
 }

@@ -220,6 +220,8 @@ export class FakeMemory implements Memory {
 
   persist(): void {}
 
+  faultIn(): void {}
+
   sync(): Errno {
     this.state.media?.set(this.bytes.subarray(0, this.pageCount * PAGE_BYTES));
     return 0;

@@ -4,9 +4,9 @@ import type { Clock, Memory } from "../../src/base/ports.js";
 import { PAGE_BYTES } from "../../src/base/units.js";
 import { BlockFile } from "../../src/blockfile/blockFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../src/blockfile/traffic.js";
-import { ACCOUNT_WORDS } from "../../src/pool/account.js";
 import { type FormatRequest, formatPool } from "../../src/pool/format.js";
 import { chosenGeometry, type Geometry, seedGeometry } from "../../src/pool/geometry.js";
+import { LASTING_WORDS } from "../../src/pool/lasting.js";
 import { Pool, type PoolParts } from "../../src/pool/pool.js";
 import { closePool, probePool } from "../../src/pool/probe.js";
 import { allocateShared, type PoolShared } from "../../src/pool/shared.js";
@@ -35,7 +35,7 @@ export interface OpenOptions {
 export interface TestShared {
   readonly geometry: Geometry;
   readonly shared: PoolShared;
-  readonly accountWords: Int32Array<SharedArrayBuffer>;
+  readonly lastingWords: Int32Array<SharedArrayBuffer>;
   readonly traffic: Float64Array<SharedArrayBuffer>;
 }
 
@@ -81,7 +81,7 @@ export function openPool(fake: FakeMemory, options: OpenOptions = {}): TestPool 
   const common: TestShared = {
     geometry,
     shared: allocateShared(geometry, memory.grainPages),
-    accountWords: new Int32Array(new SharedArrayBuffer(ACCOUNT_WORDS * 4)),
+    lastingWords: new Int32Array(new SharedArrayBuffer(LASTING_WORDS * 4)),
     traffic: new Float64Array(new SharedArrayBuffer(8 * TRAFFIC_DOUBLES * 8)),
   };
   const { pool } = probePool(partsOf(memory, common, 0), superblock, { readOnly });
@@ -101,8 +101,8 @@ export function joinPool(
 }
 
 function partsOf(memory: Memory, common: TestShared, thread: number): PoolParts {
-  const { geometry, shared, accountWords } = common;
-  return { memory, geometry, shared, accountWords, thread };
+  const { geometry, shared, lastingWords } = common;
+  return { memory, geometry, shared, lastingWords, thread };
 }
 
 export class TestPool {

@@ -68,6 +68,10 @@ export class WatchedMemory implements Memory {
     this.inner.persist(at, lengthBytes);
   }
 
+  faultIn(firstPage: PageNo, pageCount: number): void {
+    this.inner.faultIn(firstPage, pageCount);
+  }
+
   sync(): Errno {
     return this.watch({ verb: "sync", firstPage: 0, pageCount: 0 }) || this.inner.sync();
   }

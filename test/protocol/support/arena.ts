@@ -131,6 +131,8 @@ export class ArenaMemory implements Memory {
 
   persist(): void {}
 
+  faultIn(): void {}
+
   sync(): number {
     return this.syncErrnos.shift() ?? 0;
   }

@@ -8,9 +8,9 @@ import { ATTRIBUTE_DOUBLES, Attributes } from "../../../src/fuse/attributes.js";
 import type { Exchange } from "../../../src/fuse/exchange.js";
 import { FileSystem } from "../../../src/fuse/fileSystem.js";
 import { MAX_TRANSFER_BYTES } from "../../../src/fuse/init.js";
-import { ACCOUNT_WORDS } from "../../../src/pool/account.js";
 import { formatPool } from "../../../src/pool/format.js";
 import { chosenGeometry } from "../../../src/pool/geometry.js";
+import { LASTING_WORDS } from "../../../src/pool/lasting.js";
 import type { Pool } from "../../../src/pool/pool.js";
 import { probePool } from "../../../src/pool/probe.js";
 import { allocateShared, type PoolShared } from "../../../src/pool/shared.js";
@@ -55,7 +55,7 @@ export class WireServer {
   private readonly thread: WireThread;
   /** The same file, for what a test puts there. */
   private readonly writable: BlockFile;
-  private readonly accountWords = new Int32Array(ACCOUNT_WORDS);
+  private readonly lastingWords = new Int32Array(LASTING_WORDS);
   private readonly doubles = new Float64Array(ATTRIBUTE_DOUBLES);
   private readonly trafficSlots = new Float64Array(TRAFFIC_DOUBLES);
 
@@ -87,7 +87,7 @@ export class WireServer {
         memory: this.memory,
         geometry,
         shared: this.shared,
-        accountWords: this.accountWords,
+        lastingWords: this.lastingWords,
         thread: 0,
       },
       decode(superblockPage(this.memory), geometry.pageCount),
@@ -174,7 +174,7 @@ export class WireServer {
   /** All that a refused request may not change, to compare with copies of it. */
   get watched(): readonly ArrayBufferView[] {
     // Without the peak, which a request raises that finds no room.
-    const counts = [this.accountWords.subarray(0, 3), this.accountWords.subarray(5, 6)];
+    const counts = [this.lastingWords.subarray(0, 3), this.lastingWords.subarray(5, 6)];
     return [this.memory.bytes, ...counts, this.doubles, this.trafficSlots.subarray(1, 4)];
   }
 

@@ -1,6 +1,7 @@
 /** One serving thread on stand-in memory: the real loop, with a channel that hands it one request. */
 import { ENODEV } from "../../../src/base/errno.js";
 import { MAX_IOVECS } from "../../../src/base/iovec.js";
+import { BEAT_WORDS, Beat } from "../../../src/daemon/beats.js";
 import { serve } from "../../../src/daemon/serveLoop.js";
 import { Exchange, REPLY_BYTES } from "../../../src/fuse/exchange.js";
 import type { FileSystem } from "../../../src/fuse/fileSystem.js";
@@ -38,6 +39,7 @@ export class WireThread {
       iovecs: this.iovecs.list,
     });
     this.stack = {
+      beat: new Beat(new Int32Array(BEAT_WORDS), 1, 1),
       faults: null,
       fileSystem: makeFileSystem(this.exchange),
       channel: { read: () => this.takePending(), writev: (_address: number, count: number) => this.takeAnswer(count) },

@@ -2,8 +2,9 @@
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import { DirectFile } from "../../../src/blockfile/directFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../../src/blockfile/traffic.js";
-import { ACCOUNT_WORDS, Account } from "../../../src/pool/account.js";
+import { Account } from "../../../src/pool/account.js";
 import { beginDirect, recoverDirect } from "../../../src/pool/direct.js";
+import { LASTING_WORDS } from "../../../src/pool/lasting.js";
 import { allocateShared } from "../../../src/pool/shared.js";
 import { STATE_DIRECT } from "../../../src/pool/superblock.js";
 import { type Crash, judgeServed, openPool, requireKnown, requireSize, superblockOf, Violation } from "./judge.js";
@@ -24,10 +25,10 @@ export function openDirect(memory: PlainMemory): DirectFile {
   const data = dataFileOf(memory);
   const errno = beginDirect(memory, data, blocks);
   if (errno !== 0) throw new Violation(`direct: errno ${errno}`);
-  const accountWords = new Int32Array(ACCOUNT_WORDS);
-  new Account(accountWords, geometry.dataPages).setBlocks(blocks);
+  const lastingWords = new Int32Array(LASTING_WORDS);
+  new Account(lastingWords, geometry.dataPages).setBlocks(blocks);
   const { control } = allocateShared(geometry, 1);
-  return new DirectFile({ memory, data, geometry, accountWords, control, traffic, readOnly: false });
+  return new DirectFile({ memory, data, geometry, lastingWords, control, traffic, readOnly: false });
 }
 
 export function judgeDirect(left: PlainMemory, promised: Promised, crash: Crash, way: "served" | "direct"): void {

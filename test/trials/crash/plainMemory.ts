@@ -93,6 +93,8 @@ export class PlainMemory implements Memory {
 
   persist(_at: ByteOffset, _lengthBytes: number): void {}
 
+  faultIn(): void {}
+
   sync(): Errno {
     return 0;
   }

@@ -34,6 +34,8 @@ export async function mountPool(
     atomicWrites,
     durable: false,
     workers: 2,
+    restarts: 0,
+    watchdogSeconds: 0,
     allowOther: false,
     debug: true,
     foreground: false,

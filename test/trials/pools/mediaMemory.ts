@@ -91,6 +91,8 @@ export class MediaMemory implements Memory {
 
   persist(): void {}
 
+  faultIn(): void {}
+
   sync(): Errno {
     if (this.readOnly) throw new Violation("a sync of what was opened for reading");
     return 0;

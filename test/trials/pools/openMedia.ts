@@ -3,7 +3,7 @@ import { IovecList, MAX_IOVECS } from "../../../src/base/iovec.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import { BlockFile } from "../../../src/blockfile/blockFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../../src/blockfile/traffic.js";
-import { ACCOUNT_WORDS } from "../../../src/pool/account.js";
+import { LASTING_WORDS } from "../../../src/pool/lasting.js";
 import type { Pool } from "../../../src/pool/pool.js";
 import { probePool } from "../../../src/pool/probe.js";
 import { allocateShared } from "../../../src/pool/shared.js";
@@ -30,9 +30,9 @@ export class OpenMedia {
   constructor(media: Media, superblock: Superblock, readOnly: boolean) {
     const { geometry } = superblock;
     this.memory = new MediaMemory(media, geometry.firstDataPage, geometry.pageCount, readOnly);
-    const accountWords = new Int32Array(ACCOUNT_WORDS);
+    const lastingWords = new Int32Array(LASTING_WORDS);
     const shared = allocateShared(geometry, 1);
-    const parts = { memory: this.memory, geometry, shared, accountWords, thread: 0 };
+    const parts = { memory: this.memory, geometry, shared, lastingWords, thread: 0 };
     this.pool = probePool(parts, superblock, { readOnly }).pool;
     const { pool } = this;
     this.file = new BlockFile({ pool, readOnly, zeroAddress: ZERO_ADDRESS, zeroBytes: ZERO_BYTES, traffic });

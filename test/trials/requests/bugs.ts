@@ -111,8 +111,8 @@ export const requestBugs: readonly RequestBug[] = [
   {
     name: "a flush that failed once is forgotten",
     file: "src/pool/mediaSync.ts",
-    find: "Atomics.store(this.control, CONTROL.failedErrno, errno);",
-    replace: "",
+    find: "Atomics.store(this.lasting, LASTING.failedErrno, errno);",
+    replace: ";",
   },
   {
     name: "direct: part of a page past the end",

@@ -33,6 +33,7 @@ const mount: MountStatus = {
   serverPid: 11,
   holderPid: 10,
   restarts: 0,
+  lastDeath: null,
   loopDevices: ["/dev/loop0"],
   refused: [],
 };

@@ -1,9 +1,18 @@
 import { expect, it } from "vitest";
-import { CONTROL, MOST_LOST_PAGES } from "../../../src/pool/shared.js";
+import { ACCOUNT_WORDS } from "../../../src/pool/account.js";
+import { LASTING, LASTING_WORDS, MOST_LOST_PAGES } from "../../../src/pool/lasting.js";
+import { CONTROL } from "../../../src/pool/shared.js";
 
 it("no two words of the control block are one", () => {
-  const { lostPages, ...single } = CONTROL;
-  const words = [...Object.values(single), ...Array.from({ length: MOST_LOST_PAGES }, (_, i) => lostPages + i)];
+  const words = Object.values(CONTROL);
   expect(new Set(words).size).toBe(words.length);
   expect(Math.max(...words)).toBe(CONTROL.epochs);
+});
+
+it("no two of those that outlive a server are one", () => {
+  const { account, lostPages, ...single } = LASTING;
+  const counted = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
+  const words = [...counted(account, ACCOUNT_WORDS), ...Object.values(single), ...counted(lostPages, MOST_LOST_PAGES)];
+  expect(new Set(words).size).toBe(words.length);
+  expect(Math.max(...words)).toBe(LASTING_WORDS - 1);
 });

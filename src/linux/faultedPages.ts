@@ -1,0 +1,60 @@
+/**
+ * Which data pages this process has in its page tables: a bit a page, shared by
+ * its threads. A reply is gathered by the kernel from the pool's pages, and when
+ * the process is killed (SIGKILL) while one of them is faulted in, the kernel ends
+ * the request with EIO (fuse_dev_do_write) instead of leaving it to the next
+ * server. So pages are faulted in before, once; a punch takes them out again.
+ */
+import { EAGAIN, EINTR } from "../base/errno.js";
+import { type Address, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { MADV_POPULATE_READ } from "./constants.js";
+import { madvise, viewMemory } from "./libcMemory.js";
+import type { MemoryMapping } from "./mapping.js";
+
+export class FaultedPages {
+  private readonly bits: Int32Array;
+  private readonly baseAddress: Address;
+
+  constructor(mapping: MemoryMapping) {
+    this.bits = new Int32Array(viewMemory(mapping.faultedAddress, faultedBytes(mapping.pageCount)));
+    this.baseAddress = mapping.baseAddress;
+  }
+
+  faultIn(firstPage: PageNo, pageCount: number): void {
+    const end = firstPage + pageCount;
+    let page = firstPage;
+    while (page < end && this.has(page)) page++;
+    if (page === end) return;
+    // What cannot be read the writev will tell.
+    for (;;) {
+      const result = madvise(this.baseAddress + page * PAGE_BYTES, (end - page) * PAGE_BYTES, MADV_POPULATE_READ);
+      if (result === -EINTR || result === -EAGAIN) continue;
+      break;
+    }
+    for (; page < end; page++) Atomics.or(this.bits, page >>> 5, 1 << (page & 31));
+  }
+
+  /** Before the pages are punched; nobody may be using them. */
+  forget(firstPage: PageNo, pageCount: number): void {
+    for (let page = firstPage; page < firstPage + pageCount; ) {
+      const isWholeWord = (page & 31) === 0 && page + 32 <= firstPage + pageCount;
+      if (isWholeWord) {
+        // Looked at first: storing would make memory of a word that nobody has used.
+        if (this.bits[page >>> 5] !== 0) Atomics.store(this.bits, page >>> 5, 0);
+        page += 32;
+      } else {
+        if (this.has(page)) Atomics.and(this.bits, page >>> 5, ~(1 << (page & 31)));
+        page++;
+      }
+    }
+  }
+
+  private has(page: PageNo): boolean {
+    return ((this.bits[page >>> 5] >>> (page & 31)) & 1) !== 0;
+  }
+}
+
+/** Of the bits of so many pages. */
+export function faultedBytes(pageCount: number): number {
+  return Math.ceil(pageCount / 32) * 4;
+}

@@ -1,0 +1,123 @@
+/** The server dies, hangs or is replaced: whoever uses the disk sees a pause and nothing else. */
+import { existsSync } from "node:fs";
+import { expect } from "vitest";
+import type { Disk } from "../support/disk.js";
+import { LOG_ERROR, logOf } from "../support/log.js";
+import { isMounted, withDisk, withPlace } from "../support/place.js";
+import { run, start, until } from "../support/processes.js";
+import { testedIo } from "../support/project.js";
+import { requires } from "../support/requires.js";
+
+const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", "mkfs.ext4"] });
+
+const NEXT_MS = 20_000;
+const MANY = ["--restarts", "1000"];
+const LOAD = ["--name=load", "--rw=randrw", "--bs=4k", "--ioengine=psync", "--numjobs=3", "--time_based"];
+const VERIFY = ["--verify=crc32c", "--verify_backlog=64", "--direct=1", "--size=16m"];
+
+/** Waits until another server than `pid` serves. @returns its pid */
+async function nextServer(disk: Disk, pid: number | null): Promise<number> {
+  let next: number | null = null;
+  const isNext = async (): Promise<boolean> => {
+    next = (await disk.status()).serverPid;
+    return next !== null && next !== pid;
+  };
+  await until(isNext, NEXT_MS, "the next server");
+  return next ?? 0;
+}
+
+it("kill -9 under fio with verification, on the file and on a file system", () =>
+  withDisk({ size: "256M", args: MANY }, async (disk, place) => {
+    const device = await disk.loop();
+    await place.makeFileSystem("ext4", device);
+    const files = await place.mountFileSystem("ext4", device);
+    const args = [...LOAD, ...VERIFY, "--runtime=15", `--directory=${files}`];
+    const load = start("fio", args, { cwd: "/" });
+    place.cleanup.add("fio", () => load.stop());
+    let before = await disk.status();
+    let kills = 0;
+    while (existsSync(`/proc/${load.pid}`) && kills < 12) {
+      await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 300));
+      process.kill(before.serverPid ?? 0, "SIGKILL");
+      kills++;
+      await nextServer(disk, before.serverPid);
+      const now = await disk.status();
+      expect(now.restarts).toBe(before.restarts + 1);
+      expect(now.lastDeath).toBe("was killed by SIGKILL");
+      for (const name of ["readBytesTotal", "writtenBytesTotal", "discardedBytesTotal", "peakBytes"] as const) {
+        expect(now[name] ?? 0, name).toBeGreaterThanOrEqual(before[name] ?? 0);
+      }
+      before = now;
+    }
+    expect(kills).toBeGreaterThan(2);
+    expect(await load.exited, load.stderr()).toBe(0);
+    await run("fstrim", [files]);
+    await run("umount", [files]);
+    await run("e2fsck", ["-fn", device]);
+    await place.detach(device);
+    await disk.unmount();
+  }));
+
+it("kmemfs restart replaces the server under load, and the pool is closed clean", () =>
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    await place.kmemfs(["format", pool, "--size", "64M", ...(testedIo === "direct" ? ["--split"] : [])]);
+    const disk = await place.mount({ pool });
+    const args = [...LOAD, ...VERIFY, "--runtime=6", `--filename=${disk.file}`, "--offset_increment=16m"];
+    const load = start("fio", args, { cwd: "/" });
+    place.cleanup.add("fio", () => load.stop());
+    for (let i = 0; i < 3; i++) {
+      const { serverPid } = await disk.status();
+      const { stdout } = await place.kmemfs(["restart", disk.directory]);
+      expect(stdout).toMatch(/: server \d+ serves; nobody did for \d+ ms/);
+      expect((await disk.status()).serverPid).not.toBe(serverPid);
+      expect(existsSync(`/proc/${serverPid}`)).toBe(false);
+    }
+    expect(await load.exited, load.stderr()).toBe(0);
+    expect(await disk.status()).toMatchObject({ restarts: 3, lastDeath: "was replaced" });
+    await disk.unmount();
+    expect((await place.kmemfs(["check", pool])).stdout).toMatch(/: clean, .*no errors/);
+  }));
+
+it("a server that hangs is killed, and the next one goes on", () =>
+  withDisk({ size: "32M", args: ["--watchdog", "1"] }, async (disk) => {
+    await disk.io("pwrite -q -S 0x31 0 4m");
+    const sum = await disk.sum();
+    const { serverPid } = await disk.status();
+    process.kill(serverPid ?? 0, "SIGSTOP");
+    await nextServer(disk, serverPid);
+    expect(await disk.sum()).toBe(sum);
+    expect((await disk.status()).lastDeath).toMatch(/^hung and was killed: its .* did nothing for 1 s$/);
+  }));
+
+it("a server that dies again and again is given up, and callers get errors", () =>
+  withDisk({ size: "32M", args: ["--restarts", "2"] }, async (disk, place) => {
+    const { holderPid } = await disk.status();
+    let pid: number | null = null;
+    for (let death = 1; death <= 3; death++) {
+      pid = await nextServer(disk, pid);
+      process.kill(pid, "SIGKILL");
+    }
+    await until(() => !existsSync(`/proc/${holderPid}`), NEXT_MS, "the holder to end");
+    expect(isMounted(disk.directory)).toBe(false);
+    const last = logOf(disk.directory).at(-1);
+    expect(last).toMatchObject({ level: LOG_ERROR, msg: expect.stringMatching(/the 3\. time within a minute/) });
+    await place.expectNothingLeft();
+  }));
+
+it("a server that dies while its mount ends closes the pool all the same", () =>
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    await place.kmemfs(["format", pool, "--size", "64M", ...(testedIo === "direct" ? ["--split"] : [])]);
+    for (const delayMs of [0, 2, 5, 10, 20]) {
+      const disk = await place.mount({ pool });
+      await disk.io("pwrite -q -S 0x31 -b 1m 0 32m");
+      const { serverPid, holderPid } = await disk.status();
+      await run("umount", [disk.directory]);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      if (existsSync(`/proc/${serverPid}`)) process.kill(serverPid ?? 0, "SIGKILL");
+      await until(() => !existsSync(`/proc/${holderPid}`), NEXT_MS, "the holder to end");
+      expect((await place.kmemfs(["check", pool])).stdout).toMatch(/: clean, .*no errors/);
+    }
+    await place.expectNothingLeft();
+  }));

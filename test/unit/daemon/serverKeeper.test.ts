@@ -1,0 +1,161 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { BEAT_WORDS, Beats } from "../../../src/daemon/beats.js";
+import { type KeeperParts, ServerKeeper } from "../../../src/daemon/serverKeeper.js";
+import {
+  endError,
+  type ServerEnd,
+  type ServerProcess,
+  type ServerReady,
+  waiting,
+} from "../../../src/daemon/serverProcess.js";
+
+const READY: ServerReady = { refused: [], io: "served", ioReason: null, wasUnclean: false };
+const END: ServerEnd = { exitCode: null, signal: "SIGKILL", closed: false, message: null, cure: null, refused: false };
+const CLOSED: ServerEnd = { ...END, exitCode: 0, signal: null, closed: true };
+
+/** A server that does what the test says. */
+class FakeServer implements ServerProcess {
+  private readonly readiness = waiting<ServerReady>();
+  private readonly standing = waiting<void>();
+  private readonly ending = waiting<ServerEnd>();
+  readonly ready = this.readiness.promise;
+  readonly standsBy = this.standing.promise;
+  readonly ended = this.ending.promise;
+  told = false;
+
+  constructor(
+    readonly pid: number,
+    readonly isRestart: boolean,
+    readonly standby: boolean,
+  ) {}
+
+  go(): void {
+    this.told = true;
+  }
+
+  kill(): void {
+    this.end(END);
+  }
+
+  serve(): void {
+    this.readiness.resolve(READY);
+  }
+
+  standBy(): void {
+    this.standing.resolve();
+  }
+
+  end(end: ServerEnd): void {
+    this.ending.resolve(end);
+    this.readiness.reject(endError(end));
+    this.standing.reject(endError(end));
+  }
+}
+
+function makeKeeper(changes: Partial<KeeperParts> = {}) {
+  const servers: FakeServer[] = [];
+  const logged: string[] = [];
+  const log = (fields: object, message: string) => void logged.push(`${message} ${JSON.stringify(fields)}`);
+  const keeper = new ServerKeeper({
+    launch: (isRestart, standby) => {
+      const server = new FakeServer(servers.length + 1, isRestart, standby);
+      servers.push(server);
+      return server;
+    },
+    whyLast: () => null,
+    beats: new Beats(new Int32Array(BEAT_WORDS)),
+    mostDeaths: 3,
+    hangMs: 0,
+    log: { info: log, warn: log, error: log },
+    mountpoint: "/m",
+    ...changes,
+  });
+  return { keeper, servers, logged };
+}
+
+const settle = () => sleep(5);
+
+it("starts another server for one that died, and counts", async () => {
+  const { keeper, servers, logged } = makeKeeper();
+  expect(keeper.pid).toBe(null);
+  servers[0].serve();
+  expect(await keeper.ready).toBe(READY);
+  await settle();
+  expect([keeper.pid, keeper.restarts, keeper.lastDeath]).toEqual([1, 0, null]);
+  servers[0].end({ ...END, message: "a bug" });
+  await settle();
+  expect([keeper.pid, keeper.restarts, keeper.lastDeath]).toEqual([null, 1, "was killed by SIGKILL: a bug"]);
+  expect(servers[1]).toMatchObject({ isRestart: true, standby: false });
+  servers[1].serve();
+  await settle();
+  expect(keeper.pid).toBe(2);
+  expect(logged.join()).toMatch(/the server was killed by SIGKILL: a bug; the next one goes on/);
+  servers[1].end(CLOSED);
+  expect(await keeper.ended).toBe(CLOSED);
+  expect(servers.length).toBe(2);
+});
+
+it("gives up after so many deaths in a minute, and says so", async () => {
+  const { keeper, servers } = makeKeeper();
+  servers[0].serve();
+  for (let i = 0; i < 4; i++) {
+    await settle();
+    servers[i].end(END);
+  }
+  expect(await keeper.ended).toMatchObject({ closed: false, message: "the 4. time within a minute" });
+  expect([servers.length, keeper.restarts]).toEqual([4, 3]);
+});
+
+it("does not go on where a server refuses, or the kernel cannot, or it was told not to", async () => {
+  const refusing = makeKeeper();
+  refusing.servers[0].end({ ...END, exitCode: 1, signal: null, refused: true, message: "no pool", cure: "look" });
+  await expect(refusing.keeper.ready).rejects.toThrow("no pool");
+  expect((await refusing.keeper.ended).refused).toBe(true);
+  const old = makeKeeper({ whyLast: () => "too old" });
+  old.servers[0].serve();
+  await settle();
+  await expect(old.keeper.replace()).rejects.toThrow("too old");
+  old.servers[0].end(END);
+  expect((await old.keeper.ended).message).toBe("too old");
+  const abandoned = makeKeeper();
+  abandoned.servers[0].serve();
+  abandoned.keeper.abandon();
+  expect(await abandoned.keeper.ended).toBe(END);
+  for (const { servers } of [refusing, old, abandoned]) expect(servers.length).toBe(1);
+});
+
+it("replaces a server when the new one stands by, and tells it after the old one is gone", async () => {
+  const { keeper, servers } = makeKeeper();
+  servers[0].serve();
+  await settle();
+  const replaced = keeper.replace();
+  await settle();
+  const [old, next] = servers;
+  expect(next).toMatchObject({ isRestart: true, standby: true, told: false });
+  await expect(keeper.replace()).rejects.toThrow("just starting");
+  next.standBy();
+  await settle();
+  expect(await Promise.race([old.ended, "alive"])).toBe(END);
+  await settle();
+  expect(next.told).toBe(true);
+  next.serve();
+  expect(await replaced).toBeGreaterThanOrEqual(0);
+  expect([keeper.pid, keeper.restarts, keeper.lastDeath]).toEqual([2, 1, "was replaced"]);
+});
+
+it("keeps the old server when the new one cannot go on", async () => {
+  const { keeper, servers } = makeKeeper();
+  servers[0].serve();
+  await settle();
+  const replaced = keeper.replace();
+  servers[1].end({ ...END, exitCode: 1, refused: true, message: "another version" });
+  await expect(replaced).rejects.toThrow("another version");
+  expect([keeper.pid, keeper.restarts]).toEqual([1, 0]);
+  // And another try is possible.
+  keeper.replace().catch(() => {});
+  expect(servers.length).toBe(3);
+  servers[0].end(CLOSED);
+  expect(await keeper.ended).toBe(CLOSED);
+  expect(await servers[2].ended).toBe(END);
+});
