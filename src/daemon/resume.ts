@@ -7,15 +7,16 @@ import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
-import { adoptName, lockName, type NameLock } from "../linux/nameLock.js";
+import type { NameLock } from "../linux/nameLock.js";
 import { commandLine, isGone, openedBy } from "../linux/openedBy.js";
-import { mapShared } from "../linux/process.js";
-import type { SharedMemory } from "../linux/sharedMemory.js";
+import { mapShared, type SharedMemory } from "../linux/process.js";
+import { takeName } from "./mountName.js";
+import type { MountOptions } from "./options.js";
 import { type OpenedPool, readSuperblock } from "./poolSuperblock.js";
+import type { Service } from "./service.js";
 import { removeDeadMount, type Session } from "./session.js";
 import { SESSION_BYTES } from "./sessionMemory.js";
 import { readRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
-import { lockPath, makeStateDirectory } from "./stateDirectory.js";
 
 /** A killed server may have to wait for a slow disk before it is gone. */
 const END_MS = 60_000;
@@ -23,7 +24,6 @@ const END_POLL_MS = 5;
 
 export interface Resumed {
   readonly record: SessionRecord;
-  readonly noteFd: number;
   readonly memory: SharedMemory & { readonly fd: number };
   readonly pool: OpenedPool;
   readonly session: Session;
@@ -31,14 +31,13 @@ export interface Resumed {
 }
 
 /**
- * @param storedFds from the service manager; all of them are closed when nothing can be gone on with
- * @returns null when the session is over or not all of it is there: a new one can begin then
+ * Looks at what the service manager kept. Of a session that cannot be gone on
+ * with (it was never ready, or not all of it is there) nothing is left.
+ * @returns null when a new session can begin
  * @throws UserError when it is another version's, or its server does not end
  */
-export async function resumeSession(
-  storedFds: ReadonlyMap<string, readonly number[]>,
-  log: Log,
-): Promise<Resumed | null> {
+export async function resumeSession(service: Service, log: Log): Promise<Resumed | null> {
+  const { storedFds } = service;
   const stored = new Map([...storedFds].flatMap(([name, [fd]]) => (fd === undefined ? [] : [[name, fd] as const])));
   const noteFd = stored.get("note");
   const memoryFd = stored.get("memory");
@@ -46,33 +45,29 @@ export async function resumeSession(
   if (memoryFd !== undefined) await endServers(memoryFd);
   if (noteFd !== undefined && memoryFd !== undefined && record !== null) {
     const found = withStoredFds(record, stored);
-    if (!("missing" in found)) {
+    if (record.io !== null && !("missing" in found)) {
       const { backing, session } = found;
-      const name = takeName(record, stored.get("name"));
+      const name = takeName(record.options.mountpoint, stored.get("name"));
       const memory = { fd: memoryFd, ...mapShared(memoryFd, SESSION_BYTES) };
-      return { record, noteFd, memory, pool: { backing, superblock: readSuperblock(backing) }, session, name };
+      service.keepOn(noteFd);
+      return { record, memory, pool: { backing, superblock: readSuperblock(backing) }, session, name };
     }
-    log.warn({ mountpoint: record.options.mountpoint, missing: found.missing }, "the last session cannot go on");
+    const why = "missing" in found ? `${found.missing} was not kept` : "it was never ready";
+    log.warn({ mountpoint: record.options.mountpoint }, `the last session cannot go on: ${why}`);
   }
   for (const fds of storedFds.values()) for (const fd of fds) closeSync(fd);
+  await service.drop();
+  // Only now, as nobody has its fds any more, it answers that it is dead.
+  if (record !== null) await removeDeadMount(record.session.directory);
   return null;
 }
 
-/** Takes away what is left of a session that could not be gone on with, once nobody keeps its fds. */
-export async function clearAfter(directory: string): Promise<void> {
-  await removeDeadMount(directory);
-}
-
-function takeName(record: SessionRecord, nameFd: number | undefined): NameLock {
-  const { mountpoint } = record.options;
-  makeStateDirectory();
-  const path = lockPath(mountpoint);
-  const name = nameFd === undefined ? lockName(path) : adoptName(path, nameFd);
-  if (name !== null) return name;
-  throw new UserError(`mount ${mountpoint}`, "its session is in another holder's hands", {
-    code: "EBUSY",
-    cure: "kmemfs status",
-  });
+/** For people who changed the configuration of a session that goes on. */
+export function warnOfOtherOptions(asked: MountOptions, has: MountOptions, log: Log): void {
+  const names = new Set([...Object.keys(asked), ...Object.keys(has)]) as Set<keyof MountOptions>;
+  const differ = [...names].filter((name) => JSON.stringify(asked[name]) !== JSON.stringify(has[name]));
+  if (differ.length === 0) return;
+  log.warn({ mountpoint: has.mountpoint, differ }, "the session goes on with the options it was begun with");
 }
 
 /** Kills the servers that have the session's memory, and waits until they are gone. @throws UserError ETIMEDOUT */

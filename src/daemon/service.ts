@@ -6,19 +6,28 @@
 import { errnoName } from "../base/errno.js";
 import type { Log } from "../base/ports.js";
 import type { Errno } from "../base/units.js";
+import { createNote } from "../linux/noteFile.js";
 import type { ServiceEnvironment } from "../linux/notify.js";
+import { type SessionFds, type SessionRecord, sessionFds, writeRecord } from "./sessionRecord.js";
 
 /** How long the manager may take to close what it kept; only then the pool's lock is free. */
 const SETTLE_MS = 5_000;
+/** How long a pool may take before a server serves it: to be looked at as a whole. */
+const UNSERVED_MS = 300_000;
 
 export class Service {
   private hasFailed = false;
   private watchdog: NodeJS.Timeout | undefined;
+  private noteFd: number | null = null;
+  /** Names of what is kept over there. */
+  private kept: readonly string[];
 
   constructor(
     private readonly environment: ServiceEnvironment,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.kept = [...environment.storedFds.keys()];
+  }
 
   get storedFds(): ReadonlyMap<string, readonly number[]> {
     return this.environment.storedFds;
@@ -30,33 +39,53 @@ export class Service {
   }
 
   async tell(...lines: string[]): Promise<void> {
-    this.note(await this.environment.manager?.notify(lines), lines[0]);
+    this.complain(await this.environment.manager?.notify(lines), lines[0]);
   }
 
-  /** @param fds by name; each lives over there until `drop` */
-  async keep(fds: ReadonlyMap<string, number>): Promise<void> {
-    for (const [name, fd] of fds) this.note(await this.environment.manager?.storeFds(name, [fd]), `FDSTORE of ${name}`);
-  }
-
-  /** Returns when the manager has closed what it kept under `names`. */
-  async drop(names: Iterable<string>): Promise<void> {
+  /** Has the session's fds kept from now on, until `drop`. */
+  async keep(fds: SessionFds, record: SessionRecord): Promise<void> {
     const { manager } = this.environment;
     if (manager === null) return;
-    for (const name of names) this.note(await manager.removeFds(name), `FDSTOREREMOVE of ${name}`);
-    this.note(await manager.settled(SETTLE_MS), "BARRIER=1");
+    this.noteFd = createNote();
+    this.note(record);
+    const named = sessionFds(fds, this.noteFd);
+    this.kept = [...named.keys()];
+    for (const [name, fd] of named) this.complain(await manager.storeFds(name, [fd]), `FDSTORE of ${name}`);
   }
 
-  /** Answers the watchdog twice a period, as long as `isHealthy` says so. */
-  answerWatchdog(isHealthy: () => boolean): void {
-    const { watchdogMs, manager } = this.environment;
-    if (watchdogMs === null || manager === null || this.watchdog !== undefined) return;
+  /** Goes on with a note that was kept. */
+  keepOn(noteFd: number): void {
+    this.noteFd = noteFd;
+  }
+
+  /** What the next holder is to know. */
+  note(record: SessionRecord): void {
+    if (this.noteFd !== null) writeRecord(this.noteFd, record);
+  }
+
+  /** Returns when nothing of the session is kept any more. */
+  async drop(): Promise<void> {
+    const { manager } = this.environment;
+    const names = this.kept;
+    this.kept = [];
+    if (manager === null || names.length === 0) return;
+    for (const name of names) this.complain(await manager.removeFds(name), `FDSTOREREMOVE of ${name}`);
+    this.complain(await manager.settled(SETTLE_MS), "BARRIER=1");
+  }
+
+  /** Answers the watchdog twice a period; not when nobody has served for long. */
+  answerWatchdog(isServed: () => boolean): void {
+    const { watchdogMs } = this.environment;
+    if (watchdogMs === null || !this.isManaged || this.watchdog !== undefined) return;
+    let servedMs = performance.now();
     this.watchdog = setInterval(() => {
-      if (isHealthy()) void this.tell("WATCHDOG=1");
+      if (isServed()) servedMs = performance.now();
+      if (performance.now() - servedMs < UNSERVED_MS) void this.tell("WATCHDOG=1");
     }, watchdogMs / 2);
     this.watchdog.unref();
   }
 
-  private note(errno: Errno | undefined, what: string): void {
+  private complain(errno: Errno | undefined, what: string): void {
     if (errno === undefined || errno === 0 || this.hasFailed) return;
     this.hasFailed = true;
     this.log.warn({ errno: errnoName(errno) }, `the service manager could not be told: ${what}`);

@@ -18,11 +18,12 @@ export interface SessionRecord {
   readonly backing: BackingFacts;
   /** The same holds for the channels, whose count is right. */
   readonly session: Session;
-  /** null while no server has found out. */
+  /** null while the mount has not been ready: such a session is not gone on with. */
   readonly io: "served" | "direct" | null;
   readonly ioReason: string | null;
   readonly wasUnclean: boolean;
   readonly damage: string | null;
+  readonly refused: readonly string[];
   readonly restarts: number;
 }
 
@@ -40,26 +41,26 @@ export function readRecord(noteFd: number): SessionRecord | null {
   throw new UserError("the session", reason, { code: "EPROTO", cure: "stop the service, and start it again" });
 }
 
-/** Open files that make up a session, each once, by the name that it is stored under. */
-export function sessionFds(parts: {
-  readonly noteFd: number;
+export interface SessionFds {
   readonly memoryFd: number;
   readonly nameFd: number;
   readonly backing: BackingFacts;
   readonly channelFds: readonly number[];
-}): Map<string, number> {
-  const { metaFd, dataFd, tmpfsFd } = parts.backing;
+}
+
+/** Open files that make up a session, each once, by the name that it is stored under. */
+export function sessionFds(fds: SessionFds, noteFd: number): Map<string, number> {
+  const { metaFd, dataFd, tmpfsFd } = fds.backing;
   const found = new Map([
-    ["note", parts.noteFd],
-    ["memory", parts.memoryFd],
-    ["name", parts.nameFd],
+    ["note", noteFd],
+    ["memory", fds.memoryFd],
+    ["name", fds.nameFd],
     ["meta", metaFd],
   ]);
   if (dataFd !== metaFd) found.set("data", dataFd);
   if (tmpfsFd !== undefined) found.set("tmpfs", tmpfsFd);
   // A user's threads share one channel.
-  for (const [i, fd] of parts.channelFds.entries())
-    if (parts.channelFds.indexOf(fd) === i) found.set(`channel${i}`, fd);
+  for (const [i, fd] of fds.channelFds.entries()) if (fds.channelFds.indexOf(fd) === i) found.set(`channel${i}`, fd);
   return found;
 }
 

@@ -31,6 +31,9 @@ export interface ServiceEnvironment {
   readonly storedFds: ReadonlyMap<string, readonly number[]>;
 }
 
+/** Started by nobody who keeps anything. */
+export const NO_SERVICE: ServiceEnvironment = { manager: null, watchdogMs: null, storedFds: new Map() };
+
 /**
  * Reads what the service manager left in the environment, and removes it there:
  * none of it is meant for our children.
@@ -92,12 +95,13 @@ export class ServiceManager {
   /**
    * Gives fds to the manager's keeping, where it allows so many (FileDescriptorStoreMax=,
    * which it does not tell). They come back in no certain order: one name each keeps them apart.
+   * FDPOLL=0 (systemd 246): a manager that polls /dev/fuse is woken up by every request.
    * @returns 0 or a positive errno; what was sent before it stays stored
    */
   async storeFds(name: string, fds: readonly number[]): Promise<Errno> {
     if (!isFdName(name)) return EINVAL;
     for (let i = 0; i < fds.length; i += MOST_FDS) {
-      const errno = await this.send(["FDSTORE=1", `FDNAME=${name}`], fds.slice(i, i + MOST_FDS));
+      const errno = await this.send(["FDSTORE=1", `FDNAME=${name}`, "FDPOLL=0"], fds.slice(i, i + MOST_FDS));
       if (errno !== 0) return errno;
     }
     return 0;
