@@ -91,6 +91,7 @@ class Holder {
     this.listenForSignals();
     if (this.resumed === null) this.begin();
     else this.goOn(this.resumed);
+    let stoppedBy: string | null = null;
     try {
       if (this.resumed === null) {
         initAttributes(this.memory.bytes, this.options.readOnly);
@@ -107,6 +108,8 @@ class Holder {
       });
       this.refuseIfStopped();
       this.started = true;
+      // A signal that came before; a later one sees that it has started.
+      stoppedBy = this.stoppedBy;
     } catch (error) {
       abortSession(this.session);
       this.keeper?.abandon();
@@ -120,7 +123,7 @@ class Holder {
     this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused: this.refused }, how);
     await this.service.tell("READY=1", `MAINPID=${process.pid}`, `STATUS=${this.summary()}`);
     this.service.answerWatchdog(() => this.keeper?.pid !== null);
-    if (this.stoppedBy !== null) void this.takeDown(this.stoppedBy);
+    if (stoppedBy !== null) void this.takeDown(stoppedBy);
   }
 
   private begin(): void {
@@ -339,7 +342,7 @@ class Holder {
       const { mountpoint } = this.options;
       this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
       // The next holder goes on; whoever crashes again and again is given up by the service manager.
-      if (this.started && this.service.isManaged) process.kill(process.pid, "SIGKILL");
+      if ((this.started || this.resumed !== null) && this.service.isManaged) process.kill(process.pid, "SIGKILL");
       if (this.started) abortSession(this.session);
       this.keeper?.abandon();
     });

@@ -91,7 +91,8 @@ export class StandInManager {
     this.store.set(name, [...this.stored(name), ...fds]);
   }
 
-  private remove(name: string): void {
+  /** Closes what is stored under `name`. */
+  remove(name: string): void {
     for (const fd of this.stored(name)) closeSync(fd);
     this.store.delete(name);
   }
