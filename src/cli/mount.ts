@@ -16,8 +16,9 @@ interface MountFlags extends MountWords {
 
 /** The words of the flags and of all `-o` lists; a flag counts more than an option. */
 function mergeWords(flags: MountFlags): MountWords {
-  const { o = [], ...words } = flags;
-  return { ...parseOptionList(o.join(",")), ...words };
+  const { o = [], spare, ...words } = flags;
+  // Commander says true where nothing was said.
+  return { ...parseOptionList(o.join(",")), ...words, ...(spare === false ? { spare } : {}) };
 }
 
 /**
@@ -77,6 +78,7 @@ export function addMountCommand(program: Command, outcome: Outcome): void {
     .option("--durable", "refuse a pool that does not survive a power cut")
     .option("--workers <count>", "serving threads")
     .option("--restarts <count>", "how often within a minute a server that dies is replaced (5)")
+    .option("--no-spare", "no second server standing by: one that dies is followed in half a second")
     .option("--watchdog <seconds>", "when a server that does nothing is taken for hung; 0: never (10)")
     .option("-f, --foreground", "do not go to the background; log to stderr")
     .option("-o <opt[,opt...]>", "the same options as for mount(8), e.g. -o size=1G,ro", collect)

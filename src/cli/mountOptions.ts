@@ -20,6 +20,7 @@ export interface MountWords {
   workers?: string;
   restarts?: string;
   watchdog?: string;
+  spare?: boolean;
   allowOther?: boolean;
   debug?: boolean;
   foreground?: boolean;
@@ -54,6 +55,8 @@ const WITHOUT_VALUE: Readonly<Record<string, MountWords>> = {
   rw: { readOnly: false },
   "atomic-writes": { atomicWrites: true },
   durable: { durable: true },
+  spare: { spare: true },
+  nospare: { spare: false },
   debug: { debug: true },
   foreground: { foreground: true },
   allow_other: { allowOther: true },
@@ -174,6 +177,7 @@ export function toMountOptions(
     ...(words.workers === undefined ? {} : { workers: parseWorkers(words.workers) }),
     restarts: parseCount(words.restarts, "restarts", DEFAULT_RESTARTS),
     watchdogSeconds: parseCount(words.watchdog, "watchdog", DEFAULT_WATCHDOG_SECONDS),
+    spare: words.spare ?? true,
     allowOther: words.allowOther ?? false,
     debug: words.debug ?? false,
     foreground: words.foreground ?? false,

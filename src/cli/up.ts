@@ -124,6 +124,9 @@ export function addUpCommand(program: Command): void {
     .option("--io <way>", "auto, served or direct")
     .option("--atomic-writes", "a block is old or new as a whole, also after a crash; served")
     .option("--durable", "refuse a pool that does not survive a power cut")
+    .option("--restarts <count>", "how often within a minute a server that dies is replaced (5)")
+    .option("--no-spare", "no second server standing by: one that dies is followed in half a second")
+    .option("--watchdog <seconds>", "when a server that does nothing is taken for hung; 0: never (10)")
     .option("--debug", "stack traces with errors")
     .addHelpText("after", "\nExample:\n  mkdir -p /mnt/ram && kmemfs up /mnt/ram --size 4G")
     .action(up);

@@ -18,17 +18,17 @@ export const BEAT_WORDS = STRIDE * MAX_THREADS;
 export class Beat {
   private readonly at: number;
 
-  /**
-   * @param words BEAT_WORDS words
-   * @param tid the kernel's number of the thread
-   */
+  /** @param words BEAT_WORDS words */
   constructor(
     private readonly words: Int32Array,
-    thread: number,
-    tid: number,
+    private readonly thread: number,
   ) {
     this.at = thread * STRIDE + COUNT;
-    Atomics.store(words, thread * STRIDE + TID, tid);
+  }
+
+  /** When the thread begins to work: until then the words may be those of a server before. @param tid the kernel's number of it */
+  attach(tid: number): void {
+    Atomics.store(this.words, this.thread * STRIDE + TID, tid);
   }
 
   begin(): void {

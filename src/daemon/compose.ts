@@ -15,7 +15,6 @@ import { LinuxDataFile } from "../linux/dataFile.js";
 import { FuseChannel } from "../linux/fuseDevice.js";
 import { attachMemory } from "../linux/memory.js";
 import type { Faults } from "../linux/sigbusGuard.js";
-import { threadId } from "../linux/threads.js";
 import type { Geometry } from "../pool/geometry.js";
 import { Pool } from "../pool/pool.js";
 import type { PoolShared } from "../pool/shared.js";
@@ -52,6 +51,7 @@ export interface ThreadStack {
   readonly requestBytes: number;
   readonly iovecAddress: number;
   readonly iovecs: IovecList;
+  readonly isLocked: boolean;
 }
 
 export function composeThread(parts: ThreadParts): ThreadStack {
@@ -64,7 +64,7 @@ export function composeThread(parts: ThreadParts): ThreadStack {
     readOnly: parts.readOnly,
     backingId: parts.backingId,
   });
-  const beat = new Beat(parts.session.beatWords, parts.thread, threadId());
+  const beat = new Beat(parts.session.beatWords, parts.thread);
   return { fileSystem, channel: new FuseChannel(parts.channelFd), faults: parts.faults, beat, ...buffers };
 }
 
@@ -116,5 +116,7 @@ export function composeExchange() {
     iovecAddress: iovec.address,
     requestAddress: request.address,
     requestBytes: REQUEST_BYTES,
+    /** False where the buffers may be swapped out. */
+    isLocked: request.locked && reply.locked && iovec.locked,
   };
 }

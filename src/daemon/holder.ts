@@ -110,6 +110,7 @@ class Holder {
       this.started = true;
       // A signal that came before; a later one sees that it has started.
       stoppedBy = this.stoppedBy;
+      if (this.options.spare) keeper.keepSpare();
     } catch (error) {
       abortSession(this.session);
       this.keeper?.abandon();

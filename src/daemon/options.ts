@@ -31,6 +31,8 @@ export interface MountOptions {
   readonly workers?: number;
   /** Deaths of the server within a minute after which the mount ends. */
   readonly restarts: number;
+  /** Another server stands by, for about as much memory as one takes. */
+  readonly spare: boolean;
   /** A server that does nothing for so long is taken for hung; 0: it is not watched. */
   readonly watchdogSeconds: number;
   readonly allowOther: boolean;

@@ -22,6 +22,8 @@ const WINDOW_MS = 60_000;
 /** What a server that is replaced may take to finish what it has begun. */
 const DRAIN_MS = 5_000;
 const DRAIN_POLL_MS = 2;
+/** A spare comes up when the mount has been there for a moment, and not while mkfs and mount want the CPUs. */
+const SPARE_DELAY_MS = 1_000;
 
 export interface KeeperParts {
   /** Starts a server. @param isRestart another one served the session before */
@@ -52,6 +54,8 @@ export class ServerKeeper {
   private readonly firstReady = waiting<ServerReady>();
   private isServing = false;
   private successor: ServerProcess | null = null;
+  private keepsSpare = false;
+  private isReplacing = false;
   private isAbandoned = false;
   private hang: string | null = null;
   private readonly deathsMs: number[] = [];
@@ -83,16 +87,20 @@ export class ServerKeeper {
     const { beats, whyLast } = this.parts;
     const why = whyLast();
     if (why !== null) throw new UserError("restart", why, { code: "EOPNOTSUPP" });
-    if (this.successor !== null || !this.isServing) {
+    if (this.isReplacing || !this.isServing) {
       throw new UserError("restart", "a server is just starting", { code: "EBUSY", cure: "try again" });
     }
     const old = this.server;
+    this.isReplacing = true;
+    // What stands by may be of the version before.
+    this.successor?.kill("SIGKILL");
     const next = this.parts.launch(true, true);
     this.successor = next;
     try {
       await next.standsBy;
     } catch (error) {
-      if (this.successor === next) this.successor = null;
+      this.isReplacing = false;
+      this.forget(next);
       throw error;
     }
     beats.drain();
@@ -112,7 +120,9 @@ export class ServerKeeper {
       this.isServing = false;
       const last = this.isLast(end);
       if (last !== null) {
+        this.isAbandoned = true;
         this.successor?.kill("SIGKILL");
+        await this.successor?.ended;
         this.firstReady.reject(endError(last));
         return last;
       }
@@ -123,7 +133,7 @@ export class ServerKeeper {
   /** @returns the end to tell when there will be no other server, or null */
   private isLast(end: ServerEnd): ServerEnd | null {
     if (this.isAbandoned || (end.closed && end.exitCode === 0)) return end;
-    if (this.successor !== null) return null;
+    if (this.isReplacing) return null;
     if (end.refused) return end;
     const { deathsMs, parts } = this;
     const nowMs = performance.now();
@@ -137,12 +147,14 @@ export class ServerKeeper {
     const { log, mountpoint } = this.parts;
     const { successor } = this;
     const beganMs = performance.now();
-    this.lastDeath = successor === null ? (this.hang ?? describeEnd(end)) : "was replaced";
+    this.lastDeath = this.isReplacing ? "was replaced" : (this.hang ?? describeEnd(end));
+    const dead = { mountpoint, serverPid: this.server.pid };
+    if (!this.isReplacing) log.warn(dead, `the server ${this.lastDeath}; the next one goes on`);
     this.hang = null;
     this.successor = null;
+    this.isReplacing = false;
     this.restarts++;
-    if (successor === null)
-      log.warn({ mountpoint, serverPid: this.server.pid }, `the server ${this.lastDeath}; the next one goes on`);
+    this.parts.beats.clear();
     const next = successor ?? this.parts.launch(true, false);
     this.server = next;
     next.go();
@@ -155,6 +167,26 @@ export class ServerKeeper {
     );
   }
 
+  /** From now on another server stands by, so that one that dies is followed at once. */
+  keepSpare(delayMs = SPARE_DELAY_MS): void {
+    setTimeout(() => {
+      this.keepsSpare = true;
+      if (this.isServing) this.startSpare();
+    }, delayMs).unref();
+  }
+
+  private startSpare(): void {
+    if (this.successor !== null || this.isAbandoned) return;
+    const spare = this.parts.launch(true, true);
+    this.successor = spare;
+    // One that died is not started again before it is needed.
+    spare.ended.then(() => this.forget(spare));
+  }
+
+  private forget(server: ServerProcess): void {
+    if (this.successor === server) this.successor = null;
+  }
+
   /** Notes when `server` serves, and kills it when it hangs. @returns how to stop */
   private watch(server: ServerProcess): () => void {
     const { hangMs, beats, log, mountpoint } = this.parts;
@@ -162,6 +194,7 @@ export class ServerKeeper {
       (ready) => {
         if (this.server === server) this.isServing = true;
         this.firstReady.resolve(ready);
+        if (this.keepsSpare && this.server === server) this.startSpare();
       },
       () => {},
     );

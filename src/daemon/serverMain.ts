@@ -15,8 +15,8 @@ import { mapShared, prepareIoProcess } from "../linux/process.js";
 import { attachFaults, installSigbusGuard } from "../linux/sigbusGuard.js";
 import { threadId } from "../linux/threads.js";
 import { allocateShared, CONTROL } from "../pool/shared.js";
-import { decode } from "../pool/superblock.js";
-import { Beat, Beats } from "./beats.js";
+import { decode, type Superblock } from "../pool/superblock.js";
+import { Beat } from "./beats.js";
 import { openWay } from "./poolWay.js";
 import { die, tell } from "./serverEnd.js";
 import { SESSION_FD, STANDBY } from "./serverProcess.js";
@@ -34,18 +34,11 @@ async function main(): Promise<void> {
   const { refused } = prepareIoProcess();
   const sessionView = mapShared(SESSION_FD, SESSION_BYTES);
   const facts = readFacts(sessionView.bytes);
-  if (process.argv[2] === STANDBY) {
-    tell({ kind: "standby" });
-    await goAhead();
-  }
-  const session = viewSession(sessionView.bytes);
-  new Beats(session.beatWords).clear();
-  const superblock = decode(readMetadata(facts.backing, 0, PAGE_BYTES), facts.backing.pageCount);
-  const mapping = mapBacking(facts.backing, superblock.geometry.firstDataPage);
+  const { geometry } = readSuperblock(facts);
+  const mapping = mapBacking(facts.backing, geometry.firstDataPage);
   const faultsAddress = guardPool(mapping, refused);
   const faults = faultsAddress === 0 ? null : attachFaults(faultsAddress);
   const memory = attachMemory(mapping);
-  const { geometry } = superblock;
   const shared = allocateShared(geometry, memory.grainPages);
   shared.control[CONTROL.lostGrain] = Math.max(memory.grainPages, facts.backing.mapAlignBytes / PAGE_BYTES);
   const common = {
@@ -57,27 +50,43 @@ async function main(): Promise<void> {
     atomicWrites: facts.atomicWrites,
     faultsAddress,
   };
-  // A session that goes on keeps its way: the threads come up while the pool is looked at.
-  const early = facts.isRestart ? startWorkers(facts, facts.direct !== null, common) : null;
-  const way = openWay({ facts, mapping, memory, geometry, shared, session, faults }, superblock);
+  // A session that goes on keeps its way: one thread comes up while the pool is looked at, and
+  // whoever waits is served before the others are there.
+  const early = facts.isRestart ? startWorkers(facts, facts.direct !== null, common, 0, 1) : null;
+  if (process.argv[2] === STANDBY) {
+    await early?.ready;
+    tell({ kind: "standby" });
+    await goAhead();
+  }
+  const session = viewSession(sessionView.bytes);
+  const way = openWay({ facts, mapping, memory, geometry, shared, session, faults }, readSuperblock(facts));
   const { io, ioReason, wasUnclean, housekeeping } = way;
-  assert(early === null || (io === "direct") === (facts.direct !== null), "a session that goes on changed its way");
-  const workers = early ?? startWorkers(facts, io === "direct", common);
-  await workers.ready;
+  const isDirect = io === "direct";
+  assert(early === null || isDirect === (facts.direct !== null), "a session that goes on changed its way");
+  const first = early ?? startWorkers(facts, isDirect, common);
+  if (!(await first.ready)) refused.push("MLOCK: buffers may be swapped out (ulimit -l)");
   if (facts.isRestart) resend(facts.channelFds[0]);
-  workers.serve();
+  first.serve();
   tell({ kind: "ready", refused, io, ioReason, wasUnclean });
-  const beat = new Beat(session.beatWords, 0, threadId());
+  const others = early === null ? null : startWorkers(facts, isDirect, common, 1);
+  others?.serve();
+  const beat = new Beat(session.beatWords, 0);
+  beat.attach(threadId());
   const timer = setInterval(() => {
     beat.begin();
     housekeeping.run();
     beat.end();
   }, housekeeping.periodMs);
-  await workers.ended;
+  await Promise.all([first.ended, others?.ended]);
   clearInterval(timer);
   if (!facts.readOnly) way.close();
   tell({ kind: "closed" });
   process.exit(0);
+}
+
+/** As it is now: the server before this one may still change it. */
+function readSuperblock({ backing }: ServerFacts): Superblock {
+  return decode(readMetadata(backing, 0, PAGE_BYTES), backing.pageCount);
 }
 
 /** Waits until the holder says that the server before this one is gone; ends when the holder itself is. */
@@ -117,32 +126,33 @@ function guardPool(mapping: MemoryMapping, refused: string[]): number {
 }
 
 interface Workers {
-  /** Resolves when all threads could serve. */
-  readonly ready: Promise<unknown>;
+  /** Resolves when all threads could serve: true when their buffers are locked. */
+  readonly ready: Promise<boolean>;
   /** Has them begin. */
   serve(): void;
   /** Resolves when all have ended. */
   readonly ended: Promise<unknown>;
 }
 
-function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput): Workers {
+/** @param from number `from` up to `to` of the threads that this way has */
+function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput, from = 0, to?: number): Workers {
   const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
   const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
   const gate = new Int32Array(new SharedArrayBuffer(4));
-  const started = channelFds.map((channelFd, i) => {
-    const workerInput: WorkerInput = { ...common, backingId, channelFd, thread: i + 1, gate };
+  const started = channelFds.slice(from, to).map((channelFd, i) => {
+    const workerInput: WorkerInput = { ...common, backingId, channelFd, thread: from + i + 1, gate };
     const worker = new Worker(new URL("./worker.js", import.meta.url), {
       workerData: workerInput,
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
     worker.on("error", die);
     return {
-      ready: new Promise((resolve) => worker.once("message", resolve)),
+      ready: new Promise<{ isLocked: boolean }>((resolve) => worker.once("message", resolve)),
       ended: new Promise((resolve) => worker.once("exit", resolve)),
     };
   });
   return {
-    ready: Promise.all(started.map((worker) => worker.ready)),
+    ready: Promise.all(started.map((worker) => worker.ready)).then((all) => all.every(({ isLocked }) => isLocked)),
     serve: () => {
       Atomics.store(gate, 0, 1);
       Atomics.notify(gate, 0);

@@ -3,6 +3,7 @@ import { constants, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { viewMemory } from "../linux/libcMemory.js";
 import { attachFaults } from "../linux/sigbusGuard.js";
+import { threadId } from "../linux/threads.js";
 import { composeThread, type ThreadParts } from "./compose.js";
 import { serve } from "./serveLoop.js";
 import { die } from "./serverEnd.js";
@@ -35,10 +36,11 @@ const stack = composeThread({
   session: viewSession(viewMemory(input.sessionAddress, SESSION_BYTES)),
   faults: input.faultsAddress === 0 ? null : attachFaults(input.faultsAddress),
 });
-parentPort?.postMessage("ready");
+parentPort?.postMessage({ isLocked: stack.isLocked });
 try {
   preferThisThread();
   Atomics.wait(input.gate, 0, 0);
+  stack.beat.attach(threadId());
   serve(stack);
 } catch (error) {
   die(error);

@@ -39,7 +39,8 @@ export class WireThread {
       iovecs: this.iovecs.list,
     });
     this.stack = {
-      beat: new Beat(new Int32Array(BEAT_WORDS), 1, 1),
+      isLocked: true,
+      beat: new Beat(new Int32Array(BEAT_WORDS), 1),
       faults: null,
       fileSystem: makeFileSystem(this.exchange),
       channel: { read: () => this.takePending(), writev: (_address: number, count: number) => this.takeAnswer(count) },

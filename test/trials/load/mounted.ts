@@ -35,6 +35,7 @@ export async function mountPool(
     durable: false,
     workers: 2,
     restarts: 0,
+    spare: false,
     watchdogSeconds: 0,
     allowOther: false,
     debug: true,

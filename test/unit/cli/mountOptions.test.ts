@@ -105,10 +105,20 @@ describe("toMountOptions", () => {
       atomicWrites: false,
       durable: false,
       io: "auto",
+      restarts: 5,
+      watchdogSeconds: 10,
+      spare: true,
       allowOther: false,
       debug: false,
       foreground: false,
     });
+  });
+
+  it("takes what concerns the server", () => {
+    const words = parseOptionList("restarts=0,watchdog=30,nospare");
+    expect(options(words)).toMatchObject({ restarts: 0, watchdogSeconds: 30, spare: false });
+    expect(() => options({ restarts: "-1" })).toThrow("restarts -1: not a number");
+    expect(() => options({ watchdog: "1h" })).toThrow("watchdog 1h: not a number");
   });
 
   it("is frozen, and survives JSON", () => {

@@ -81,12 +81,13 @@ describe("statusNotes", () => {
       readOnly: true,
       serverPid: null,
       restarts: 2,
+      lastDeath: "was killed by SIGKILL",
       refused: ["IO_FLUSHER: EPERM"],
     };
     expect(statusNotes(odd)).toEqual([
       "read-only",
       "no server is running",
-      "the server was restarted 2 times",
+      "the server was restarted 2 times; the last was killed by SIGKILL",
       "the machine refused: IO_FLUSHER: EPERM",
     ]);
   });

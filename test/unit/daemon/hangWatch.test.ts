@@ -8,7 +8,8 @@ const AT_REST: ThreadState = { isWaitingForIo: false, isTraced: false, systemMs:
 /** A server with a main thread (0) and two workers, on a clock of its own. */
 function makeServer(limitMs = 1000) {
   const words = new Int32Array(BEAT_WORDS);
-  const beats = [0, 1, 2].map((thread) => new Beat(words, thread, 100 + thread));
+  const beats = [0, 1, 2].map((thread) => new Beat(words, thread));
+  for (const [thread, beat] of beats.entries()) beat.attach(100 + thread);
   const states = new Map<number, ThreadState>();
   const watch = new HangWatch(9, new Beats(words), limitMs, (_pid, tid) => states.get(tid) ?? AT_REST);
   let nowMs = 0;
@@ -94,7 +95,8 @@ it("what happened while nobody looked counts for nothing", () => {
 it("a server is quiet when no thread is busy, and told to drain", () => {
   const words = new Int32Array(BEAT_WORDS);
   const beats = new Beats(words);
-  const beat = new Beat(words, 3, 7);
+  const beat = new Beat(words, 3);
+  beat.attach(7);
   beat.begin();
   expect([beats.isQuiet, beat.isDraining]).toEqual([false, false]);
   beats.drain();

@@ -159,3 +159,37 @@ it("keeps the old server when the new one cannot go on", async () => {
   expect(await keeper.ended).toBe(CLOSED);
   expect(await servers[2].ended).toBe(END);
 });
+
+it("follows a server that died by the spare at once, and has another one stand by", async () => {
+  const { keeper, servers } = makeKeeper();
+  servers[0].serve();
+  await keeper.ready;
+  keeper.keepSpare(0);
+  await settle();
+  expect(servers[1]).toMatchObject({ isRestart: true, standby: true, told: false });
+  servers[0].end(END);
+  await settle();
+  expect([servers.length, servers[1].told, keeper.lastDeath]).toEqual([2, true, "was killed by SIGKILL"]);
+  servers[1].serve();
+  await settle();
+  expect([servers.length, keeper.pid, keeper.restarts]).toEqual([3, 2, 1]);
+  // One that dies while it stands by is not missed, until the next one serves.
+  servers[2].end(END);
+  await settle();
+  servers[1].end(END);
+  await settle();
+  expect(servers[3]).toMatchObject({ standby: false });
+  servers[3].serve();
+  await settle();
+  expect(servers.length).toBe(5);
+  const replaced = keeper.replace();
+  expect(await servers[4].ended).toBe(END);
+  servers[5].standBy();
+  servers[5].serve();
+  await replaced;
+  await settle();
+  expect([servers.length, keeper.pid]).toEqual([7, 6]);
+  servers[5].end(CLOSED);
+  expect(await keeper.ended).toBe(CLOSED);
+  expect(await servers[6].ended).toBe(END);
+});
