@@ -16,6 +16,7 @@ import { Beats } from "./beats.js";
 import { listenForControl } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
+import { EndSignals } from "./endSignals.js";
 import { closePool, giveName, openMount, removeQuietly } from "./openMount.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
@@ -46,10 +47,11 @@ export async function runHolder(
   events: HolderEvents,
   environment = NO_SERVICE,
 ): Promise<number> {
+  const signals = new EndSignals();
   const service = new Service(environment, log);
   const resumed = service.storedFds.size === 0 ? null : await resumeSession(service, log);
   if (resumed !== null) warnOfOtherOptions(options, resumed.record.options, log);
-  const holder = new Holder(resumed?.record.options ?? options, log, service, resumed);
+  const holder = new Holder(resumed?.record.options ?? options, log, service, signals, resumed);
   await holder.start();
   events.ready(holder.status());
   return holder.untilEnd();
@@ -69,7 +71,6 @@ class Holder {
   private keeper: ServerKeeper | null = null;
   private control: Server | null = null;
   private started = false;
-  private stoppedBy: string | null = null;
   /** Somebody was made to let go. */
   private forced = false;
   private name!: NameLock;
@@ -78,6 +79,7 @@ class Holder {
     private readonly options: MountOptions,
     private readonly log: Log,
     private readonly service: Service,
+    private readonly signals: EndSignals,
     /** A session that another holder began. */
     private readonly resumed: Resumed | null,
   ) {
@@ -109,7 +111,7 @@ class Holder {
       this.refuseIfStopped();
       this.started = true;
       // A signal that came before; a later one sees that it has started.
-      stoppedBy = this.stoppedBy;
+      stoppedBy = this.signals.first;
       if (this.options.spare) keeper.keepSpare();
     } catch (error) {
       abortSession(this.session);
@@ -119,10 +121,12 @@ class Holder {
       throw error;
     }
     const { mountpoint } = this.options;
-    if (this.wasUnclean) this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
+    if (this.wasUnclean && this.resumed === null) {
+      this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
+    }
     const how = this.resumed === null ? "mounted" : "goes on with the mount of a holder that was killed";
     this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused: this.refused }, how);
-    await this.service.tell("READY=1", `MAINPID=${process.pid}`, `STATUS=${this.summary()}`);
+    await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.summary(this.keeper?.pid));
     this.service.answerWatchdog(() => this.keeper?.pid !== null);
     if (stoppedBy !== null) void this.takeDown(stoppedBy);
   }
@@ -172,8 +176,8 @@ class Holder {
     };
   }
 
-  private summary(): string {
-    return `${this.io}, server ${this.keeper?.pid ?? "(starting)"}, ${this.keeper?.restarts ?? 0} restarts`;
+  private summary(serverPid: number | null | undefined): string {
+    return `STATUS=${this.io}, server ${serverPid ?? "(starting)"}, ${this.keeper?.restarts ?? 0} restarts`;
   }
 
   status(): MountStatus {
@@ -238,11 +242,10 @@ class Holder {
     }
   }
 
-  /** A server serves. */
-  private served(): void {
+  private served({ pid }: ServerProcess): void {
     if (!this.started) return;
     this.service.note(this.record());
-    void this.service.tell(`STATUS=${this.summary()}`);
+    void this.service.tell(this.summary(pid));
   }
 
   private launch(isRestart: boolean, standby: boolean): ServerProcess {
@@ -264,7 +267,7 @@ class Holder {
       },
     );
     server.ready.then(
-      () => this.served(),
+      () => this.served(server),
       () => {},
     );
     return server;
@@ -331,14 +334,11 @@ class Holder {
 
   /** A signal during the start undoes the start; later it takes the disk down. */
   private listenForSignals(): void {
-    const onSignal = (signal: string): void => {
-      if (this.stoppedBy !== null) return;
-      this.stoppedBy = signal;
-      if (this.started) this.takeDown(signal);
+    this.signals.listen((signal) => {
+      if (this.started) void this.takeDown(signal);
       // What others use is taken down in order, once it can be.
       else if (this.resumed === null) this.keeper?.abandon();
-    };
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => onSignal(signal));
+    });
     process.on("uncaughtException", (error) => {
       const { mountpoint } = this.options;
       this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
@@ -350,8 +350,9 @@ class Holder {
   }
 
   private refuseIfStopped(): void {
-    if (this.stoppedBy === null || this.resumed !== null) return;
-    throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${this.stoppedBy}`, { code: "EINTR" });
+    const { first } = this.signals;
+    if (first === null || this.resumed !== null) return;
+    throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${first}`, { code: "EINTR" });
   }
 
   /** File systems, loop devices, the mount; by force where somebody will not let go. */
