@@ -311,6 +311,8 @@ class Holder {
 
   /** @throws UserError when the mount is busy and not forced */
   private async stop(force: boolean): Promise<void> {
+    // Unmounted by somebody else, as at a shutdown: the server is closing the pool, and may take its time.
+    if (isSessionOver(this.session.channelFds[0])) return this.endWithinDeadline(false);
     // By force the connection goes first: unmounting may wait for a server that hangs.
     if (force) {
       this.forced = true;

@@ -145,9 +145,11 @@ it("SIGTERM while a holder goes on takes the disk down in order, once it can", (
     const pool = await newPool(place);
     const mount = new ManagedMount(place, [pool]);
     await mount.start();
-    const device = await mount.disk.loop();
-    await place.makeFileSystem("ext4", device);
-    const files = await place.mountFileSystem("ext4", device);
+    // A loop device of mount(8), as fstab's, which takes itself away.
+    await place.makeFileSystem("ext4", mount.disk.file);
+    const files = place.makeDirectory("files");
+    await run("mount", ["-o", "loop", mount.disk.file, files]);
+    place.cleanup.add(files, () => place.umount(files));
     await run("dd", ["if=/dev/urandom", `of=${files}/a`, "bs=1M", "count=8"]);
     await mount.killAll();
     const holder = mount.launch();
@@ -157,6 +159,18 @@ it("SIGTERM while a holder goes on takes the disk down in order, once it can", (
     expect(isMounted(files)).toBe(false);
     await expectClean(place, pool);
     await place.expectNothingLeft();
+  }));
+
+it("SIGTERM right after somebody unmounted the disk, as at a shutdown, is an end in order", () =>
+  withPlace(async (place) => {
+    const pool = await newPool(place);
+    for (let i = 0; i < 4; i++) {
+      const { disk, process: holder } = await place.mountInForeground({ pool });
+      await disk.io("pwrite -q -S 0x31 0 32m");
+      await run("sh", ["-c", 'umount "$0" && kill -TERM "$1" || true', disk.directory, String(holder.pid)]);
+      expect(await holder.exited, holder.stderr()).toBe(0);
+      await expectClean(place, pool);
+    }
   }));
 
 it("a session that was unmounted while nobody held it is closed by the next holder", () =>
