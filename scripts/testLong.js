@@ -9,11 +9,11 @@ const factor = Number(process.env.KMEMFS_TEST_BUDGET ?? "20");
 /** What CI gives to `--count`. */
 const trials = {
   crash: 1_000_000,
-  pools: 2_000_000,
+  pools: 600_000,
   requests: 2_000_000,
   stress: 5_000_000,
   powerCuts: 50,
-  kills: 1_000,
+  kills: 200,
 };
 
 const failed = [];

@@ -2,7 +2,7 @@
  * Damage that comes while a disk is mounted: EIO for the blocks concerned, the rest
  * can be read, nothing is written any more, and the server lives. Names its ways.
  */
-import { closeSync, openSync, truncateSync, writeSync } from "node:fs";
+import { closeSync, openSync, statSync, truncateSync, writeSync } from "node:fs";
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
 import { LOG_ERROR, logOf } from "../support/log.js";
@@ -30,9 +30,12 @@ async function expectDamage(disk: Disk, what: RegExp): Promise<void> {
 }
 
 /** A pool file on a tmpfs, 16 MiB with a byte of its own in each MiB, mounted served. */
-async function servedDisk(place: Place): Promise<{ disk: Disk; pool: string; serverPid: number | null }> {
+async function servedDisk(
+  place: Place,
+  args: readonly string[] = [],
+): Promise<{ disk: Disk; pool: string; serverPid: number | null }> {
   const pool = `${await place.tmpfs("64M")}/pool`;
-  const disk = await place.mount({ pool, size: "16M", args: ["--create", "--io", "served"] });
+  const disk = await place.mount({ pool, size: "16M", args: ["--create", "--io", "served", ...args] });
   for (let at = 0; at < 16; at += 4) await disk.io(`pwrite -q -b 1m -S ${0x21 + at} ${at}m 4m`);
   return { disk, pool, serverPid: (await disk.status()).serverPid };
 }
@@ -48,6 +51,13 @@ it("an index entry that is overwritten", () =>
     expect(await io(disk, "pwrite 0 4k")).toMatch(/Read-only file system/);
     await expectDamage(disk, /block 1000: its index entry names page 2147483647/);
     expect((await disk.status()).serverPid).toBe(serverPid);
+    // The next server knows it too.
+    process.kill(serverPid ?? 0, "SIGKILL");
+    expect(await io(disk, "pwrite 0 4k")).toMatch(/Read-only file system/);
+    expect(await io(disk, `pread ${1000 * PAGE} 4k`)).toMatch(/Input\/output error/);
+    expect(await io(disk, `pread -v ${1001 * PAGE} 1`)).toMatch(/^003e9000: {2}21/);
+    const { restarts, damage } = await disk.status();
+    expect([restarts, damage]).toEqual([1, expect.stringMatching(/block 1000: its index entry names page 2147483647/)]);
     await disk.unmount();
     const check = await place.refused(["check", pool]);
     expect([check.status, check.stdout]).toEqual([4, expect.stringMatching(/block 1000\b/)]);
@@ -81,6 +91,10 @@ it("data of a directory that somebody cuts off the direct way", () =>
     truncateSync(`${pool}/data`, 8 * MIB);
     await expectDamage(disk, /somebody made the pool shorter/);
     expect(await io(disk, "fpunch 0 4k")).toMatch(/Read-only file system/);
+    // The next server knows it too, and makes nothing longer.
+    process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
+    expect(await io(disk, "fpunch 0 4k")).toMatch(/Read-only file system/);
+    expect(statSync(`${pool}/data`).size).toBe(8 * MIB);
     expect(await io(disk, "pread -v 7m 1")).toMatch(/: {2}33/);
     await disk.unmount();
     // Mounted again, what is missing would read as holes.
@@ -100,7 +114,7 @@ it("data of a directory that somebody cuts off the direct way", () =>
 
 it("a pool that was not closed says so once", () =>
   withPlace(async (place) => {
-    const { disk, pool, serverPid } = await servedDisk(place);
+    const { disk, pool, serverPid } = await servedDisk(place, ["--restarts", "0"]);
     process.kill(serverPid ?? 0, "SIGKILL");
     const again = ["mount", pool, place.makeDirectory("again")];
     place.endsWithUs(place.path("again"));

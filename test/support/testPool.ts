@@ -29,6 +29,8 @@ export interface OpenOptions {
   readonly watch?: Watch | undefined;
   readonly readOnly?: boolean;
   readonly atomicWrites?: boolean | undefined;
+  /** The server before this one, killed in the same session. */
+  readonly before?: TestPool | undefined;
 }
 
 /** What the threads of a test pool share. */
@@ -74,14 +76,14 @@ export function makePool(options: TestPoolOptions): TestPool {
 
 /** Probes a formatted memory as thread 0. */
 export function openPool(fake: FakeMemory, options: OpenOptions = {}): TestPool {
-  const { watch, readOnly = false, atomicWrites = false } = options;
+  const { watch, readOnly = false, atomicWrites = false, before } = options;
   const memory = watch === undefined ? fake : new WatchedMemory(fake, watch);
   const superblock = decode(superblockPage(memory), fake.pageCount);
   const { geometry } = superblock;
   const common: TestShared = {
     geometry,
     shared: allocateShared(geometry, memory.grainPages),
-    lastingWords: new Int32Array(new SharedArrayBuffer(LASTING_WORDS * 4)),
+    lastingWords: before?.common.lastingWords ?? new Int32Array(new SharedArrayBuffer(LASTING_WORDS * 4)),
     traffic: new Float64Array(new SharedArrayBuffer(8 * TRAFFIC_DOUBLES * 8)),
   };
   const { pool } = probePool(partsOf(memory, common, 0), superblock, { readOnly });

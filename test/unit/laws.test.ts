@@ -240,6 +240,10 @@ describe("law 7: flush means durable", () => {
     expect([pool.write(0, blocksOf(2)), pool.discard(0, PAGE), pool.reserve(0, PAGE)]).toEqual([-EIO, -EIO, -EIO]);
     expectBytes(pool.read(PAGE, PAGE), blocksOf(1));
     expect(() => closePool(pool.pool)).toThrow("(EIO)");
+    // The next server of the same session knows of it.
+    const next = openPool(pool.fake, { before: pool });
+    expect([next.file.flush(), next.write(0, blocksOf(2)), next.discard(0, PAGE)]).toEqual([-EIO, -EIO, -EIO]);
+    expect(() => closePool(next.pool)).toThrow("(EIO)");
     // What did reach the media is a pool as good as after a power cut.
     expect(openPool(pool.fake.copy(() => true)).pool.account.used).toBeLessThanOrEqual(8);
   });
