@@ -21,27 +21,37 @@ function mergeWords(flags: MountFlags): MountWords {
   return { ...parseOptionList(o.join(",")), ...words, ...(spare === false ? { spare } : {}) };
 }
 
-/** The validated options of a mount on `mountpointText`, and its mount point checked. */
+/**
+ * The validated options of a mount on `mountpointText`, and its mount point checked.
+ * @param goesOn it is mounted already: nothing may ask it before a server is back
+ */
 export function prepareMount(
   pool: string | undefined,
   mountpointText: string,
   words: MountWords,
   caller: Caller,
+  goesOn = false,
 ): MountOptions {
   if (mountpointText === "") throw new UserError("mount", "an empty mount point", { exitCode: 2 });
   const mountpoint = absolutePath(mountpointText, caller.directory);
   const options = toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
-  checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts());
+  if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts());
   return options;
 }
 
 async function mount(pool: string | undefined, mountpoint: string, flags: MountFlags, outcome: Outcome): Promise<void> {
-  const options = prepareMount(pool, mountpoint, mergeWords(flags), currentCaller());
-  const client = await import("../daemon/client.js");
-  if (options.foreground) {
-    outcome.exitCode = await client.runForeground(options);
+  const words = mergeWords(flags);
+  const caller = currentCaller();
+  if (words.foreground === true) {
+    const { takeServiceEnvironment } = await import("../linux/notify.js");
+    const service = takeServiceEnvironment();
+    const options = prepareMount(pool, mountpoint, words, caller, service.storedFds.size > 0);
+    const { runForeground } = await import("../daemon/client.js");
+    outcome.exitCode = await runForeground(options, service);
     return;
   }
+  const options = prepareMount(pool, mountpoint, words, caller);
+  const client = await import("../daemon/client.js");
   const status = await client.startMount(options);
   const where = status.pool.path === null ? status.pool.kind : quote(status.pool.path);
   printLine(`${quote(status.file)}: ${formatBytes(status.sizeBytes)}, pool ${where}, ${status.io}`);

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../base/errors.js";
+import type { ServiceEnvironment } from "../linux/notify.js";
 import { isAlive } from "../linux/proc.js";
 import { callControl, type ErrorBody, errorFromBody } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
@@ -55,10 +56,15 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
   return message.status;
 }
 
-/** Runs the mount in this process until it ends. @returns the exit code. @throws UserError */
-export async function runForeground(options: MountOptions): Promise<number> {
+/**
+ * Runs the mount in this process until it ends.
+ * @param service what the service manager started us with
+ * @returns the exit code
+ * @throws UserError
+ */
+export async function runForeground(options: MountOptions, service: ServiceEnvironment): Promise<number> {
   const [{ runHolder }, { stderrLog }] = await Promise.all([import("./holder.js"), import("./log.js")]);
-  return runHolder(options, stderrLog(options.debug), { ready: () => {} });
+  return runHolder(options, stderrLog(options.debug), { ready: () => {} }, service);
 }
 
 /**

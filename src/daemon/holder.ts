@@ -2,39 +2,32 @@
  * The holder: keeps the pool and the session open, starts the server, answers
  * `status` and ends everything in order. It does no I/O on the mount.
  */
-import { rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import { assert } from "../base/assert.js";
-import { EBUSY, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
 import { FUSE_HAS_RESEND } from "../fuse/abi.js";
-import { Attributes } from "../fuse/attributes.js";
-import { closeBacking } from "../linux/backing.js";
 import { closeFuseBacking, isSessionOver } from "../linux/fuseDevice.js";
-import { unmountDirectory } from "../linux/mountFuse.js";
-import { lockName, type NameLock } from "../linux/nameLock.js";
-import { prepareIoProcess, sharedMemory } from "../linux/process.js";
+import type { NameLock } from "../linux/nameLock.js";
+import { NO_SERVICE } from "../linux/notify.js";
+import { prepareIoProcess, type SharedMemory, sharedMemory } from "../linux/process.js";
 import { Beats } from "./beats.js";
 import { listenForControl } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
-import { notDirect, requireWay } from "./ioWay.js";
-import { openPool } from "./openPool.js";
+import { EndSignals } from "./endSignals.js";
+import { closePool, giveName, openMount, removeQuietly } from "./openMount.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
+import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
-import { abortSession, closeSession, openSession, removeDeadMount, type Session } from "./session.js";
-import { type DirectFacts, SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
-import {
-  lockPath,
-  makePrivateDirectory,
-  makeStateDirectory,
-  removePrivateDirectory,
-  socketPath,
-} from "./stateDirectory.js";
+import { Service } from "./service.js";
+import { abortSession, closeSession, removeDeadMount, type Session, unmountSession } from "./session.js";
+import { type DirectFacts, initAttributes, SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
+import type { SessionFds, SessionRecord } from "./sessionRecord.js";
+import { makeStateDirectory, socketPath } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 import { buildStatus } from "./statusReport.js";
 
@@ -48,8 +41,17 @@ export interface HolderEvents {
  * @returns the exit code: 0 when it ended in order
  * @throws UserError when it cannot begin; nothing is left behind then
  */
-export async function runHolder(options: MountOptions, log: Log, events: HolderEvents): Promise<number> {
-  const holder = new Holder(options, log);
+export async function runHolder(
+  options: MountOptions,
+  log: Log,
+  events: HolderEvents,
+  environment = NO_SERVICE,
+): Promise<number> {
+  const signals = new EndSignals();
+  const service = new Service(environment, log);
+  const resumed = service.storedFds.size === 0 ? null : await resumeSession(service, log);
+  if (resumed !== null) warnOfOtherOptions(options, resumed.record.options, log);
+  const holder = new Holder(resumed?.record.options ?? options, log, service, signals, resumed);
   await holder.start();
   events.ready(holder.status());
   return holder.untilEnd();
@@ -57,7 +59,7 @@ export async function runHolder(options: MountOptions, log: Log, events: HolderE
 
 class Holder {
   private readonly socket: string;
-  private readonly memory = sharedMemory(SESSION_BYTES);
+  private readonly memory: SharedMemory & { readonly fd: number };
   private refused: readonly string[] = [];
   /** Null until a server has found out. */
   private io: "served" | "direct" | null = null;
@@ -69,7 +71,6 @@ class Holder {
   private keeper: ServerKeeper | null = null;
   private control: Server | null = null;
   private started = false;
-  private stoppedBy: string | null = null;
   /** Somebody was made to let go. */
   private forced = false;
   private name!: NameLock;
@@ -77,50 +78,40 @@ class Holder {
   constructor(
     private readonly options: MountOptions,
     private readonly log: Log,
+    private readonly service: Service,
+    private readonly signals: EndSignals,
+    /** A session that another holder began. */
+    private readonly resumed: Resumed | null,
   ) {
     makeStateDirectory();
     this.socket = socketPath(options.mountpoint);
+    this.memory = resumed?.memory ?? sharedMemory(SESSION_BYTES);
   }
 
   /** @throws UserError; what was begun is undone */
   async start(): Promise<void> {
     this.listenForSignals();
-    this.name = this.takeName();
+    if (this.resumed === null) this.begin();
+    else this.goOn(this.resumed);
+    let stoppedBy: string | null = null;
     try {
-      this.refused = prepareIoProcess().refused;
-      makePrivateDirectory(this.options.fuseDirectory);
-      this.pool = openPool(this.options);
-      const { kind, durable } = this.pool.backing;
-      if (kind === "devdax" && !durable) {
-        this.refused = [...this.refused, "PMEM: no libpmem.so.1, so a power cut may take what was flushed"];
+      if (this.resumed === null) {
+        initAttributes(this.memory.bytes, this.options.readOnly);
+        await this.service.keep(this.fds(), this.record());
       }
-    } catch (error) {
-      this.giveName();
-      throw error;
-    }
-    try {
-      const not = notDirect(this.options, this.pool);
-      requireWay(this.options, not);
-      this.session = openSession(this.options, this.pool.backing, not === null);
-      const { passthrough } = this.session;
-      this.ioReason = not?.reason ?? (passthrough !== null && "reason" in passthrough ? passthrough.reason : null);
-    } catch (error) {
-      this.closePool(true);
-      this.giveName();
-      throw error;
-    }
-    try {
-      this.initAttributes();
       const keeper = this.keepServer();
       this.keeper = keeper;
       await this.untilReady(keeper);
+      this.service.note(this.record());
       this.control = await listenForControl(this.socket, {
         status: () => this.status(),
         stop: (force) => this.stop(force),
-        restart: () => keeper.replace(),
+        restart: () => this.replaceServer(keeper),
       });
       this.refuseIfStopped();
       this.started = true;
+      // A signal that came before; a later one sees that it has started.
+      stoppedBy = this.signals.first;
       if (this.options.spare) keeper.keepSpare();
     } catch (error) {
       abortSession(this.session);
@@ -130,8 +121,63 @@ class Holder {
       throw error;
     }
     const { mountpoint } = this.options;
-    if (this.wasUnclean) this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
-    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused: this.refused }, "mounted");
+    if (this.wasUnclean && this.resumed === null) {
+      this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
+    }
+    const how = this.resumed === null ? "mounted" : "goes on with the mount of a holder that was killed";
+    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused: this.refused }, how);
+    await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.summary(this.keeper?.pid));
+    this.service.answerWatchdog(() => this.keeper?.pid !== null);
+    if (stoppedBy !== null) void this.takeDown(stoppedBy);
+  }
+
+  private begin(): void {
+    const opened = openMount(this.options);
+    this.name = opened.name;
+    this.pool = opened.pool;
+    this.session = opened.session;
+    this.ioReason = opened.ioReason;
+    this.refused = opened.refused;
+  }
+
+  /** Nothing here may ask the mount: nobody answers before there is a server. */
+  private goOn(resumed: Resumed): void {
+    const { record } = resumed;
+    this.name = resumed.name;
+    this.pool = resumed.pool;
+    this.session = resumed.session;
+    this.io = record.io;
+    this.ioReason = record.ioReason;
+    this.wasUnclean = record.wasUnclean;
+    this.damage = record.damage;
+    this.refused = [...new Set([...record.refused, ...prepareIoProcess().refused])];
+  }
+
+  private fds(): SessionFds {
+    return {
+      memoryFd: this.memory.fd,
+      nameFd: this.name.fd,
+      backing: this.pool.backing,
+      channelFds: this.session.channelFds,
+    };
+  }
+
+  private record(): SessionRecord {
+    return {
+      options: this.options,
+      backing: this.pool.backing,
+      session: this.session,
+      io: this.io,
+      ioReason: this.ioReason,
+      wasUnclean: this.wasUnclean,
+      damage: this.damage,
+      refused: this.refused,
+      restarts: this.keeper?.restarts ?? 0,
+    };
+  }
+
+  private summary(serverPid: number | null | undefined): string {
+    return `STATUS=${this.io}, server ${serverPid ?? "(starting)"}, ${this.keeper?.restarts ?? 0} restarts`;
   }
 
   status(): MountStatus {
@@ -169,33 +215,9 @@ class Holder {
     return inOrder && !this.forced ? 0 : 1;
   }
 
-  /** @throws UserError when another mount is called the same */
-  private takeName(): NameLock {
-    const { mountpoint } = this.options;
-    const name = lockName(lockPath(mountpoint));
-    if (name !== null) return name;
-    throw new UserError(`mount ${mountpoint}`, "a kmemfs mount of that name is running or starting", {
-      code: "EBUSY",
-      cure: "kmemfs status",
-    });
-  }
-
-  /** @param failed a pool that was made for this mount goes again, before anybody else can lock it */
-  private closePool(failed: boolean): void {
-    const { createdPath, backing } = this.pool;
-    if (failed && createdPath !== undefined) removeQuietly(createdPath);
-    closeBacking(backing);
-  }
-
-  private initAttributes(): void {
-    const { attributeDoubles } = viewSession(this.memory.bytes);
-    const mode = this.options.readOnly ? 0o400 : 0o600;
-    new Attributes(attributeDoubles).init(mode, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, Date.now());
-  }
-
   private keepServer(): ServerKeeper {
     const { restarts, watchdogSeconds, mountpoint } = this.options;
-    return new ServerKeeper({
+    const keeper = new ServerKeeper({
       launch: (isRestart, standby) => this.launch(isRestart, standby),
       whyLast: () => this.whyLast(),
       beats: new Beats(viewSession(this.memory.bytes).beatWords),
@@ -204,23 +226,51 @@ class Holder {
       log: this.log,
       mountpoint,
     });
+    if (this.resumed !== null) {
+      keeper.restarts = this.resumed.record.restarts + 1;
+      keeper.lastDeath = "was ended with its holder";
+    }
+    return keeper;
+  }
+
+  private async replaceServer(keeper: ServerKeeper): Promise<number> {
+    await this.service.tell("RELOADING=1");
+    try {
+      return await keeper.replace();
+    } finally {
+      await this.service.tell("READY=1");
+    }
+  }
+
+  private served({ pid }: ServerProcess): void {
+    if (!this.started) return;
+    this.service.note(this.record());
+    void this.service.tell(this.summary(pid));
   }
 
   private launch(isRestart: boolean, standby: boolean): ServerProcess {
     const { fds, ...facts } = inheritance(this.pool.backing, this.session.channelFds);
     const { readOnly, atomicWrites, mountpoint } = this.options;
-    writeFacts(this.memory.bytes, { ...facts, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
-    return startServer(
+    // What this holder has not seen served another one has.
+    const isNext = isRestart || this.resumed !== null;
+    writeFacts(this.memory.bytes, { ...facts, isRestart: isNext, readOnly, atomicWrites, direct: this.directFacts() });
+    const server = startServer(
       { sessionFd: this.memory.fd, furtherFds: fds, standby },
       {
         warning: (message) => this.log.warn({ mountpoint }, message),
         damage: (message) => {
           if (this.damage === message) return;
           this.damage = message;
+          this.service.note(this.record());
           this.log.error({ mountpoint }, `the pool is damaged and the mount read-only now: ${message}`);
         },
       },
     );
+    server.ready.then(
+      () => this.served(server),
+      () => {},
+    );
+    return server;
   }
 
   /** What is open the one way cannot go on the other. */
@@ -241,7 +291,7 @@ class Holder {
   private async untilReady(keeper: ServerKeeper): Promise<void> {
     try {
       const { refused, io, ioReason, wasUnclean } = await keeper.ready;
-      this.wasUnclean = wasUnclean;
+      if (this.resumed === null) this.wasUnclean = wasUnclean;
       this.refused = [...new Set([...this.refused, ...refused])];
       this.io = io;
       const { passthrough, channelFds } = this.session;
@@ -261,28 +311,21 @@ class Holder {
 
   /** @throws UserError when the mount is busy and not forced */
   private async stop(force: boolean): Promise<void> {
+    // Unmounted by somebody else, as at a shutdown: the server is closing the pool, and may take its time.
+    if (isSessionOver(this.session.channelFds[0])) return this.endWithinDeadline(false);
     // By force the connection goes first: unmounting may wait for a server that hangs.
     if (force) {
       this.forced = true;
       abortSession(this.session);
     } else {
-      this.unmount();
+      unmountSession(this.session, this.options.mountpoint);
     }
     this.endWithinDeadline(force);
   }
 
-  private unmount(): void {
-    const errno = unmountDirectory(this.session.directory);
-    if (errno === 0) return;
-    const { mountpoint } = this.options;
-    throw new UserError(`unmount ${mountpoint}`, errno === EBUSY ? "still in use" : "the kernel refused it", {
-      code: errnoName(errno),
-      cure: "kmemfs status, and fuser -vm on its directory, say who",
-    });
-  }
-
   /** The server closes the pool by itself when the session is over; a hung one is not waited for. */
   private endWithinDeadline(force: boolean): void {
+    void this.service.tell("STOPPING=1");
     const deadlineMs = closeDeadlineMs(this.pool.backing.durable, force);
     setTimeout(() => {
       const { mountpoint } = this.options;
@@ -293,26 +336,25 @@ class Holder {
 
   /** A signal during the start undoes the start; later it takes the disk down. */
   private listenForSignals(): void {
-    const onSignal = (signal: string): void => {
-      if (this.stoppedBy !== null) return;
-      this.stoppedBy = signal;
-      if (this.started) this.takeDown(signal);
-      else this.keeper?.abandon();
-    };
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => onSignal(signal));
+    this.signals.listen((signal) => {
+      if (this.started) void this.takeDown(signal);
+      // What others use is taken down in order, once it can be.
+      else if (this.resumed === null) this.keeper?.abandon();
+    });
     process.on("uncaughtException", (error) => {
-      this.log.error(
-        { mountpoint: this.options.mountpoint, error: error.stack },
-        "a bug in the holder; the mount ends",
-      );
+      const { mountpoint } = this.options;
+      this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
+      // The next holder goes on; whoever crashes again and again is given up by the service manager.
+      if ((this.started || this.resumed !== null) && this.service.isManaged) process.kill(process.pid, "SIGKILL");
       if (this.started) abortSession(this.session);
       this.keeper?.abandon();
     });
   }
 
   private refuseIfStopped(): void {
-    if (this.stoppedBy === null) return;
-    throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${this.stoppedBy}`, { code: "EINTR" });
+    const { first } = this.signals;
+    if (first === null || this.resumed !== null) return;
+    throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${first}`, { code: "EINTR" });
   }
 
   /** File systems, loop devices, the mount; by force where somebody will not let go. */
@@ -337,24 +379,11 @@ class Holder {
       this.control.closeAllConnections();
       removeQuietly(this.socket);
     }
+    await this.service.drop();
     closeSession(this.session);
-    this.closePool(failed);
+    closePool(this.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
     if (!keepMount) await removeDeadMount(this.session.directory);
-    this.giveName();
-  }
-
-  private giveName(): void {
-    removePrivateDirectory(this.options.fuseDirectory);
-    this.name.release();
-  }
-}
-
-/** What cannot be removed must not keep the rest from being let go. */
-function removeQuietly(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // A read-only file system, or not ours any more.
+    giveName(this.name, this.options);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { EINTR, ENODEV, ENOENT, errnoName } from "../base/errno.js";
+import { EBUSY, EINTR, ENODEV, ENOENT, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { FUSE_PASSTHROUGH } from "../fuse/abi.js";
 import { answerInit, type InitResult } from "../fuse/init.js";
@@ -110,6 +110,16 @@ function negotiate(fd: number, directory: string, passthrough: boolean): InitRes
 /** Closes our fds: the kernel ends the session when no server has them either. */
 export function closeSession(session: Session): void {
   for (const fd of new Set(session.channelFds)) closeSync(fd);
+}
+
+/** @throws UserError EBUSY while somebody uses it */
+export function unmountSession(session: Session, mountpoint: string): void {
+  const errno = unmountDirectory(session.directory);
+  if (errno === 0) return;
+  throw new UserError(`unmount ${mountpoint}`, errno === EBUSY ? "still in use" : "the kernel refused it", {
+    code: errnoName(errno),
+    cure: "kmemfs status, and fuser -vm on its directory, say who",
+  });
 }
 
 type Mounted = Pick<Session, "directory" | "connection" | "channelFds">;

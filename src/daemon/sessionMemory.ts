@@ -6,7 +6,7 @@
 import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
 import { TRAFFIC_DOUBLES } from "../blockfile/traffic.js";
-import { ATTRIBUTE_DOUBLES } from "../fuse/attributes.js";
+import { ATTRIBUTE_DOUBLES, Attributes } from "../fuse/attributes.js";
 import type { BackingFacts } from "../linux/backing.js";
 import { MAX_THREADS } from "../pool/epochs.js";
 import { LASTING_WORDS } from "../pool/lasting.js";
@@ -58,6 +58,12 @@ export function viewSession(bytes: ArrayBufferLike): SessionMemory {
     attributeDoubles: new Float64Array(bytes, ATTRIBUTES_AT, ATTRIBUTE_DOUBLES),
     trafficSlots: new Float64Array(bytes, TRAFFIC_AT, MAX_THREADS * TRAFFIC_DOUBLES),
   };
+}
+
+/** Owner, mode and times of the file, for a session that begins. */
+export function initAttributes(bytes: ArrayBufferLike, readOnly: boolean): void {
+  const attributes = new Attributes(viewSession(bytes).attributeDoubles);
+  attributes.init(readOnly ? 0o400 : 0o600, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, Date.now());
 }
 
 export function writeFacts(bytes: ArrayBufferLike, facts: ServerFacts): void {

@@ -55,6 +55,8 @@ export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 
 // linux/fcntl.h, asm-generic/fcntl.h
+export const F_SETFD = 2;
+export const FD_CLOEXEC = 1;
 export const F_SETLEASE = 1024;
 export const F_WRLCK = 1;
 export const F_UNLCK = 2;
@@ -96,10 +98,12 @@ export const PR_SET_IO_FLUSHER = 57;
 // linux/socket.h
 export const AF_UNIX = 1;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 
 // linux/fuse.h

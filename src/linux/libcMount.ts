@@ -12,6 +12,9 @@ const c_umount2 = library.func("int umount2(const char *target, int flags)");
 const c_prctl = library.func("int prctl(int option, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)");
 const c_socketpair = library.func("int socketpair(int domain, int type, int protocol, void *sv)");
 const c_recvmsg = library.func("int64_t recvmsg(int fd, void *msg, int flags)");
+const c_sendmsg = library.func("int64_t sendmsg(int fd, void *msg, int flags)");
+const c_socket = library.func("int socket(int domain, int type, int protocol)");
+const c_bind = library.func("int bind(int fd, void *address, unsigned int length)");
 // syscall(2) once for each shape of arguments: it is variadic in C, and all of these travel in registers.
 const c_fsopen = library.func("syscall", "int64_t", ["int64_t", "const char *", "uint64_t"]);
 const c_fsconfig = library.func("syscall", "int64_t", [
@@ -35,6 +38,11 @@ export const socketpair = (domain: number, type: number, pair: Uint8Array): numb
   checked(c_socketpair(domain, type, 0, pair));
 /** @param msghdr a packed struct msghdr whose pointers are addresses of mapped memory */
 export const recvmsg = (fd: number, msghdr: Uint8Array, flags: number): number => checked(c_recvmsg(fd, msghdr, flags));
+/** @param msghdr as for `recvmsg` */
+export const sendmsg = (fd: number, msghdr: Uint8Array, flags: number): number => checked(c_sendmsg(fd, msghdr, flags));
+export const socket = (domain: number, type: number): number => checked(c_socket(domain, type, 0));
+/** @param address a packed struct sockaddr of the socket's domain */
+export const bind = (fd: number, address: Uint8Array): number => checked(c_bind(fd, address, address.length));
 
 export const fsopen = (type: string, flags: number): number => checked(c_fsopen(SYS_fsopen, type, flags));
 export const fsconfig = (fd: number, command: number, key: string | null, value: string | null): number =>

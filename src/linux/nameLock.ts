@@ -6,6 +6,8 @@ import { LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "./cons
 import { flock, open } from "./libc.js";
 
 export interface NameLock {
+  /** Whoever has a duplicate of it has the name as well. */
+  readonly fd: number;
   release(): void;
 }
 
@@ -18,12 +20,17 @@ export function lockName(path: string): NameLock | null {
     const fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600);
     if (fd < 0) throw startError(path, "the lock of the name cannot be made", fd);
     const result = flock(fd, LOCK_EX | LOCK_NB);
-    if (result === 0 && isStillAt(path, fd)) return { release: () => release(path, fd) };
+    if (result === 0 && isStillAt(path, fd)) return adoptName(path, fd);
     closeSync(fd);
     if (result === -EAGAIN) return null;
     if (result < 0) throw startError(path, "cannot be locked", result);
     // Whoever had it before removed the file between our open and our lock: once more.
   }
+}
+
+/** The name that `fd`, a duplicate from its last owner, has already. */
+export function adoptName(path: string, fd: number): NameLock {
+  return { fd, release: () => release(path, fd) };
 }
 
 /** Never throws: the directory may have been removed meanwhile, and another may have the name by now. */

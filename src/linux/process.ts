@@ -9,7 +9,7 @@ import { errnoName } from "../base/errno.js";
 import { PR_SET_IO_FLUSHER } from "./constants.js";
 import { prctl } from "./libcMount.js";
 
-export { mapShared, sharedMemory } from "./sharedMemory.js";
+export { mapShared, type SharedMemory, sharedMemory } from "./sharedMemory.js";
 
 /** The kernel kills everything else first: killing us frees nothing of the pool while the holder lives. */
 const OOM_SCORE_ADJ = -1000;

@@ -12,6 +12,8 @@ export interface RunOptions {
   /** Added to the environment of the test; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** What the child inherits from number 3 on. */
+  readonly fds?: readonly number[];
   /** Return a status other than 0 instead of throwing. A time-out throws all the same. */
   readonly allowFail?: boolean;
 }
@@ -45,7 +47,7 @@ export function killGroup(pid: number, signal: NodeJS.Signals): void {
 function launch(command: string, args: readonly string[], options: RunOptions): ChildProcess {
   const child = spawn(command, args, {
     detached: true,
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe", ...(options.fds ?? [])],
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });

@@ -1,0 +1,69 @@
+/** Takes all that a mount is made of, in order: its name, the pool, the session. */
+import { rmSync } from "node:fs";
+import { closeBacking } from "../linux/backing.js";
+import type { NameLock } from "../linux/nameLock.js";
+import { prepareIoProcess } from "../linux/process.js";
+import { notDirect, requireWay } from "./ioWay.js";
+import { takeName } from "./mountName.js";
+import { openPool } from "./openPool.js";
+import type { MountOptions } from "./options.js";
+import type { OpenedPool } from "./poolSuperblock.js";
+import { openSession, type Session } from "./session.js";
+import { makePrivateDirectory, removePrivateDirectory } from "./stateDirectory.js";
+
+export interface OpenMount {
+  readonly name: NameLock;
+  readonly pool: OpenedPool;
+  readonly session: Session;
+  /** What the machine refused. */
+  readonly refused: readonly string[];
+  /** Why it cannot be direct, as far as is known before a server has looked at the pool. */
+  readonly ioReason: string | null;
+}
+
+/** @throws UserError; nothing is left behind then */
+export function openMount(options: MountOptions): OpenMount {
+  const name = takeName(options.mountpoint);
+  let pool: OpenedPool | null = null;
+  try {
+    const { refused } = prepareIoProcess();
+    makePrivateDirectory(options.fuseDirectory);
+    pool = openPool(options);
+    const { kind, durable } = pool.backing;
+    if (kind === "devdax" && !durable) {
+      refused.push("PMEM: no libpmem.so.1, so a power cut may take what was flushed");
+    }
+    const not = notDirect(options, pool);
+    requireWay(options, not);
+    const session = openSession(options, pool.backing, not === null);
+    const { passthrough } = session;
+    const refusal = passthrough !== null && "reason" in passthrough ? passthrough.reason : null;
+    return { name, pool, session, refused, ioReason: not?.reason ?? refusal };
+  } catch (error) {
+    if (pool !== null) closePool(pool, true);
+    giveName(name, options);
+    throw error;
+  }
+}
+
+/** @param failed a pool that was made for this mount goes again, before anybody else can lock it */
+export function closePool(pool: OpenedPool, failed: boolean): void {
+  const { createdPath, backing } = pool;
+  if (failed && createdPath !== undefined) removeQuietly(createdPath);
+  closeBacking(backing);
+}
+
+/** The last thing: until then nobody else mounts where we do. */
+export function giveName(name: NameLock, options: MountOptions): void {
+  removePrivateDirectory(options.fuseDirectory);
+  name.release();
+}
+
+/** What cannot be removed must not keep the rest from being let go. */
+export function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // A read-only file system, or not ours any more.
+  }
+}

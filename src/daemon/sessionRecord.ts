@@ -1,0 +1,91 @@
+/**
+ * What a holder needs to go on with a session that another holder began: a note
+ * beside the fds that the service manager keeps (docs/decisions/0011).
+ */
+import { UserError } from "../base/errors.js";
+import type { BackingFacts } from "../linux/backing.js";
+import { readNote, writeNote } from "../linux/noteFile.js";
+import type { MountOptions } from "./options.js";
+import type { Session } from "./session.js";
+
+/** To be raised when a holder could not go on with what an older one noted. */
+const RECORD_VERSION = 1;
+
+export interface SessionRecord {
+  /** They win over the options that the next holder is started with. */
+  readonly options: MountOptions;
+  /** Its fds are numbers of a process that is gone. */
+  readonly backing: BackingFacts;
+  /** The same holds for the channels, whose count is right. */
+  readonly session: Session;
+  /** null while the mount has not been ready: such a session is not gone on with. */
+  readonly io: "served" | "direct" | null;
+  readonly ioReason: string | null;
+  readonly wasUnclean: boolean;
+  readonly damage: string | null;
+  readonly refused: readonly string[];
+  readonly restarts: number;
+}
+
+export function writeRecord(noteFd: number, record: SessionRecord): void {
+  writeNote(noteFd, JSON.stringify({ version: RECORD_VERSION, ...record }));
+}
+
+/** @returns null when the holder was gone before it had noted anything. @throws UserError when another version did */
+export function readRecord(noteFd: number): SessionRecord | null {
+  const text = readNote(noteFd);
+  if (text === null) return null;
+  const record = JSON.parse(text) as SessionRecord & { readonly version?: number };
+  if (record.version === RECORD_VERSION) return record;
+  const reason = `was begun by a version of kmemfs whose notes (${record.version ?? "none"}) this one does not understand`;
+  throw new UserError("the session", reason, { code: "EPROTO", cure: "stop the service, and start it again" });
+}
+
+export interface SessionFds {
+  readonly memoryFd: number;
+  readonly nameFd: number;
+  readonly backing: BackingFacts;
+  readonly channelFds: readonly number[];
+}
+
+/** Open files that make up a session, each once, by the name that it is stored under. */
+export function sessionFds(fds: SessionFds, noteFd: number): Map<string, number> {
+  const { metaFd, dataFd, tmpfsFd } = fds.backing;
+  const found = new Map([
+    ["note", noteFd],
+    ["memory", fds.memoryFd],
+    ["name", fds.nameFd],
+    ["meta", metaFd],
+  ]);
+  if (dataFd !== metaFd) found.set("data", dataFd);
+  if (tmpfsFd !== undefined) found.set("tmpfs", tmpfsFd);
+  // A user's threads share one channel.
+  for (const [i, fd] of fds.channelFds.entries()) if (fds.channelFds.indexOf(fd) === i) found.set(`channel${i}`, fd);
+  return found;
+}
+
+/** The record with the fds that came back. @returns the name of one that did not */
+export function withStoredFds(
+  record: SessionRecord,
+  stored: ReadonlyMap<string, number>,
+): Pick<SessionRecord, "backing" | "session"> | { readonly missing: string } {
+  const { backing, session } = record;
+  let missing: string | null = null;
+  const fd = (name: string): number => {
+    const found = stored.get(name);
+    if (found === undefined) missing ??= name;
+    return found ?? -1;
+  };
+  const metaFd = fd("meta");
+  const channelFds = session.channelFds.map((old) => fd(`channel${session.channelFds.indexOf(old)}`));
+  const found = {
+    backing: {
+      ...backing,
+      metaFd,
+      dataFd: backing.dataFd === backing.metaFd ? metaFd : fd("data"),
+      ...(backing.tmpfsFd === undefined ? {} : { tmpfsFd: fd("tmpfs") }),
+    },
+    session: { ...session, channelFds },
+  };
+  return missing === null ? found : { missing };
+}
