@@ -9,6 +9,7 @@ import { addDumpCommand } from "./dump.js";
 import { addFormatCommand } from "./format.js";
 import { addMountCommand } from "./mount.js";
 import type { Outcome } from "./outcome.js";
+import { addRecoverCommand } from "./recover.js";
 import { addRehomeCommand } from "./rehome.js";
 import { addRestartCommand } from "./restart.js";
 import { addStatusCommand } from "./status.js";
@@ -49,6 +50,7 @@ export function buildProgram(outcome: Outcome): Command {
   addMountCommand(program, outcome);
   addRestartCommand(program);
   addUnmountCommand(program);
+  addRecoverCommand(program, outcome);
   addFormatCommand(program);
   addCheckCommand(program, outcome);
   addDumpCommand(program);

@@ -24,6 +24,7 @@ import { notDirect, requireWay } from "./ioWay.js";
 import { openPool } from "./openPool.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
+import { removeRecord, writeRecord } from "./record.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
 import { abortSession, closeSession, openSession, removeDeadMount, type Session } from "./session.js";
@@ -119,6 +120,7 @@ class Holder {
         stop: (force) => this.stop(force),
         restart: () => keeper.replace(),
       });
+      writeRecord({ options: this.options, io: this.io });
       this.refuseIfStopped();
       this.started = true;
       if (this.options.spare) keeper.keepSpare();
@@ -340,7 +342,10 @@ class Holder {
     closeSession(this.session);
     this.closePool(failed);
     // What somebody else aborted is still there, and answers nobody.
-    if (!keepMount) await removeDeadMount(this.session.directory);
+    if (!keepMount) {
+      await removeDeadMount(this.session.directory);
+      removeRecord(this.options.mountpoint);
+    }
     this.giveName();
   }
 

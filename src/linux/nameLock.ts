@@ -26,6 +26,15 @@ export function lockName(path: string): NameLock | null {
   }
 }
 
+/** True when a process has the name of the file `path`. Makes no file; whoever asks has the name for an instant. */
+export function isNameTaken(path: string): boolean {
+  const fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return false;
+  const result = flock(fd, LOCK_EX | LOCK_NB);
+  closeSync(fd);
+  return result === -EAGAIN;
+}
+
 /** Never throws: the directory may have been removed meanwhile, and another may have the name by now. */
 function release(path: string, fd: number): void {
   try {
