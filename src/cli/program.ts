@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { addCheckCommand } from "./check.js";
 import { addDemoCommand } from "./demo.js";
+import { addDoctorCommand } from "./doctor.js";
 import { addDownCommand } from "./down.js";
 import { addDumpCommand } from "./dump.js";
 import { addFormatCommand } from "./format.js";
@@ -51,6 +52,7 @@ export function buildProgram(outcome: Outcome): Command {
   addRestartCommand(program);
   addUnmountCommand(program);
   addRecoverCommand(program, outcome);
+  addDoctorCommand(program, outcome);
   addFormatCommand(program);
   addCheckCommand(program, outcome);
   addDumpCommand(program);
