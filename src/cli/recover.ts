@@ -31,7 +31,7 @@ export function isMeant(remains: Remains, path: string): boolean {
 function blockersOf(remains: Remains): readonly string[] {
   const { loops, blockers } = remains;
   if (process.geteuid?.() === 0 || loops.length === 0) return blockers;
-  return [...blockers, `${loops.join(", ")} on its file can be cleared only by root`];
+  return [...blockers, `${loops.map((loop) => loop.path).join(", ")} on its file can be cleared only by root`];
 }
 
 function printPlan({ remains, steps, back }: Turn, up: boolean): void {

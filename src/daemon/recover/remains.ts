@@ -28,7 +28,7 @@ export interface Remains {
   readonly record: MountRecord | null;
   /** null for a pool that is gone with its processes. */
   readonly poolPath: string | null;
-  readonly loops: readonly string[];
+  readonly loops: readonly LoopNodes[];
   /** What is mounted from the loop devices, and inside that; in the order to unmount. */
   readonly fileSystems: readonly MountEntry[];
   readonly swapAreas: readonly string[];
@@ -69,7 +69,7 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
     dead,
     record,
     poolPath: poolPathOf(dead[0], record),
-    loops: loops.map((loop) => loop.path),
+    loops,
     fileSystems,
     swapAreas,
     blockers: [

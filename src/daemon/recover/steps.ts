@@ -11,6 +11,7 @@ import {
   type Holder,
   holdersOfDevice,
   holdersOfMount,
+  type LoopNodes,
   type MountEntry,
   readLoopDevices,
   readMounts,
@@ -56,7 +57,7 @@ export function stepsOf(remains: Remains, users: Users = seenUsers): Step[] {
   return [
     ...remains.swapAreas.map(swapoff),
     ...remains.fileSystems.map((mount) => unmount(mount, users)),
-    ...remains.loops.map((device) => detach(device, users)),
+    ...remains.loops.map((loop) => detach(loop, users)),
     // What was bound elsewhere first.
     ...remains.dead.toReversed().map((mount) => unmount(mount, users)),
     forget(remains),
@@ -110,17 +111,21 @@ function failed(error: unknown): RunResult {
 }
 
 function isStillThere(mount: MountEntry): boolean {
-  return readMounts().some((entry) => entry.mountId === mount.mountId && entry.mountpoint === mount.mountpoint);
+  return readMounts().some(
+    (entry) =>
+      entry.mountId === mount.mountId && entry.mountpoint === mount.mountpoint && entry.majorMinor === mount.majorMinor,
+  );
 }
 
-function detach(device: string, users: Users): Step {
+function detach(loop: LoopNodes, users: Users): Step {
+  const { path: device } = loop;
   return {
     plan: `detach ${device}${usedBy(", ", users.ofDevice(device))}`,
     act: async () => {
-      if (!isAttached(device)) return `${device} is detached already`;
+      if (!isAttached(loop)) return `${device} is detached already`;
       await runOk(`losetup -d ${device}`, "losetup", ["-d", device]);
       const deadline = Date.now() + GONE_DEADLINE_MS;
-      while (isAttached(device)) {
+      while (isAttached(loop)) {
         const by = usedBy(", ", users.ofDevice(device));
         if (Date.now() > deadline) return `${device} is detached when its last user closes it${by}`;
         await sleep(POLL_MS);
@@ -130,8 +135,9 @@ function detach(device: string, users: Users): Step {
   };
 }
 
-function isAttached(device: string): boolean {
-  return readLoopDevices().some(({ path }) => path === device);
+/** Another file may have the device by now. */
+function isAttached(loop: LoopNodes): boolean {
+  return readLoopDevices().some(({ path, backingFile }) => path === loop.path && backingFile === loop.backingFile);
 }
 
 function forget({ mountpoint, dead }: Remains): Step {
