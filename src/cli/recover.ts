@@ -2,9 +2,10 @@
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { absolutePath, quote } from "../daemon/disk/paths.js";
-import type { WayBack } from "../daemon/recover/bringBack.js";
+import type { DefaultOptions, WayBack } from "../daemon/recover/bringBack.js";
 import type { Remains } from "../daemon/recover/remains.js";
 import type { Step } from "../daemon/recover/steps.js";
+import { currentCaller, toMountOptions } from "./mountOptions.js";
 import type { Outcome } from "./outcome.js";
 import { printFailure, printLine } from "./print.js";
 
@@ -82,12 +83,14 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
     import("../daemon/recover/bringBack.js"),
     import("../daemon/disk/undo.js"),
   ]);
-  const path = mountpoint === undefined ? null : absolutePath(mountpoint, process.cwd());
+  const caller = currentCaller();
+  const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, caller);
+  const path = mountpoint === undefined ? null : absolutePath(mountpoint, caller.directory);
   // Called from inside a dead mount, this process would hold it itself.
   process.chdir("/");
   const found = await findRemains();
   const meant = found.remains.filter((remains) => path === null || isMeant(remains, path));
-  const turns = meant.map((remains) => ({ remains, steps: stepsOf(remains), back: wayBack(remains) }));
+  const turns = meant.map((remains) => ({ remains, steps: stepsOf(remains), back: wayBack(remains, defaults) }));
   const forgotten = path === null ? found.forgotten : found.forgotten.filter((id) => id === diskId(path));
   for (const note of found.notes) if (path === null || note.startsWith(`${path}: `)) printLine(note);
   for (const turn of turns) printPlan(turn, flags.up ?? false);

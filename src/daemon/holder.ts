@@ -120,7 +120,7 @@ class Holder {
         stop: (force) => this.stop(force),
         restart: () => keeper.replace(),
       });
-      writeRecord({ options: this.options, io: this.io });
+      writeRecord(this.options);
       this.refuseIfStopped();
       this.started = true;
       if (this.options.spare) keeper.keepSpare();

@@ -7,16 +7,10 @@ import { join } from "node:path";
 import type { MountOptions } from "./options.js";
 import { recordPath, stateDirectory } from "./stateDirectory.js";
 
-export interface MountRecord {
-  readonly options: MountOptions;
-  /** How the data went; direct data may still go when nobody answers any more. */
-  readonly io: "served" | "direct";
-}
-
 /** Never throws: a mount without its record only takes more words to bring back. */
-export function writeRecord(record: MountRecord): void {
+export function writeRecord(options: MountOptions): void {
   try {
-    writeFileSync(recordPath(record.options.mountpoint), JSON.stringify(record), { mode: 0o600 });
+    writeFileSync(recordPath(options.mountpoint), JSON.stringify(options), { mode: 0o600 });
   } catch {
     // A full or read-only /run.
   }
@@ -33,12 +27,12 @@ export function removeRecord(mountpoint: string): void {
 
 /** As `removeRecord`, of the disk whose FUSE mount is at `fuseDirectory`. */
 export function removeRecordAt(fuseDirectory: string): void {
-  const { options } = readRecords().find((record) => record.options.fuseDirectory === fuseDirectory) ?? {};
-  if (options !== undefined) removeRecord(options.mountpoint);
+  const record = readRecords().find((options) => options.fuseDirectory === fuseDirectory);
+  if (record !== undefined) removeRecord(record.mountpoint);
 }
 
 /** The records of all mounts of this user, whether they still run or not. */
-export function readRecords(): MountRecord[] {
+export function readRecords(): MountOptions[] {
   const directory = stateDirectory();
   try {
     return readdirSync(directory)
@@ -51,11 +45,11 @@ export function readRecords(): MountRecord[] {
 }
 
 /** The record in `text`; null for one that was cut off or is of another version. */
-export function parseRecord(text: string): MountRecord | null {
+export function parseRecord(text: string): MountOptions | null {
   try {
-    const record = JSON.parse(text) as MountRecord;
-    const { mountpoint, fuseDirectory, pool } = record.options;
-    const isWhole = [mountpoint, fuseDirectory, pool.kind, record.io].every((field) => typeof field === "string");
+    const record = JSON.parse(text) as MountOptions;
+    const { mountpoint, fuseDirectory, pool, io } = record;
+    const isWhole = [mountpoint, fuseDirectory, pool.kind, io].every((field) => typeof field === "string");
     return isWhole ? record : null;
   } catch {
     return null;

@@ -53,13 +53,17 @@ function checkLife({ life, status }: MountReading): Check {
 }
 
 function checkServer({ status, server }: MountReading): Check {
-  const { serverPid, restarts } = status;
+  const { serverPid, restarts, lastDeath } = status;
   if (serverPid === null || server === null) {
     return problem("server", "no server is running", "see the log; kmemfs down ends the mount");
   }
   const found = `pid ${serverPid}, ${server.ioFlusher.length} threads, ${status.io}`;
   if (restarts === 0) return ok("server", found);
-  return warning("server", `${found}; it was restarted ${restarts} times`, "see the log for why");
+  return warning(
+    "server",
+    `${found}; restarts: ${restarts}, the last ${lastDeath ?? "for a reason unknown"}`,
+    "see the log for why",
+  );
 }
 
 function checkDamage({ damage, pool, refused }: MountStatus): Check[] {

@@ -17,14 +17,25 @@ export interface WayBack {
   readonly command: string;
 }
 
-export function wayBack({ mountpoint, dead, record, poolPath }: Remains): WayBack | null {
-  const fuseDirectory = record?.options.fuseDirectory ?? dead[0].mountpoint;
+/** The options of a mount that says nothing but this. */
+export type DefaultOptions = (pool: string, place: MountPlace, words: Words) => MountOptions;
+
+export interface MountPlace {
+  readonly mountpoint: string;
+  readonly fuseDirectory: string;
+}
+
+export interface Words {
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+}
+
+export function wayBack({ mountpoint, dead, record, poolPath }: Remains, defaults: DefaultOptions): WayBack | null {
+  const fuseDirectory = record?.fuseDirectory ?? dead[0].mountpoint;
   if (poolPath === null || dirname(mountpoint) === diskDirectories()) return null;
   const options: MountOptions = {
-    ...(record === null ? defaults(dead[0].options) : withoutSizes(record.options)),
-    pool: { kind: "path", path: poolPath },
-    mountpoint,
-    fuseDirectory,
+    ...defaults(poolPath, { mountpoint, fuseDirectory }, wordsOf(dead[0].options)),
+    ...(record === null ? {} : withoutSizes(record)),
     create: false,
     foreground: false,
   };
@@ -39,18 +50,9 @@ function withoutSizes(options: MountOptions): MountOptions {
   return others;
 }
 
-function defaults(mountOptions: string): Omit<MountOptions, "pool" | "mountpoint" | "fuseDirectory"> {
+function wordsOf(mountOptions: string): Words {
   const has = (word: string): boolean => mountOptions.split(",").includes(word);
-  return {
-    create: false,
-    readOnly: has("ro"),
-    io: "auto",
-    atomicWrites: false,
-    durable: false,
-    allowOther: process.geteuid?.() !== 0 && has("allow_other"),
-    debug: false,
-    foreground: false,
-  };
+  return { readOnly: has("ro"), allowOther: has("allow_other") };
 }
 
 /**

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { mountOfPath } from "../../linux/holders.js";
 import type { LoopNodes, MountEntry } from "../../linux/proc.js";
 import { KMEMFS_TYPES } from "../disk/paths.js";
-import type { MountRecord } from "../record.js";
+import type { MountOptions } from "../options.js";
 import { diskDirectories } from "../stateDirectory.js";
 
 /** What the machine has, as it was read. */
@@ -15,7 +15,8 @@ export interface MachineFacts {
   readonly mounts: readonly MountEntry[];
   readonly loops: readonly LoopNodes[];
   readonly swapAreas: readonly string[];
-  readonly records: readonly MountRecord[];
+  /** What the mounts of this user were asked for. */
+  readonly records: readonly MountOptions[];
   /** All mounts of kmemfs that are dead. */
   readonly dead: readonly MountEntry[];
 }
@@ -25,7 +26,8 @@ export interface Remains {
   readonly mountpoint: string;
   /** All places of the dead session; the first is where it was mounted, what was bound elsewhere follows. */
   readonly dead: readonly MountEntry[];
-  readonly record: MountRecord | null;
+  /** What it was asked for; null when nobody wrote it down. */
+  readonly record: MountOptions | null;
   /** null for a pool that is gone with its processes. */
   readonly poolPath: string | null;
   readonly loops: readonly LoopNodes[];
@@ -63,9 +65,9 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
     const on = mountOfPath(area, facts.mounts);
     return paths.has(area) || (on !== null && own.includes(on));
   });
-  const record = facts.records.find(({ options }) => dead.some((m) => m.mountpoint === options.fuseDirectory)) ?? null;
+  const record = facts.records.find(({ fuseDirectory }) => dead.some((m) => m.mountpoint === fuseDirectory)) ?? null;
   return {
-    mountpoint: record?.options.mountpoint ?? nameOf(dead[0], own),
+    mountpoint: record?.mountpoint ?? nameOf(dead[0], own),
     dead,
     record,
     poolPath: poolPathOf(dead[0], record),
@@ -91,8 +93,8 @@ function nameOf(dead: MountEntry, own: readonly MountEntry[]): string {
 }
 
 /** A mount's source is the pool's path, or the word kmemfs. */
-function poolPathOf(dead: MountEntry, record: MountRecord | null): string | null {
-  if (record !== null) return record.options.pool.kind === "path" ? record.options.pool.path : null;
+function poolPathOf(dead: MountEntry, record: MountOptions | null): string | null {
+  if (record !== null) return record.pool.kind === "path" ? record.pool.path : null;
   return dead.source.startsWith("/") ? dead.source : null;
 }
 

@@ -1,8 +1,9 @@
 /** What is left of a dead disk, in which order it is cleared, and how it comes back: from recorded mounts and devices. */
 import { describe, expect, it } from "vitest";
+import { toMountOptions } from "../../../src/cli/mountOptions.js";
 import { isMeant } from "../../../src/cli/recover.js";
 import { parseRecord } from "../../../src/daemon/record.js";
-import { wayBack } from "../../../src/daemon/recover/bringBack.js";
+import { type WayBack, wayBack as wayBackWith } from "../../../src/daemon/recover/bringBack.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "../../../src/daemon/recover/remains.js";
 import { stepsOf } from "../../../src/daemon/recover/steps.js";
 import { diskDirectories } from "../../../src/daemon/stateDirectory.js";
@@ -51,6 +52,9 @@ const remains = (all: MachineFacts): Remains => remainsOf(sessionsOf(all.dead)[0
 const nobody = { ofMount: () => [], ofDevice: () => [] };
 const plan = (all: MachineFacts, users = nobody): string[] => stepsOf(remains(all), users).map((step) => step.plan);
 
+const wayBack = (found: Remains): WayBack | null =>
+  wayBackWith(found, (pool, place, words) => toMountOptions(pool, place, words, { root: true, directory: "/" }));
+
 const OPTIONS = {
   pool: { kind: "path", path: "/srv/pool" },
   mountpoint: "/mnt/x",
@@ -61,6 +65,8 @@ const OPTIONS = {
   io: "served",
   atomicWrites: true,
   durable: false,
+  restarts: 2,
+  watchdogSeconds: 7,
   allowOther: false,
   debug: false,
   foreground: true,
@@ -136,7 +142,7 @@ describe("what lives inside is not ours to end", () => {
 
 describe("the way back", () => {
   it("is what the record says, without sizes and in the background", () => {
-    const back = wayBack(remains(facts({ records: [{ options: OPTIONS, io: "served" }] })));
+    const back = wayBack(remains(facts({ records: [OPTIONS] })));
     expect(back?.command).toBe("kmemfs mount /srv/pool /mnt/x");
     const { sizeBytes: _size, ...others } = OPTIONS;
     expect(back?.options).toEqual({ ...others, create: false, foreground: false });
@@ -148,7 +154,7 @@ describe("the way back", () => {
 
   it("is none for a pool that was memory", () => {
     const options = { ...OPTIONS, pool: { kind: "tmpfs" } } as const;
-    expect(wayBack(remains(facts({ records: [{ options, io: "direct" }] })))).toBeNull();
+    expect(wayBack(remains(facts({ records: [options] })))).toBeNull();
   });
 
   it("of a disk of up is its file system's mount point, with a record and without", () => {
@@ -161,7 +167,7 @@ describe("the way back", () => {
     const nodes = [{ path: "/dev/loop7", majorMinor: "7:7", partOf: [] }];
     const loops = [{ path: "/dev/loop7", backingFile: `${HIDDEN}/disk`, nodes }];
     const options = { ...OPTIONS, mountpoint: "/mnt/up", fuseDirectory: HIDDEN };
-    for (const records of [[], [{ options, io: "served" } as const]]) {
+    for (const records of [[], [options]]) {
       const found = remainsOf(dead, { mounts, dead, loops, swapAreas: [], records });
       expect(found.mountpoint).toBe("/mnt/up");
       expect(wayBack(found)?.command).toBe("kmemfs up /mnt/up --pool /srv/pool");
@@ -177,8 +183,7 @@ describe("the way back", () => {
 });
 
 it("a record that was cut off is none", () => {
-  const text = JSON.stringify({ options: OPTIONS, io: "served" });
-  expect(parseRecord(text)).toEqual({ options: OPTIONS, io: "served" });
-  for (const bad of [text.slice(0, -5), "", "{}", '{"options":{"pool":{}}}', "null"])
-    expect(parseRecord(bad)).toBeNull();
+  const text = JSON.stringify(OPTIONS);
+  expect(parseRecord(text)).toEqual(OPTIONS);
+  for (const bad of [text.slice(0, -5), "", "{}", '{"pool":{}}', "null"]) expect(parseRecord(bad)).toBeNull();
 });
