@@ -2,7 +2,7 @@
 import type { Life } from "../../linux/deadMount.js";
 import type { ProcessState } from "../../linux/taskState.js";
 import { quote } from "../disk/paths.js";
-import { lockedBytesNeeded } from "../lockedMemory.js";
+import { DIRECT_WORKERS, lockedBytesNeeded } from "../lockedMemory.js";
 import type { MountStatus } from "../status.js";
 import { type Check, ok, problem, warning } from "./check.js";
 import { mib } from "./machineChecks.js";
@@ -82,13 +82,13 @@ function checkDamage({ damage, pool, refused }: MountStatus): Check[] {
     );
   }
   // These have a check of their own.
-  const others = refused.filter((one) => !/^(IO_FLUSHER|OOM_SCORE_ADJ|PMEM)\b/.test(one));
+  const others = refused.filter((one) => !/^(IO_FLUSHER|OOM_SCORE_ADJ|PMEM|MLOCK)\b/.test(one));
   if (others.length > 0)
     checks.push(warning("refused", `the machine refused ${others.join("; ")}`, "docs/operations.md"));
   return checks;
 }
 
-function checkProcesses({ holder, server }: MountReading): Check[] {
+function checkProcesses({ status, holder, server }: MountReading): Check[] {
   const processes = [
     ["holder", holder],
     ["server", server],
@@ -97,7 +97,7 @@ function checkProcesses({ holder, server }: MountReading): Check[] {
     ...processes.map(([role, state]) => checkIoFlusher(role, state)),
     ...processes.map(([role, state]) => checkOomScore(role, state)),
     ...processes.map(([role, state]) => checkOpenFiles(role, state)),
-    ...(server === null ? [] : [checkLocked(server)]),
+    ...(server === null ? [] : [checkLocked(server, status.io)]),
   ];
 }
 
@@ -124,8 +124,8 @@ function checkOpenFiles(role: string, { openFiles, limits }: ProcessState): Chec
   return warning(name, found, "ulimit -n, or LimitNOFILE=, and mount again");
 }
 
-function checkLocked({ lockedBytes, channels, limits }: ProcessState): Check {
-  const needed = lockedBytesNeeded(channels);
+function checkLocked({ lockedBytes, channels, limits }: ProcessState, io: MountStatus["io"]): Check {
+  const needed = lockedBytesNeeded(io === "direct" ? Math.min(channels, DIRECT_WORKERS) : channels);
   const soft = limits?.memlockBytes.soft ?? Number.POSITIVE_INFINITY;
   const found = `${mib(lockedBytes)} locked, the buffers need ${mib(needed)}, the limit is ${mib(soft)}`;
   if (channels === 0) return ok("locked", `${mib(lockedBytes)} locked; what it needs only root or its user can see`);

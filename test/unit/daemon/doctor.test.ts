@@ -145,6 +145,7 @@ describe("a mount", () => {
     ["open to the OOM killer", server({ oomScoreAdj: 0 }), ["warning oom-server"]],
     ["nearly out of files", server({ openFiles: 1000 }), ["warning nofile-server"]],
     ["not locked", server({ lockedBytes: lockedBytesNeeded(3) - 4096 }), ["warning locked"]],
+    ["direct, with two threads", { ...status({ io: "direct" }), ...server({ lockedBytes: lockedBytesNeeded(2) }) }, []],
     ["buffered", loop({ directIo: false }), ["warning loop-device"]],
     ["with small sectors", loop({ sectorBytes: 512 }), ["warning loop-device"]],
     ["with swap on it", { swapOnIt: ["/dev/loop0"] }, ["problem own-swap"]],

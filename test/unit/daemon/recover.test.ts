@@ -67,6 +67,7 @@ const OPTIONS = {
   durable: false,
   restarts: 2,
   watchdogSeconds: 7,
+  spare: false,
   allowOther: false,
   debug: false,
   foreground: true,
