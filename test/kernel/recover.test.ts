@@ -216,11 +216,21 @@ users.it("a user clears a mount of his own", () =>
   withPlace(async (place) => {
     const { directory, user } = await userPlace(place);
     const kmemfs = (...args: string[]): Promise<RunResult> => user([process.execPath, kmemfsProgram, ...args]);
-    await kmemfs("mount", directory, "--size", "16M");
-    const { stdout } = await kmemfs("status", directory, "-J");
-    await killBoth((JSON.parse(stdout) as { mounts: MountStatus[] }).mounts[0] as MountStatus);
+    const mountAndKill = async (): Promise<void> => {
+      await kmemfs("mount", directory, "--size", "16M");
+      const { stdout } = await kmemfs("status", directory, "-J");
+      await killBoth((JSON.parse(stdout) as { mounts: MountStatus[] }).mounts[0] as MountStatus);
+    };
+    await mountAndKill();
     expect((await kmemfs("recover", directory)).stdout).toContain(`unmounted the dead mount ${directory}\n`);
     expect((await user(["ls", "-A", directory])).stdout).toBe("");
+    expect((await kmemfs("recover")).stdout).toBe("nothing to recover\n");
+
+    // Unmounted by hand: only the files are left.
+    await mountAndKill();
+    await user(["fusermount3", "-u", directory]);
+    expect((await kmemfs("recover")).stdout).toContain("\nremoved the files of mounts that are gone (1)\n");
+    expect((await user(["find", place.path("state"), "-name", "*.lock", "-o", "-name", "*.json"])).stdout).toBe("");
     expect((await kmemfs("recover")).stdout).toBe("nothing to recover\n");
   }),
 );

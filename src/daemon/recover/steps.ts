@@ -154,10 +154,10 @@ function forget({ mountpoint, dead }: Remains): Step {
 /** Removes what a disk that is gone left in the state directory. @param ids as `Findings.forgotten` */
 export function forgetStep(ids: readonly string[]): Step {
   return {
-    plan: `remove the files of ${ids.length} mounts that are gone from the state directory`,
+    plan: `remove the files of mounts that are gone (${ids.length}) from the state directory`,
     act: async () => {
       for (const id of ids) removeIdFiles(id);
-      return `removed the files of ${ids.length} mounts that are gone`;
+      return `removed the files of mounts that are gone (${ids.length})`;
     },
   };
 }
