@@ -7,6 +7,7 @@ import { readMounts } from "../linux/proc.js";
 import { type Caller, currentCaller, type MountWords, parseOptionList, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
 import type { Outcome } from "./outcome.js";
+import { warnOfOwnSwap } from "./ownSwap.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
@@ -56,6 +57,7 @@ async function mount(pool: string | undefined, mountpoint: string, flags: MountF
   const where = status.pool.path === null ? status.pool.kind : quote(status.pool.path);
   printLine(`${quote(status.file)}: ${formatBytes(status.sizeBytes)}, pool ${where}, ${status.io}`);
   if (status.wasUnclean) printLine(`  ${where} was not closed last time; all of it was checked`);
+  await warnOfOwnSwap();
 }
 
 const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];

@@ -5,7 +5,8 @@
  */
 import { accessSync, constants, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { UserError } from "../base/errors.js";
-import { KMEMFS_TYPES, type MountedAt, mountAt, quote } from "../daemon/disk/paths.js";
+import { absolutePath, KMEMFS_TYPES, type MountedAt, mountAt, quote } from "../daemon/disk/paths.js";
+import { stateDirectory } from "../daemon/stateDirectory.js";
 
 function refuseUnreachable(what: string, path: string, error: unknown): never {
   const code = (error as NodeJS.ErrnoException).code ?? "EIO";
@@ -31,6 +32,7 @@ export function checkMountpoint(what: string, path: string, mounts: readonly Mou
   if (there !== null && KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "already a kmemfs mount", { code: "EBUSY", cure: `kmemfs unmount ${quote(path)}` });
   }
+  refuseOwnState(what, path);
   try {
     const stats = lstatSync(path);
     if (stats.isSymbolicLink()) {
@@ -50,6 +52,16 @@ export function checkMountpoint(what: string, path: string, mounts: readonly Mou
     if (error instanceof UserError) throw error;
     refuseUnreachable(what, path, error);
   }
+}
+
+/** A disk whose socket and log lie on itself cannot be reached, and waits for itself. */
+function refuseOwnState(what: string, path: string): void {
+  const state = absolutePath(stateDirectory(), "/");
+  if (state !== path && !state.startsWith(`${path}/`)) return;
+  throw new UserError(what, `the state directory ${state} would lie on this disk`, {
+    code: "EINVAL",
+    cure: "another mount point, or another XDG_RUNTIME_DIR",
+  });
 }
 
 function symlinkTarget(path: string): string {

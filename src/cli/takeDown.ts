@@ -1,6 +1,6 @@
 /** A disk's end: what lies on its file, then the mount. */
 import { dirname } from "node:path";
-import { removePrivateDirectory, stopMount } from "../daemon/client.js";
+import { removePrivateDirectory, removeRecordAt, stopMount } from "../daemon/client.js";
 import { clearDisk, type DiskPlace } from "../daemon/disk/clearDisk.js";
 import { runOk } from "../daemon/disk/command.js";
 import { busy, describeHolders } from "../daemon/disk/holders.js";
@@ -28,6 +28,7 @@ export async function takeDownDead(disk: DiskPlace): Promise<string[]> {
     ? runOk(`down ${directory}`, "umount", dead ? ["-l", directory] : [directory])
     : runOk(`down ${directory}`, "fusermount3", dead ? ["-u", "-z", directory] : ["-u", directory]));
   removePrivateDirectory(directory);
+  removeRecordAt(directory);
   return [...done, `removed the mount on ${directory} that had no holder`];
 }
 

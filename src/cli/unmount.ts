@@ -42,7 +42,10 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
     ? (["umount", [force ? "-l" : "-i", path]] as const)
     : (["fusermount3", ["-u", ...(force ? ["-z"] : []), path]] as const);
   const result = await run(command, args);
-  if (result.exitCode === 0) return;
+  if (result.exitCode === 0) {
+    const { removeRecordAt } = await import("../daemon/client.js");
+    return removeRecordAt(path);
+  }
   throw new UserError(what, complaint(result), { cure: `kmemfs unmount --force ${quote(path)}` });
 }
 

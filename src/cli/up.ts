@@ -9,6 +9,7 @@ import type { MountOptions } from "../daemon/options.js";
 import { readMounts } from "../linux/proc.js";
 import { currentCaller, type MountWords, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
+import { warnOfOwnSwap } from "./ownSwap.js";
 import { printLine } from "./print.js";
 import { requireRoot } from "./root.js";
 import { formatBytes } from "./sizes.js";
@@ -105,6 +106,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   printLine(`  the data is ${made.io}, the loop device has direct I/O`);
   printLine(`  memory of deleted files goes back with  kmemfs trim ${quote(mountpoint)}`);
   printLine(`  the end of it all is                    kmemfs down ${quote(mountpoint)}`);
+  await warnOfOwnSwap();
 }
 
 export function addUpCommand(program: Command): void {

@@ -13,6 +13,7 @@ import type { MountOptions } from "./options.js";
 import { socketPath, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
+export { removeRecordAt } from "./record.js";
 export { diskDirectories, diskId, removePrivateDirectory } from "./stateDirectory.js";
 
 const PASSED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -20,6 +20,7 @@ import { EndSignals } from "./endSignals.js";
 import { closePool, giveName, openMount, removeQuietly } from "./openMount.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
+import { removeRecord, writeRecord } from "./record.js";
 import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
@@ -108,6 +109,7 @@ class Holder {
         stop: (force) => this.stop(force),
         restart: () => this.replaceServer(keeper),
       });
+      writeRecord(this.options);
       this.refuseIfStopped();
       this.started = true;
       // A signal that came before; a later one sees that it has started.
@@ -383,7 +385,10 @@ class Holder {
     closeSession(this.session);
     closePool(this.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
-    if (!keepMount) await removeDeadMount(this.session.directory);
+    if (!keepMount) {
+      await removeDeadMount(this.session.directory);
+      removeRecord(this.options.mountpoint);
+    }
     giveName(this.name, this.options);
   }
 }

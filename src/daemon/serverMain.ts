@@ -18,6 +18,7 @@ import { threadId } from "../linux/threads.js";
 import { allocateShared, CONTROL } from "../pool/shared.js";
 import { decode, type Superblock } from "../pool/superblock.js";
 import { Beat } from "./beats.js";
+import { DIRECT_WORKERS } from "./lockedMemory.js";
 import { openWay } from "./poolWay.js";
 import { die, tell } from "./serverEnd.js";
 import { SESSION_FD, STANDBY } from "./serverProcess.js";
@@ -25,9 +26,6 @@ import { readFacts, SESSION_BYTES, type ServerFacts, viewSession } from "./sessi
 import type { WorkerInput } from "./worker.js";
 
 type CommonInput = Omit<WorkerInput, "thread" | "channelFd" | "backingId" | "gate">;
-
-/** Without reads and writes there is little to do; the second goes on while a flush or a long discard runs. */
-const DIRECT_WORKERS = 2;
 
 const WORKER = new URL("./worker.js", import.meta.url);
 /** When the program that we are was written. */

@@ -37,11 +37,22 @@ export function diskId(mountpoint: string): string {
 }
 
 export function socketPath(mountpoint: string): string {
-  return join(stateDirectory(), `${diskId(mountpoint)}.sock`);
+  return idPaths(diskId(mountpoint)).socket;
 }
 
 export function lockPath(mountpoint: string): string {
-  return join(stateDirectory(), `${diskId(mountpoint)}.lock`);
+  return idPaths(diskId(mountpoint)).lock;
+}
+
+/** What it takes to mount a disk again. */
+export function recordPath(mountpoint: string): string {
+  return idPaths(diskId(mountpoint)).record;
+}
+
+/** All that a disk may have in the state directory. */
+export function idPaths(id: string) {
+  const at = (end: string): string => join(stateDirectory(), `${id}${end}`);
+  return { socket: at(".sock"), lock: at(".lock"), record: at(".json"), directory: join(diskDirectories(), id) };
 }
 
 /** The one log of all holders in the background. */

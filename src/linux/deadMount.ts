@@ -1,16 +1,28 @@
 /** Mounts whose session is over but that are still there: every look at one is ENOTCONN. */
 import { spawn } from "node:child_process";
-import { mountOn } from "./mounts.js";
+import { type MountEntry, mountOn } from "./mounts.js";
 
 /** A live mount whose server hangs would hang us too: a child looks, and is not waited for longer. */
 const LOOK_TIMEOUT_MS = 3_000;
 
+/** `silent`: it did not answer in time, and may be alive. `unseen`: this user cannot tell. */
+export type Life = "alive" | "dead" | "silent" | "unseen";
+
 /** True when a kmemfs mount is on top at `directory` and answers ENOTCONN. */
-export function isDeadMount(directory: string): Promise<boolean> {
-  if (mountOn(directory)?.fsType !== "fuse.kmemfs") return Promise.resolve(false);
+export async function isDeadMount(directory: string): Promise<boolean> {
+  const entry = mountOn(directory);
+  return entry?.fsType === "fuse.kmemfs" && (await lifeOf(entry)) === "dead";
+}
+
+/** Asks the mount that is on top at `entry`'s mount point; returns after 3 s at the latest. */
+export function lifeOf(entry: MountEntry): Promise<Life> {
   return new Promise((resolve) => {
-    const env = { ...process.env, LC_ALL: "C" };
-    const child = spawn("stat", ["-c", "%i", "--", directory], { cwd: "/", env, stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn("stat", ["-c", "%i", "--", entry.mountpoint], {
+      cwd: "/",
+      env: { ...process.env, LC_ALL: "C" },
+      stdio: ["ignore", "ignore", "pipe"],
+      ...ownerOf(entry),
+    });
     let said = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       said += text;
@@ -20,13 +32,30 @@ export function isDeadMount(directory: string): Promise<boolean> {
       child.kill("SIGKILL");
       child.stderr.destroy();
       child.unref();
-      resolve(false);
+      resolve("silent");
     }, LOOK_TIMEOUT_MS);
-    const settle = (dead: boolean): void => {
+    const settle = (life: Life): void => {
       clearTimeout(timer);
-      resolve(dead);
+      resolve(life);
     };
-    child.on("error", () => settle(false));
-    child.on("close", (exitCode) => settle(exitCode !== 0 && /not connected/.test(said)));
+    child.on("error", () => settle("unseen"));
+    child.on("close", (exitCode) => {
+      if (exitCode === 0) settle("alive");
+      else settle(/not connected/.test(said) ? "dead" : "unseen");
+    });
   });
+}
+
+/** The user id that a FUSE mount was made for; null when the options do not have it. */
+export function fuseOwner(options: string): number | null {
+  const match = /(?:^|,)user_id=(\d+)(?:,|$)/.exec(options);
+  return match === null ? null : Number(match[1]);
+}
+
+/** Without allow_other the kernel answers nobody but the mount's owner, not even root: root looks as the owner. */
+function ownerOf({ options }: MountEntry): { uid: number; gid: number } | null {
+  const uid = fuseOwner(options);
+  const gid = /(?:^|,)group_id=(\d+)(?:,|$)/.exec(options)?.[1];
+  if (process.geteuid?.() !== 0 || uid === null || uid === 0 || gid === undefined) return null;
+  return { uid, gid: Number(gid) };
 }

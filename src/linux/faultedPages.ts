@@ -10,7 +10,14 @@ import { EAGAIN, EINTR } from "../base/errno.js";
 import { type Address, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { MADV_POPULATE_READ } from "./constants.js";
 import { madvise, viewMemory } from "./libcMemory.js";
-import type { MemoryMapping } from "./mapping.js";
+
+/** The part of a mapping that is needed here. */
+export interface FaultableMapping {
+  readonly facts: { readonly kind: string };
+  readonly baseAddress: Address;
+  readonly pageCount: number;
+  readonly faultedAddress: Address;
+}
 
 export class FaultedPages {
   /** Pages of a disk's file are taken out when memory is short: it is looked at each time. */
@@ -18,7 +25,7 @@ export class FaultedPages {
   private readonly bits: Int32Array;
   private readonly baseAddress: Address;
 
-  constructor(mapping: MemoryMapping) {
+  constructor(mapping: FaultableMapping) {
     this.bits = new Int32Array(viewMemory(mapping.faultedAddress, faultedBytes(mapping.pageCount)));
     this.baseAddress = mapping.baseAddress;
     this.isStable = mapping.facts.kind !== "file";

@@ -23,6 +23,36 @@ export function readLoopDevices(root = "/sys"): LoopDevice[] {
   return devices;
 }
 
+/** An attached loop device with its partitions. */
+export interface LoopNodes {
+  readonly path: string;
+  readonly backingFile: string;
+  /** The device itself, then its partitions. */
+  readonly nodes: readonly BlockNode[];
+}
+
+export interface BlockNode {
+  readonly path: string;
+  /** `MAJ:MIN`, decimal, as in mountinfo. */
+  readonly majorMinor: string;
+  /** Other devices of the kernel that are made of it, e.g. `/dev/dm-0`. */
+  readonly partOf: readonly string[];
+}
+
+/** All attached loop devices with their partitions. @param root where sysfs is mounted */
+export function readLoopNodes(root = "/sys"): LoopNodes[] {
+  return readLoopDevices(root).map(({ path, backingFile }) => {
+    const name = path.slice("/dev/".length);
+    const partitions = readNames(`${root}/block/${name}`).filter((entry) => entry.startsWith(`${name}p`));
+    const nodes = [name, ...partitions.map((part) => `${name}/${part}`)].map((place) => ({
+      path: `/dev/${place.slice(place.indexOf("/") + 1)}`,
+      majorMinor: readText(`${root}/block/${place}/dev`)?.trim() ?? "",
+      partOf: readNames(`${root}/block/${place}/holders`).map((other) => `/dev/${other}`),
+    }));
+    return { path, backingFile, nodes };
+  });
+}
+
 /** The loop devices whose backing file is exactly `filePath`, also when it was deleted or its mount is gone. */
 export function loopDevicesOn(filePath: string, devices: readonly LoopDevice[] = readLoopDevices()): LoopDevice[] {
   return devices.filter(({ backingFile }) => backingFile === filePath || backingFile === `${filePath} (deleted)`);

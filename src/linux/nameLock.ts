@@ -11,18 +11,27 @@ export interface NameLock {
   release(): void;
 }
 
+/** Who only asks whether a name is taken has it for an instant: nobody fails because of that. */
+const ASKING_MS = 10;
+
 /**
  * Takes the name of the file `path`, or returns null when another process has it.
  * @throws UserError when the file cannot be made or locked
  */
 export function lockName(path: string): NameLock | null {
+  let isLastTry = false;
   for (;;) {
     const fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600);
     if (fd < 0) throw startError(path, "the lock of the name cannot be made", fd);
     const result = flock(fd, LOCK_EX | LOCK_NB);
     if (result === 0 && isStillAt(path, fd)) return adoptName(path, fd);
     closeSync(fd);
-    if (result === -EAGAIN) return null;
+    if (result === -EAGAIN) {
+      if (isLastTry) return null;
+      isLastTry = true;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ASKING_MS);
+      continue;
+    }
     if (result < 0) throw startError(path, "cannot be locked", result);
     // Whoever had it before removed the file between our open and our lock: once more.
   }
@@ -31,6 +40,15 @@ export function lockName(path: string): NameLock | null {
 /** The name that `fd`, a duplicate from its last owner, has already. */
 export function adoptName(path: string, fd: number): NameLock {
   return { fd, release: () => release(path, fd) };
+}
+
+/** True when a process has the name of the file `path`. Makes no file; whoever asks has the name for an instant. */
+export function isNameTaken(path: string): boolean {
+  const fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return false;
+  const result = flock(fd, LOCK_EX | LOCK_NB);
+  closeSync(fd);
+  return result === -EAGAIN;
 }
 
 /** Never throws: the directory may have been removed meanwhile, and another may have the name by now. */

@@ -3,6 +3,8 @@ import { figureCells } from "../../../src/cli/figures.js";
 import { complaint } from "../../../src/daemon/disk/command.js";
 import { describeHolders } from "../../../src/daemon/disk/holders.js";
 import { loopOf } from "../../../src/daemon/disk/loop.js";
+import { liesOn } from "../../../src/daemon/disk/lyingOn.js";
+import { parseMountinfo } from "../../../src/linux/mounts.js";
 
 const holder = (pid: number, path: string) => ({ pid, name: "bash", how: "cwd", path }) as const;
 
@@ -30,4 +32,23 @@ it("takes the first line of a command's complaint: usage and hints follow it", (
     "/x: wrong fs type.",
   );
   expect(complaint({ exitCode: 5, stdout: "", stderr: "" })).toBe("exit code 5");
+});
+
+it("knows what lies on a disk by way of its loop device and the file systems there", () => {
+  const mounts = parseMountinfo(
+    [
+      "20 1 254:0 / / rw - ext4 /dev/vda rw",
+      "30 20 0:40 / /mnt/x rw - fuse.kmemfs kmemfs rw",
+      "40 20 7:0 / /mnt/files rw - ext4 /dev/loop0 rw",
+      "41 40 0:50 / /mnt/files/tmp rw - tmpfs none rw",
+    ].join("\n"),
+  );
+  const nodes = [
+    { path: "/dev/loop0", majorMinor: "7:0", partOf: [] },
+    { path: "/dev/loop0p1", majorMinor: "259:0", partOf: [] },
+  ];
+  const lies = liesOn("/mnt/x/disk", [{ path: "/dev/loop0", backingFile: "/mnt/x/disk", nodes }], mounts);
+  const on = ["/dev/loop0", "/dev/loop0p1", "/mnt/files/swap", "/mnt/x/disk"];
+  const off = ["/dev/loop1", "/swap", "/mnt/files/tmp/log", "/mnt/filesystem"];
+  expect([...on, ...off].filter(lies)).toEqual(on);
 });

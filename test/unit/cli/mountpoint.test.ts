@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { checkMountpoint } from "../../../src/cli/mountpoint.js";
 import { absolutePath, mountAt, quote } from "../../../src/daemon/disk/paths.js";
 
@@ -31,6 +31,27 @@ describe("checkMountpoint", () => {
   it("takes an empty directory", () => {
     mkdirSync(join(directory, "ok"));
     expect(() => checkMountpoint("mount", join(directory, "ok"), [])).not.toThrow();
+  });
+});
+
+describe("the state directory", () => {
+  const runtime = process.env.XDG_RUNTIME_DIR;
+  afterEach(() => {
+    vi.restoreAllMocks();
+    process.env.XDG_RUNTIME_DIR = runtime;
+    if (runtime === undefined) delete process.env.XDG_RUNTIME_DIR;
+  });
+
+  it.each(["", "/run"])("may not lie on the disk itself (%j below it)", (below) => {
+    const point = join(directory, `state${below.length}`);
+    mkdirSync(`${point}`);
+    vi.spyOn(process, "geteuid").mockReturnValue(1000);
+    process.env.XDG_RUNTIME_DIR = `${point}${below}`;
+    expect(() => checkMountpoint("mount", point, [])).toThrow(
+      /^mount: the state directory .* on this disk \(EINVAL\)$/,
+    );
+    process.env.XDG_RUNTIME_DIR = `${point}2${below}`;
+    expect(() => checkMountpoint("mount", point, [])).not.toThrow();
   });
 });
 

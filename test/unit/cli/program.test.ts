@@ -148,7 +148,8 @@ describe("mount point", () => {
 describe("help", () => {
   it("names every command with a line, and an example", async () => {
     expect(await kmemfs("--help")).toBe(0);
-    for (const name of ["up", "down", "trim", "status", "mount", "unmount", "format", "check", "rehome", "demo"]) {
+    const own = ["recover", "doctor", "format", "check", "rehome", "demo"];
+    for (const name of ["up", "down", "trim", "status", "mount", "unmount", ...own]) {
       expect(out).toMatch(new RegExp(`^ {2}${name}\\b.* {2}\\S`, "m"));
     }
     expect(out).toContain("kmemfs up /mnt/ram --size 4G");

@@ -1,0 +1,100 @@
+/** `kmemfs doctor [MOUNTPOINT] [-J]`: what of the machine and of the mounts is not as it should be, and what helps. */
+import type { Command } from "commander";
+import { quote } from "../daemon/disk/paths.js";
+import { type Check, problem, warning } from "../daemon/doctor/check.js";
+import type { MountStatus } from "../daemon/status.js";
+import type { Outcome } from "./outcome.js";
+import { formatRow, printLine } from "./print.js";
+
+interface DoctorFlags {
+  json?: boolean;
+}
+
+const WORDS: Readonly<Record<Check["state"], string>> = { ok: "ok", warning: "WARN", problem: "FAIL" };
+const COLUMNS = [{ title: "" }, { title: "" }, { title: "" }];
+
+/** The lines of `checks` for people: the machine's, then those of each mount below its name. */
+export function doctorLines(checks: readonly Check[]): string[] {
+  const widths = [4, Math.max(0, ...checks.map((check) => check.name.length)), 0];
+  const lines: string[] = [];
+  let mountpoint: string | undefined;
+  for (const check of checks) {
+    if (check.mountpoint !== mountpoint) {
+      mountpoint = check.mountpoint;
+      lines.push(`${quote(mountpoint ?? "")}:`);
+    }
+    lines.push(formatRow(COLUMNS, widths, [WORDS[check.state], check.name, check.found]));
+    if (check.cure !== undefined) lines.push(`      try: ${check.cure}`);
+  }
+  return lines;
+}
+
+/** What no holder answers for: dead mounts, and what is odd about others. */
+async function checkRemains(path: string | null): Promise<Check[]> {
+  const [{ findRemains }, { isMeant }] = await Promise.all([
+    import("../daemon/recover/find.js"),
+    import("./recover.js"),
+  ]);
+  const found = await findRemains();
+  const dead = found.remains
+    .filter((remains) => path === null || isMeant(remains, path))
+    .map(({ mountpoint }) => ({
+      ...problem("dead", `${mountpoint} is dead, its processes are gone`, `kmemfs recover ${quote(mountpoint)}`),
+      mountpoint,
+    }));
+  const odd = found.notes
+    .filter((note) => path === null || note.startsWith(`${path}: `))
+    .map((note) => warning("left", note, "kmemfs recover --dry-run says more"));
+  return [...odd, ...dead];
+}
+
+/** The mounts that were meant. @param onSilent told of each holder that does not answer */
+async function mountsOf(
+  mountpoint: string | undefined,
+  remains: readonly Check[],
+  onSilent: (error: Error) => void,
+): Promise<readonly MountStatus[]> {
+  const client = await import("../daemon/client.js");
+  if (mountpoint === undefined) return client.listMounts(onSilent);
+  const { findDisk, noDisk } = await import("./findDisk.js");
+  const disk = await findDisk(mountpoint);
+  if (disk !== null) return [disk];
+  if (remains.length === 0) throw noDisk("doctor", mountpoint);
+  return [];
+}
+
+async function doctor(mountpoint: string | undefined, flags: DoctorFlags, outcome: Outcome): Promise<void> {
+  const [{ checkMachine }, { readMachine }, { checkMount }, { readMount }, { absolutePath }] = await Promise.all([
+    import("../daemon/doctor/machineChecks.js"),
+    import("../daemon/doctor/readMachine.js"),
+    import("../daemon/doctor/mountChecks.js"),
+    import("../daemon/doctor/readMount.js"),
+    import("../daemon/disk/paths.js"),
+  ]);
+  const path = mountpoint === undefined ? null : absolutePath(mountpoint, process.cwd());
+  const remains = await checkRemains(path);
+  const silent: Check[] = [];
+  const mounts = await mountsOf(mountpoint, remains, ({ message }) => {
+    silent.push(problem("holder", message, "kill -KILL the holder, then kmemfs recover"));
+  });
+  const readings = await Promise.all(mounts.map(readMount));
+  const checks = [...checkMachine(readMachine()), ...silent, ...remains, ...readings.flatMap(checkMount)];
+  if (checks.some((check) => check.state === "problem")) outcome.exitCode = 1;
+  if (flags.json) printLine(JSON.stringify({ checks }, null, 2));
+  else for (const line of doctorLines(checks)) printLine(line);
+}
+
+export function addDoctorCommand(program: Command, outcome: Outcome): void {
+  program
+    .command("doctor")
+    .summary("look for what is not as it should be")
+    .description(
+      "Looks at the machine and at the running mounts, or the one on MOUNTPOINT, and says what would help. " +
+        "Exit code 1 when something is a problem; warnings are 0.",
+    )
+    .usage("[MOUNTPOINT] [options]")
+    .argument("[mountpoint]", "where the disk is mounted; without it all mounts are looked at")
+    .option("-J, --json", "JSON")
+    .option("--debug", "stack traces with errors")
+    .action((mountpoint: string | undefined, flags: DoctorFlags) => doctor(mountpoint, flags, outcome));
+}

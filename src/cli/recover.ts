@@ -1,0 +1,123 @@
+/** `kmemfs recover [MOUNTPOINT] [--up] [--dry-run]`: clears what killed processes left, and brings it back. */
+import type { Command } from "commander";
+import { UserError } from "../base/errors.js";
+import { absolutePath, quote } from "../daemon/disk/paths.js";
+import type { DefaultOptions, WayBack } from "../daemon/recover/bringBack.js";
+import type { Remains } from "../daemon/recover/remains.js";
+import type { Step } from "../daemon/recover/steps.js";
+import { currentCaller, toMountOptions } from "./mountOptions.js";
+import type { Outcome } from "./outcome.js";
+import { printFailure, printLine } from "./print.js";
+
+interface RecoverFlags {
+  up?: boolean;
+  dryRun?: boolean;
+  debug?: boolean;
+}
+
+/** One disk's turn. */
+interface Turn {
+  readonly remains: Remains;
+  readonly steps: readonly Step[];
+  readonly back: WayBack | null;
+}
+
+/** True when `path` is one of the disk's names: the disk's, a dead mount, or a file system on it. */
+export function isMeant(remains: Remains, path: string): boolean {
+  const places = [...remains.dead, ...remains.fileSystems].map((mount) => mount.mountpoint);
+  return remains.mountpoint === path || places.includes(path);
+}
+
+/** Loop devices, what lies on them and swap are root's. */
+function blockersOf(remains: Remains): readonly string[] {
+  const { loops, blockers } = remains;
+  if (process.geteuid?.() === 0 || loops.length === 0) return blockers;
+  return [...blockers, `${loops.map((loop) => loop.path).join(", ")} on its file can be cleared only by root`];
+}
+
+function printPlan({ remains, steps, back }: Turn, up: boolean): void {
+  printLine(`${quote(remains.mountpoint)}: dead, its processes are gone`);
+  if (blockersOf(remains).length > 0) return;
+  for (const step of steps) printLine(`  will ${step.plan}`);
+  if (back !== null)
+    printLine(up ? `  will bring it back: ${back.command}` : `  then, to have it back: ${back.command}`);
+  else if (up) printLine("  cannot be brought back: its pool was memory of its processes");
+}
+
+/** @returns false when something is left */
+async function clear({ remains, steps }: Turn, debug: boolean): Promise<boolean> {
+  const blockers = blockersOf(remains);
+  if (blockers.length > 0) {
+    const cure = process.geteuid?.() === 0 ? "end these, then kmemfs recover" : "sudo kmemfs recover";
+    printFailure(new UserError(`recover ${remains.mountpoint}`, blockers.join("; "), { code: "EBUSY", cure }), debug);
+    return false;
+  }
+  try {
+    for (const step of steps) printLine(await step.act());
+    return true;
+  } catch (error) {
+    printFailure(error, debug);
+    return false;
+  }
+}
+
+async function recoverOne(turn: Turn, flags: RecoverFlags): Promise<boolean> {
+  const debug = flags.debug ?? false;
+  if (!(await clear(turn, debug))) return false;
+  if (flags.up !== true || turn.back === null) return true;
+  const { bringBack } = await import("../daemon/recover/bringBack.js");
+  try {
+    for (const line of await bringBack(turn.back)) printLine(line);
+    return true;
+  } catch (error) {
+    printFailure(error, debug);
+    return false;
+  }
+}
+
+async function recover(mountpoint: string | undefined, flags: RecoverFlags, outcome: Outcome): Promise<void> {
+  const [{ diskId }, { findRemains }, { forgetStep, stepsOf }, { wayBack }, { interruptible }] = await Promise.all([
+    import("../daemon/client.js"),
+    import("../daemon/recover/find.js"),
+    import("../daemon/recover/steps.js"),
+    import("../daemon/recover/bringBack.js"),
+    import("../daemon/disk/undo.js"),
+  ]);
+  const caller = currentCaller();
+  const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, caller);
+  const path = mountpoint === undefined ? null : absolutePath(mountpoint, caller.directory);
+  // Called from inside a dead mount, this process would hold it itself.
+  process.chdir("/");
+  const found = await findRemains();
+  const meant = found.remains.filter((remains) => path === null || isMeant(remains, path));
+  const turns = meant.map((remains) => ({ remains, steps: stepsOf(remains), back: wayBack(remains, defaults) }));
+  const forgotten = path === null ? found.forgotten : found.forgotten.filter((id) => id === diskId(path));
+  for (const note of found.notes) if (path === null || note.startsWith(`${path}: `)) printLine(note);
+  for (const turn of turns) printPlan(turn, flags.up ?? false);
+  const tidy = forgotten.length === 0 ? null : forgetStep(forgotten);
+  if (tidy !== null) printLine(`will ${tidy.plan}`);
+  if (turns.length === 0 && tidy === null)
+    printLine(path === null ? "nothing to recover" : `${path}: nothing to recover`);
+  if (flags.dryRun) return;
+  // Half a recovery helps nobody: a signal during it changes nothing, as each step has its time limit.
+  await interruptible("recover", async () => {
+    for (const turn of turns) if (!(await recoverOne(turn, flags))) outcome.exitCode = 1;
+    if (tidy !== null) printLine(await tidy.act());
+  });
+}
+
+export function addRecoverCommand(program: Command, outcome: Outcome): void {
+  program
+    .command("recover")
+    .summary("clear up after killed processes")
+    .description(
+      "Finds dead mounts of kmemfs and clears them with what lies on them: swap, file systems, loop devices. " +
+        "Says what it will do before it does it. A living mount is never touched.",
+    )
+    .usage("[MOUNTPOINT] [options]")
+    .argument("[mountpoint]", "only this disk; without it all that are dead")
+    .option("--up", "bring back the disks whose pool has a path")
+    .option("-n, --dry-run", "only say what would be done")
+    .option("--debug", "stack traces with errors")
+    .action((mountpoint: string | undefined, flags: RecoverFlags) => recover(mountpoint, flags, outcome));
+}

@@ -1,0 +1,32 @@
+/** Reads what `checkMount` judges. Looks at the mount only through a child with a time limit. */
+import { basename, dirname } from "node:path";
+import { lifeOf } from "../../linux/deadMount.js";
+import { mountOn } from "../../linux/proc.js";
+import { readText } from "../../linux/procFile.js";
+import { processState } from "../../linux/taskState.js";
+import { liesOn, swapOn } from "../disk/lyingOn.js";
+import { logPath, stateDirectory } from "../stateDirectory.js";
+import type { MountStatus } from "../status.js";
+import type { LoopReading, MountReading } from "./mountChecks.js";
+
+export async function readMount(status: MountStatus): Promise<MountReading> {
+  const entry = mountOn(dirname(status.file));
+  return {
+    status,
+    life: entry?.fsType === "fuse.kmemfs" ? await lifeOf(entry) : "unseen",
+    holder: processState(status.holderPid),
+    server: status.serverPid === null ? null : processState(status.serverPid),
+    loops: status.loopDevices.map(readLoop),
+    swapOnIt: swapOn(status.file),
+    stateOnIt: [logPath(), stateDirectory()].find(liesOn(status.file)) ?? null,
+  };
+}
+
+function readLoop(path: string): LoopReading {
+  const place = `/sys/block/${basename(path)}`;
+  return {
+    path,
+    directIo: readText(`${place}/loop/dio`)?.trim() === "1",
+    sectorBytes: Number(readText(`${place}/queue/logical_block_size`) ?? 0),
+  };
+}

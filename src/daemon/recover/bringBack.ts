@@ -1,0 +1,85 @@
+/** Mounts a disk again that was cleared: its pool, and where `up` had mounted a file system, that too. */
+import { dirname } from "node:path";
+import { UserError } from "../../base/errors.js";
+import { startMount, stopMount } from "../client.js";
+import { mountFileSystem, probeDevice } from "../disk/fileSystem.js";
+import { attachLoop, detachLoop } from "../disk/loop.js";
+import { quote } from "../disk/paths.js";
+import { allOrNothing } from "../disk/undo.js";
+import type { MountOptions } from "../options.js";
+import { diskDirectories } from "../stateDirectory.js";
+import type { Remains } from "./remains.js";
+
+/** What would bring the disk back; `null` where its pool is gone with its processes, or nobody knows its name. */
+export interface WayBack {
+  readonly options: MountOptions;
+  /** The same as a command. */
+  readonly command: string;
+}
+
+/** The options of a mount that says nothing but this. */
+export type DefaultOptions = (pool: string, place: MountPlace, words: Words) => MountOptions;
+
+export interface MountPlace {
+  readonly mountpoint: string;
+  readonly fuseDirectory: string;
+}
+
+export interface Words {
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+}
+
+export function wayBack({ mountpoint, dead, record, poolPath }: Remains, defaults: DefaultOptions): WayBack | null {
+  const fuseDirectory = record?.fuseDirectory ?? dead[0].mountpoint;
+  if (poolPath === null || dirname(mountpoint) === diskDirectories()) return null;
+  const options: MountOptions = {
+    ...defaults(poolPath, { mountpoint, fuseDirectory }, wordsOf(dead[0].options)),
+    ...(record === null ? {} : withoutSizes(record)),
+    create: false,
+    foreground: false,
+  };
+  const [pool, place] = [quote(poolPath), quote(mountpoint)];
+  const command = fuseDirectory === mountpoint ? `kmemfs mount ${pool} ${place}` : `kmemfs up ${place} --pool ${pool}`;
+  return { options, command };
+}
+
+/** The pool knows its sizes; what it was made with may have been changed since. */
+function withoutSizes(options: MountOptions): MountOptions {
+  const { sizeBytes: _size, maxSizeBytes: _max, poolSizeBytes: _pool, ...others } = options;
+  return others;
+}
+
+function wordsOf(mountOptions: string): Words {
+  const has = (word: string): boolean => mountOptions.split(",").includes(word);
+  return { readOnly: has("ro"), allowOther: has("allow_other") };
+}
+
+/**
+ * All of it or nothing. Never makes a file system: what `up` had mounted is there, or something is wrong.
+ * @returns what was done, a line each
+ * @throws UserError
+ */
+export async function bringBack({ options }: WayBack): Promise<string[]> {
+  const { mountpoint, fuseDirectory } = options;
+  return allOrNothing(async (undo) => {
+    const disk = await startMount(options);
+    undo.push("mount", () => stopMount(disk, { force: true }));
+    const lines = [
+      `mounted ${options.pool.kind === "path" ? options.pool.path : options.pool.kind} on ${fuseDirectory}`,
+    ];
+    if (disk.wasUnclean) lines.push("the pool was not closed; all of it was checked");
+    if (fuseDirectory === mountpoint) return lines;
+    const loop = await attachLoop(disk.file, disk.readOnly);
+    undo.push(loop, () => detachLoop(loop, disk.file));
+    const content = await probeDevice(loop);
+    if (content.kind !== "fileSystem") {
+      const found = content.kind === "blank" ? "nothing" : content.name;
+      throw new UserError(`up ${mountpoint}`, `the pool holds ${found}, not a file system`, {
+        cure: `kmemfs up ${quote(mountpoint)}, which makes one`,
+      });
+    }
+    await mountFileSystem(content.type, loop, mountpoint, disk.readOnly ? ["ro"] : []);
+    return [...lines, `mounted the ${content.type} on ${loop} on ${mountpoint}`];
+  });
+}

@@ -1,0 +1,89 @@
+/** Finds dead disks, and what they left in the state directory. Nothing here can hang, and nothing is changed. */
+import { readdirSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { fuseOwner, lifeOf } from "../../linux/deadMount.js";
+import { isNameTaken } from "../../linux/nameLock.js";
+import { type MountEntry, mountOn, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
+import { KMEMFS_TYPES, quote } from "../disk/paths.js";
+import { readRecords } from "../record.js";
+import { diskDirectories, diskId, idPaths, stateDirectory } from "../stateDirectory.js";
+import { type Remains, remainsOf, sessionsOf } from "./remains.js";
+
+export interface Findings {
+  /** In the order to clear them. */
+  readonly remains: readonly Remains[];
+  /** Ids of disks that are gone, but have files in the state directory. */
+  readonly forgotten: readonly string[];
+  /** What is not dead but is not well either, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** Looks at all mounts of kmemfs; takes 3 s when one does not answer. */
+export async function findRemains(): Promise<Findings> {
+  const mounts = readMounts();
+  const ours = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType));
+  const held = new Set(ours.filter(hasHolder).map((mount) => mount.majorMinor));
+  const seen = await Promise.all(
+    ours.map((mount) => (held.has(mount.majorMinor) ? Promise.resolve(null) : judge(mount, mounts))),
+  );
+  const dead = ours.filter((_mount, i) => seen[i] === "dead");
+  const facts = {
+    mounts,
+    dead,
+    loops: readLoopNodes(),
+    swapAreas: swapAreas(),
+    records: readRecords(),
+  };
+  return {
+    remains: sessionsOf(dead).map((session) => remainsOf(session, facts)),
+    forgotten: idsWithoutMount(ours),
+    notes: seen.flatMap((note) => (note === null || note === "dead" ? [] : note)),
+  };
+}
+
+/** "dead"; null for one that is well or not ours to judge; otherwise the line that tells of it. */
+async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<string | null> {
+  const { mountpoint } = mount;
+  const isMine = fuseOwner(mount.options) === process.geteuid?.();
+  if (!isMine && process.geteuid?.() !== 0) return null;
+  const top = mountOn(mountpoint, mounts);
+  if (top?.mountId !== mount.mountId) {
+    return isMine
+      ? `${mountpoint}: has no holder, and is hidden below a ${top?.fsType} mount; unmount that, then kmemfs recover`
+      : null;
+  }
+  const life = await lifeOf(mount);
+  if (life === "dead") return life;
+  if (life === "silent") {
+    return `${mountpoint}: does not answer, which is not dead; to end it: kmemfs unmount --force ${quote(mountpoint)}`;
+  }
+  if (life === "unseen" || !isMine) return null;
+  return `${mountpoint}: is served, but its holder is gone; to end it: kmemfs unmount ${quote(mountpoint)}`;
+}
+
+/** With a holder it will be served again, or is being ended. */
+function hasHolder(mount: MountEntry): boolean {
+  return fuseOwner(mount.options) === process.geteuid?.() && isNameTaken(idPaths(idOf(mount)).lock);
+}
+
+/** The id of the disk that `mount` belongs to; a private directory of `up` is called by it. */
+function idOf({ mountpoint }: MountEntry): string {
+  return dirname(mountpoint) === diskDirectories() ? basename(mountpoint) : diskId(mountpoint);
+}
+
+function idsWithoutMount(ours: readonly MountEntry[]): string[] {
+  const mounted = new Set(ours.map(idOf));
+  const ids = new Set([
+    ...idsIn(stateDirectory(), /^([0-9a-f]{16})\.(?:sock|lock|json)$/),
+    ...idsIn(diskDirectories()),
+  ]);
+  return [...ids].filter((id) => !mounted.has(id) && !isNameTaken(idPaths(id).lock));
+}
+
+function idsIn(directory: string, pattern = /^([0-9a-f]{16})$/): string[] {
+  try {
+    return readdirSync(directory).flatMap((name) => pattern.exec(name)?.[1] ?? []);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * What is left of a disk whose processes are gone: the dead mounts of its
+ * session, its loop devices, and what lies on these. Works on what /proc and
+ * /sys said; asks nobody.
+ */
+import { dirname, join } from "node:path";
+import { mountOfPath } from "../../linux/holders.js";
+import type { LoopNodes, MountEntry } from "../../linux/proc.js";
+import { KMEMFS_TYPES } from "../disk/paths.js";
+import type { MountOptions } from "../options.js";
+import { diskDirectories } from "../stateDirectory.js";
+
+/** What the machine has, as it was read. */
+export interface MachineFacts {
+  readonly mounts: readonly MountEntry[];
+  readonly loops: readonly LoopNodes[];
+  readonly swapAreas: readonly string[];
+  /** What the mounts of this user were asked for. */
+  readonly records: readonly MountOptions[];
+  /** All mounts of kmemfs that are dead. */
+  readonly dead: readonly MountEntry[];
+}
+
+export interface Remains {
+  /** What the user calls the disk. */
+  readonly mountpoint: string;
+  /** All places of the dead session; the first is where it was mounted, what was bound elsewhere follows. */
+  readonly dead: readonly MountEntry[];
+  /** What it was asked for; null when nobody wrote it down. */
+  readonly record: MountOptions | null;
+  /** null for a pool that is gone with its processes. */
+  readonly poolPath: string | null;
+  readonly loops: readonly LoopNodes[];
+  /** What is mounted from the loop devices, and inside that; in the order to unmount. */
+  readonly fileSystems: readonly MountEntry[];
+  readonly swapAreas: readonly string[];
+  /** Why it cannot be cleared: living things on it that are not ours to end. One clause each. */
+  readonly blockers: readonly string[];
+}
+
+/** The dead mounts of each session, the latest session first: it may lie on an earlier one's disk. */
+export function sessionsOf(dead: readonly MountEntry[]): MountEntry[][] {
+  const sessions = new Map<string, MountEntry[]>();
+  for (const entry of dead) sessions.set(entry.majorMinor, [...(sessions.get(entry.majorMinor) ?? []), entry]);
+  return [...sessions.values()].reverse().map((session) => session.toSorted((a, b) => rank(a) - rank(b)));
+}
+
+/** A bind mount of the file `disk` comes after the directory. */
+function rank(entry: MountEntry): number {
+  return entry.root === "/" ? 0 : 1;
+}
+
+/** @param dead the mounts of one session, as `sessionsOf` has them; not empty */
+export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Remains {
+  const files = new Set(dead.map(fileOf));
+  const loops = facts.loops.filter((loop) => files.has(loop.backingFile.replace(/ \(deleted\)$/, "")));
+  const nodes = loops.flatMap((loop) => loop.nodes);
+  const onNodes = (mount: MountEntry): boolean =>
+    nodes.some((node) => node.path === mount.source || node.majorMinor === mount.majorMinor);
+  const own = facts.mounts.filter(onNodes);
+  const { bound, living } = inside(own, facts);
+  const fileSystems = facts.mounts.filter((mount) => own.includes(mount) || bound.includes(mount)).reverse();
+  const paths = new Set(nodes.map((node) => node.path));
+  const swapAreas = facts.swapAreas.filter((area) => {
+    const on = mountOfPath(area, facts.mounts);
+    return paths.has(area) || (on !== null && own.includes(on));
+  });
+  const record = facts.records.find(({ fuseDirectory }) => dead.some((m) => m.mountpoint === fuseDirectory)) ?? null;
+  return {
+    mountpoint: record?.mountpoint ?? nameOf(dead[0], own),
+    dead,
+    record,
+    poolPath: poolPathOf(dead[0], record),
+    loops,
+    fileSystems,
+    swapAreas,
+    blockers: [
+      ...living.map((mount) => `${mount.mountpoint} (${mount.fsType}) is mounted inside, and alive`),
+      ...nodes.flatMap((node) => node.partOf.map((other) => `${node.path} is part of ${other}`)),
+      ...stacked(dead, loops, facts.mounts),
+    ],
+  };
+}
+
+function fileOf(mount: MountEntry): string {
+  return mount.root === "/" ? join(mount.mountpoint, "disk") : mount.mountpoint;
+}
+
+/** The name of a disk of `up` is its file system's mount point; its own directory is private. */
+function nameOf(dead: MountEntry, own: readonly MountEntry[]): string {
+  const isPrivate = dirname(dead.mountpoint) === diskDirectories();
+  return (isPrivate ? own.find((mount) => mount.root === "/")?.mountpoint : undefined) ?? dead.mountpoint;
+}
+
+/** A mount's source is the pool's path, or the word kmemfs. */
+function poolPathOf(dead: MountEntry, record: MountOptions | null): string | null {
+  if (record !== null) return record.pool.kind === "path" ? record.pool.path : null;
+  return dead.source.startsWith("/") ? dead.source : null;
+}
+
+/**
+ * What is mounted inside the file systems `own`: `bound` is there from elsewhere
+ * as well, and loses nothing; `living` would end with its mount.
+ */
+function inside(
+  own: readonly MountEntry[],
+  { mounts, dead }: MachineFacts,
+): { readonly bound: MountEntry[]; readonly living: MountEntry[] } {
+  const tree = new Set(own.map((mount) => mount.mountId));
+  // A child comes after its parent in mountinfo.
+  const below = mounts.filter((mount) => {
+    if (tree.has(mount.mountId)) return false;
+    if (!tree.has(mount.parentId)) return false;
+    tree.add(mount.mountId);
+    return true;
+  });
+  // Dead ones are cleared by themselves.
+  const others = below.filter((mount) => !own.includes(mount) && !dead.includes(mount));
+  const isElsewhere = (mount: MountEntry): boolean =>
+    !KMEMFS_TYPES.has(mount.fsType) &&
+    mounts.some((other) => other.majorMinor === mount.majorMinor && !tree.has(other.mountId));
+  return { bound: others.filter(isElsewhere), living: others.filter((mount) => !isElsewhere(mount)) };
+}
+
+/** Of two mounts at one place nobody can tell whose file a loop device is on. */
+function stacked(dead: readonly MountEntry[], loops: readonly LoopNodes[], mounts: readonly MountEntry[]): string[] {
+  if (loops.length === 0) return [];
+  return dead
+    .filter((one) => mounts.some((other) => other.mountpoint === one.mountpoint && other.majorMinor !== one.majorMinor))
+    .map((one) => `something else is mounted at ${one.mountpoint} too`);
+}

@@ -1,0 +1,179 @@
+/**
+ * Clears a dead disk in steps, each told before it is done and each with a time
+ * limit. A step that fails ends the disk's turn: what was not reached is still
+ * where the next run finds it.
+ */
+import { existsSync, rmdirSync, rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../../base/errors.js";
+import { lockName } from "../../linux/nameLock.js";
+import {
+  type Holder,
+  holdersOfDevice,
+  holdersOfMount,
+  type LoopNodes,
+  type MountEntry,
+  readLoopDevices,
+  readMounts,
+} from "../../linux/proc.js";
+import { complaint, type RunResult, run, runOk } from "../disk/command.js";
+import { describeHolders } from "../disk/holders.js";
+import { withPartitions } from "../disk/loop.js";
+import { diskId, idPaths, removePrivateDirectory, stateDirectory } from "../stateDirectory.js";
+import type { Remains } from "./remains.js";
+
+/** Reading back what was swapped out to a dead device fails fast; what is there takes its time. */
+const SWAPOFF_TIMEOUT_MS = 120_000;
+const UNMOUNT_TIMEOUT_MS = 60_000;
+/** The kernel clears a loop device after its last user has closed it. */
+const GONE_DEADLINE_MS = 2_000;
+const POLL_MS = 20;
+
+export interface Step {
+  /** What is going to be done. */
+  readonly plan: string;
+  /** Returns what was done, one line. @throws UserError */
+  act(): Promise<string>;
+}
+
+/** Who uses what, as far as this user may see. */
+export interface Users {
+  ofMount(mount: MountEntry): readonly Holder[];
+  ofDevice(path: string): readonly Holder[];
+}
+
+const seenUsers: Users = {
+  ofMount: (mount) => holdersOfMount(mount.majorMinor),
+  ofDevice: (path) => withPartitions(path).flatMap(holdersOfDevice),
+};
+
+/** `, used by bash (pid 12, /mnt/x)` with `how` before it, or nothing. */
+function usedBy(how: string, holders: readonly Holder[]): string {
+  return holders.length === 0 ? "" : `${how}used by ${describeHolders(holders)}`;
+}
+
+/** The steps in the safe order. */
+export function stepsOf(remains: Remains, users: Users = seenUsers): Step[] {
+  return [
+    ...remains.swapAreas.map(swapoff),
+    ...remains.fileSystems.map((mount) => unmount(mount, users)),
+    ...remains.loops.map((loop) => detach(loop, users)),
+    // What was bound elsewhere first.
+    ...remains.dead.toReversed().map((mount) => unmount(mount, users)),
+    forget(remains),
+  ];
+}
+
+function swapoff(area: string): Step {
+  return {
+    plan: `swapoff ${area}`,
+    act: async () => {
+      await runOk(`swapoff ${area}`, "swapoff", [area], { timeoutMs: SWAPOFF_TIMEOUT_MS });
+      return `swapoff ${area}`;
+    },
+  };
+}
+
+function unmount(mount: MountEntry, users: Users): Step {
+  const { mountpoint, fsType, source } = mount;
+  const isFuse = fsType.startsWith("fuse");
+  const name = isFuse ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
+  return {
+    plan: `unmount ${name}${usedBy(", lazily if it stays ", users.ofMount(mount))}`,
+    act: async () => {
+      if (!isStillThere(mount)) return `${mountpoint} is unmounted already`;
+      // What does not end in time is as good as busy.
+      const result = await umount(mount, false).catch((error: unknown) => failed(error));
+      if (result.exitCode === 0) return `unmounted ${name}`;
+      const inside = readMounts().find((other) => other.parentId === mount.mountId);
+      if (inside !== undefined) {
+        throw new UserError(`unmount ${mountpoint}`, `${inside.mountpoint} is mounted inside`, { code: "EBUSY" });
+      }
+      const by = usedBy("still ", users.ofMount(mount)) || complaint(result);
+      const lazily = await umount(mount, true);
+      if (lazily.exitCode !== 0) throw new UserError(`unmount ${mountpoint}`, complaint(lazily));
+      return `detached ${name} lazily: ${by}`;
+    },
+  };
+}
+
+function umount(mount: MountEntry, lazy: boolean) {
+  const options = { timeoutMs: UNMOUNT_TIMEOUT_MS };
+  if (process.geteuid?.() !== 0) {
+    return run("fusermount3", ["-u", ...(lazy ? ["-z"] : []), "--", mount.mountpoint], options);
+  }
+  // -i: no helper; one of FUSE might ask the mount.
+  return run("umount", [lazy ? "-il" : "-i", "--", mount.mountpoint], options);
+}
+
+function failed(error: unknown): RunResult {
+  return { exitCode: 1, stdout: "", stderr: error instanceof UserError ? error.reason : String(error) };
+}
+
+function isStillThere(mount: MountEntry): boolean {
+  return readMounts().some(
+    (entry) =>
+      entry.mountId === mount.mountId && entry.mountpoint === mount.mountpoint && entry.majorMinor === mount.majorMinor,
+  );
+}
+
+function detach(loop: LoopNodes, users: Users): Step {
+  const { path: device } = loop;
+  return {
+    plan: `detach ${device}${usedBy(", ", users.ofDevice(device))}`,
+    act: async () => {
+      if (!isAttached(loop)) return `${device} is detached already`;
+      await runOk(`losetup -d ${device}`, "losetup", ["-d", device]);
+      const deadline = Date.now() + GONE_DEADLINE_MS;
+      while (isAttached(loop)) {
+        const by = usedBy(", ", users.ofDevice(device));
+        if (Date.now() > deadline) return `${device} is detached when its last user closes it${by}`;
+        await sleep(POLL_MS);
+      }
+      return `detached ${device}`;
+    },
+  };
+}
+
+/** Another file may have the device by now. */
+function isAttached(loop: LoopNodes): boolean {
+  return readLoopDevices().some(({ path, backingFile }) => path === loop.path && backingFile === loop.backingFile);
+}
+
+function forget({ mountpoint, dead }: Remains): Step {
+  return {
+    plan: "remove its files from the state directory",
+    act: async () => {
+      removeIdFiles(diskId(mountpoint));
+      for (const mount of dead) removePrivateDirectory(mount.mountpoint);
+      return "removed its files from the state directory";
+    },
+  };
+}
+
+/** Removes what a disk that is gone left in the state directory. @param ids as `Findings.forgotten` */
+export function forgetStep(ids: readonly string[]): Step {
+  return {
+    plan: `remove the files of mounts that are gone (${ids.length}) from the state directory`,
+    act: async () => {
+      for (const id of ids) removeIdFiles(id);
+      return `removed the files of mounts that are gone (${ids.length})`;
+    },
+  };
+}
+
+/** With the name taken, so that nobody starts a mount of it meanwhile; whoever has it already keeps its files. */
+function removeIdFiles(id: string): void {
+  // A user's disk that root cleared.
+  if (!existsSync(stateDirectory())) return;
+  const { socket, lock, record, directory } = idPaths(id);
+  const name = lockName(lock);
+  if (name === null) return;
+  for (const path of [socket, record]) rmSync(path, { force: true });
+  try {
+    rmdirSync(directory);
+  } catch {
+    // There is none, or a mount that was detached lazily is still in use: the next `up` takes it as it is.
+  }
+  name.release();
+}
