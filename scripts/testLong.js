@@ -14,7 +14,12 @@ const trials = {
   stress: 5_000_000,
   powerCuts: 50,
   kills: 200,
+  failover: 500,
 };
+/** Those that are as long as they are, whatever the factor. */
+const whole = [
+  ["pauses", "--count", "100"],
+];
 
 const failed = [];
 
@@ -28,6 +33,7 @@ step("planted bugs", ["scripts/trial.js", "plantedBugs"]);
 for (const [name, count] of Object.entries(trials)) {
   step(name, ["scripts/trial.js", name, "--count", String(Math.ceil(count * factor))]);
 }
+for (const [name, ...args] of whole) step(name, ["scripts/trial.js", name, ...args]);
 for (const name of ["pools", "requests", "stress"]) {
   step(`${name}: planted bugs`, ["scripts/trial.js", name, "--planted"]);
 }

@@ -37,6 +37,7 @@ export function plantBug(bug: PlantedBug): string {
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(out, outputText);
   writeFileSync(join(target, "package.json"), '{"type":"module"}');
-  symlinkSync(join(sourceRoot, "node_modules"), join(target, "node_modules"));
+  // A tree of its own: kmemfs itself, which cleans up after a trial, is without the bug.
+  for (const name of ["node_modules", "bin"]) symlinkSync(join(sourceRoot, name), join(target, name));
   return target;
 }

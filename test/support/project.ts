@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 export const projectRoot = topOf(dirname(fileURLToPath(import.meta.url)));
 
 function topOf(directory: string): string {
-  return existsSync(join(directory, "package.json")) ? directory : topOf(dirname(directory));
+  // The compiled copy has a package.json too, and no program.
+  return existsSync(join(directory, "bin/kmemfs.js")) ? directory : topOf(dirname(directory));
 }
 
 /** The program as a user runs it: `run(process.execPath, [kmemfsProgram, …])`. */
