@@ -15,10 +15,13 @@ const trials = {
   powerCuts: 50,
   kills: 200,
   failover: 500,
+  stops: 5,
 };
 /** Those that are as long as they are, whatever the factor. */
 const whole = [
+  ["syscalls", "--count", "500"],
   ["pauses", "--count", "100"],
+  ["pressure", "--seconds", "300"],
 ];
 
 const failed = [];

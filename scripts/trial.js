@@ -12,7 +12,7 @@ import { attempt, become, projectRoot } from "./run.js";
 
 const compiled = join(projectRoot, "dist-trial");
 /** These use real mounts, and the tools that the kernel tests use. */
-const ofTheKernel = new Set(["powerCuts", "kills", "failover", "pauses"]);
+const ofTheKernel = new Set(["powerCuts", "kills", "failover", "pauses", "syscalls", "stops", "pressure"]);
 
 function buildTrials() {
   const sources = [
