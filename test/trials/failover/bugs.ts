@@ -13,15 +13,15 @@ export const failoverBugs: readonly FailoverBug[] = [
   {
     name: "nothing is asked again",
     file: "src/daemon/serverMain.ts",
-    find: "  if (facts.isRestart) resend(facts.channelFds[0]);\n",
+    find: "  resend(facts);\n",
     replace: "",
     args: SERVED,
   },
   {
     name: "the successor serves while the old server does",
     file: "src/daemon/serverKeeper.ts",
-    find: "      await next.standsBy;\n",
-    replace: "      await next.standsBy;\n      next.go();\n      await next.ready;\n      await sleep(500);\n",
+    find: "      await within(STANDBY_MS, next.standsBy);\n",
+    replace: "      await within(STANDBY_MS, next.standsBy);\n      next.go();\n      await next.ready;\n      await sleep(500);\n",
     args: SERVED,
   },
   {
