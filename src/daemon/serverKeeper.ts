@@ -86,6 +86,8 @@ export class ServerKeeper {
   private readonly deathsMs: number[] = [];
 
   constructor(private readonly parts: KeeperParts) {
+    // A holder that was killed may have left what it told its server, and what that was at.
+    parts.beats.clear();
     this.server = parts.launch(false, false);
     this.ready = this.firstReady.promise;
     this.ended = this.keep();

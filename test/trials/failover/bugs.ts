@@ -21,7 +21,8 @@ export const failoverBugs: readonly FailoverBug[] = [
     name: "the successor serves while the old server does",
     file: "src/daemon/serverKeeper.ts",
     find: "      await within(STANDBY_MS, next.standsBy);\n",
-    replace: "      await within(STANDBY_MS, next.standsBy);\n      next.go();\n      await next.ready;\n      await sleep(500);\n",
+    replace:
+      "      await within(STANDBY_MS, next.standsBy);\n      next.go();\n      await next.ready;\n      await sleep(500);\n",
     args: SERVED,
   },
   {
