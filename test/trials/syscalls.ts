@@ -1,11 +1,12 @@
 /**
  * Servers that die at an exact system call (strace injects SIGKILL): one that takes
- * over from a dead one, at each of the first `--count` calls of its main thread; then
- * the first server of a mount, and that of `kmemfs restart`, at the same calls, one
- * that is about to close its pool, and `kmemfs format`. `--every N`: each N-th of all
- * those. After each the disk works, nobody met an error, all that was acknowledged is
+ * over from a dead one, at each call of its main thread up to where it serves; then the
+ * first server of a mount, and that of `kmemfs restart`, at the same calls; one that is
+ * about to close its pool; and `kmemfs format`. `--count N`: at most N of each, spread
+ * over all. After each the disk works, nobody met an error, all that was acknowledged is
  * there, and each death was one restart.
  *
+ * `--first N`: of a start the first N calls alone.
  * `--io served|direct`, `--step NAME` (`resume` is the first): those alone.
  */
 import { Random } from "../support/random.js";
@@ -16,17 +17,21 @@ import { callsOf, killAtCall } from "./syscalls/resume.js";
 import { type Death, Stage } from "./syscalls/stage.js";
 import { mount, STEPS, type Step } from "./syscalls/steps.js";
 
-const { count, seed, more } = trialArguments(500);
-const every = Number(more.every ?? "1");
+const { count, seed, more } = trialArguments(100_000);
+const first = Number(more.first ?? "100000");
 const ways = (["served", "direct"] as const).filter((way) => more.io === undefined || way === more.io);
 
 const resume: Step = async (stage, disk, death) =>
   (await killAtCall(stage, disk, death)) ? "before it served" : "when it served";
 
-/** Each `every`-th, beginning anywhere. */
+/** At most `count` of them, one at random of each of as many equal parts. */
 function sample<T>(random: Random, all: readonly T[]): T[] {
-  const first = random.below(Math.min(every, all.length));
-  return all.filter((_one, i) => i >= first && (i - first) % every === 0);
+  const parts = Math.min(count, all.length);
+  return Array.from({ length: parts }, (_one, i) => {
+    const from = Math.floor((i * all.length) / parts);
+    const to = Math.floor(((i + 1) * all.length) / parts);
+    return all[from + random.below(to - from)] as T;
+  });
 }
 
 async function die(name: string, work: Promise<string>): Promise<string> {
@@ -38,8 +43,8 @@ async function die(name: string, work: Promise<string>): Promise<string> {
   }
 }
 
-print(`trial syscalls: each ${every}. of the first ${count} system calls of a server, seed ${seed}`);
-const replay = `node scripts/trial.js syscalls --count ${count} --every ${every} --seed ${seed}`;
+print(`trial syscalls: at most ${count} deaths at a system call in each step, seed ${seed}`);
+const replay = `node scripts/trial.js syscalls --count ${count} --first ${first} --seed ${seed}`;
 const needs = { root: true, fuse: true, commands: ["dd", "strace"], kernel: "6.9" };
 await runTrial("syscalls", replay, needs, async (place) => {
   const begunMs = performance.now();
@@ -57,7 +62,7 @@ await runTrial("syscalls", replay, needs, async (place) => {
     const calls = await callsOf(stage, disk, place.path("trace"));
     print(`${way}: a server makes ${calls.length} calls before it serves`);
     for (const step of steps) {
-      const all: readonly Death[] = step.deaths === "of a start" ? calls.slice(0, count) : step.deaths;
+      const all: readonly Death[] = step.deaths === "of a start" ? calls.slice(0, first) : step.deaths;
       const found = new Map<string, number>();
       for (const death of sample(random, all)) {
         const name = `${step.name}, ${way}, at ${death.call} ${death.number}`;

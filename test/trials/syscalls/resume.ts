@@ -43,7 +43,8 @@ export function parseCalls(trace: string): Death[] {
   const main = /^\d+/.exec(trace)?.[0];
   for (const line of trace.split("\n")) {
     const [, pid, call] = /^(\d+)\s+(\w+)\(/.exec(line) ?? [];
-    if (call === undefined || pid !== main) continue;
+    // strace does not inject into the execve that begins it.
+    if (call === undefined || call === "execve" || pid !== main) continue;
     const number = (counts.get(call) ?? 0) + 1;
     counts.set(call, number);
     calls.push({ call, number });

@@ -14,7 +14,6 @@ it("counts the calls of each name, of the first process alone", () => {
     "12  +++ exited with 0 +++",
   ].join("\n");
   expect(parseCalls(trace)).toEqual([
-    { call: "execve", number: 1 },
     { call: "mmap", number: 1 },
     { call: "futex", number: 1 },
     { call: "mmap", number: 2 },
