@@ -1,6 +1,16 @@
 /** Formats pools: in new files and directories, and over what is there when it is blank or force is used. */
 import { randomUUID } from "node:crypto";
-import { existsSync, ftruncateSync, lstatSync, readdirSync, rmSync, type Stats, truncateSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  type Stats,
+  truncateSync,
+} from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesFloor, MIB, PAGE_BYTES } from "../base/units.js";
@@ -16,6 +26,7 @@ import {
   unmapBacking,
 } from "../linux/backing.js";
 import { attachMemory } from "../linux/memory.js";
+import { lockPool } from "../linux/poolLock.js";
 import { formatPool } from "../pool/format.js";
 import { chosenGeometry } from "../pool/geometry.js";
 import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
@@ -46,6 +57,7 @@ export function formatPath(options: FormatOptions): OpenedPool {
     const backing = options.split ? createDirectory(options.path, plan) : createFile(options.path, plan);
     return formatCreated(options.path, backing, plan, options);
   }
+  if (stat.isDirectory() && options.force) removeHalf(options.path);
   if (stat.isDirectory() && readdirSync(options.path).length === 0) {
     return formatEmptyDirectory(options);
   }
@@ -97,6 +109,21 @@ function closingOnFailure<T>(backing: BackingFacts, act: () => T): T {
   } catch (error) {
     closeBacking(backing);
     throw error;
+  }
+}
+
+/** What a format leaves that was killed while it made the files: one of the two, and nothing else. */
+function removeHalf(path: string): void {
+  const names = readdirSync(path);
+  if (names.length !== 1 || (names[0] !== "meta" && names[0] !== "data")) return;
+  const half = join(path, names[0]);
+  if (!lstatSync(half).isFile()) return;
+  const fd = openSync(half, "r+");
+  try {
+    lockPool(fd, path, false);
+    rmSync(half);
+  } finally {
+    closeSync(fd);
   }
 }
 

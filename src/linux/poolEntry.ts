@@ -46,7 +46,10 @@ export function openPoolMember(directoryFd: number, name: string, path: string, 
   const member = `${path}/${name}`;
   const pathFd = openat(directoryFd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (pathFd === -ENOENT)
-    throw new UserError(path, `holds no pool: ${name} is missing`, { code: "ENOENT", cure: `kmemfs format ${path}` });
+    throw new UserError(path, `holds no pool: ${name} is missing`, {
+      code: "ENOENT",
+      cure: `kmemfs format --force ${path}`,
+    });
   if (pathFd < 0) throw openError(member, pathFd);
   try {
     const stat = fstatSync(pathFd);

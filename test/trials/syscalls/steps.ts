@@ -1,5 +1,5 @@
 /** Deaths in the other parts of a disk's life: its first server, `kmemfs restart`, unmount and format. */
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { start } from "../../support/processes.js";
 import { kmemfs, requireClean } from "../failover/kmemfs.js";
 import { untilGone } from "../stops/ways.js";
@@ -77,14 +77,8 @@ async function format(stage: Stage, disk: LedgerDisk, death: Death): Promise<str
   }
   if (checked === 0) await kmemfs(["dump", pool]);
   const again = await kmemfs(args, { allowFail: true });
-  // A directory without its data is refused by every format, although that is what `check` advises.
-  const isInTheWay = again.status === 1 && again.stderr.includes("data is missing");
-  if (isInTheWay) {
-    rmSync(pool, { recursive: true });
-    await kmemfs(args);
-  } else if (again.status !== 0) throw new Error(`format ends with ${again.status}: ${again.stderr}`);
+  if (again.status !== 0) throw new Error(`format ends with ${again.status}: ${again.stderr}`);
   await requireClean(pool);
-  if (isInTheWay) return "in the way";
   if (status === 0) return "done";
   return isCutOff ? "cut off" : isRefused ? "no pool" : "a pool";
 }
