@@ -149,6 +149,48 @@ it("turns swap off first", () =>
     await place.expectNothingLeft();
   }));
 
+/** A shared tree with a mount inside, bound into `files` as a chroot has /dev. @returns the inner mount, and its copy */
+async function sharedTree(place: Place, files: string): Promise<{ readonly inner: string; readonly copy: string }> {
+  const outer = await place.tmpfs("1M", "shared");
+  await run("mount", ["--make-shared", outer]);
+  const inner = await place.tmpfs("1M", "shared/inner");
+  const copy = `${files}/dev/inner`;
+  await run("mkdir", [`${files}/dev`]);
+  await run("mount", ["--rbind", outer, `${files}/dev`]);
+  place.cleanup.add(copy, async () => {
+    for (const path of [copy, `${files}/dev`]) await run("mount", ["--make-private", path], { allowFail: true });
+    for (const path of [copy, `${files}/dev`]) await place.umount(path);
+  });
+  return { inner, copy };
+}
+
+it("what is bound into the disk with --rbind stays where it comes from", () =>
+  withPlace(async (place) => {
+    const disk = await place.mount({ size: "64M" });
+    const device = await disk.loop();
+    await place.makeFileSystem("ext4", device);
+    const files = await place.mountFileSystem("ext4", device);
+    const { inner, copy } = await sharedTree(place, files);
+    expect([isMounted(inner), isMounted(copy)]).toEqual([true, true]);
+    await killBoth(await disk.status());
+    const { stdout } = await recover(place, disk.directory);
+    expect(stdout).toContain(`unmounted ${copy} (tmpfs on tmpfs)\nunmounted ${files}/dev (tmpfs on tmpfs)\n`);
+    expect([isMounted(inner), isMounted(copy), isMounted(files)]).toEqual([true, false, false]);
+  }));
+
+it("and where SIGTERM to the holder detaches the disk's file system", () =>
+  withPlace(async (place) => {
+    const disk = await place.mount({ size: "64M" });
+    const device = await disk.loop();
+    await place.makeFileSystem("ext4", device);
+    const files = await place.mountFileSystem("ext4", device);
+    const { inner, copy } = await sharedTree(place, files);
+    const { holderPid } = await disk.status();
+    process.kill(holderPid, "SIGTERM");
+    await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
+    expect([isMounted(inner), isMounted(copy), isMounted(files)]).toEqual([true, false, false]);
+  }));
+
 it("what lives on a dead disk is left, and named", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ size: "64M" });

@@ -13,6 +13,7 @@ import {
   holdersOfMount,
   type LoopNodes,
   type MountEntry,
+  mountOn,
   readLoopDevices,
   readMounts,
 } from "../../linux/proc.js";
@@ -56,10 +57,10 @@ function usedBy(how: string, holders: readonly Holder[]): string {
 export function stepsOf(remains: Remains, users: Users = seenUsers): Step[] {
   return [
     ...remains.swapAreas.map(swapoff),
-    ...remains.fileSystems.map((mount) => unmount(mount, users)),
+    ...remains.fileSystems.map((mount) => unmount(mount, remains, users)),
     ...remains.loops.map((loop) => detach(loop, users)),
     // What was bound elsewhere first.
-    ...remains.dead.toReversed().map((mount) => unmount(mount, users)),
+    ...remains.dead.toReversed().map((mount) => unmount(mount, remains, users)),
     forget(remains),
   ];
 }
@@ -74,7 +75,7 @@ function swapoff(area: string): Step {
   };
 }
 
-function unmount(mount: MountEntry, users: Users): Step {
+function unmount(mount: MountEntry, { bound }: Remains, users: Users): Step {
   const { mountpoint, fsType, source } = mount;
   const isFuse = fsType.startsWith("fuse");
   const name = isFuse ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
@@ -82,6 +83,7 @@ function unmount(mount: MountEntry, users: Users): Step {
     plan: `unmount ${name}${usedBy(", lazily if it stays ", users.ofMount(mount))}`,
     act: async () => {
       if (!isStillThere(mount)) return `${mountpoint} is unmounted already`;
+      await keepPeers(mount, bound);
       // What does not end in time is as good as busy.
       const result = await umount(mount, false).catch((error: unknown) => failed(error));
       if (result.exitCode === 0) return `unmounted ${name}`;
@@ -90,6 +92,7 @@ function unmount(mount: MountEntry, users: Users): Step {
         throw new UserError(`unmount ${mountpoint}`, `${inside.mountpoint} is mounted inside`, { code: "EBUSY" });
       }
       const by = usedBy("still ", users.ofMount(mount)) || complaint(result);
+      if (!isStillThere(mount)) return `unmounted ${name}`;
       const lazily = await umount(mount, true);
       if (lazily.exitCode !== 0) throw new UserError(`unmount ${mountpoint}`, complaint(lazily));
       return `detached ${name} lazily: ${by}`;
@@ -110,11 +113,31 @@ function failed(error: unknown): RunResult {
   return { exitCode: 1, stdout: "", stderr: error instanceof UserError ? error.reason : String(error) };
 }
 
+/** A path is what is unmounted: it must be this mount that it leads to. @throws UserError when another hides it */
 function isStillThere(mount: MountEntry): boolean {
-  return readMounts().some(
-    (entry) =>
-      entry.mountId === mount.mountId && entry.mountpoint === mount.mountpoint && entry.majorMinor === mount.majorMinor,
-  );
+  const { mountpoint } = mount;
+  const mounts = readMounts();
+  const isIt = (entry: MountEntry | null): boolean =>
+    entry?.mountId === mount.mountId && entry.mountpoint === mountpoint && entry.majorMinor === mount.majorMinor;
+  if (isIt(mountOn(mountpoint, mounts))) return true;
+  if (!mounts.some(isIt)) return false;
+  throw new UserError(`unmount ${mountpoint}`, "something was mounted over it meanwhile", {
+    code: "EBUSY",
+    cure: "unmount that, then kmemfs recover",
+  });
+}
+
+/**
+ * What is unmounted inside a shared mount is unmounted inside all its peers too: of a
+ * /dev bound with `--rbind`, the machine's /dev/pts. So the one on the disk is made
+ * private. The peers of the disk's own file systems are dead as they are.
+ */
+async function keepPeers(mount: MountEntry, bound: readonly MountEntry[]): Promise<void> {
+  const around = bound.find((other) => other.mountId === mount.parentId);
+  if (around === undefined) return;
+  const { mountpoint } = around;
+  if (!isStillThere(around)) throw new UserError(`unmount ${mount.mountpoint}`, `${mountpoint} is gone from around it`);
+  await runOk(`make ${mountpoint} private`, "mount", ["--make-private", mountpoint]);
 }
 
 function detach(loop: LoopNodes, users: Users): Step {
