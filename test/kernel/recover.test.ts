@@ -256,7 +256,7 @@ const users = requires({
 
 users.it("a user clears a mount of his own", () =>
   withPlace(async (place) => {
-    const { directory, user } = await userPlace(place);
+    const { directory, user, root } = await userPlace(place);
     const kmemfs = (...args: string[]): Promise<RunResult> => user([process.execPath, kmemfsProgram, ...args]);
     const mountAndKill = async (): Promise<void> => {
       await kmemfs("mount", directory, "--size", "16M");
@@ -274,5 +274,12 @@ users.it("a user clears a mount of his own", () =>
     expect((await kmemfs("recover")).stdout).toContain("\nremoved the files of mounts that are gone (1)\n");
     expect((await user(["find", place.path("state"), "-name", "*.lock", "-o", "-name", "*.json"])).stdout).toBe("");
     expect((await kmemfs("recover")).stdout).toBe("nothing to recover\n");
+
+    // So does root, as the user.
+    await mountAndKill();
+    expect((await root([process.execPath, kmemfsProgram, "recover", directory])).stdout).toContain(
+      `unmounted the dead mount ${directory}\n`,
+    );
+    expect((await user(["ls", "-A", directory])).stdout).toBe("");
   }),
 );

@@ -6,6 +6,7 @@
 import { existsSync, rmdirSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
+import { ownerOf } from "../../linux/deadMount.js";
 import { lockName } from "../../linux/nameLock.js";
 import {
   type Holder,
@@ -20,6 +21,7 @@ import {
 import { complaint, type RunResult, run, runOk } from "../disk/command.js";
 import { describeHolders } from "../disk/holders.js";
 import { withPartitions } from "../disk/loop.js";
+import { quote } from "../disk/paths.js";
 import { diskId, idPaths, removePrivateDirectory, stateDirectory } from "../stateDirectory.js";
 import type { Remains } from "./remains.js";
 
@@ -94,15 +96,19 @@ function unmount(mount: MountEntry, { bound }: Remains, users: Users): Step {
       const by = usedBy("still ", users.ofMount(mount)) || complaint(result);
       if (!isStillThere(mount)) return `unmounted ${name}`;
       const lazily = await umount(mount, true);
-      if (lazily.exitCode !== 0) throw new UserError(`unmount ${mountpoint}`, complaint(lazily));
+      if (lazily.exitCode !== 0) {
+        // e.g. where a user's mount is bound to a place that the user may not see.
+        throw new UserError(`unmount ${mountpoint}`, complaint(lazily), { cure: `umount -l ${quote(mountpoint)}` });
+      }
       return `detached ${name} lazily: ${by}`;
     },
   };
 }
 
 function umount(mount: MountEntry, lazy: boolean) {
-  const options = { timeoutMs: UNMOUNT_TIMEOUT_MS };
-  if (process.geteuid?.() !== 0) {
+  const user = ownerOf(mount);
+  const options = { timeoutMs: UNMOUNT_TIMEOUT_MS, user };
+  if (process.geteuid?.() !== 0 || user !== null) {
     return run("fusermount3", ["-u", ...(lazy ? ["-z"] : []), "--", mount.mountpoint], options);
   }
   // -i: no helper; one of FUSE might ask the mount.
