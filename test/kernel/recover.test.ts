@@ -4,7 +4,11 @@
  */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
+import { findRemains } from "../../src/daemon/recover/find.js";
+import type { Remains } from "../../src/daemon/recover/remains.js";
+import { underItsName } from "../../src/daemon/recover/underItsName.js";
 import type { MountStatus } from "../../src/daemon/status.js";
+import { readMounts } from "../../src/linux/mounts.js";
 import { killBoth } from "../support/killed.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { type Background, type RunResult, run, start, until } from "../support/processes.js";
@@ -19,6 +23,8 @@ const END_MS = 10_000;
 const RECOVER = { timeoutMs: 30_000 };
 
 const recover = (place: Place, ...args: string[]): Promise<RunResult> => place.kmemfs(["recover", ...args], RECOVER);
+
+const lockOf = (directory: string): string => controlSocket(directory).replace("sock", "lock");
 
 /** A process that has a file open. */
 async function reader(place: Place, file: string): Promise<Background> {
@@ -129,6 +135,65 @@ it("--up brings a disk of up back with its file system, and says where a pool is
     expect(gone.stdout).toContain("cannot be brought back: its pool was memory of its processes");
     expect(isMounted(directory)).toBe(false);
     await place.expectNothingLeft();
+  }));
+
+it("leaves a disk that another process has the name of, and one that it has brought back", () =>
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    const disk = await place.mount({ pool, args: ["--create"], size: "16M" });
+    await killBoth(await disk.status());
+    const name = start("flock", ["-F", lockOf(disk.directory), "sh", "-c", "echo taken; exec sleep 60"]);
+    place.cleanup.add("flock", () => name.stop());
+    await name.waitFor(/taken/);
+    for (const args of [[], ["--up"]]) {
+      const result = await place.refused(["recover", ...args, disk.directory], RECOVER);
+      expect(result).toMatchObject({ status: 1, stdout: "" });
+      expect(result.stderr).toContain(`recover ${disk.directory}: another process has its name`);
+    }
+    await name.stop();
+
+    const found = await findRemains();
+    const dead = found.remains.find((remains) => remains.mountpoint === disk.directory) as Remains;
+    let looks = 0;
+    const look = async (remains: Remains): Promise<string> => {
+      looks += 1;
+      const both = await place.refused(["recover", disk.directory], RECOVER);
+      expect(both).toMatchObject({ status: 1, stderr: expect.stringContaining("another process has its name") });
+      return remains.mountpoint;
+    };
+    expect(await underItsName(dead, found, look)).toBe(disk.directory);
+    await recover(place, "--up", disk.directory);
+    // The kernel gives the same numbers again, if nobody else got them.
+    const stale = { ...dead, dead: readMounts().filter((mount) => mount.mountpoint === disk.directory) };
+    await expect(underItsName(stale, found, look)).rejects.toThrow("another process has its name");
+    expect(looks).toBe(1);
+    // Served without a holder, it has no name.
+    const { holderPid, serverPid } = await disk.status();
+    const server = serverPid ?? 0;
+    process.kill(server, "SIGSTOP");
+    const end = (): void => void (existsSync(`/proc/${server}`) && process.kill(server, "SIGKILL"));
+    place.cleanup.add("the server", end);
+    process.kill(holderPid, "SIGKILL");
+    await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
+    expect(await underItsName(stale, found, look)).toBeNull();
+    expect([looks, isMounted(disk.directory)]).toEqual([1, true]);
+    end();
+    await until(() => !existsSync(`/proc/${server}`), END_MS, "the server to end");
+    await recover(place, disk.directory);
+    await place.expectNothingLeft();
+  }));
+
+it("two at once bring it back once", () =>
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    const disk = await place.mount({ pool, args: ["--create"], size: "16M" });
+    await disk.io("pwrite -q -S 0x21 0 1m", "fsync");
+    const sum = await disk.sum();
+    await killBoth(await disk.status());
+    const both = await Promise.all([1, 2].map(() => place.refused(["recover", "--up", disk.directory], RECOVER)));
+    const said = both.map(({ stdout, stderr }) => stdout + stderr);
+    expect(said.filter((text) => text.includes(`mounted ${pool} on ${disk.directory}\n`))).toHaveLength(1);
+    expect(await disk.sum()).toBe(sum);
   }));
 
 it("turns swap off first", () =>

@@ -6,7 +6,7 @@
 import { existsSync, rmdirSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
-import { ownerOf } from "../../linux/deadMount.js";
+import { lifeOf, ownerOf } from "../../linux/deadMount.js";
 import { lockName } from "../../linux/nameLock.js";
 import {
   type Holder,
@@ -22,7 +22,7 @@ import { complaint, type RunResult, run, runOk } from "../disk/command.js";
 import { describeHolders } from "../disk/holders.js";
 import { withPartitions } from "../disk/loop.js";
 import { quote } from "../disk/paths.js";
-import { diskId, idPaths, removePrivateDirectory, stateDirectory } from "../stateDirectory.js";
+import { idOfFuse, idPaths, removePrivateDirectory, stateDirectory } from "../stateDirectory.js";
 import type { Remains } from "./remains.js";
 
 /** Reading back what was swapped out to a dead device fails fast; what is there takes its time. */
@@ -77,7 +77,7 @@ function swapoff(area: string): Step {
   };
 }
 
-function unmount(mount: MountEntry, { bound }: Remains, users: Users): Step {
+function unmount(mount: MountEntry, { bound, dead }: Remains, users: Users): Step {
   const { mountpoint, fsType, source } = mount;
   const isFuse = fsType.startsWith("fuse");
   const name = isFuse ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
@@ -86,6 +86,10 @@ function unmount(mount: MountEntry, { bound }: Remains, users: Users): Step {
     act: async () => {
       if (!isStillThere(mount)) return `${mountpoint} is unmounted already`;
       await keepPeers(mount, bound);
+      // The name's lock of another user keeps nobody away from us.
+      if (dead.includes(mount) && (await lifeOf(mount)) !== "dead") {
+        throw new UserError(`unmount ${mountpoint}`, "it is not dead any more", { cure: "kmemfs recover --dry-run" });
+      }
       // What does not end in time is as good as busy.
       const result = await umount(mount, false).catch((error: unknown) => failed(error));
       if (result.exitCode === 0) return `unmounted ${name}`;
@@ -142,7 +146,11 @@ async function keepPeers(mount: MountEntry, bound: readonly MountEntry[]): Promi
   const around = bound.find((other) => other.mountId === mount.parentId);
   if (around === undefined) return;
   const { mountpoint } = around;
-  if (!isStillThere(around)) throw new UserError(`unmount ${mount.mountpoint}`, `${mountpoint} is gone from around it`);
+  if (!isStillThere(around)) {
+    throw new UserError(`unmount ${mount.mountpoint}`, `${mountpoint} is gone from around it`, {
+      cure: "kmemfs recover --dry-run",
+    });
+  }
   await runOk(`make ${mountpoint} private`, "mount", ["--make-private", mountpoint]);
 }
 
@@ -169,11 +177,12 @@ function isAttached(loop: LoopNodes): boolean {
   return readLoopDevices().some(({ path, backingFile }) => path === loop.path && backingFile === loop.backingFile);
 }
 
-function forget({ mountpoint, dead }: Remains): Step {
+function forget({ dead }: Remains): Step {
   return {
     plan: "remove its files from the state directory",
     act: async () => {
-      removeIdFiles(diskId(mountpoint));
+      // Its name is ours, `underItsName`.
+      removeFiles(idOfFuse(dead[0].mountpoint));
       for (const mount of dead) removePrivateDirectory(mount.mountpoint);
       return "removed its files from the state directory";
     },
@@ -193,16 +202,19 @@ export function forgetStep(ids: readonly string[]): Step {
 
 /** With the name taken, so that nobody starts a mount of it meanwhile; whoever has it already keeps its files. */
 function removeIdFiles(id: string): void {
-  // A user's disk that root cleared.
   if (!existsSync(stateDirectory())) return;
-  const { socket, lock, record, directory } = idPaths(id);
-  const name = lockName(lock);
+  const name = lockName(idPaths(id).lock);
   if (name === null) return;
+  removeFiles(id);
+  name.release();
+}
+
+function removeFiles(id: string): void {
+  const { socket, record, directory } = idPaths(id);
   for (const path of [socket, record]) rmSync(path, { force: true });
   try {
     rmdirSync(directory);
   } catch {
     // There is none, or a mount that was detached lazily is still in use: the next `up` takes it as it is.
   }
-  name.release();
 }
