@@ -8,6 +8,7 @@ import { findRemains } from "../../src/daemon/recover/find.js";
 import type { Remains } from "../../src/daemon/recover/remains.js";
 import { underItsName } from "../../src/daemon/recover/underItsName.js";
 import type { MountStatus } from "../../src/daemon/status.js";
+import { readLoopDevices } from "../../src/linux/loopDevices.js";
 import { readMounts } from "../../src/linux/mounts.js";
 import { killBoth } from "../support/killed.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
@@ -194,6 +195,25 @@ it("two at once bring it back once", () =>
     const said = both.map(({ stdout, stderr }) => stdout + stderr);
     expect(said.filter((text) => text.includes(`mounted ${pool} on ${disk.directory}\n`))).toHaveLength(1);
     expect(await disk.sum()).toBe(sum);
+  }));
+
+it("leaves a loop device of a path that is another disk's in another mount namespace", () =>
+  withPlace(async (place) => {
+    const directory = place.makeDirectory("disk");
+    const line = `mount -t tmpfs other ${directory} && truncate -s 1M ${directory}/disk`;
+    const attach = `losetup --find --show ${directory}/disk && exec sleep 60`;
+    const namespace = start("unshare", ["-m", "sh", "-c", `${line} && ${attach}`]);
+    place.cleanup.add("the namespace", () => namespace.stop());
+    await namespace.waitFor(/dev.loop\d+\n/);
+    const others = readLoopDevices().find((loop) => loop.backingFile === `${directory}/disk`)?.path ?? "";
+    place.cleanup.add(others, () => place.detach(others));
+    const disk = await place.mount({ size: "16M" });
+    const device = await disk.loop();
+    await killBoth(await disk.status());
+    const { stdout } = await recover(place, directory);
+    expect(stdout).toContain(`${directory}: ${others} is on another file of that path, and is left\n`);
+    expect(stdout).toContain(`detached ${device}\nunmounted the dead mount ${directory}\n`);
+    expect([place.isAttached(others), place.isAttached(device)]).toEqual([true, false]);
   }));
 
 it("turns swap off first", () =>

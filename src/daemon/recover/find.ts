@@ -1,12 +1,14 @@
 /** Finds dead disks, and what they left in the state directory. Nothing here can hang, and nothing is changed. */
 import { readdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { fuseOwner, lifeOf } from "../../linux/deadMount.js";
 import { isNameTaken } from "../../linux/nameLock.js";
-import { type MountEntry, mountOn, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
+import { type LoopNodes, type MountEntry, mountOn, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
 import { KMEMFS_TYPES, quote } from "../disk/paths.js";
 import { readRecords } from "../record.js";
 import { diskDirectories, idOfFuse, idPaths, stateDirectory } from "../stateDirectory.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./remains.js";
+import { strangersOf } from "./strangers.js";
 
 export interface Findings {
   /** In the order to clear them. */
@@ -27,14 +29,17 @@ export async function findRemains(): Promise<Findings> {
   const seen = await Promise.all(ours.map((mount) => judge(mount, mounts)));
   const isHeld = (mount: MountEntry): boolean => held.has(mount.majorMinor);
   const dead = ours.filter((_mount, i) => seen[i] === "dead");
-  const facts = factsOf(mounts, dead);
+  const { strangers, ...facts } = await factsOf(mounts, dead);
   const remains = sessionsOf(dead).map((session) => remainsOf(session, facts));
+  const odd = strangers.map(
+    ({ path, backingFile }) => `${dirname(backingFile)}: ${path} is on another file of that path, and is left`,
+  );
   return {
     remains: remains.filter((one) => !isHeld(one.dead[0])),
     taken: remains.filter((one) => isHeld(one.dead[0])),
     forgotten: idsWithoutMount(ours),
     // With a holder it will be served again, or is being ended.
-    notes: seen.flatMap((note, i) => (note === null || note === "dead" || isHeld(ours[i]) ? [] : note)),
+    notes: [...seen.flatMap((note, i) => (note === null || note === "dead" || isHeld(ours[i]) ? [] : note)), ...odd],
   };
 }
 
@@ -52,11 +57,17 @@ export async function lookAgain({ dead: [first] }: Remains, others: readonly Rem
   if (!dead.some((mount) => mount.mountId === first.mountId && mount.mountpoint === first.mountpoint)) return null;
   const ids = new Set(others.flatMap((other) => other.dead.map((mount) => mount.mountId)));
   const allDead = mounts.filter((mount) => dead.includes(mount) || (!same.includes(mount) && ids.has(mount.mountId)));
-  return remainsOf(sessionsOf(dead)[0], factsOf(mounts, allDead));
+  return remainsOf(sessionsOf(dead)[0], await factsOf(mounts, allDead));
 }
 
-function factsOf(mounts: readonly MountEntry[], dead: readonly MountEntry[]): MachineFacts {
-  return { mounts, dead, loops: readLoopNodes(), swapAreas: swapAreas(), records: readRecords() };
+async function factsOf(
+  mounts: readonly MountEntry[],
+  dead: readonly MountEntry[],
+): Promise<MachineFacts & { readonly strangers: readonly LoopNodes[] }> {
+  const all = readLoopNodes();
+  const strangers = await strangersOf(all, dead);
+  const loops = all.filter((loop) => !strangers.includes(loop));
+  return { mounts, dead, loops, strangers, swapAreas: swapAreas(), records: readRecords() };
 }
 
 /** "dead"; null for one that is well or not ours to judge; otherwise the line that tells of it. */

@@ -85,7 +85,8 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
   };
 }
 
-function fileOf(mount: MountEntry): string {
+/** The disk's file in a place of its dead mount. */
+export function fileOf(mount: MountEntry): string {
   return mount.root === "/" ? join(mount.mountpoint, "disk") : mount.mountpoint;
 }
 
