@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { absolutePath, quote } from "../daemon/disk/paths.js";
 import type { DefaultOptions, WayBack } from "../daemon/recover/bringBack.js";
+import type { Findings } from "../daemon/recover/find.js";
 import type { Remains } from "../daemon/recover/remains.js";
 import type { Step } from "../daemon/recover/steps.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
@@ -35,73 +36,85 @@ function blockersOf(remains: Remains): readonly string[] {
   return [...blockers, `${loops.map((loop) => loop.path).join(", ")} on its file can be cleared only by root`];
 }
 
-function printPlan({ remains, steps, back }: Turn, up: boolean): void {
-  printLine(`${quote(remains.mountpoint)}: dead, its processes are gone`);
-  if (blockersOf(remains).length > 0) return;
-  for (const step of steps) printLine(`  will ${step.plan}`);
+/** What is going to be done, a line each. */
+function planOf({ remains, steps, back }: Turn, up: boolean): string[] {
+  const lines = [`${quote(remains.mountpoint)}: dead, its processes are gone`];
+  if (blockersOf(remains).length > 0) return lines;
+  lines.push(...steps.map((step) => `  will ${step.plan}`));
   if (back !== null)
-    printLine(up ? `  will bring it back: ${back.command}` : `  then, to have it back: ${back.command}`);
-  else if (up) printLine("  cannot be brought back: its pool was memory of its processes");
+    lines.push(up ? `  will bring it back: ${back.command}` : `  then, to have it back: ${back.command}`);
+  else if (up) lines.push("  cannot be brought back: its pool was memory of its processes");
+  return lines;
 }
 
-/** @returns false when something is left */
-async function clear({ remains, steps }: Turn, debug: boolean): Promise<boolean> {
+function printLines(lines: readonly string[]): void {
+  for (const line of lines) printLine(line);
+}
+
+/** @throws UserError when something is left */
+async function clear({ remains, steps }: Turn): Promise<void> {
   const blockers = blockersOf(remains);
   if (blockers.length > 0) {
     const cure = process.geteuid?.() === 0 ? "end these, then kmemfs recover" : "sudo kmemfs recover";
-    printFailure(new UserError(`recover ${remains.mountpoint}`, blockers.join("; "), { code: "EBUSY", cure }), debug);
-    return false;
+    throw new UserError(`recover ${remains.mountpoint}`, blockers.join("; "), { code: "EBUSY", cure });
   }
-  try {
-    for (const step of steps) printLine(await step.act());
-    return true;
-  } catch (error) {
-    printFailure(error, debug);
-    return false;
-  }
+  for (const step of steps) printLine(await step.act());
 }
 
-async function recoverOne(turn: Turn, flags: RecoverFlags): Promise<boolean> {
-  const debug = flags.debug ?? false;
-  if (!(await clear(turn, debug))) return false;
-  if (flags.up !== true || turn.back === null) return true;
+/** @throws UserError when something is left */
+async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains) => Turn, up: boolean): Promise<void> {
+  const { underItsName } = await import("../daemon/recover/underItsName.js");
+  const cleared = await underItsName(told.remains, found, async (remains) => {
+    const turn = turnOf(remains);
+    const plan = planOf(turn, up);
+    // Not without saying so.
+    if (plan.join("\n") !== planOf(told, up).join("\n")) printLines(plan);
+    await clear(turn);
+    return turn;
+  });
+  if (cleared === null) printLine(`${quote(told.remains.mountpoint)}: is not dead any more`);
+  if (!up || cleared === null || cleared.back === null) return;
   const { bringBack } = await import("../daemon/recover/bringBack.js");
-  try {
-    for (const line of await bringBack(turn.back)) printLine(line);
-    return true;
-  } catch (error) {
-    printFailure(error, debug);
-    return false;
-  }
+  printLines(await bringBack(cleared.back));
 }
 
 async function recover(mountpoint: string | undefined, flags: RecoverFlags, outcome: Outcome): Promise<void> {
-  const [{ diskId }, { findRemains }, { forgetStep, stepsOf }, { wayBack }, { interruptible }] = await Promise.all([
-    import("../daemon/client.js"),
-    import("../daemon/recover/find.js"),
-    import("../daemon/recover/steps.js"),
-    import("../daemon/recover/bringBack.js"),
-    import("../daemon/disk/undo.js"),
-  ]);
+  const [{ diskId }, { findRemains }, { forgetStep, stepsOf }, { wayBack }, { nameIsTaken }, { interruptible }] =
+    await Promise.all([
+      import("../daemon/client.js"),
+      import("../daemon/recover/find.js"),
+      import("../daemon/recover/steps.js"),
+      import("../daemon/recover/bringBack.js"),
+      import("../daemon/recover/underItsName.js"),
+      import("../daemon/disk/undo.js"),
+    ]);
+  const { up = false, debug = false } = flags;
   const caller = currentCaller();
   const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, caller);
+  const turnOf = (remains: Remains): Turn => ({ remains, steps: stepsOf(remains), back: wayBack(remains, defaults) });
   const path = mountpoint === undefined ? null : absolutePath(mountpoint, caller.directory);
+  const isWanted = (remains: Remains): boolean => path === null || isMeant(remains, path);
+  const failed = (error: unknown): void => {
+    printFailure(error, debug);
+    outcome.exitCode = 1;
+  };
   // Called from inside a dead mount, this process would hold it itself.
   process.chdir("/");
   const found = await findRemains();
-  const meant = found.remains.filter((remains) => path === null || isMeant(remains, path));
-  const turns = meant.map((remains) => ({ remains, steps: stepsOf(remains), back: wayBack(remains, defaults) }));
+  const turns = found.remains.filter(isWanted).map(turnOf);
+  const taken = found.taken.filter(isWanted);
   const forgotten = path === null ? found.forgotten : found.forgotten.filter((id) => id === diskId(path));
   for (const note of found.notes) if (path === null || note.startsWith(`${path}: `)) printLine(note);
-  for (const turn of turns) printPlan(turn, flags.up ?? false);
+  for (const turn of turns) printLines(planOf(turn, up));
+  for (const remains of taken) failed(nameIsTaken(remains.mountpoint));
   const tidy = forgotten.length === 0 ? null : forgetStep(forgotten);
   if (tidy !== null) printLine(`will ${tidy.plan}`);
-  if (turns.length === 0 && tidy === null)
+  if (turns.length === 0 && taken.length === 0 && tidy === null)
     printLine(path === null ? "nothing to recover" : `${path}: nothing to recover`);
   if (flags.dryRun) return;
   // Half a recovery helps nobody: a signal during it changes nothing, as each step has its time limit.
   await interruptible("recover", async () => {
-    for (const turn of turns) if (!(await recoverOne(turn, flags))) outcome.exitCode = 1;
+    for (const turn of turns) await recoverOne(turn, found, turnOf, up).catch(failed);
     if (tidy !== null) printLine(await tidy.act());
   });
 }

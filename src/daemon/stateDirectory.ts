@@ -1,7 +1,7 @@
 /** Where running mounts leave their control sockets: /run/kmemfs, for a user under XDG_RUNTIME_DIR. Mode 0700. */
 import { createHash } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, rmdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { UserError } from "../base/errors.js";
 
 export function stateDirectory(): string {
@@ -34,6 +34,11 @@ export function makeStateDirectory(): string {
 /** Short and fixed in length: a socket's path has at most 107 bytes (unix(7)). */
 export function diskId(mountpoint: string): string {
   return createHash("sha256").update(mountpoint).digest("hex").slice(0, 16);
+}
+
+/** The id of the disk whose FUSE mount is on `directory`; a private directory of `up` is called by it. */
+export function idOfFuse(directory: string): string {
+  return dirname(directory) === diskDirectories() ? basename(directory) : diskId(directory);
 }
 
 export function socketPath(mountpoint: string): string {

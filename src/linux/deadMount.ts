@@ -52,8 +52,13 @@ export function fuseOwner(options: string): number | null {
   return match === null ? null : Number(match[1]);
 }
 
-/** Without allow_other the kernel answers nobody but the mount's owner, not even root: root looks as the owner. */
-function ownerOf({ options }: MountEntry): { uid: number; gid: number } | null {
+/**
+ * Whom root must be to look at a FUSE mount or to unmount it; null for oneself.
+ * Without allow_other the kernel answers nobody but the mount's owner, not even
+ * root. And the owner may make another path of the mount's at any moment: as the
+ * owner one unmounts nothing that is not the owner's.
+ */
+export function ownerOf({ options }: MountEntry): { uid: number; gid: number } | null {
   const uid = fuseOwner(options);
   const gid = /(?:^|,)group_id=(\d+)(?:,|$)/.exec(options)?.[1];
   if (process.geteuid?.() !== 0 || uid === null || uid === 0 || gid === undefined) return null;

@@ -4,7 +4,12 @@
  */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
+import { findRemains } from "../../src/daemon/recover/find.js";
+import type { Remains } from "../../src/daemon/recover/remains.js";
+import { underItsName } from "../../src/daemon/recover/underItsName.js";
 import type { MountStatus } from "../../src/daemon/status.js";
+import { readLoopDevices } from "../../src/linux/loopDevices.js";
+import { readMounts } from "../../src/linux/mounts.js";
 import { killBoth } from "../support/killed.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { type Background, type RunResult, run, start, until } from "../support/processes.js";
@@ -19,6 +24,8 @@ const END_MS = 10_000;
 const RECOVER = { timeoutMs: 30_000 };
 
 const recover = (place: Place, ...args: string[]): Promise<RunResult> => place.kmemfs(["recover", ...args], RECOVER);
+
+const lockOf = (directory: string): string => controlSocket(directory).replace("sock", "lock");
 
 /** A process that has a file open. */
 async function reader(place: Place, file: string): Promise<Background> {
@@ -131,6 +138,84 @@ it("--up brings a disk of up back with its file system, and says where a pool is
     await place.expectNothingLeft();
   }));
 
+it("leaves a disk that another process has the name of, and one that it has brought back", () =>
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    const disk = await place.mount({ pool, args: ["--create"], size: "16M" });
+    await killBoth(await disk.status());
+    const name = start("flock", ["-F", lockOf(disk.directory), "sh", "-c", "echo taken; exec sleep 60"]);
+    place.cleanup.add("flock", () => name.stop());
+    await name.waitFor(/taken/);
+    for (const args of [[], ["--up"]]) {
+      const result = await place.refused(["recover", ...args, disk.directory], RECOVER);
+      expect(result).toMatchObject({ status: 1, stdout: "" });
+      expect(result.stderr).toContain(`recover ${disk.directory}: another process has its name`);
+    }
+    await name.stop();
+
+    const found = await findRemains();
+    const dead = found.remains.find((remains) => remains.mountpoint === disk.directory) as Remains;
+    let looks = 0;
+    const look = async (remains: Remains): Promise<string> => {
+      looks += 1;
+      const both = await place.refused(["recover", disk.directory], RECOVER);
+      expect(both).toMatchObject({ status: 1, stderr: expect.stringContaining("another process has its name") });
+      return remains.mountpoint;
+    };
+    expect(await underItsName(dead, found, look)).toBe(disk.directory);
+    await recover(place, "--up", disk.directory);
+    // The kernel gives the same numbers again, if nobody else got them.
+    const stale = { ...dead, dead: readMounts().filter((mount) => mount.mountpoint === disk.directory) };
+    await expect(underItsName(stale, found, look)).rejects.toThrow("another process has its name");
+    expect(looks).toBe(1);
+    // Served without a holder, it has no name.
+    const { holderPid, serverPid } = await disk.status();
+    const server = serverPid ?? 0;
+    process.kill(server, "SIGSTOP");
+    const end = (): void => void (existsSync(`/proc/${server}`) && process.kill(server, "SIGKILL"));
+    place.cleanup.add("the server", end);
+    process.kill(holderPid, "SIGKILL");
+    await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
+    expect(await underItsName(stale, found, look)).toBeNull();
+    expect([looks, isMounted(disk.directory)]).toEqual([1, true]);
+    end();
+    await until(() => !existsSync(`/proc/${server}`), END_MS, "the server to end");
+    await recover(place, disk.directory);
+    await place.expectNothingLeft();
+  }));
+
+it("two at once bring it back once", () =>
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    const disk = await place.mount({ pool, args: ["--create"], size: "16M" });
+    await disk.io("pwrite -q -S 0x21 0 1m", "fsync");
+    const sum = await disk.sum();
+    await killBoth(await disk.status());
+    const both = await Promise.all([1, 2].map(() => place.refused(["recover", "--up", disk.directory], RECOVER)));
+    const said = both.map(({ stdout, stderr }) => stdout + stderr);
+    expect(said.filter((text) => text.includes(`mounted ${pool} on ${disk.directory}\n`))).toHaveLength(1);
+    expect(await disk.sum()).toBe(sum);
+  }));
+
+it("leaves a loop device of a path that is another disk's in another mount namespace", () =>
+  withPlace(async (place) => {
+    const directory = place.makeDirectory("disk");
+    const line = `mount -t tmpfs other ${directory} && truncate -s 1M ${directory}/disk`;
+    const attach = `losetup --find --show ${directory}/disk && exec sleep 60`;
+    const namespace = start("unshare", ["-m", "sh", "-c", `${line} && ${attach}`]);
+    place.cleanup.add("the namespace", () => namespace.stop());
+    await namespace.waitFor(/dev.loop\d+\n/);
+    const others = readLoopDevices().find((loop) => loop.backingFile === `${directory}/disk`)?.path ?? "";
+    place.cleanup.add(others, () => place.detach(others));
+    const disk = await place.mount({ size: "16M" });
+    const device = await disk.loop();
+    await killBoth(await disk.status());
+    const { stdout } = await recover(place, directory);
+    expect(stdout).toContain(`${directory}: ${others} is on another file of that path, and is left\n`);
+    expect(stdout).toContain(`detached ${device}\nunmounted the dead mount ${directory}\n`);
+    expect([place.isAttached(others), place.isAttached(device)]).toEqual([true, false]);
+  }));
+
 it("turns swap off first", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ size: "64M" });
@@ -147,6 +232,48 @@ it("turns swap off first", () =>
       "removed its files from the state directory",
     ]);
     await place.expectNothingLeft();
+  }));
+
+/** A shared tree with a mount inside, bound into `files` as a chroot has /dev. @returns the inner mount, and its copy */
+async function sharedTree(place: Place, files: string): Promise<{ readonly inner: string; readonly copy: string }> {
+  const outer = await place.tmpfs("1M", "shared");
+  await run("mount", ["--make-shared", outer]);
+  const inner = await place.tmpfs("1M", "shared/inner");
+  const copy = `${files}/dev/inner`;
+  await run("mkdir", [`${files}/dev`]);
+  await run("mount", ["--rbind", outer, `${files}/dev`]);
+  place.cleanup.add(copy, async () => {
+    for (const path of [copy, `${files}/dev`]) await run("mount", ["--make-private", path], { allowFail: true });
+    for (const path of [copy, `${files}/dev`]) await place.umount(path);
+  });
+  return { inner, copy };
+}
+
+it("what is bound into the disk with --rbind stays where it comes from", () =>
+  withPlace(async (place) => {
+    const disk = await place.mount({ size: "64M" });
+    const device = await disk.loop();
+    await place.makeFileSystem("ext4", device);
+    const files = await place.mountFileSystem("ext4", device);
+    const { inner, copy } = await sharedTree(place, files);
+    expect([isMounted(inner), isMounted(copy)]).toEqual([true, true]);
+    await killBoth(await disk.status());
+    const { stdout } = await recover(place, disk.directory);
+    expect(stdout).toContain(`unmounted ${copy} (tmpfs on tmpfs)\nunmounted ${files}/dev (tmpfs on tmpfs)\n`);
+    expect([isMounted(inner), isMounted(copy), isMounted(files)]).toEqual([true, false, false]);
+  }));
+
+it("and where SIGTERM to the holder detaches the disk's file system", () =>
+  withPlace(async (place) => {
+    const disk = await place.mount({ size: "64M" });
+    const device = await disk.loop();
+    await place.makeFileSystem("ext4", device);
+    const files = await place.mountFileSystem("ext4", device);
+    const { inner, copy } = await sharedTree(place, files);
+    const { holderPid } = await disk.status();
+    process.kill(holderPid, "SIGTERM");
+    await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
+    expect([isMounted(inner), isMounted(copy), isMounted(files)]).toEqual([true, false, false]);
   }));
 
 it("what lives on a dead disk is left, and named", () =>
@@ -214,7 +341,7 @@ const users = requires({
 
 users.it("a user clears a mount of his own", () =>
   withPlace(async (place) => {
-    const { directory, user } = await userPlace(place);
+    const { directory, user, root } = await userPlace(place);
     const kmemfs = (...args: string[]): Promise<RunResult> => user([process.execPath, kmemfsProgram, ...args]);
     const mountAndKill = async (): Promise<void> => {
       await kmemfs("mount", directory, "--size", "16M");
@@ -232,5 +359,12 @@ users.it("a user clears a mount of his own", () =>
     expect((await kmemfs("recover")).stdout).toContain("\nremoved the files of mounts that are gone (1)\n");
     expect((await user(["find", place.path("state"), "-name", "*.lock", "-o", "-name", "*.json"])).stdout).toBe("");
     expect((await kmemfs("recover")).stdout).toBe("nothing to recover\n");
+
+    // So does root, as the user.
+    await mountAndKill();
+    expect((await root([process.execPath, kmemfsProgram, "recover", directory])).stdout).toContain(
+      `unmounted the dead mount ${directory}\n`,
+    );
+    expect((await user(["ls", "-A", directory])).stdout).toBe("");
   }),
 );

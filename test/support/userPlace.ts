@@ -11,6 +11,8 @@ const AS_USER = ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-group
 interface UserPlace {
   readonly directory: string;
   user(args: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Root in the same namespace. */
+  root(args: readonly string[]): Promise<RunResult>;
 }
 
 /**
@@ -34,5 +36,6 @@ export async function userPlace(place: Place): Promise<UserPlace> {
   place.cleanup.add("the user's mount", () =>
     user([process.execPath, kmemfsProgram, "unmount", "--force", directory], { allowFail: true }),
   );
-  return { directory, user };
+  const root: UserPlace["root"] = (args) => run("nsenter", [...enter, ...args]);
+  return { directory, user, root };
 }

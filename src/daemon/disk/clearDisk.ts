@@ -94,12 +94,22 @@ export async function clearDiskByForce(disk: DiskPlace): Promise<string[]> {
     for (const mount of mountsOn(loops)) {
       // What is written is kept: the server still serves.
       forced.push(...(await tryRun("sync", ["-f", mount.mountpoint], FLUSH_TIMEOUT_MS)));
-      forced.push(...(await tryRun("umount", ["-l", mount.mountpoint])), `detached ${mount.mountpoint}`);
+      forced.push(...(await detachLazily(mount.mountpoint)));
     }
     // A device that is still open goes away with its last user.
     for (const loop of loops) forced.push(...(await tryRun("losetup", ["-d", loop])));
     return forced;
   }
+}
+
+/**
+ * All that is mounted inside goes too, and what is shared goes everywhere: of a
+ * /dev bound with `--rbind`, the machine's /dev/pts. So it is made private first.
+ */
+async function detachLazily(directory: string): Promise<string[]> {
+  const wrong = await tryRun("mount", ["--make-rprivate", directory]);
+  if (wrong.length > 0) return wrong;
+  return [...(await tryRun("umount", ["-l", directory])), `detached ${directory}`];
 }
 
 /** Runs a command whose failure must not keep the next one from being tried. @returns what went wrong, if anything */

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Aborting kills the child and rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Whom to run it as. */
+  readonly user?: { readonly uid: number; readonly gid: number } | null;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -72,6 +74,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, PATH: SEARCH_PATH, LC_ALL: "C" },
+      ...options.user,
     });
     const output = { stdout: "", stderr: "" };
     child.stdout.setEncoding("utf8").on("data", (text) => (output.stdout += text));

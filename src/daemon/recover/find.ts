@@ -1,17 +1,20 @@
 /** Finds dead disks, and what they left in the state directory. Nothing here can hang, and nothing is changed. */
 import { readdirSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import { fuseOwner, lifeOf } from "../../linux/deadMount.js";
 import { isNameTaken } from "../../linux/nameLock.js";
-import { type MountEntry, mountOn, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
+import { type LoopNodes, type MountEntry, mountOn, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
 import { KMEMFS_TYPES, quote } from "../disk/paths.js";
 import { readRecords } from "../record.js";
-import { diskDirectories, diskId, idPaths, stateDirectory } from "../stateDirectory.js";
-import { type Remains, remainsOf, sessionsOf } from "./remains.js";
+import { diskDirectories, idOfFuse, idPaths, stateDirectory } from "../stateDirectory.js";
+import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./remains.js";
+import { strangersOf } from "./strangers.js";
 
 export interface Findings {
   /** In the order to clear them. */
   readonly remains: readonly Remains[];
+  /** Dead ones whose name another process has: it clears them, or brings them back. */
+  readonly taken: readonly Remains[];
   /** Ids of disks that are gone, but have files in the state directory. */
   readonly forgotten: readonly string[];
   /** What is not dead but is not well either, a line each. */
@@ -23,22 +26,48 @@ export async function findRemains(): Promise<Findings> {
   const mounts = readMounts();
   const ours = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType));
   const held = new Set(ours.filter(hasHolder).map((mount) => mount.majorMinor));
-  const seen = await Promise.all(
-    ours.map((mount) => (held.has(mount.majorMinor) ? Promise.resolve(null) : judge(mount, mounts))),
-  );
+  const seen = await Promise.all(ours.map((mount) => judge(mount, mounts)));
+  const isHeld = (mount: MountEntry): boolean => held.has(mount.majorMinor);
   const dead = ours.filter((_mount, i) => seen[i] === "dead");
-  const facts = {
-    mounts,
-    dead,
-    loops: readLoopNodes(),
-    swapAreas: swapAreas(),
-    records: readRecords(),
-  };
+  const { strangers, ...facts } = await factsOf(mounts, dead);
+  const remains = sessionsOf(dead).map((session) => remainsOf(session, facts));
+  const odd = strangers.map(
+    ({ path, backingFile }) => `${dirname(backingFile)}: ${path} is on another file of that path, and is left`,
+  );
   return {
-    remains: sessionsOf(dead).map((session) => remainsOf(session, facts)),
+    remains: remains.filter((one) => !isHeld(one.dead[0])),
+    taken: remains.filter((one) => isHeld(one.dead[0])),
     forgotten: idsWithoutMount(ours),
-    notes: seen.flatMap((note) => (note === null || note === "dead" ? [] : note)),
+    // With a holder it will be served again, or is being ended.
+    notes: [...seen.flatMap((note, i) => (note === null || note === "dead" || isHeld(ours[i]) ? [] : note)), ...odd],
   };
+}
+
+/**
+ * Looks at one disk again, for who has its name now: since it was found another may
+ * have cleared it, and brought it back with the same numbers.
+ * @param others all that was found dead
+ * @returns null when it is not dead any more
+ */
+export async function lookAgain({ dead: [first] }: Remains, others: readonly Remains[]): Promise<Remains | null> {
+  const mounts = readMounts();
+  const same = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType) && mount.majorMinor === first.majorMinor);
+  const seen = await Promise.all(same.map((mount) => judge(mount, mounts)));
+  const dead = same.filter((_mount, i) => seen[i] === "dead");
+  if (!dead.some((mount) => mount.mountId === first.mountId && mount.mountpoint === first.mountpoint)) return null;
+  const ids = new Set(others.flatMap((other) => other.dead.map((mount) => mount.mountId)));
+  const allDead = mounts.filter((mount) => dead.includes(mount) || (!same.includes(mount) && ids.has(mount.mountId)));
+  return remainsOf(sessionsOf(dead)[0], await factsOf(mounts, allDead));
+}
+
+async function factsOf(
+  mounts: readonly MountEntry[],
+  dead: readonly MountEntry[],
+): Promise<MachineFacts & { readonly strangers: readonly LoopNodes[] }> {
+  const all = readLoopNodes();
+  const strangers = await strangersOf(all, dead);
+  const loops = all.filter((loop) => !strangers.includes(loop));
+  return { mounts, dead, loops, strangers, swapAreas: swapAreas(), records: readRecords() };
 }
 
 /** "dead"; null for one that is well or not ours to judge; otherwise the line that tells of it. */
@@ -61,18 +90,12 @@ async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<
   return `${mountpoint}: is served, but its holder is gone; to end it: kmemfs unmount ${quote(mountpoint)}`;
 }
 
-/** With a holder it will be served again, or is being ended. */
 function hasHolder(mount: MountEntry): boolean {
-  return fuseOwner(mount.options) === process.geteuid?.() && isNameTaken(idPaths(idOf(mount)).lock);
-}
-
-/** The id of the disk that `mount` belongs to; a private directory of `up` is called by it. */
-function idOf({ mountpoint }: MountEntry): string {
-  return dirname(mountpoint) === diskDirectories() ? basename(mountpoint) : diskId(mountpoint);
+  return fuseOwner(mount.options) === process.geteuid?.() && isNameTaken(idPaths(idOfFuse(mount.mountpoint)).lock);
 }
 
 function idsWithoutMount(ours: readonly MountEntry[]): string[] {
-  const mounted = new Set(ours.map(idOf));
+  const mounted = new Set(ours.map((mount) => idOfFuse(mount.mountpoint)));
   const ids = new Set([
     ...idsIn(stateDirectory(), /^([0-9a-f]{16})\.(?:sock|lock|json)$/),
     ...idsIn(diskDirectories()),

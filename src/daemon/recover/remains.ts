@@ -33,6 +33,8 @@ export interface Remains {
   readonly loops: readonly LoopNodes[];
   /** What is mounted from the loop devices, and inside that; in the order to unmount. */
   readonly fileSystems: readonly MountEntry[];
+  /** Those of `fileSystems` that are mounted elsewhere as well, where they stay. */
+  readonly bound: readonly MountEntry[];
   readonly swapAreas: readonly string[];
   /** Why it cannot be cleared: living things on it that are not ours to end. One clause each. */
   readonly blockers: readonly string[];
@@ -73,6 +75,7 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
     poolPath: poolPathOf(dead[0], record),
     loops,
     fileSystems,
+    bound,
     swapAreas,
     blockers: [
       ...living.map((mount) => `${mount.mountpoint} (${mount.fsType}) is mounted inside, and alive`),
@@ -82,7 +85,8 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
   };
 }
 
-function fileOf(mount: MountEntry): string {
+/** The disk's file in a place of its dead mount. */
+export function fileOf(mount: MountEntry): string {
   return mount.root === "/" ? join(mount.mountpoint, "disk") : mount.mountpoint;
 }
 

@@ -6,6 +6,7 @@
 import { existsSync, rmdirSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
+import { lifeOf, ownerOf } from "../../linux/deadMount.js";
 import { lockName } from "../../linux/nameLock.js";
 import {
   type Holder,
@@ -13,13 +14,15 @@ import {
   holdersOfMount,
   type LoopNodes,
   type MountEntry,
+  mountOn,
   readLoopDevices,
   readMounts,
 } from "../../linux/proc.js";
 import { complaint, type RunResult, run, runOk } from "../disk/command.js";
 import { describeHolders } from "../disk/holders.js";
 import { withPartitions } from "../disk/loop.js";
-import { diskId, idPaths, removePrivateDirectory, stateDirectory } from "../stateDirectory.js";
+import { quote } from "../disk/paths.js";
+import { idOfFuse, idPaths, removePrivateDirectory, stateDirectory } from "../stateDirectory.js";
 import type { Remains } from "./remains.js";
 
 /** Reading back what was swapped out to a dead device fails fast; what is there takes its time. */
@@ -56,10 +59,10 @@ function usedBy(how: string, holders: readonly Holder[]): string {
 export function stepsOf(remains: Remains, users: Users = seenUsers): Step[] {
   return [
     ...remains.swapAreas.map(swapoff),
-    ...remains.fileSystems.map((mount) => unmount(mount, users)),
+    ...remains.fileSystems.map((mount) => unmount(mount, remains, users)),
     ...remains.loops.map((loop) => detach(loop, users)),
     // What was bound elsewhere first.
-    ...remains.dead.toReversed().map((mount) => unmount(mount, users)),
+    ...remains.dead.toReversed().map((mount) => unmount(mount, remains, users)),
     forget(remains),
   ];
 }
@@ -74,7 +77,7 @@ function swapoff(area: string): Step {
   };
 }
 
-function unmount(mount: MountEntry, users: Users): Step {
+function unmount(mount: MountEntry, { bound, dead }: Remains, users: Users): Step {
   const { mountpoint, fsType, source } = mount;
   const isFuse = fsType.startsWith("fuse");
   const name = isFuse ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
@@ -82,6 +85,11 @@ function unmount(mount: MountEntry, users: Users): Step {
     plan: `unmount ${name}${usedBy(", lazily if it stays ", users.ofMount(mount))}`,
     act: async () => {
       if (!isStillThere(mount)) return `${mountpoint} is unmounted already`;
+      await keepPeers(mount, bound);
+      // The name's lock of another user keeps nobody away from us.
+      if (dead.includes(mount) && (await lifeOf(mount)) !== "dead") {
+        throw new UserError(`unmount ${mountpoint}`, "it is not dead any more", { cure: "kmemfs recover --dry-run" });
+      }
       // What does not end in time is as good as busy.
       const result = await umount(mount, false).catch((error: unknown) => failed(error));
       if (result.exitCode === 0) return `unmounted ${name}`;
@@ -90,16 +98,21 @@ function unmount(mount: MountEntry, users: Users): Step {
         throw new UserError(`unmount ${mountpoint}`, `${inside.mountpoint} is mounted inside`, { code: "EBUSY" });
       }
       const by = usedBy("still ", users.ofMount(mount)) || complaint(result);
+      if (!isStillThere(mount)) return `unmounted ${name}`;
       const lazily = await umount(mount, true);
-      if (lazily.exitCode !== 0) throw new UserError(`unmount ${mountpoint}`, complaint(lazily));
+      if (lazily.exitCode !== 0) {
+        // e.g. where a user's mount is bound to a place that the user may not see.
+        throw new UserError(`unmount ${mountpoint}`, complaint(lazily), { cure: `umount -l ${quote(mountpoint)}` });
+      }
       return `detached ${name} lazily: ${by}`;
     },
   };
 }
 
 function umount(mount: MountEntry, lazy: boolean) {
-  const options = { timeoutMs: UNMOUNT_TIMEOUT_MS };
-  if (process.geteuid?.() !== 0) {
+  const user = ownerOf(mount);
+  const options = { timeoutMs: UNMOUNT_TIMEOUT_MS, user };
+  if (process.geteuid?.() !== 0 || user !== null) {
     return run("fusermount3", ["-u", ...(lazy ? ["-z"] : []), "--", mount.mountpoint], options);
   }
   // -i: no helper; one of FUSE might ask the mount.
@@ -110,11 +123,35 @@ function failed(error: unknown): RunResult {
   return { exitCode: 1, stdout: "", stderr: error instanceof UserError ? error.reason : String(error) };
 }
 
+/** A path is what is unmounted: it must be this mount that it leads to. @throws UserError when another hides it */
 function isStillThere(mount: MountEntry): boolean {
-  return readMounts().some(
-    (entry) =>
-      entry.mountId === mount.mountId && entry.mountpoint === mount.mountpoint && entry.majorMinor === mount.majorMinor,
-  );
+  const { mountpoint } = mount;
+  const mounts = readMounts();
+  const isIt = (entry: MountEntry | null): boolean =>
+    entry?.mountId === mount.mountId && entry.mountpoint === mountpoint && entry.majorMinor === mount.majorMinor;
+  if (isIt(mountOn(mountpoint, mounts))) return true;
+  if (!mounts.some(isIt)) return false;
+  throw new UserError(`unmount ${mountpoint}`, "something was mounted over it meanwhile", {
+    code: "EBUSY",
+    cure: "unmount that, then kmemfs recover",
+  });
+}
+
+/**
+ * What is unmounted inside a shared mount is unmounted inside all its peers too: of a
+ * /dev bound with `--rbind`, the machine's /dev/pts. So the one on the disk is made
+ * private. The peers of the disk's own file systems are dead as they are.
+ */
+async function keepPeers(mount: MountEntry, bound: readonly MountEntry[]): Promise<void> {
+  const around = bound.find((other) => other.mountId === mount.parentId);
+  if (around === undefined) return;
+  const { mountpoint } = around;
+  if (!isStillThere(around)) {
+    throw new UserError(`unmount ${mount.mountpoint}`, `${mountpoint} is gone from around it`, {
+      cure: "kmemfs recover --dry-run",
+    });
+  }
+  await runOk(`make ${mountpoint} private`, "mount", ["--make-private", mountpoint]);
 }
 
 function detach(loop: LoopNodes, users: Users): Step {
@@ -140,11 +177,12 @@ function isAttached(loop: LoopNodes): boolean {
   return readLoopDevices().some(({ path, backingFile }) => path === loop.path && backingFile === loop.backingFile);
 }
 
-function forget({ mountpoint, dead }: Remains): Step {
+function forget({ dead }: Remains): Step {
   return {
     plan: "remove its files from the state directory",
     act: async () => {
-      removeIdFiles(diskId(mountpoint));
+      // Its name is ours, `underItsName`.
+      removeFiles(idOfFuse(dead[0].mountpoint));
       for (const mount of dead) removePrivateDirectory(mount.mountpoint);
       return "removed its files from the state directory";
     },
@@ -164,16 +202,19 @@ export function forgetStep(ids: readonly string[]): Step {
 
 /** With the name taken, so that nobody starts a mount of it meanwhile; whoever has it already keeps its files. */
 function removeIdFiles(id: string): void {
-  // A user's disk that root cleared.
   if (!existsSync(stateDirectory())) return;
-  const { socket, lock, record, directory } = idPaths(id);
-  const name = lockName(lock);
+  const name = lockName(idPaths(id).lock);
   if (name === null) return;
+  removeFiles(id);
+  name.release();
+}
+
+function removeFiles(id: string): void {
+  const { socket, record, directory } = idPaths(id);
   for (const path of [socket, record]) rmSync(path, { force: true });
   try {
     rmdirSync(directory);
   } catch {
     // There is none, or a mount that was detached lazily is still in use: the next `up` takes it as it is.
   }
-  name.release();
 }
