@@ -222,6 +222,7 @@ class Holder {
     const keeper = new ServerKeeper({
       launch: (isRestart, standby) => this.launch(isRestart, standby),
       whyLast: () => this.whyLast(),
+      wasServed: this.resumed !== null,
       beats: new Beats(viewSession(this.memory.bytes).beatWords),
       mostDeaths: restarts,
       hangMs: watchdogSeconds * 1000,
@@ -253,9 +254,7 @@ class Holder {
   private launch(isRestart: boolean, standby: boolean): ServerProcess {
     const { fds, ...facts } = inheritance(this.pool.backing, this.session.channelFds);
     const { readOnly, atomicWrites, mountpoint } = this.options;
-    // What this holder has not seen served another one has.
-    const isNext = isRestart || this.resumed !== null;
-    writeFacts(this.memory.bytes, { ...facts, isRestart: isNext, readOnly, atomicWrites, direct: this.directFacts() });
+    writeFacts(this.memory.bytes, { ...facts, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
     const server = startServer(
       { sessionFd: this.memory.fd, furtherFds: fds, standby },
       {
