@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
-import { FUSE_HAS_RESEND } from "../fuse/abi.js";
 import { closeFuseBacking, isSessionOver } from "../linux/fuseDevice.js";
 import type { NameLock } from "../linux/nameLock.js";
 import { NO_SERVICE } from "../linux/notify.js";
@@ -25,7 +24,15 @@ import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
 import { Service } from "./service.js";
-import { abortSession, closeSession, removeDeadMount, type Session, unmountSession } from "./session.js";
+import {
+  abortSession,
+  closeSession,
+  failSession,
+  removeDeadMount,
+  type Session,
+  unmountSession,
+  whyLast,
+} from "./session.js";
 import { type DirectFacts, initAttributes, SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
 import { makeStateDirectory, socketPath } from "./stateDirectory.js";
@@ -116,10 +123,10 @@ class Holder {
       stoppedBy = this.signals.first;
       if (this.options.spare) keeper.keepSpare();
     } catch (error) {
-      abortSession(this.session);
+      failSession(this.session);
       this.keeper?.abandon();
       await this.keeper?.ended;
-      await this.letGo(false, true);
+      await this.letGo(true);
       throw error;
     }
     const { mountpoint } = this.options;
@@ -202,18 +209,17 @@ class Holder {
   async untilEnd(): Promise<number> {
     assert(this.keeper !== null, "a mount that was not started ends");
     const end = await this.keeper.ended;
+    // Freeing a large pool may take longer than the watchdog bears with: who stops need not show signs of life.
+    await this.service.tell("STOPPING=1");
     const { mountpoint } = this.options;
     const inOrder = end.closed && end.exitCode === 0;
-    // Under a loop device a dead mount stays, so that the device can be told by its file: `down` takes both away.
-    const keepMount = this.status().loopDevices.length > 0;
     if (inOrder) {
       this.log.info({ mountpoint, forced: this.forced }, "unmounted");
     } else {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
-      // Nobody will answer any more: callers get an error now rather than wait for ever.
-      abortSession(this.session, keepMount);
+      failSession(this.session);
     }
-    await this.letGo(keepMount, false);
+    await this.letGo(false);
     return inOrder && !this.forced ? 0 : 1;
   }
 
@@ -221,7 +227,7 @@ class Holder {
     const { restarts, watchdogSeconds, mountpoint } = this.options;
     const keeper = new ServerKeeper({
       launch: (isRestart, standby) => this.launch(isRestart, standby),
-      whyLast: () => this.whyLast(),
+      whyLast: () => whyLast(this.session),
       wasServed: this.resumed !== null,
       beats: new Beats(viewSession(this.memory.bytes).beatWords),
       mostDeaths: restarts,
@@ -282,13 +288,6 @@ class Holder {
     return { backingId: passthrough.backingId, only: this.options.io === "direct" };
   }
 
-  /** A session that is over needs no kernel's help: the next server closes the pool. */
-  private whyLast(): string | null {
-    const { init, channelFds } = this.session;
-    if ((init.flags2 & FUSE_HAS_RESEND) !== 0 || isSessionOver(channelFds[0])) return null;
-    return "this kernel cannot ask another one again (Linux 6.9 can)";
-  }
-
   private async untilReady(keeper: ServerKeeper): Promise<void> {
     try {
       const { refused, io, ioReason, wasUnclean } = await keeper.ready;
@@ -347,7 +346,7 @@ class Holder {
       this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
       // The next holder goes on; whoever crashes again and again is given up by the service manager.
       if ((this.started || this.resumed !== null) && this.service.isManaged) process.kill(process.pid, "SIGKILL");
-      if (this.started) abortSession(this.session);
+      if (this.started) failSession(this.session);
       this.keeper?.abandon();
     });
   }
@@ -374,7 +373,7 @@ class Holder {
   }
 
   /** The name goes last: until then nobody else mounts where we do. */
-  private async letGo(keepMount: boolean, failed: boolean): Promise<void> {
+  private async letGo(failed: boolean): Promise<void> {
     if (this.control !== null) {
       this.control.close();
       this.control.closeAllConnections();
@@ -384,10 +383,7 @@ class Holder {
     closeSession(this.session);
     closePool(this.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
-    if (!keepMount) {
-      await removeDeadMount(this.session.directory);
-      removeRecord(this.options.mountpoint);
-    }
+    if (await removeDeadMount(this.session.directory)) removeRecord(this.options.mountpoint);
     giveName(this.name, this.options);
   }
 }
