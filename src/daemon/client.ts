@@ -1,6 +1,6 @@
 /** What commands know of running mounts: start one, list them, ask one to stop. */
 import { spawn } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -9,6 +9,7 @@ import type { ServiceEnvironment } from "../linux/notify.js";
 import { isAlive } from "../linux/proc.js";
 import { callControl, type ErrorBody, errorFromBody } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
+import { removeStaleSocket } from "./mountName.js";
 import type { MountOptions } from "./options.js";
 import { socketPath, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
@@ -125,7 +126,7 @@ async function statusAt(path: string): Promise<MountStatus | null> {
     return (await callControl(path, "GET", "/status", STATUS_TIMEOUT_MS)) as MountStatus;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ECONNREFUSED") rmSync(path, { force: true });
+    if (code === "ECONNREFUSED") removeStaleSocket(path);
     if (code === "ECONNREFUSED" || code === "ENOENT" || code === "ECONNRESET") return null;
     throw error;
   }

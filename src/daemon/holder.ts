@@ -2,7 +2,6 @@
  * The holder: keeps the pool and the session open, starts the server, answers
  * `status` and ends everything in order. It does no I/O on the mount.
  */
-import type { Server } from "node:http";
 import { join } from "node:path";
 import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
@@ -12,11 +11,11 @@ import type { NameLock } from "../linux/nameLock.js";
 import { NO_SERVICE } from "../linux/notify.js";
 import { prepareIoProcess, type SharedMemory, sharedMemory } from "../linux/process.js";
 import { Beats } from "./beats.js";
-import { listenForControl } from "./control.js";
+import { ControlDoor } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
 import { EndSignals } from "./endSignals.js";
-import { closePool, giveName, openMount, removeQuietly } from "./openMount.js";
+import { closePool, giveName, openMount } from "./openMount.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import { removeRecord, writeRecord } from "./record.js";
@@ -35,7 +34,7 @@ import {
 } from "./session.js";
 import { type DirectFacts, initAttributes, SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
-import { makeStateDirectory, socketPath } from "./stateDirectory.js";
+import { socketPath } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 import { buildStatus } from "./statusReport.js";
 
@@ -66,7 +65,6 @@ export async function runHolder(
 }
 
 class Holder {
-  private readonly socket: string;
   private readonly memory: SharedMemory & { readonly fd: number };
   private refused: readonly string[] = [];
   /** Null until a server has found out. */
@@ -77,7 +75,7 @@ class Holder {
   private pool!: OpenedPool;
   private session!: Session;
   private keeper: ServerKeeper | null = null;
-  private control: Server | null = null;
+  private control: ControlDoor | null = null;
   private started = false;
   /** Somebody was made to let go. */
   private forced = false;
@@ -91,8 +89,6 @@ class Holder {
     /** A session that another holder began. */
     private readonly resumed: Resumed | null,
   ) {
-    makeStateDirectory();
-    this.socket = socketPath(options.mountpoint);
     this.memory = resumed?.memory ?? sharedMemory(SESSION_BYTES);
   }
 
@@ -111,11 +107,7 @@ class Holder {
       this.keeper = keeper;
       await this.untilReady(keeper);
       this.service.note(this.record());
-      this.control = await listenForControl(this.socket, {
-        status: () => this.status(),
-        stop: (force) => this.stop(force),
-        restart: () => this.replaceServer(keeper),
-      });
+      await this.openControl(keeper);
       writeRecord(this.options);
       this.refuseIfStopped();
       this.started = true;
@@ -160,6 +152,16 @@ class Holder {
     this.wasUnclean = record.wasUnclean;
     this.damage = record.damage;
     this.refused = [...new Set([...record.refused, ...prepareIoProcess().refused])];
+  }
+
+  private async openControl(keeper: ServerKeeper): Promise<void> {
+    this.control = new ControlDoor(socketPath(this.options.mountpoint), {
+      status: () => this.status(),
+      stop: (force) => this.stop(force),
+      restart: () => this.replaceServer(keeper),
+    });
+    if (this.resumed === null) await this.control.open();
+    else await this.control.openInTime(this.log);
   }
 
   private fds(): SessionFds {
@@ -374,11 +376,7 @@ class Holder {
 
   /** The name goes last: until then nobody else mounts where we do. */
   private async letGo(failed: boolean): Promise<void> {
-    if (this.control !== null) {
-      this.control.close();
-      this.control.closeAllConnections();
-      removeQuietly(this.socket);
-    }
+    this.control?.close();
     await this.service.drop();
     closeSession(this.session);
     closePool(this.pool, failed);
