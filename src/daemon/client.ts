@@ -10,7 +10,7 @@ import { isAlive } from "../linux/proc.js";
 import { callControl, type ErrorBody, errorFromBody } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { removeStaleSocket } from "./mountName.js";
-import type { MountOptions } from "./options.js";
+import type { AskedOptions, MountOptions } from "./options.js";
 import { socketPath, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
@@ -64,9 +64,9 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
  * @returns the exit code
  * @throws UserError
  */
-export async function runForeground(options: MountOptions, service: ServiceEnvironment): Promise<number> {
+export async function runForeground(asked: AskedOptions, debug: boolean, service: ServiceEnvironment): Promise<number> {
   const [{ runHolder }, { stderrLog }] = await Promise.all([import("./holder.js"), import("./log.js")]);
-  return runHolder(options, stderrLog(options.debug), { ready: () => {} }, service);
+  return runHolder(asked, stderrLog(debug), { ready: () => {} }, service);
 }
 
 /**

@@ -15,8 +15,9 @@ import { ControlDoor } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
 import { EndSignals } from "./endSignals.js";
+import { leaveToNext, mayPass } from "./nextHolder.js";
 import { closePool, giveName, openMount } from "./openMount.js";
-import type { MountOptions } from "./options.js";
+import type { AskedOptions, MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import { removeRecord, writeRecord } from "./record.js";
 import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
@@ -49,16 +50,16 @@ export interface HolderEvents {
  * @throws UserError when it cannot begin; nothing is left behind then
  */
 export async function runHolder(
-  options: MountOptions,
+  asked: AskedOptions,
   log: Log,
   events: HolderEvents,
   environment = NO_SERVICE,
 ): Promise<number> {
   const signals = new EndSignals();
   const service = new Service(environment, log);
-  const resumed = service.storedFds.size === 0 ? null : await resumeSession(service, log);
-  if (resumed !== null) warnOfOtherOptions(options, resumed.record.options, log);
-  const holder = new Holder(resumed?.record.options ?? options, log, service, signals, resumed);
+  const resumed = service.storedFds.size === 0 ? null : await resumeSession(service, log, asked);
+  if (resumed !== null) warnOfOtherOptions(asked, resumed.record.options, log);
+  const holder = new Holder(resumed?.record.options ?? asked(false), log, service, signals, resumed);
   await holder.start();
   events.ready(holder.status());
   return holder.untilEnd();
@@ -115,6 +116,7 @@ class Holder {
       stoppedBy = this.signals.first;
       if (this.options.spare) keeper.keepSpare();
     } catch (error) {
+      if (this.resumed !== null && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
       failSession(this.session);
       this.keeper?.abandon();
       await this.keeper?.ended;
