@@ -18,6 +18,8 @@ export const ENODEV = 19;
 export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
+export const ENFILE = 23;
+export const EMFILE = 24;
 export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EROFS = 30;
@@ -49,6 +51,8 @@ const names: Readonly<Record<number, string>> = {
   [ENOTDIR]: "ENOTDIR",
   [EISDIR]: "EISDIR",
   [EINVAL]: "EINVAL",
+  [ENFILE]: "ENFILE",
+  [EMFILE]: "EMFILE",
   [EFBIG]: "EFBIG",
   [ENOSPC]: "ENOSPC",
   [EROFS]: "EROFS",

@@ -7,18 +7,39 @@ import { printFailure, toleratePipeClose } from "./print.js";
 import { buildProgram, withCommand } from "./program.js";
 import { isHelp } from "./usage.js";
 
+async function obey(args: readonly string[], outcome: Outcome): Promise<void> {
+  if (args.length === 0) {
+    throw new UserError("usage", "neither a command nor a mount point", { cure: "kmemfs --help", exitCode: 2 });
+  }
+  const program = buildProgram(outcome);
+  await program.parseAsync(withCommand(program, args), { from: "user" });
+}
+
+/**
+ * A holder whose fds were kept goes on with their session, whatever is wrong with
+ * its words: a typo in a configuration file must not end a disk in use.
+ * @throws what it was given, where nothing was kept, or all of it was taken already
+ */
+async function goOnDespite(error: unknown, debug: boolean): Promise<number> {
+  if (error instanceof CommanderError || process.env.LISTEN_FDS === undefined) throw error;
+  const [{ hasStoredFds }, { mountHere }] = await Promise.all([import("../linux/notify.js"), import("./mount.js")]);
+  if (!hasStoredFds()) throw error;
+  return mountHere(() => {
+    throw error;
+  }, debug);
+}
+
 async function runCommand(args: readonly string[]): Promise<number> {
   const outcome: Outcome = { exitCode: 0 };
+  const debug = args.includes("--debug");
   try {
-    if (args.length === 0) {
-      throw new UserError("usage", "neither a command nor a mount point", { cure: "kmemfs --help", exitCode: 2 });
-    }
-    const program = buildProgram(outcome);
-    await program.parseAsync(withCommand(program, args), { from: "user" });
+    await obey(args, outcome).catch(async (error: unknown) => {
+      outcome.exitCode = await goOnDespite(error, debug);
+    });
     return outcome.exitCode;
   } catch (error) {
     if (error instanceof CommanderError && isHelp(error)) return 0;
-    const exitCode = printFailure(error, args.includes("--debug"));
+    const exitCode = printFailure(error, debug);
     // A command that set its own code before it failed (check: fsck's 8) keeps it.
     return error instanceof UserError ? exitCode : outcome.exitCode || exitCode;
   }

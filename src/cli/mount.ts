@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { absolutePath, quote } from "../daemon/disk/paths.js";
-import type { MountOptions } from "../daemon/options.js";
+import type { AskedOptions, MountOptions } from "../daemon/options.js";
 import { readMounts } from "../linux/proc.js";
 import { type Caller, currentCaller, type MountWords, parseOptionList, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
@@ -40,15 +40,21 @@ export function prepareMount(
   return options;
 }
 
+/** Mounts in this process, or goes on with a mount whose fds the service manager kept. @returns the exit code */
+export async function mountHere(asked: AskedOptions, debug: boolean): Promise<number> {
+  const [{ takeServiceEnvironment }, { runForeground }] = await Promise.all([
+    import("../linux/notify.js"),
+    import("../daemon/client.js"),
+  ]);
+  return runForeground(asked, debug, takeServiceEnvironment());
+}
+
 async function mount(pool: string | undefined, mountpoint: string, flags: MountFlags, outcome: Outcome): Promise<void> {
   const words = mergeWords(flags);
   const caller = currentCaller();
   if (words.foreground === true) {
-    const { takeServiceEnvironment } = await import("../linux/notify.js");
-    const service = takeServiceEnvironment();
-    const options = prepareMount(pool, mountpoint, words, caller, service.storedFds.size > 0);
-    const { runForeground } = await import("../daemon/client.js");
-    outcome.exitCode = await runForeground(options, service);
+    const asked: AskedOptions = (goesOn) => prepareMount(pool, mountpoint, words, caller, goesOn);
+    outcome.exitCode = await mountHere(asked, words.debug ?? false);
     return;
   }
   const options = prepareMount(pool, mountpoint, words, caller);

@@ -1,6 +1,6 @@
 /** What commands know of running mounts: start one, list them, ask one to stop. */
 import { spawn } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,8 @@ import type { ServiceEnvironment } from "../linux/notify.js";
 import { isAlive } from "../linux/proc.js";
 import { callControl, type ErrorBody, errorFromBody } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
-import type { MountOptions } from "./options.js";
+import { removeStaleSocket } from "./mountName.js";
+import type { AskedOptions, MountOptions } from "./options.js";
 import { socketPath, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
@@ -63,9 +64,9 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
  * @returns the exit code
  * @throws UserError
  */
-export async function runForeground(options: MountOptions, service: ServiceEnvironment): Promise<number> {
+export async function runForeground(asked: AskedOptions, debug: boolean, service: ServiceEnvironment): Promise<number> {
   const [{ runHolder }, { stderrLog }] = await Promise.all([import("./holder.js"), import("./log.js")]);
-  return runHolder(options, stderrLog(options.debug), { ready: () => {} }, service);
+  return runHolder(asked, stderrLog(debug), { ready: () => {} }, service);
 }
 
 /**
@@ -125,7 +126,7 @@ async function statusAt(path: string): Promise<MountStatus | null> {
     return (await callControl(path, "GET", "/status", STATUS_TIMEOUT_MS)) as MountStatus;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ECONNREFUSED") rmSync(path, { force: true });
+    if (code === "ECONNREFUSED") removeStaleSocket(path);
     if (code === "ECONNREFUSED" || code === "ENOENT" || code === "ECONNRESET") return null;
     throw error;
   }

@@ -2,6 +2,8 @@
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { UserError } from "../base/errors.js";
+import type { Log } from "../base/ports.js";
+import { makeStateDirectory, removeQuietly } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
 /** An error as it travels. */
@@ -13,6 +15,9 @@ export interface ErrorBody {
   readonly exitCode?: number;
 }
 
+/** Somebody makes room in /run, or mounts it again for writing. */
+const RETRY_MS = 3_000;
+
 export interface ControlActions {
   status(): MountStatus;
   /** Begins the end of the mount. @throws UserError when somebody still holds it */
@@ -22,7 +27,7 @@ export interface ControlActions {
 }
 
 /** Listens at `path`; the caller has the name, so what is there is nobody's. */
-export async function listenForControl(path: string, actions: ControlActions): Promise<Server> {
+async function listenForControl(path: string, actions: ControlActions): Promise<Server> {
   rmSync(path, { force: true });
   const server = createServer((incoming, outgoing) => {
     answer(incoming, actions).then(
@@ -34,8 +39,55 @@ export async function listenForControl(path: string, actions: ControlActions): P
     server.once("error", reject);
     server.listen(path, resolve);
   });
-  chmodSync(path, 0o600);
+  try {
+    chmodSync(path, 0o600);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
   return server;
+}
+
+/** A holder's end of the control socket. */
+export class ControlDoor {
+  private server: Server | null = null;
+  private timer: NodeJS.Timeout | undefined;
+  private isClosed = false;
+
+  constructor(
+    private readonly path: string,
+    private readonly actions: ControlActions,
+  ) {}
+
+  /** @throws UserError or Error when the state directory does not take a socket */
+  async open(): Promise<void> {
+    makeStateDirectory();
+    const server = await listenForControl(this.path, this.actions);
+    if (this.isClosed) server.close();
+    else this.server = server;
+  }
+
+  /**
+   * As `open`, for a mount that serves already: nobody can ask it anything with
+   * a full or read-only /run, but that is no reason to end it.
+   */
+  async openInTime(log: Log): Promise<void> {
+    try {
+      await this.open();
+    } catch (error) {
+      log.warn({ socket: this.path, error: String(error) }, "nobody can be answered; tried again in a while");
+      if (!this.isClosed) this.timer = setTimeout(() => void this.openInTime(log), RETRY_MS).unref();
+    }
+  }
+
+  close(): void {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    if (this.server === null) return;
+    this.server.close();
+    this.server.closeAllConnections();
+    removeQuietly(this.path);
+  }
 }
 
 async function answer(incoming: IncomingMessage, actions: ControlActions): Promise<object> {

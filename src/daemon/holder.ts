@@ -2,33 +2,40 @@
  * The holder: keeps the pool and the session open, starts the server, answers
  * `status` and ends everything in order. It does no I/O on the mount.
  */
-import type { Server } from "node:http";
 import { join } from "node:path";
 import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
-import { FUSE_HAS_RESEND } from "../fuse/abi.js";
 import { closeFuseBacking, isSessionOver } from "../linux/fuseDevice.js";
 import type { NameLock } from "../linux/nameLock.js";
 import { NO_SERVICE } from "../linux/notify.js";
 import { prepareIoProcess, type SharedMemory, sharedMemory } from "../linux/process.js";
 import { Beats } from "./beats.js";
-import { listenForControl } from "./control.js";
+import { ControlDoor } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
 import { EndSignals } from "./endSignals.js";
-import { closePool, giveName, openMount, removeQuietly } from "./openMount.js";
-import type { MountOptions } from "./options.js";
+import { leaveToNext, mayPass } from "./nextHolder.js";
+import { closePool, giveName, openMount } from "./openMount.js";
+import type { AskedOptions, MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import { removeRecord, writeRecord } from "./record.js";
 import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
 import { Service } from "./service.js";
-import { abortSession, closeSession, removeDeadMount, type Session, unmountSession } from "./session.js";
+import {
+  abortSession,
+  closeSession,
+  failSession,
+  removeDeadMount,
+  type Session,
+  unmountSession,
+  whyLast,
+} from "./session.js";
 import { type DirectFacts, initAttributes, SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
-import { makeStateDirectory, socketPath } from "./stateDirectory.js";
+import { socketPath } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 import { buildStatus } from "./statusReport.js";
 
@@ -43,23 +50,22 @@ export interface HolderEvents {
  * @throws UserError when it cannot begin; nothing is left behind then
  */
 export async function runHolder(
-  options: MountOptions,
+  asked: AskedOptions,
   log: Log,
   events: HolderEvents,
   environment = NO_SERVICE,
 ): Promise<number> {
   const signals = new EndSignals();
   const service = new Service(environment, log);
-  const resumed = service.storedFds.size === 0 ? null : await resumeSession(service, log);
-  if (resumed !== null) warnOfOtherOptions(options, resumed.record.options, log);
-  const holder = new Holder(resumed?.record.options ?? options, log, service, signals, resumed);
+  const resumed = service.storedFds.size === 0 ? null : await resumeSession(service, log, asked);
+  if (resumed !== null) warnOfOtherOptions(asked, resumed.record.options, log);
+  const holder = new Holder(resumed?.record.options ?? asked(false), log, service, signals, resumed);
   await holder.start();
   events.ready(holder.status());
   return holder.untilEnd();
 }
 
 class Holder {
-  private readonly socket: string;
   private readonly memory: SharedMemory & { readonly fd: number };
   private refused: readonly string[] = [];
   /** Null until a server has found out. */
@@ -70,7 +76,7 @@ class Holder {
   private pool!: OpenedPool;
   private session!: Session;
   private keeper: ServerKeeper | null = null;
-  private control: Server | null = null;
+  private control: ControlDoor | null = null;
   private started = false;
   /** Somebody was made to let go. */
   private forced = false;
@@ -84,8 +90,6 @@ class Holder {
     /** A session that another holder began. */
     private readonly resumed: Resumed | null,
   ) {
-    makeStateDirectory();
-    this.socket = socketPath(options.mountpoint);
     this.memory = resumed?.memory ?? sharedMemory(SESSION_BYTES);
   }
 
@@ -104,11 +108,7 @@ class Holder {
       this.keeper = keeper;
       await this.untilReady(keeper);
       this.service.note(this.record());
-      this.control = await listenForControl(this.socket, {
-        status: () => this.status(),
-        stop: (force) => this.stop(force),
-        restart: () => this.replaceServer(keeper),
-      });
+      await this.openControl(keeper);
       writeRecord(this.options);
       this.refuseIfStopped();
       this.started = true;
@@ -116,10 +116,11 @@ class Holder {
       stoppedBy = this.signals.first;
       if (this.options.spare) keeper.keepSpare();
     } catch (error) {
-      abortSession(this.session);
+      if (this.resumed !== null && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
+      failSession(this.session);
       this.keeper?.abandon();
       await this.keeper?.ended;
-      await this.letGo(false, true);
+      await this.letGo(true);
       throw error;
     }
     const { mountpoint } = this.options;
@@ -153,6 +154,16 @@ class Holder {
     this.wasUnclean = record.wasUnclean;
     this.damage = record.damage;
     this.refused = [...new Set([...record.refused, ...prepareIoProcess().refused])];
+  }
+
+  private async openControl(keeper: ServerKeeper): Promise<void> {
+    this.control = new ControlDoor(socketPath(this.options.mountpoint), {
+      status: () => this.status(),
+      stop: (force) => this.stop(force),
+      restart: () => this.replaceServer(keeper),
+    });
+    if (this.resumed === null) await this.control.open();
+    else await this.control.openInTime(this.log);
   }
 
   private fds(): SessionFds {
@@ -202,18 +213,17 @@ class Holder {
   async untilEnd(): Promise<number> {
     assert(this.keeper !== null, "a mount that was not started ends");
     const end = await this.keeper.ended;
+    // Freeing a large pool may take longer than the watchdog bears with: who stops need not show signs of life.
+    await this.service.tell("STOPPING=1");
     const { mountpoint } = this.options;
     const inOrder = end.closed && end.exitCode === 0;
-    // Under a loop device a dead mount stays, so that the device can be told by its file: `down` takes both away.
-    const keepMount = this.status().loopDevices.length > 0;
     if (inOrder) {
       this.log.info({ mountpoint, forced: this.forced }, "unmounted");
     } else {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
-      // Nobody will answer any more: callers get an error now rather than wait for ever.
-      abortSession(this.session, keepMount);
+      failSession(this.session);
     }
-    await this.letGo(keepMount, false);
+    await this.letGo(false);
     return inOrder && !this.forced ? 0 : 1;
   }
 
@@ -221,7 +231,8 @@ class Holder {
     const { restarts, watchdogSeconds, mountpoint } = this.options;
     const keeper = new ServerKeeper({
       launch: (isRestart, standby) => this.launch(isRestart, standby),
-      whyLast: () => this.whyLast(),
+      whyLast: () => whyLast(this.session),
+      wasServed: this.resumed !== null,
       beats: new Beats(viewSession(this.memory.bytes).beatWords),
       mostDeaths: restarts,
       hangMs: watchdogSeconds * 1000,
@@ -253,9 +264,7 @@ class Holder {
   private launch(isRestart: boolean, standby: boolean): ServerProcess {
     const { fds, ...facts } = inheritance(this.pool.backing, this.session.channelFds);
     const { readOnly, atomicWrites, mountpoint } = this.options;
-    // What this holder has not seen served another one has.
-    const isNext = isRestart || this.resumed !== null;
-    writeFacts(this.memory.bytes, { ...facts, isRestart: isNext, readOnly, atomicWrites, direct: this.directFacts() });
+    writeFacts(this.memory.bytes, { ...facts, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
     const server = startServer(
       { sessionFd: this.memory.fd, furtherFds: fds, standby },
       {
@@ -281,13 +290,6 @@ class Holder {
     if (passthrough === null || "reason" in passthrough) return null;
     if (this.io === "served") return null;
     return { backingId: passthrough.backingId, only: this.options.io === "direct" };
-  }
-
-  /** A session that is over needs no kernel's help: the next server closes the pool. */
-  private whyLast(): string | null {
-    const { init, channelFds } = this.session;
-    if ((init.flags2 & FUSE_HAS_RESEND) !== 0 || isSessionOver(channelFds[0])) return null;
-    return "this kernel cannot ask another one again (Linux 6.9 can)";
   }
 
   private async untilReady(keeper: ServerKeeper): Promise<void> {
@@ -348,7 +350,7 @@ class Holder {
       this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
       // The next holder goes on; whoever crashes again and again is given up by the service manager.
       if ((this.started || this.resumed !== null) && this.service.isManaged) process.kill(process.pid, "SIGKILL");
-      if (this.started) abortSession(this.session);
+      if (this.started) failSession(this.session);
       this.keeper?.abandon();
     });
   }
@@ -375,20 +377,13 @@ class Holder {
   }
 
   /** The name goes last: until then nobody else mounts where we do. */
-  private async letGo(keepMount: boolean, failed: boolean): Promise<void> {
-    if (this.control !== null) {
-      this.control.close();
-      this.control.closeAllConnections();
-      removeQuietly(this.socket);
-    }
+  private async letGo(failed: boolean): Promise<void> {
+    this.control?.close();
     await this.service.drop();
     closeSession(this.session);
     closePool(this.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
-    if (!keepMount) {
-      await removeDeadMount(this.session.directory);
-      removeRecord(this.options.mountpoint);
-    }
+    if (await removeDeadMount(this.session.directory)) removeRecord(this.options.mountpoint);
     giveName(this.name, this.options);
   }
 }

@@ -1,5 +1,4 @@
 /** Takes all that a mount is made of, in order: its name, the pool, the session. */
-import { rmSync } from "node:fs";
 import { closeBacking } from "../linux/backing.js";
 import type { NameLock } from "../linux/nameLock.js";
 import { prepareIoProcess } from "../linux/process.js";
@@ -9,7 +8,7 @@ import { openPool } from "./openPool.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import { openSession, type Session } from "./session.js";
-import { makePrivateDirectory, removePrivateDirectory } from "./stateDirectory.js";
+import { makePrivateDirectory, removePrivateDirectory, removeQuietly } from "./stateDirectory.js";
 
 export interface OpenMount {
   readonly name: NameLock;
@@ -57,13 +56,4 @@ export function closePool(pool: OpenedPool, failed: boolean): void {
 export function giveName(name: NameLock, options: MountOptions): void {
   removePrivateDirectory(options.fuseDirectory);
   name.release();
-}
-
-/** What cannot be removed must not keep the rest from being let go. */
-export function removeQuietly(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // A read-only file system, or not ours any more.
-  }
 }

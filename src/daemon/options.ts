@@ -40,3 +40,11 @@ export interface MountOptions {
   /** True when the holder stays in the foreground and logs to stderr. */
   readonly foreground: boolean;
 }
+
+/**
+ * The options that somebody asks for, read when they are needed: of a session
+ * that goes on they do not count, and what is wrong with them must not end it.
+ * @param goesOn it is mounted already: nothing may ask it before a server is back
+ * @throws UserError
+ */
+export type AskedOptions = (goesOn: boolean) => MountOptions;

@@ -11,12 +11,16 @@ import type { NameLock } from "../linux/nameLock.js";
 import { commandLine, isGone, openedBy } from "../linux/openedBy.js";
 import { mapShared, type SharedMemory } from "../linux/process.js";
 import { takeName } from "./mountName.js";
-import type { MountOptions } from "./options.js";
+import { leaveToNext, mayPass } from "./nextHolder.js";
+import { giveName } from "./openMount.js";
+import type { AskedOptions, MountOptions } from "./options.js";
 import { type OpenedPool, readSuperblock } from "./poolSuperblock.js";
+import { removeRecord } from "./record.js";
 import type { Service } from "./service.js";
-import { removeDeadMount, type Session } from "./session.js";
+import { failSession, removeDeadMount, type Session, whyLast } from "./session.js";
 import { SESSION_BYTES } from "./sessionMemory.js";
 import { readRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
+import { removeQuietly, socketPath } from "./stateDirectory.js";
 
 /** A killed server may have to wait for a slow disk before it is gone. */
 const END_MS = 60_000;
@@ -32,45 +36,103 @@ export interface Resumed {
 
 /**
  * Looks at what the service manager kept. Of a session that cannot be gone on
- * with (it was never ready, or not all of it is there) nothing is left.
+ * with (it was never ready, or not all of it is there) nothing is left, but for
+ * a dead mount under a loop device. What may pass ends this process, and the
+ * next holder tries again.
+ * @param asked where nothing was noted it says where the mount is
  * @returns null when a new session can begin
- * @throws UserError when it is another version's, or its server does not end
+ * @throws UserError when it is another version's
  */
-export async function resumeSession(service: Service, log: Log): Promise<Resumed | null> {
+export async function resumeSession(service: Service, log: Log, asked: AskedOptions): Promise<Resumed | null> {
   const { storedFds } = service;
   const stored = new Map([...storedFds].flatMap(([name, [fd]]) => (fd === undefined ? [] : [[name, fd] as const])));
   const noteFd = stored.get("note");
   const memoryFd = stored.get("memory");
-  const record = noteFd === undefined ? null : readRecord(noteFd);
-  if (memoryFd !== undefined) await endServers(memoryFd);
-  if (noteFd !== undefined && memoryFd !== undefined && record !== null) {
-    const found = withStoredFds(record, stored);
-    if (record.io !== null && !("missing" in found)) {
-      const { backing, session } = found;
-      const name = takeName(record.options.mountpoint, stored.get("name"));
-      const memory = { fd: memoryFd, ...mapShared(memoryFd, SESSION_BYTES) };
-      service.keepOn(noteFd);
-      return { record, memory, pool: { backing, superblock: readSuperblock(backing) }, session, name };
-    }
-    const why = "missing" in found ? `${found.missing} was not kept` : "it was never ready";
-    log.warn({ mountpoint: record.options.mountpoint }, `the last session cannot go on: ${why}`);
+  let record: SessionRecord | null = null;
+  try {
+    record = noteFd === undefined ? null : readRecord(noteFd);
+    if (memoryFd !== undefined) await endServers(memoryFd);
+    const found = takeUp(service, stored, record);
+    if (typeof found !== "string") return found;
+    log.warn({ mountpoint: record?.options.mountpoint }, `the last session cannot go on: ${found}`);
+  } catch (error) {
+    if (service.isManaged && mayPass(error)) return leaveToNext(error, log);
+    await letGo(service, stored, record, asked);
+    throw error;
   }
-  for (const fds of storedFds.values()) for (const fd of fds) closeSync(fd);
-  await service.drop();
-  // Only now, as nobody has its fds any more, it answers that it is dead.
-  if (record !== null) await removeDeadMount(record.session.directory);
+  await letGo(service, stored, record, asked);
   return null;
 }
 
-/** For people who changed the configuration of a session that goes on. */
-export function warnOfOtherOptions(asked: MountOptions, has: MountOptions, log: Log): void {
-  const names = new Set([...Object.keys(asked), ...Object.keys(has)]) as Set<keyof MountOptions>;
-  const differ = [...names].filter((name) => JSON.stringify(asked[name]) !== JSON.stringify(has[name]));
-  if (differ.length === 0) return;
-  log.warn({ mountpoint: has.mountpoint, differ }, "the session goes on with the options it was begun with");
+/** @returns for people: why it cannot go on */
+function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: SessionRecord | null): Resumed | string {
+  const noteFd = stored.get("note");
+  const memoryFd = stored.get("memory");
+  if (record === null || noteFd === undefined) return "nothing was noted";
+  if (memoryFd === undefined) return "memory was not kept";
+  const found = withStoredFds(record, stored);
+  if ("missing" in found) return `${found.missing} was not kept`;
+  if (record.io === null) return "it was never ready";
+  const why = whyLast(found.session);
+  if (why !== null) return why;
+  const { backing, session } = found;
+  const superblock = readSuperblock(backing);
+  const memory = { fd: memoryFd, ...mapShared(memoryFd, SESSION_BYTES) };
+  const name = takeName(record.options.mountpoint, stored.get("name"));
+  service.keepOn(noteFd);
+  return { record, memory, pool: { backing, superblock }, session, name };
 }
 
-/** Kills the servers that have the session's memory, and waits until they are gone. @throws UserError ETIMEDOUT */
+/** Ends the session whose fds these are, in the order in which a holder does. */
+async function letGo(
+  service: Service,
+  stored: ReadonlyMap<string, number>,
+  record: SessionRecord | null,
+  asked: AskedOptions,
+): Promise<void> {
+  const channelFd = stored.get("channel0");
+  const nameFd = stored.get("name");
+  const memoryFd = stored.get("memory");
+  if (record !== null && channelFd !== undefined) failSession({ ...record.session, channelFds: [channelFd] });
+  // Of a note that was refused they still run; those that cannot be found or ended see that the session is over.
+  if (memoryFd !== undefined) await endServers(memoryFd).catch(() => {});
+  for (const fd of [...service.storedFds.values()].flat()) if (fd !== nameFd) closeSync(fd);
+  await service.drop();
+  const options = record?.options ?? readAsked(asked);
+  if (options === null) return;
+  // Only now, as nobody has its fds any more, it answers that it is dead.
+  const isRemoved = await removeDeadMount(options.fuseDirectory);
+  // Without the name all that has it may be another mount's by now.
+  if (nameFd === undefined) return;
+  removeQuietly(socketPath(options.mountpoint));
+  if (isRemoved) removeRecord(options.mountpoint);
+  giveName(takeName(options.mountpoint, nameFd), options);
+}
+
+/** @returns null when they cannot be read: whoever needs them is told then */
+function readAsked(asked: AskedOptions): MountOptions | null {
+  try {
+    return asked(true);
+  } catch {
+    return null;
+  }
+}
+
+/** For people who changed the configuration of a session that goes on. */
+export function warnOfOtherOptions(asked: AskedOptions, has: MountOptions, log: Log): void {
+  const { mountpoint } = has;
+  const message = "the session goes on with the options it was begun with";
+  try {
+    const options = asked(true);
+    const names = new Set([...Object.keys(options), ...Object.keys(has)]) as Set<keyof MountOptions>;
+    const differ = [...names].filter((name) => JSON.stringify(options[name]) !== JSON.stringify(has[name]));
+    if (differ.length > 0) log.warn({ mountpoint, differ }, message);
+  } catch (error) {
+    log.warn({ mountpoint, error: String(error) }, message);
+  }
+}
+
+/** Kills the servers that have the session's memory, and waits until they are gone. @throws UserError ETIMEDOUT, EOPNOTSUPP */
 async function endServers(memoryFd: number): Promise<void> {
   const deadlineMs = Date.now() + END_MS;
   for (const pid of openedBy(memoryFd)) {

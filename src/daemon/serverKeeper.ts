@@ -51,6 +51,8 @@ export interface KeeperParts {
   /** For people: why a dead server can have no successor; null when it can. */
   whyLast(): string | null;
   readonly beats: Beats;
+  /** The session goes on: servers of a holder before us served it, and the first of ours is their successor. */
+  readonly wasServed: boolean;
   /** Deaths within a minute after which no further server is started. */
   readonly mostDeaths: number;
   /** After so long a server hangs; 0: it is not watched. */
@@ -88,7 +90,8 @@ export class ServerKeeper {
   constructor(private readonly parts: KeeperParts) {
     // A holder that was killed may have left what it told its server, and what that was at.
     parts.beats.clear();
-    this.server = parts.launch(false, false);
+    this.hasServed = parts.wasServed;
+    this.server = parts.launch(this.hasServed, false);
     this.ready = this.firstReady.promise;
     this.ended = this.keep();
   }

@@ -66,7 +66,8 @@ export class Service {
   /** Returns when nothing of the session is kept any more. */
   async drop(): Promise<void> {
     const { manager } = this.environment;
-    const names = this.kept;
+    // The note last: whoever is started after a death in between still knows what to clear up.
+    const names = [...this.kept].sort((a, b) => Number(a === "note") - Number(b === "note"));
     this.kept = [];
     if (manager === null || names.length === 0) return;
     for (const name of names) this.complain(await manager.removeFds(name), `FDSTOREREMOVE of ${name}`);

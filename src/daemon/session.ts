@@ -4,13 +4,15 @@
  */
 import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { EBUSY, EINTR, ENODEV, ENOENT, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
-import { FUSE_PASSTHROUGH } from "../fuse/abi.js";
+import { FUSE_HAS_RESEND, FUSE_PASSTHROUGH } from "../fuse/abi.js";
 import { answerInit, type InitResult } from "../fuse/init.js";
 import type { BackingFacts } from "../linux/backing.js";
 import { isDeadMount } from "../linux/deadMount.js";
 import { cloneFuseDevice, FuseChannel, isSessionOver, openFuseBacking, openFuseDevice } from "../linux/fuseDevice.js";
+import { loopDevicesOn } from "../linux/loopDevices.js";
 import { abortConnection, connectionOf, mountFuse, mountWithFusermount, unmountDirectory } from "../linux/mountFuse.js";
 import { composeExchange } from "./compose.js";
 import { type NotDirect, refusedByKernel, requireWay } from "./ioWay.js";
@@ -107,6 +109,15 @@ function negotiate(fd: number, directory: string, passthrough: boolean): InitRes
   }
 }
 
+/**
+ * For people: why no other server can go on where one stopped; null when one can.
+ * A session that is over needs no kernel's help: the next server closes the pool.
+ */
+export function whyLast({ init, channelFds }: Session): string | null {
+  if ((init.flags2 & FUSE_HAS_RESEND) !== 0 || isSessionOver(channelFds[0])) return null;
+  return "this kernel cannot ask another one again (Linux 6.9 can)";
+}
+
 /** Closes our fds: the kernel ends the session when no server has them either. */
 export function closeSession(session: Session): void {
   for (const fd of new Set(session.channelFds)) closeSync(fd);
@@ -138,7 +149,22 @@ export function abortSession(session: Mounted, keepMount = false): void {
   if (!keepMount && isOurs) unmountDirectory(directory, { lazy: true });
 }
 
-/** Removes what a session that was aborted by others leaves: a mount that nobody answers for. */
-export async function removeDeadMount(directory: string): Promise<void> {
+/** Aborts a session that nobody will serve any more: callers get an error now rather than wait for ever. */
+export function failSession(session: Mounted): void {
+  abortSession(session, isUnderLoop(session.directory));
+}
+
+/**
+ * Removes what a session that was aborted leaves: a mount that nobody answers for.
+ * @returns false when it stays
+ */
+export async function removeDeadMount(directory: string): Promise<boolean> {
+  if (isUnderLoop(directory)) return false;
   if (await isDeadMount(directory)) unmountDirectory(directory, { lazy: true });
+  return true;
+}
+
+/** Under a loop device a dead mount stays, so that the device can be told by its file: `down` takes both away. */
+function isUnderLoop(directory: string): boolean {
+  return loopDevicesOn(join(directory, "disk")).length > 0;
 }

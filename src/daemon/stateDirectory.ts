@@ -1,6 +1,6 @@
 /** Where running mounts leave their control sockets: /run/kmemfs, for a user under XDG_RUNTIME_DIR. Mode 0700. */
 import { createHash } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, rmdirSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../base/errors.js";
 
@@ -93,5 +93,14 @@ export function removePrivateDirectory(fuseDirectory: string): void {
     rmdirSync(fuseDirectory);
   } catch {
     // Gone already, or still in use by a mount that was detached lazily: the next `up` takes it as it is.
+  }
+}
+
+/** What cannot be removed must not keep the rest from being let go. */
+export function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // A read-only file system, or not ours any more.
   }
 }

@@ -61,6 +61,11 @@ export function takeServiceEnvironment(environment: Environment = process.env): 
   };
 }
 
+/** True when fds came with us that nobody has taken from the environment yet. */
+export function hasStoredFds(environment: Environment = process.env): boolean {
+  return Number(environment.LISTEN_PID) === process.pid && Number(environment.LISTEN_FDS) > 0;
+}
+
 /** Only paths and abstract names; `vsock:` is of virtual machines that tell their host. */
 function unixAddressOf(text: string | undefined): Uint8Array | null {
   return text !== undefined && /^[/@]./.test(text) ? unixAddress(text) : null;

@@ -1,13 +1,18 @@
 /** Which processes have the same file open as we, and whether one is gone with all its threads. */
+import { UserError } from "../base/errors.js";
 import { readNames, readText } from "./procFile.js";
 
 /**
  * Processes other than this one that have the file of `fd` open. Nothing is
  * asked of the files: a stat through /proc/PID/fd would hang on a stuck mount.
+ * @throws UserError EOPNOTSUPP where that cannot be told: "nobody" would be a wrong answer
  */
 export function openedBy(fd: number): number[] {
   const file = fileOf(`/proc/self/fdinfo/${fd}`);
-  if (file === null) return [];
+  if (file === null) {
+    const reason = "the kernel does not tell who has a file open (Linux 5.14 does)";
+    throw new UserError("/proc/self/fdinfo", reason, { code: "EOPNOTSUPP" });
+  }
   return readNames("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter((pid) => fdinfoDirectories(pid).some((directory) => hasFile(directory, file)))

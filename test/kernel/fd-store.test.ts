@@ -1,9 +1,10 @@
 /** The holder is killed under a service manager that keeps its fds: the next one goes on, and nobody notices. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { expect } from "vitest";
+import { readNote, writeNote } from "../../src/linux/noteFile.js";
 import { isGone } from "../../src/linux/openedBy.js";
 import { ManagedMount } from "../support/managedMount.js";
-import { isMounted, type Place, withPlace } from "../support/place.js";
+import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { type Background, run, start, until } from "../support/processes.js";
 import { testedIo } from "../support/project.js";
 import { requires } from "../support/requires.js";
@@ -116,6 +117,117 @@ it("the options that the session was begun with count", () =>
     expect(await mount.disk.sum(0, 1 << 20)).not.toBe(sum);
     await mount.end();
     await expectClean(place, pool);
+  }));
+
+it("words that nobody understands do not end a session that goes on", () =>
+  withPlace(async (place) => {
+    const pool = await newPool(place);
+    const mount = new ManagedMount(place, [pool]);
+    await mount.start();
+    for (const words of [["--sise", "4G"], ["--size", "much"], ["-o", "typo"], ["--workers"]]) {
+      await mount.killHolder();
+      await mount.start(words);
+      expect(mount.holder.stderr()).toMatch(/goes on with the options it was begun with/);
+    }
+    expect(await mount.disk.status()).toMatchObject({ restarts: 4 });
+    await mount.end();
+    await expectClean(place, pool);
+  }));
+
+it("a session goes on without a control socket, and has one as soon as that can be", () =>
+  withPlace(async (place) => {
+    const pool = await newPool(place);
+    const mount = new ManagedMount(place, [pool]);
+    await mount.start();
+    const socket = controlSocket(mount.disk.directory);
+    await mount.killHolder();
+    // Who looks meanwhile leaves the socket alone: somebody has its name.
+    await place.kmemfs(["status"]);
+    expect(existsSync(socket)).toBe(true);
+    // Stands for a full or read-only /run.
+    await run("rm", [socket]);
+    mkdirSync(socket);
+    place.cleanup.add(socket, async () => void (await run("rm", ["-rf", socket])));
+    await mount.start();
+    await mount.disk.io("pwrite -q -S 0x31 0 1m");
+    expect(mount.holder.stderr()).toMatch(/nobody can be answered/);
+    rmdirSync(socket);
+    await until(() => existsSync(socket), END_MS, "the control socket");
+    expect(await mount.disk.status()).toMatchObject({ restarts: 1 });
+    await mount.end();
+    await expectClean(place, pool);
+  }));
+
+it("what may pass ends a holder by a signal, and the next one goes on", () =>
+  withPlace(async (place) => {
+    const pool = await newPool(place);
+    const mount = new ManagedMount(place, [pool]);
+    await mount.start();
+    const [noteFd] = mount.manager.stored("note");
+    const note = readNote(noteFd ?? -1) ?? "";
+    const names = mount.manager.storedNames();
+    await mount.killHolder();
+    writeNote(noteFd ?? -1, "{");
+    const holder = mount.launch();
+    expect(await holder.exited, holder.stderr()).toBe(137);
+    expect(holder.stderr()).toMatch(/the next holder tries again/);
+    expect(mount.manager.storedNames()).toEqual(names);
+    writeNote(noteFd ?? -1, note);
+    await mount.start();
+    expect(await mount.disk.status()).toMatchObject({ restarts: 1 });
+    await mount.end();
+    await expectClean(place, pool);
+  }));
+
+it("another version's session is refused, and nothing of it is left", () =>
+  withPlace(async (place) => {
+    const pool = await newPool(place);
+    const mount = new ManagedMount(place, [pool]);
+    await mount.start();
+    await mount.killHolder();
+    writeNote(mount.manager.stored("note")[0] ?? -1, '{"version":0}');
+    const holder = mount.launch();
+    expect(await holder.exited, holder.stderr()).toBe(1);
+    expect(holder.stderr()).toMatch(/notes \(0\) this one does not understand/);
+    expect(mount.manager.storedNames()).toEqual([]);
+    expect(isMounted(mount.disk.directory)).toBe(false);
+    await place.expectNothingLeft();
+    await mount.start();
+    await mount.end();
+    await expectClean(place, pool);
+  }));
+
+it("under a loop device the dead mount of a session that cannot go on stays, and down takes both away", () =>
+  withPlace(async (place) => {
+    const pool = await newPool(place);
+    const mount = new ManagedMount(place, [pool]);
+    await mount.start();
+    const device = await mount.disk.loop();
+    await mount.killAll();
+    mount.manager.remove("channel0");
+    const holder = mount.launch();
+    expect(await holder.exited, holder.stderr()).toBe(1);
+    expect(holder.stderr()).toMatch(/already a kmemfs mount/);
+    expect(mount.manager.storedNames()).toEqual([]);
+    expect(isMounted(mount.disk.directory)).toBe(true);
+    await place.kmemfs(["down", mount.disk.directory]);
+    expect(place.isAttached(device)).toBe(false);
+    expect(isMounted(mount.disk.directory)).toBe(false);
+    await place.expectNothingLeft();
+  }));
+
+it("the manager is told before a disk that somebody unmounted is let go", () =>
+  withPlace(async (place) => {
+    const mount = new ManagedMount(place, ["tmpfs", "--size", "32M"]);
+    await mount.start();
+    const before = mount.manager.messages.length;
+    await run("umount", [mount.disk.directory]);
+    expect(await mount.holder.exited, mount.holder.stderr()).toBe(0);
+    const told = mount.manager.messages.slice(before);
+    expect(told[0]).toBe("STOPPING=1");
+    // The note last: whoever is started in between knows what to clear up.
+    expect(told.filter((message) => message.startsWith("FDSTOREREMOVE=1")).at(-1)).toMatch(/FDNAME=note$/);
+    await place.expectNothingLeft();
   }));
 
 it("holders that die while they go on are followed by one that does", () =>

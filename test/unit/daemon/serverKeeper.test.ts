@@ -65,6 +65,7 @@ function makeKeeper(changes: Partial<KeeperParts> = {}) {
     },
     whyLast: () => null,
     beats: new Beats(new Int32Array(BEAT_WORDS)),
+    wasServed: false,
     mostDeaths: 3,
     hangMs: 0,
     log: { info: log, warn: log, error: log },
@@ -125,6 +126,40 @@ it("does not go on where a server refuses, or the kernel cannot, or it was told 
   abandoned.keeper.abandon();
   expect(await abandoned.keeper.ended).toBe(END);
   for (const { servers } of [refusing, old, abandoned]) expect(servers.length).toBe(1);
+});
+
+it("goes on after a refusal by the first server of a session that goes on", async () => {
+  const { keeper, servers } = makeKeeper({ wasServed: true });
+  expect(servers[0]).toMatchObject({ isRestart: true, standby: false });
+  servers[0].end({ ...END, exitCode: 1, refused: true, message: "no memory (ENOMEM)" });
+  await settle();
+  expect(servers[1]).toMatchObject({ isRestart: true, standby: false });
+  servers[1].serve();
+  expect(await keeper.ready).toBe(READY);
+  // One whose servers refuse again and again ends all the same.
+  const hopeless = makeKeeper({ wasServed: true, mostDeaths: 1 });
+  for (let i = 0; i < 2; i++) {
+    hopeless.servers[i].end({ ...END, refused: true, message: "no pool" });
+    await settle();
+  }
+  await expect(hopeless.keeper.ready).rejects.toThrow("no pool; the 2. time within a minute");
+});
+
+it("takes nothing for its first server's that another holder's left in the beats", async () => {
+  const words = new Int32Array(BEAT_WORDS).fill(1);
+  const beats = new Beats(words);
+  let seen = -1;
+  const { servers } = makeKeeper({
+    beats,
+    wasServed: true,
+    launch: (isRestart, standby) => {
+      seen = words.filter((word) => word !== 0).length;
+      return new FakeServer(1, isRestart, standby);
+    },
+  });
+  expect(servers.length).toBe(0);
+  // Neither that it is to drain, nor a request that nobody will end.
+  expect([seen, beats.isQuiet, beats.isClosing]).toEqual([0, true, false]);
 });
 
 it("replaces a server when the new one stands by, and tells it after the old one is gone", async () => {

@@ -33,6 +33,12 @@ describe("openedBy", () => {
   });
 });
 
+it("does not take it for nobody when the kernel does not tell", () => {
+  const fd = createNote();
+  closeSync(fd);
+  expect(() => openedBy(fd)).toThrow(/does not tell who has a file open.*EOPNOTSUPP/);
+});
+
 describe("a note", () => {
   it("is empty at first, and then the last text that was written", () => {
     const fd = createNote();
