@@ -10,8 +10,8 @@ const kernel = (io: "served" | "direct", groupOrder: number): TestProjectInlineC
   test: {
     name: `kernel-${io}`,
     include: ["test/kernel/**/*.test.ts"],
-    // These name the way of each of their mounts: once is enough.
-    exclude: io === "served" ? ["test/kernel/direct-*.test.ts"] : [],
+    // These name the way of each of their mounts, or it makes no difference to them: once is enough.
+    exclude: io === "served" ? ["test/kernel/direct-*.test.ts"] : ["test/kernel/{recover,rehome,doctor}.test.ts"],
     env: { KMEMFS_TEST_IO: io },
     fileParallelism: false,
     testTimeout: 120_000,
