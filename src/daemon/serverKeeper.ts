@@ -29,7 +29,7 @@ const SPARE_DELAY_MS = 1_000;
 const STANDBY_MS = 60_000;
 
 /** Whatever kills servers as they start may pass; the first has no need to wait. */
-function pauseMs(deaths: number): number {
+function backoffMs(deaths: number): number {
   return Math.min(3_000, 100 * 2 ** (deaths - 1));
 }
 
@@ -190,7 +190,7 @@ export class ServerKeeper {
     this.hang = null;
     this.isReplaced = false;
     this.restarts++;
-    if (this.successor === null && this.deathsInStart > 0) await sleep(pauseMs(this.deathsInStart));
+    if (this.successor === null && this.deathsInStart > 0) await sleep(backoffMs(this.deathsInStart));
     const next = this.successor ?? this.parts.launch(this.hasServed, false);
     this.successor = null;
     this.deathsInStart++;
