@@ -33,6 +33,9 @@ import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
 import { blocksBesideSpare, type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
 import { type OpenedPool, readSuperblock, requireDurable, withPoolLength } from "./poolSuperblock.js";
 
+/** The files of a split pool, in the order in which they are made. */
+const POOL_FILES: readonly string[] = ["meta", "data"];
+
 export interface FormatOptions extends SizeRequest {
   readonly path: string;
   readonly split: boolean;
@@ -57,7 +60,10 @@ export function formatPath(options: FormatOptions): OpenedPool {
     const backing = options.split ? createDirectory(options.path, plan) : createFile(options.path, plan);
     return formatCreated(options.path, backing, plan, options);
   }
-  if (stat.isDirectory() && options.force) removeHalf(options.path);
+  if (stat.isDirectory() && isHalf(options.path)) {
+    if (!options.force) throw holds(options.path, "half of a pool, whose format was cut off");
+    removeHalf(options.path);
+  }
   if (stat.isDirectory() && readdirSync(options.path).length === 0) {
     return formatEmptyDirectory(options);
   }
@@ -112,18 +118,27 @@ function closingOnFailure<T>(backing: BackingFacts, act: () => T): T {
   }
 }
 
-/** What a format leaves that was killed while it made the files: one of the two, and nothing else. */
-function removeHalf(path: string): void {
+/** True for what a format leaves that was killed while it made the files: one of the two, or no length of `data`. */
+function isHalf(path: string): boolean {
   const names = readdirSync(path);
-  if (names.length !== 1 || (names[0] !== "meta" && names[0] !== "data")) return;
-  const half = join(path, names[0]);
-  if (!lstatSync(half).isFile()) return;
-  const fd = openSync(half, "r+");
+  if (names.length === 0 || !names.every((name) => POOL_FILES.includes(name) && lstatSync(join(path, name)).isFile())) {
+    return false;
+  }
+  return names.length === 1 || lstatSync(join(path, "data")).size === 0;
+}
+
+function removeHalf(path: string): void {
+  const files = readdirSync(path).map((name) => join(path, name));
+  const fds: number[] = [];
   try {
-    lockPool(fd, path, false);
-    rmSync(half);
+    for (const file of files) {
+      const fd = openSync(file, "r+");
+      fds.push(fd);
+      lockPool(fd, path, false);
+    }
+    for (const file of files) rmSync(file);
   } finally {
-    closeSync(fd);
+    for (const fd of fds) closeSync(fd);
   }
 }
 
@@ -134,7 +149,7 @@ function formatEmptyDirectory(options: FormatOptions): OpenedPool {
   try {
     return formatBacking(backing, plan, options);
   } catch (error) {
-    for (const name of ["meta", "data"]) rmSync(join(options.path, name), { force: true });
+    for (const name of POOL_FILES) rmSync(join(options.path, name), { force: true });
     throw error;
   }
 }

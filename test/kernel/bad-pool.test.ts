@@ -77,3 +77,21 @@ it("format destroys neither a pool nor a file system without --force", () =>
     for (const [path] of cases) await place.kmemfs(["format", path, "--size", "1M", "--force"]);
     for (const [path] of cases) await place.kmemfs(["check", path]);
   }));
+
+it("a directory that a killed format left without data is formatted with --force", () =>
+  withPlace(async (place) => {
+    for (const names of [["meta"], ["data"], ["meta", "data"]]) {
+      const pool = place.path(`half-${names.join("-")}`);
+      mkdirSync(pool, { mode: 0o700 });
+      for (const name of names) writeFileSync(`${pool}/${name}`, "", { mode: 0o600 });
+      if (names.includes("meta")) truncateSync(`${pool}/meta`, 12288);
+      const format = ["format", pool, "--size", "4M", "--split"];
+      await expectRefused(place, {
+        args: format,
+        cause: /holds half of a pool, whose format was cut off/,
+        cure: /--force/,
+      });
+      await place.kmemfs([...format, "--force"]);
+      await place.kmemfs(["check", pool]);
+    }
+  }));

@@ -1,5 +1,6 @@
 /** Deaths in the other parts of a disk's life: its first server, `kmemfs restart`, unmount and format. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { start } from "../../support/processes.js";
 import { kmemfs, requireClean } from "../failover/kmemfs.js";
 import { untilGone } from "../stops/ways.js";
@@ -63,16 +64,23 @@ async function end(stage: Stage, disk: LedgerDisk, death: Death): Promise<string
   return `${died} and ${/: clean, /.test(stdout) ? "closed" : "not closed"}`;
 }
 
+/** `kmemfs format` dies where nothing was before. */
+async function formatNew(stage: Stage, disk: LedgerDisk, death: Death): Promise<string> {
+  rmSync(formattedBy(disk), { recursive: true, force: true });
+  return formatOver(stage, disk, death);
+}
+
 /** `kmemfs format` dies: what it leaves is no pool, or one, and can be formatted. */
-async function format(stage: Stage, disk: LedgerDisk, death: Death): Promise<string> {
-  const pool = `${disk.pool}-formatted`;
+async function formatOver(stage: Stage, disk: LedgerDisk, death: Death): Promise<string> {
+  const pool = formattedBy(disk);
   const args = ["format", pool, "--size", "4M", ...disk.formatArguments, "--force"];
   const { status } = await stage.killed(death, args);
   const { status: checked, stdout, stderr } = await kmemfs(["check", pool], { allowFail: true });
   const said = `${stdout}${stderr}`.trim();
   const isRefused = checked === 8 && /^kmemfs: [^\n]*(\ntry: [^\n]*)?$/.test(said);
   const isCutOff = checked === 4 && said.includes("the format was cut off");
-  if (checked !== 0 && !isRefused && !isCutOff) {
+  const isBlank = checked === 4 && /: unknown, 0 B used, 2 errors/.test(said) && filesOf(pool).every(holdsNothing);
+  if (checked !== 0 && !isRefused && !isCutOff && !isBlank) {
     throw new Error(`check of what a dead format left ends with ${checked}: ${said}`);
   }
   if (checked === 0) await kmemfs(["dump", pool]);
@@ -80,8 +88,13 @@ async function format(stage: Stage, disk: LedgerDisk, death: Death): Promise<str
   if (again.status !== 0) throw new Error(`format ends with ${again.status}: ${again.stderr}`);
   await requireClean(pool);
   if (status === 0) return "done";
-  return isCutOff ? "cut off" : isRefused ? "no pool" : "a pool";
+  return isCutOff ? "cut off" : isRefused || isBlank ? "no pool" : "a pool";
 }
+
+const formattedBy = (disk: LedgerDisk): string => `${disk.pool}-formatted`;
+const filesOf = (pool: string): string[] =>
+  statSync(pool).isDirectory() ? readdirSync(pool).map((name) => join(pool, name)) : [pool];
+const holdsNothing = (file: string): boolean => readFileSync(file).every((byte) => byte === 0);
 
 /** What a server does from the end of the session on, and how often or a little more. */
 const ENDS = { read: 4, fsync: 2, write: 8, madvise: 20, munmap: 40, close: 10, exit: 5, exit_group: 1 };
@@ -99,5 +112,6 @@ export const STEPS: readonly { readonly name: string; readonly deaths: "of a sta
     { name: "start", deaths: "of a start", run: first },
     { name: "restart", deaths: "of a start", run: replacement },
     { name: "unmount", deaths: eachOf(ENDS), run: end },
-    { name: "format", deaths: eachOf(WRITES), run: format },
+    { name: "format", deaths: eachOf(WRITES), run: formatNew },
+    { name: "format-over", deaths: eachOf(WRITES), run: formatOver },
   ];
