@@ -58,5 +58,8 @@ export function mapHoles(
 
 function define(pool: Pool, page: PageNo, count: number, headBytes: number, source: Address, bytes: number): number {
   const { memory } = pool;
-  return asShortage(bytes === 0 ? memory.populate(page, count) : memory.fill(page, count, headBytes, source, bytes));
+  if (bytes > 0) return asShortage(memory.fill(page, count, headBytes, source, bytes));
+  // Where nothing can be punched a free page may hold what a killed process left in it.
+  if (!memory.canPunch) return memory.zero(page * PAGE_BYTES, count * PAGE_BYTES);
+  return asShortage(memory.populate(page, count));
 }

@@ -58,9 +58,9 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
   holdGrainsOfTaken(parts.memory, pool);
   if (!options.readOnly) {
     settleMedia(parts.memory, superblock);
-    // A clean pool has none, unless others wrote to it. Where holes cannot be seen to look is to zero all free pages.
-    const seesHoles = parts.memory.canPunch && parts.memory.grainPages === 1;
-    if (superblock.state !== STATE_CLEAN || seesHoles) releaseStrays(parts.memory, pool);
+    // A clean pool has none, unless others wrote to it: in large pages, where they cannot be seen, that is not looked for.
+    const { canPunch, grainPages } = parts.memory;
+    if (canPunch && (superblock.state !== STATE_CLEAN || grainPages === 1)) releaseStrays(parts.memory, pool);
     writeState(parts.memory, STATE_DIRTY);
   }
   return { pool, blocksAway };
@@ -102,7 +102,9 @@ function settleMedia(memory: Memory, { state, geometry }: Superblock): void {
 
 /**
  * Who was killed leaves pages that hold memory but that no entry names: they go back now. What is
- * reserved, or mapped the direct way, would show what they hold.
+ * reserved, or mapped the direct way, would show what they hold. Where nothing can be punched
+ * they are no loss, and zeroing all that is free would take a device of 1 TiB minutes:
+ * a page is zeroed when it is reserved.
  */
 function releaseStrays(memory: Memory, pool: Pool): void {
   const { firstDataPage, pageCount } = pool.geometry;

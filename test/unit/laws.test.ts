@@ -177,6 +177,17 @@ it("law 4: no request reads another block's bytes, nor a freed page's", () => {
   }
 });
 
+it("law 4: nor what a killed process left in a page, where nothing can be punched", () => {
+  const pool = makePool({ pageCount: 66, canPunch: false });
+  pool.write(0, blocksOf(1, 1));
+  const { firstDataPage } = pool.geometry;
+  pool.fake.bytes.fill(0x55, (firstDataPage + 1) * PAGE, 66 * PAGE);
+  const next = openPool(pool.fake);
+  expect(next.reserve(10 * PAGE, 20 * PAGE)).toBe(0);
+  expect(next.write(40 * PAGE + 7, Uint8Array.of(9))).toBe(1);
+  expect([...new Set(next.read(0, 64 * PAGE))].sort()).toEqual([0, 1, 9]);
+});
+
 it("law 5: a write that fails leaves each block old or new, and ENOSPC is ENOSPC", () => {
   const pool = makePool({ pageCount: 12, maxBlocks: 100 });
   const { dataPages } = pool.geometry;
