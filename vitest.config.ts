@@ -3,6 +3,8 @@ import { SkipReporter } from "./test/support/skipReporter.js";
 
 /** A longer budget of random operations gets a longer time. */
 const factor = Math.max(1, Number(process.env.KMEMFS_TEST_BUDGET ?? "1"));
+/** As in test/support/processes.ts. */
+const patience = Number(process.env.KMEMFS_TEST_PATIENCE ?? "1");
 
 /** All kernel tests, in one of the two ways of data; loop devices, free memory and CPUs are shared: one file at a time. */
 const kernel = (io: "served" | "direct", groupOrder: number): TestProjectInlineConfiguration => ({
@@ -14,8 +16,8 @@ const kernel = (io: "served" | "direct", groupOrder: number): TestProjectInlineC
     exclude: io === "served" ? ["test/kernel/direct-*.test.ts"] : ["test/kernel/{recover,rehome,doctor}.test.ts"],
     env: { KMEMFS_TEST_IO: io },
     fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000 * patience,
+    hookTimeout: 60_000 * patience,
     sequence: { groupOrder },
   },
 });

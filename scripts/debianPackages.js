@@ -9,6 +9,10 @@ import { attempt, hasCommand } from "./run.js";
 
 /** What each package is known by: commands and files. */
 const contents = {
+  // Which modes persistent memory is in.
+  daxctl: { commands: ["daxctl"] },
+  ndctl: { commands: ["ndctl"] },
+  "qemu-system-x86": { commands: ["qemu-system-x86_64"] },
   "btrfs-progs": { commands: ["mkfs.btrfs"] },
   e2fsprogs: { commands: ["mkfs.ext4", "e2fsck"] },
   fio: { commands: ["fio"] },
@@ -30,7 +34,9 @@ const contents = {
 };
 
 export const demoPackages = ["e2fsprogs", "mount", "util-linux"];
-export const testPackages = Object.keys(contents);
+/** For a guest with persistent memory alone: large, and of no use to other tests. */
+export const guestPackages = ["daxctl", "ndctl", "qemu-system-x86"];
+export const testPackages = Object.keys(contents).filter((name) => !guestPackages.includes(name));
 
 function isThere(name) {
   const { commands = [], files = [] } = contents[name];

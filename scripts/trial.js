@@ -7,7 +7,7 @@
 import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build, isCurrent } from "./build.js";
-import { ensurePackages, testPackages } from "./debianPackages.js";
+import { ensurePackages, guestPackages, testPackages } from "./debianPackages.js";
 import { attempt, become, projectRoot } from "./run.js";
 
 const compiled = join(projectRoot, "dist-trial");
@@ -37,6 +37,7 @@ if (name === undefined || !existsSync(join(projectRoot, "test/trials", `${name}.
   process.exitCode = 2;
 } else {
   if (ofTheKernel.has(name)) ensurePackages(testPackages);
+  if (name === "dax") ensurePackages([...testPackages, ...guestPackages]);
   const status = build({ ifNeeded: true }) || buildTrials();
   const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
   if (status === 0) become(process.execPath, [join(compiled, "test/trials", `${name}.js`), ...args], { PATH });

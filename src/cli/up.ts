@@ -7,6 +7,7 @@ import { absolutePath, quote } from "../daemon/disk/paths.js";
 import { allOrNothing, interruptible } from "../daemon/disk/undo.js";
 import type { MountOptions } from "../daemon/options.js";
 import { readMounts } from "../linux/proc.js";
+import { printLacks } from "./mount.js";
 import { currentCaller, type MountWords, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
 import { warnOfOwnSwap } from "./ownSwap.js";
@@ -106,6 +107,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   printLine(`  the data is ${made.io}, the loop device has direct I/O`);
   printLine(`  memory of deleted files goes back with  kmemfs trim ${quote(mountpoint)}`);
   printLine(`  the end of it all is                    kmemfs down ${quote(mountpoint)}`);
+  printLacks();
   await warnOfOwnSwap();
 }
 

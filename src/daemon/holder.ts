@@ -2,6 +2,7 @@
  * The holder: keeps the pool and the session open, starts the server, answers
  * `status` and ends everything in order. It does no I/O on the mount.
  */
+import { release } from "node:os";
 import { join } from "node:path";
 import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
@@ -15,6 +16,7 @@ import { ControlDoor } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
 import { EndSignals } from "./endSignals.js";
+import { kernelLacks } from "./kernelLacks.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
 import { closePool, giveName, openMount } from "./openMount.js";
 import type { AskedOptions, MountOptions } from "./options.js";
@@ -114,7 +116,8 @@ class Holder {
       this.started = true;
       // A signal that came before; a later one sees that it has started.
       stoppedBy = this.signals.first;
-      if (this.options.spare) keeper.keepSpare();
+      // A spare is of no use where nobody can go on.
+      if (this.options.spare && whyLast(this.session) === null) keeper.keepSpare();
     } catch (error) {
       if (this.resumed !== null && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
       failSession(this.session);
@@ -127,8 +130,9 @@ class Holder {
     if (this.wasUnclean && this.resumed === null) {
       this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
     }
+    const lacks = kernelLacks(release()) ?? [];
     const how = this.resumed === null ? "mounted" : "goes on with the mount of a holder that was killed";
-    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused: this.refused }, how);
+    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused: this.refused, lacks }, how);
     await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.summary(this.keeper?.pid));
     this.service.answerWatchdog(() => this.keeper?.pid !== null);
     if (stoppedBy !== null) void this.takeDown(stoppedBy);

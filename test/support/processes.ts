@@ -25,6 +25,8 @@ export interface RunResult {
   readonly stderr: string;
 }
 
+/** How many times longer a slow machine may take for everything. */
+const patience = Number(process.env.KMEMFS_TEST_PATIENCE ?? "1");
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** How long output may still come after the child itself is gone: a daemon may hold the pipes open. */
 const DRAIN_MS = 500;
@@ -90,7 +92,7 @@ function ended(child: ChildProcess): Promise<number> {
  * @throws Error with the command, the status and the end of both outputs
  */
 export async function run(command: string, args: readonly string[] = [], options: RunOptions = {}): Promise<RunResult> {
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const timeoutMs = patience * (options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const child = launch(command, args, options);
   const stdout = gather(child.stdout);
   const stderr = gather(child.stderr);
@@ -160,7 +162,7 @@ export async function until(
   timeoutMs: number,
   what: string,
 ): Promise<void> {
-  const endMs = performance.now() + timeoutMs;
+  const endMs = performance.now() + patience * timeoutMs;
   while (!(await condition())) {
     if (performance.now() > endMs) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,6 +1,7 @@
 /** What is said of the machine. Works on what was read; asks nobody. */
 import { MIB } from "../../base/units.js";
 import { CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, hasCapability, type Limits } from "../../linux/taskState.js";
+import { kernelLacks } from "../kernelLacks.js";
 import { lockedBytesNeeded } from "../lockedMemory.js";
 import { type Check, ok, problem, warning } from "./check.js";
 
@@ -50,21 +51,10 @@ export function checkMachine(reading: MachineReading): Check[] {
   ];
 }
 
-/** Negative when `release` is older than `major.minor`. */
-function compareRelease(release: string, major: number, minor: number): number {
-  const [ownMajor = 0, ownMinor = 0] = release.split(".").map((part) => Number.parseInt(part, 10));
-  return ownMajor === major ? ownMinor - minor : ownMajor - major;
-}
-
 export function checkKernel(release: string): Check {
-  const isOlder = (major: number, minor: number): boolean => compareRelease(release, major, minor) < 0;
-  if (isOlder(4, 20))
+  const lacks = kernelLacks(release);
+  if (lacks === null)
     return problem("kernel", `${release}: its FUSE is too old`, "Linux 4.20 or newer, 6.9 for all of it");
-  const lacks = [
-    ...(isOlder(5, 6) ? ["IO_FLUSHER (5.6)"] : []),
-    ...(isOlder(5, 14) ? ["MADV_POPULATE_WRITE (5.14): new pages cost more"] : []),
-    ...(isOlder(6, 9) ? ["passthrough and resend (6.9): served only, and a killed server ends its requests"] : []),
-  ];
   if (lacks.length === 0) return ok("kernel", `${release} has all that is used`);
   return warning("kernel", `${release} lacks ${lacks.join("; ")}`, "Linux 6.9 or newer");
 }

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { startMount } from "../../../src/daemon/client.js";
+import type { MountOptions } from "../../../src/daemon/options.js";
 import type { Place } from "../../support/place.js";
 import { run } from "../../support/processes.js";
 import { pause, within } from "./within.js";
@@ -15,23 +16,23 @@ export interface Mounted {
   readonly holderPid: number;
 }
 
-const MOUNT_MS = 60_000;
+const MOUNT_MS = 120_000;
 
-/** @throws UserError with what kmemfs says when it refuses */
+/** @param more options that differ from those of a trial's mount @throws UserError with what kmemfs says when it refuses */
 export async function mountPool(
   pool: string,
   directory: string,
   io: "served" | "direct" | "auto",
-  atomicWrites = false,
+  more: Partial<MountOptions> = {},
 ): Promise<Mounted> {
-  const options = {
+  const options: MountOptions = {
     pool: { kind: "path", path: pool },
     mountpoint: directory,
     fuseDirectory: directory,
     create: false,
     readOnly: false,
     io,
-    atomicWrites,
+    atomicWrites: false,
     durable: false,
     workers: 2,
     restarts: 0,
@@ -40,7 +41,8 @@ export async function mountPool(
     allowOther: false,
     debug: true,
     foreground: false,
-  } as const;
+    ...more,
+  };
   const status = await within(MOUNT_MS, `${pool} to be mounted`, startMount(options));
   const { file, serverPid, holderPid } = status;
   if (serverPid === null) throw new Error(`${pool} is mounted without a server`);

@@ -36,7 +36,7 @@ export async function inspect(session: Session, cut: Cut): Promise<string> {
     // A pool that was served may have blocks away from home: those that were written again while in limbo.
     if (way === "direct" && kind.io === "served") await session.place.kmemfs(["rehome", pool], { cwd: "/" });
     const opened = session.place.makeDirectory("opened");
-    const mounted = await mountPool(pool, opened, way, kind.atomicWrites);
+    const mounted = await mountPool(pool, opened, way, { atomicWrites: kind.atomicWrites });
     try {
       await compareDisk(session, cut, mounted);
     } finally {

@@ -40,7 +40,7 @@ export class PoolLife {
     place.cleanup.add("write-back", () => writeback.stop());
     for (let rounds = 1 + random.below(MOST_ROUNDS); rounds > 0; rounds--) {
       const mounted = await this.#cutting("mount", () =>
-        mountPool(this.#pool, this.#directory, kind.io, kind.atomicWrites),
+        mountPool(this.#pool, this.#directory, kind.io, { atomicWrites: kind.atomicWrites }),
       );
       if (mounted.io !== kind.io) throw new Error(`${kind.name} is mounted ${mounted.io}`);
       this.load.begin(mounted.file);

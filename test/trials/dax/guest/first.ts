@@ -1,0 +1,135 @@
+/** The first boot: pools are made, lived in, and kept for the next one. */
+import { equal, match, ok } from "node:assert/strict";
+import { appendFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { Place } from "../../../support/place.js";
+import { run, until } from "../../../support/processes.js";
+import { mountPool } from "../../load/mounted.js";
+import { GuestDisk, makePool, mountDisk, requireState } from "./guestDisk.js";
+import { killedServer } from "./killedServer.js";
+import { LEDGER_DISK_BYTES } from "./ledgerDisk.js";
+import {
+  availableBytes,
+  DEVICE,
+  DISK_BYTES,
+  dropCaches,
+  MEDIA,
+  type Medium,
+  requirePool,
+  SLOW,
+  sumOf,
+  writeFile,
+} from "./medium.js";
+import { holdsText, storeAtDevice } from "./rawDevice.js";
+import { expectRefusal } from "./refusal.js";
+import { step } from "./say.js";
+
+/** Sums of the files that are kept, for the next boots. */
+export const KEPT = "/mnt/pm/kept";
+const KEPT_MIB = 8;
+const GONE_MIB = 24;
+/** What ext4 notes of a deletion. */
+const SLACK_BYTES = 2 ** 20;
+/** Only the deleted file has this text. */
+const GONE_TEXT = "G".repeat(60);
+
+export async function first(): Promise<void> {
+  const place = new Place("/tmp");
+  await step("a device with something else on it is refused", () => foreignDevice(place));
+  await Promise.all([
+    ...MEDIA.map((medium) => step(`${medium.kind}: a server is killed under load`, () => killedServer(place, medium))),
+    step("--durable refuses a tmpfs", () =>
+      expectRefusal(place, ["mount", "--durable", "--size", "16M", place.makeDirectory("refused")], /power|durable/),
+    ),
+    step("a file system without DAX is a plain durable file", () => plainFile(place)),
+  ]);
+  // What these make is kept for the next boot.
+  await Promise.all(MEDIA.map((medium) => live(place, medium)));
+  equal((await place.end()).join("; "), "");
+}
+
+async function foreignDevice(place: Place): Promise<void> {
+  storeAtDevice(DEVICE.pool, "XFSB");
+  await expectRefusal(place, ["format", DEVICE.pool], /holds xfs/, /--force/);
+}
+
+/** From format to the second mount. */
+async function live(place: Place, medium: Medium): Promise<void> {
+  const { kind, pool, directory, files } = medium;
+  const named = (what: string, act: () => Promise<unknown>): Promise<void> => step(`${kind}: ${what}`, act);
+  for (const path of [directory, files]) mkdirSync(path, { recursive: true });
+  const disk = new GuestDisk(place, directory);
+  const kept = `${files}/kept`;
+  let device = "";
+  let sum = "";
+  await named("format, check and mount, durable", async () => {
+    if (kind === "devdax") await byCommands(place, medium);
+    else {
+      rmSync(pool);
+      makePool(pool, DISK_BYTES);
+      await mountPool(pool, directory, "auto", { durable: true, workers: 1 });
+    }
+    await requirePool(disk, { kind, numaNode: 1 });
+  });
+  await named("a file system on it is written and read", async () => {
+    device = await place.loop(disk.file);
+    await place.makeFileSystem("ext4", device);
+    await run("mount", [device, files], SLOW);
+    await writeFile(kept, "K", KEPT_MIB);
+    await writeFile(`${files}/gone`, "G", GONE_MIB);
+    sum = await sumOf(kept);
+    await dropCaches();
+    equal(await sumOf(kept), sum);
+  });
+  await named("fstrim gives the memory back", async () => {
+    const before = await disk.quiet();
+    const availableBefore = kind === "fsdax" ? await availableBytes("/mnt/pm") : 0;
+    if (kind === "devdax") ok(holdsText(pool, GONE_TEXT), "the file's text is not on the device");
+    await run("sh", ["-c", `rm ${files}/gone && sync -f ${files} && fstrim ${files}`], SLOW);
+    const after = await disk.quiet();
+    const bytes = GONE_MIB * 2 ** 20 - SLACK_BYTES;
+    ok(before.usedBytes - after.usedBytes > bytes, `${before.usedBytes} bytes in use before, ${after.usedBytes} after`);
+    equal(after.usedBytes + after.freeBytes, before.usedBytes + before.freeBytes);
+    if (kind === "devdax") ok(!holdsText(pool, GONE_TEXT), "what was trimmed is still on the device");
+    else ok((await availableBytes("/mnt/pm")) - availableBefore > bytes, "the file system has not got the blocks back");
+  });
+  await named("unmounted, it is clean, and mounted again it holds the same", async () => {
+    await putAway(disk, medium, device);
+    await requireState(pool, "clean");
+    const again = await mountDisk(place, pool, `again-${kind}`);
+    device = await place.loop(again.file);
+    await run("mount", [device, files], SLOW);
+    equal(await sumOf(kept), sum);
+    await putAway(again, medium, device);
+  });
+  appendFileSync(KEPT, `${sum}  ${kept}\n`);
+}
+
+/** With the commands that a user has; the other medium does the same without their processes. */
+async function byCommands(place: Place, { pool, directory }: Medium): Promise<void> {
+  await place.kmemfs(["format", pool, "--force", "--durable", "--size", String(DISK_BYTES)], SLOW);
+  match((await place.kmemfs(["check", pool], SLOW)).stdout, /: clean, .*no errors/);
+  await place.kmemfs(["mount", pool, directory, "--durable", "--no-spare", "--workers", "1"], SLOW);
+  await expectRefusal(place, ["mount", pool, place.makeDirectory("second")], /in use by process \d+/);
+}
+
+async function putAway(disk: GuestDisk, { files }: Medium, device: string): Promise<void> {
+  await run("umount", [files], SLOW);
+  await run("losetup", ["-d", device], SLOW);
+  const attached = `/sys/block/${device.replace("/dev/", "")}/loop/backing_file`;
+  await until(() => !existsSync(attached), SLOW.timeoutMs, `${device} to be detached`);
+  await disk.end();
+}
+
+/** ext4 on a loop device, which has no DAX. */
+async function plainFile(place: Place): Promise<void> {
+  const image = "/mnt/pm/image";
+  await run("truncate", ["-s", "64M", image]);
+  const device = await place.loop(image);
+  await place.makeFileSystem("ext4", device);
+  const path = `${await place.mountFileSystem("ext4", device)}/pool`;
+  makePool(path, LEDGER_DISK_BYTES);
+  const disk = await mountDisk(place, path, "plain");
+  const { pool } = await disk.status();
+  equal(`${pool.kind}, ${pool.durable}`, "file, true");
+  await disk.end();
+}

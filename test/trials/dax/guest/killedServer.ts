@@ -1,0 +1,45 @@
+/**
+ * kill -9 of a server under load. Where the kernel asks another server again nobody
+ * notices; where it does not the mount ends, and the next one has all that was acknowledged.
+ */
+import { equal } from "node:assert/strict";
+import { EIO, ENOTCONN } from "../../../../src/base/errno.js";
+import { missingOf } from "../../../support/needs.js";
+import { isMounted, type Place } from "../../../support/place.js";
+import { until } from "../../../support/processes.js";
+import { Load } from "../../load/load.js";
+import { type GuestDisk, makePool, mountDisk } from "./guestDisk.js";
+import { LEDGER_DISK_BYTES, requireLedger, SHARES } from "./ledgerDisk.js";
+import type { Medium } from "./medium.js";
+
+const KILLS = 1;
+const OPERATIONS_A_KILL = 60;
+const WAIT_MS = 120_000;
+/** What meets a request of a mount whose server died. */
+const ECONNABORTED = 103;
+const ENDED = [EIO, ECONNABORTED, ENOTCONN];
+/** FUSE_NOTIFY_RESEND */
+const survives = missingOf({ kernel: "6.9" }).length === 0;
+
+export async function killedServer(place: Place, { kind, pool }: Medium): Promise<void> {
+  makePool(pool, LEDGER_DISK_BYTES);
+  const load = new Load(place, `ledger-${kind}`, 1, 1, SHARES);
+  const mount = (): Promise<GuestDisk> => mountDisk(place, pool, `killed-${kind}`, { restarts: KILLS });
+  let disk = await mount();
+  load.begin(disk.file);
+  for (let kill = 1; kill <= KILLS; kill++) {
+    await until(() => load.ledger.count >= kill * OPERATIONS_A_KILL, WAIT_MS, "the writer to write");
+    process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
+    if (survives) continue;
+    await load.ended();
+    await until(() => !isMounted(disk.directory), WAIT_MS, "the mount to end");
+    disk = await mount();
+    load.begin(disk.file);
+  }
+  await until(() => load.ledger.count >= (KILLS + 1) * OPERATIONS_A_KILL, WAIT_MS, "the writer to write");
+  equal((await load.stop()).join(), "0");
+  if (survives) equal((await disk.status()).restarts, KILLS);
+  await requireLedger(place, disk.file, load.ledger, Number.POSITIVE_INFINITY, survives ? [] : ENDED);
+  load.quit();
+  await disk.end();
+}
