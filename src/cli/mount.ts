@@ -87,6 +87,7 @@ export function addMountCommand(program: Command, outcome: Outcome): void {
     .option("--size <size>", "size of the file: 512M, 4G, 1.5GiB, 4GB, or bytes")
     .option("--max-size <size>", "size the file can be given later")
     .option("--pool-size <size>", "memory the pool may use; less than the size makes the file thin")
+    .option("--numa-node <node>", "the NUMA node that the pool's memory is to come from")
     .option("--create", "make and format POOL when it does not exist")
     .option("--read-only", "write nothing to the pool")
     .option("--io <way>", "auto, served or direct")

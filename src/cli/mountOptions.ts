@@ -12,6 +12,7 @@ export interface MountWords {
   size?: string;
   maxSize?: string;
   poolSize?: string;
+  numaNode?: string;
   create?: boolean;
   readOnly?: boolean;
   io?: string;
@@ -36,12 +37,13 @@ export function currentCaller(): Caller {
   return { root: process.geteuid?.() === 0, directory: process.cwd() };
 }
 
-type ValueWord = "size" | "maxSize" | "poolSize" | "io" | "workers" | "restarts" | "watchdog";
+type ValueWord = "size" | "maxSize" | "poolSize" | "numaNode" | "io" | "workers" | "restarts" | "watchdog";
 
 const WITH_VALUE: Readonly<Record<string, ValueWord>> = {
   size: "size",
   "max-size": "maxSize",
   "pool-size": "poolSize",
+  "numa-node": "numaNode",
   io: "io",
   workers: "workers",
   restarts: "restarts",
@@ -143,6 +145,15 @@ function parseCount(text: string | undefined, name: string, otherwise: number): 
   throw usage(`${name} ${text}`, "not a number", "a number from 0 to 999999");
 }
 
+/** Which nodes there are is asked when the pool is made. */
+function parseNumaNode(text: string, readOnly: boolean): number {
+  if (!/^\d{1,4}$/.test(text)) {
+    throw usage(`numa-node ${text}`, "not the number of a NUMA node", "a number from 0 on; lscpu shows them");
+  }
+  if (!readOnly) return Number(text);
+  throw usage(`numa-node ${text}`, "a read-only mount takes no memory that could be bound", "leave one of the two out");
+}
+
 /** Where a mount goes; both absolute. They differ only for `up`. */
 export interface MountPlace {
   readonly mountpoint: string;
@@ -169,6 +180,7 @@ export function toMountOptions(
     ...(size === undefined ? {} : { sizeBytes: size }),
     ...(max === undefined ? {} : { maxSizeBytes: max }),
     ...(poolSize === undefined ? {} : { poolSizeBytes: poolSize }),
+    ...(words.numaNode === undefined ? {} : { numaNode: parseNumaNode(words.numaNode, words.readOnly ?? false) }),
     create: words.create ?? false,
     readOnly: words.readOnly ?? false,
     io: parseIo(words.io),

@@ -50,6 +50,9 @@ function times(count: number): string {
 /** What the table has no column for and a person asks next. */
 export function statusNotes(mount: MountStatus): string[] {
   const notes: string[] = [];
+  // A holder of an older version does not say.
+  const node = mount.pool.numaNode ?? null;
+  if (node !== null) notes.push(`memory on NUMA node ${node}`);
   if (mount.ioReason !== null) notes.push(`not direct: ${mount.ioReason}`);
   if (mount.damage !== null) {
     notes.push(`damaged, and read-only since: ${mount.damage}`);

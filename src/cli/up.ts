@@ -123,6 +123,7 @@ export function addUpCommand(program: Command): void {
     .option("--pool <pool>", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")
     .option("--pool-size <size>", "memory the pool may use")
     .option("--max-size <size>", "size the disk can be given later")
+    .option("--numa-node <node>", "the NUMA node that the pool's memory is to come from")
     .option("--create", "make and format the pool when it does not exist")
     .option("--read-only", "write nothing to the pool")
     .option("--io <way>", "auto, served or direct")

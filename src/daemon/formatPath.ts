@@ -16,6 +16,7 @@ import { UserError } from "../base/errors.js";
 import { bytesToPagesFloor, MIB, PAGE_BYTES } from "../base/units.js";
 import {
   type BackingFacts,
+  bindToNode,
   closeBacking,
   createPoolDirectory,
   createPoolFile,
@@ -45,6 +46,9 @@ export interface FormatOptions extends SizeRequest {
   /** Refuse a backing that a power cut would take away. */
   readonly durable?: boolean | undefined;
 }
+
+/** What of it counts for a backing that is open. */
+type FormatWishes = Pick<FormatOptions, "full" | "label" | "durable" | "numaNode">;
 
 /** Makes a pool at a path: a new file or directory, or over one that is there and holds nothing known. */
 export function formatPath(options: FormatOptions): OpenedPool {
@@ -155,12 +159,7 @@ function formatEmptyDirectory(options: FormatOptions): OpenedPool {
 }
 
 /** Formats what was created just now; removes it again when that fails. */
-export function formatCreated(
-  path: string,
-  backing: BackingFacts,
-  plan: PoolPlan,
-  options: Pick<FormatOptions, "full" | "label" | "durable">,
-): OpenedPool {
+export function formatCreated(path: string, backing: BackingFacts, plan: PoolPlan, options: FormatWishes): OpenedPool {
   try {
     return formatBacking(backing, plan, options);
   } catch (error) {
@@ -212,13 +211,10 @@ function createDirectory(path: string, plan: PoolPlan): BackingFacts {
 }
 
 /** Formats what is open; closes it again when that fails. */
-export function formatBacking(
-  backing: BackingFacts,
-  plan: PoolPlan,
-  options: Pick<FormatOptions, "full" | "label" | "durable">,
-): OpenedPool {
+export function formatBacking(backing: BackingFacts, plan: PoolPlan, options: FormatWishes): OpenedPool {
   return closingOnFailure(backing, () => {
     requireDurable(backing, options.durable ?? false);
+    if (options.numaNode !== undefined) bindToNode(backing, options.numaNode);
     // On hugetlbfs and DAX the size was rounded to whole large pages.
     const geometry =
       backing.pageCount === plan.geometry.pageCount

@@ -1,11 +1,10 @@
 /** What a server does when no request does it: lets limbo go, and watches the machine's memory. */
 import { fstatSync } from "node:fs";
-import { totalmem } from "node:os";
 import { errnoName } from "../base/errno.js";
-import { bytesToPagesFloor, GIB, MIB, PAGE_BYTES, pagesToBytes } from "../base/units.js";
+import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../base/units.js";
 import type { DirectFile } from "../blockfile/directFile.js";
-import { type BackingFacts, heldPages, resizePrivateTmpfs } from "../linux/backing.js";
-import { memoryFree } from "../linux/proc.js";
+import { type BackingFacts, boundNode, heldPages, resizePrivateTmpfs } from "../linux/backing.js";
+import { reserveBytes, shortOf } from "../linux/shortage.js";
 import type { Faults } from "../linux/sigbusGuard.js";
 import type { Account } from "../pool/account.js";
 import { type Damage, describeDamage } from "../pool/damage.js";
@@ -15,9 +14,6 @@ import { tell } from "./serverEnd.js";
 const PERIOD_MS = 100;
 /** In a durable pool it costs a flush; freed memory is still back within a second. */
 const PERIOD_DURABLE_MS = 500;
-
-/** A pool in the machine's own memory stops growing here: what fresh pages can take within a period stays free. */
-const RESERVE_BYTES = Math.min(GIB, Math.max(64 * MIB, totalmem() / 16));
 
 interface Housekeeping {
   readonly periodMs: number;
@@ -31,15 +27,22 @@ class MemoryWatch {
   private short = true;
   private told = false;
 
-  /** @param act what a change means for the pool; false when it could not be done yet */
-  constructor(private readonly act: (short: boolean) => boolean) {}
+  /**
+   * @param node the one that the pool is bound to; null for none
+   * @param act what a change means for the pool; false when it could not be done yet
+   */
+  constructor(
+    private readonly node: number | null,
+    private readonly act: (short: boolean) => boolean,
+  ) {}
 
   look(used: number): void {
     if (used === this.usedBefore && !this.short) return;
     this.usedBefore = used;
-    const short = memoryFree().availableBytes < RESERVE_BYTES;
+    const what = shortOf(this.node);
+    const short = what !== null;
     if (short && !this.told) {
-      tell({ kind: "warning", message: "the machine is short of memory: new blocks get ENOSPC" });
+      tell({ kind: "warning", message: `${what} is short of memory: new blocks get ENOSPC` });
     }
     this.told = short;
     if ((short || this.short) && !this.act(short)) return;
@@ -89,7 +92,7 @@ function failureTeller(consequence: string): (errno: number) => void {
 export function keepServed(pool: Pool, backing: BackingFacts, faults: Faults | null): Housekeeping {
   const { kind } = backing;
   const takesMemory = kind === "tmpfs" || kind === "memfd";
-  const watch = new MemoryWatch((short) => {
+  const watch = new MemoryWatch(boundNode(backing), (short) => {
     pool.setMemoryShort(short);
     return true;
   });
@@ -114,11 +117,11 @@ export function keepDirect(
 ): Housekeeping {
   const { tmpfsFd, metaBytes, dataBytes } = backing;
   const wholeBytes = metaBytes + dataBytes;
-  const watch = new MemoryWatch((short) => {
+  const watch = new MemoryWatch(boundNode(backing), (short) => {
     if (tmpfsFd === undefined) return true;
     if (!short) return resizePrivateTmpfs(tmpfsFd, wholeBytes) === 0;
     // What is written between the count and the change makes it EINVAL: room for more of that each time.
-    for (let slackBytes = PAGE_BYTES; slackBytes < RESERVE_BYTES; slackBytes *= 4) {
+    for (let slackBytes = PAGE_BYTES; slackBytes < reserveBytes(); slackBytes *= 4) {
       const heldBytes = pagesToBytes(heldPages(backing.metaFd) + heldPages(backing.dataFd));
       if (resizePrivateTmpfs(tmpfsFd, Math.min(wholeBytes, heldBytes + slackBytes)) === 0) return true;
     }

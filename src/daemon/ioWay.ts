@@ -2,7 +2,7 @@
 import { ELOOP, EPERM, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
-import type { BackingFacts } from "../linux/backing.js";
+import { type BackingFacts, boundNode } from "../linux/backing.js";
 import { LinuxDataFile } from "../linux/dataFile.js";
 import { STATE_CLEAN, STATE_DIRECT, type Superblock } from "../pool/superblock.js";
 import type { MountOptions } from "./options.js";
@@ -23,10 +23,21 @@ export function notDirect(options: MountOptions, { backing, superblock }: Opened
   if (geometry.maxBlocks > geometry.dataPages) {
     return { reason: "the pool is thin, not every block has a page of its own", cure: "a pool as large as --max-size" };
   }
+  if (!options.readOnly && isUnbraked(backing)) {
+    return {
+      reason: "on a tmpfs of yours a pool bound to a NUMA node could take all its memory",
+      cure: "the pool tmpfs",
+    };
+  }
   if (options.readOnly && !canBeReadDirect(superblock, backing)) {
     return { reason: "a read-only mount may not bring the pool into shape for it", cure: "leave --read-only out" };
   }
   return null;
+}
+
+/** The size of a tmpfs that is not ours holds a pool back for the machine, not for one node of it. */
+function isUnbraked(backing: BackingFacts): boolean {
+  return backing.kind === "tmpfs" && backing.tmpfsFd === undefined && boundNode(backing) !== null;
 }
 
 /** The length of `data` must be the disk's, or reads go past its end. */

@@ -32,6 +32,7 @@ export function openMount(options: MountOptions): OpenMount {
     if (kind === "devdax" && !durable) {
       refused.push("PMEM: no libpmem.so.1, so a power cut may take what was flushed");
     }
+    if (pool.isScattered === true) refused.push("NUMA_MOVE: pages that the pool had stay on another node");
     const not = notDirect(options, pool);
     requireWay(options, not);
     const session = openSession(options, pool.backing, not === null);

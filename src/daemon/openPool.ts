@@ -1,7 +1,8 @@
 /** Opens or makes the pool that a mount was asked for. */
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
-import { closeBacking, createMemfd, createPrivateTmpfs, openBacking } from "../linux/backing.js";
+import { bindToNode, closeBacking, createMemfd, createPrivateTmpfs, openBacking } from "../linux/backing.js";
+import { requireNode } from "../linux/numaNodes.js";
 import { isWritable, type Superblock } from "../pool/superblock.js";
 import { createFile, formatBacking, formatCreated, look } from "./formatPath.js";
 import type { MountOptions } from "./options.js";
@@ -10,7 +11,8 @@ import { type OpenedPool, readSuperblock, requireDurable, withPoolLength } from 
 
 /** Opens the pool for a mount. @throws UserError, MediaError */
 export function openPool(options: MountOptions): OpenedPool {
-  const { pool } = options;
+  const { pool, numaNode } = options;
+  if (numaNode !== undefined) requireNode(numaNode);
   if (pool.kind === "path") return openPath(pool.path, options);
   const plan = planPool(options);
   const { geometry } = plan;
@@ -18,13 +20,14 @@ export function openPool(options: MountOptions): OpenedPool {
     pool.kind === "memfd"
       ? createMemfd({ pageCount: geometry.pageCount })
       : createPrivateTmpfs({ metadataPages: geometry.firstDataPage, dataPages: geometry.dataPages });
-  return formatBacking(backing, plan, { full: false, durable: options.durable });
+  return formatBacking(backing, plan, { full: false, durable: options.durable, numaNode });
 }
 
 function openPath(path: string, options: MountOptions): OpenedPool {
   if (options.create && look(path) === undefined) {
     const plan = planPool(options);
-    const created = formatCreated(path, createFile(path, plan), plan, { full: false, durable: options.durable });
+    const wishes = { full: false, durable: options.durable, numaNode: options.numaNode };
+    const created = formatCreated(path, createFile(path, plan), plan, wishes);
     return { ...created, createdPath: path };
   }
   const backing = withPoolLength(openBacking(path, { readOnly: options.readOnly }));
@@ -36,7 +39,8 @@ function openPath(path: string, options: MountOptions): OpenedPool {
       const reason = "has features that this version can only read";
       throw new UserError(path, reason, { code: "EROFS", cure: "--read-only" });
     }
-    return { backing, superblock };
+    const isMoved = options.numaNode === undefined || bindToNode(backing, options.numaNode);
+    return { backing, superblock, isScattered: !isMoved };
   } catch (error) {
     closeBacking(backing);
     throw error;

@@ -19,6 +19,8 @@ export interface MountOptions {
   readonly sizeBytes?: number;
   readonly maxSizeBytes?: number;
   readonly poolSizeBytes?: number;
+  /** The NUMA node that the pool's memory is bound to. */
+  readonly numaNode?: number;
   /** Create and format a pool path that does not exist yet. */
   readonly create: boolean;
   readonly readOnly: boolean;

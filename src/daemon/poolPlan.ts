@@ -2,6 +2,7 @@
 import { totalmem } from "node:os";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, MIB } from "../base/units.js";
+import { nodeMemory } from "../linux/numaNodes.js";
 import { chosenGeometry, type Geometry, pagesForWholeFile, seedGeometry } from "../pool/geometry.js";
 
 export interface SizeRequest {
@@ -10,6 +11,8 @@ export interface SizeRequest {
   readonly poolSizeBytes?: number | undefined;
   /** Each write takes a new page before it gives the old one back: there must be some even when the disk is full. */
   readonly atomicWrites?: boolean | undefined;
+  /** Its memory is bound to this NUMA node. */
+  readonly numaNode?: number | undefined;
 }
 
 export interface PoolPlan {
@@ -31,7 +34,7 @@ export function planPool(request: SizeRequest, pageCount?: number): PoolPlan {
     const blocks = blocksBesideSpare(geometry.dataPages);
     return { geometry: chosenGeometry(pages, blocks), blocks };
   }
-  const sizeBytes = request.sizeBytes ?? request.maxSizeBytes ?? defaultSizeBytes();
+  const sizeBytes = request.sizeBytes ?? request.maxSizeBytes ?? defaultSizeBytes(request.numaNode);
   const blocks = bytesToPagesCeil(sizeBytes);
   const maxBlocks = bytesToPagesCeil(request.maxSizeBytes ?? sizeBytes);
   if (maxBlocks < blocks) {
@@ -51,7 +54,8 @@ function sparePages(maxBlocks: number): number {
   return Math.min(1024, Math.max(16, Math.ceil(maxBlocks / 8)));
 }
 
-/** Half of the machine's memory, as tmpfs has it. */
-function defaultSizeBytes(): number {
-  return Math.floor(totalmem() / 2 / MIB) * MIB;
+/** Half of the machine's memory, as tmpfs has it, or of the node's. */
+function defaultSizeBytes(node?: number): number {
+  const memory = node === undefined ? null : nodeMemory(node);
+  return Math.floor((memory?.totalBytes ?? totalmem()) / 2 / MIB) * MIB;
 }

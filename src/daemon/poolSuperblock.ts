@@ -17,6 +17,8 @@ export interface OpenedPool {
   readonly superblock: Superblock;
   /** The path that was made for it just now; to be removed when the mount fails. */
   readonly createdPath?: string;
+  /** Pages that it had could not be moved to the NUMA node that it was bound to. */
+  readonly isScattered?: boolean;
 }
 
 /**

@@ -15,6 +15,8 @@ export interface MountStatus {
     readonly layout: "single" | "split";
     readonly uuid: string;
     readonly label: string;
+    /** The NUMA node of its memory; null where that is not one known node. */
+    readonly numaNode: number | null;
   };
   /** Asked for, or since damage was found. */
   readonly readOnly: boolean;

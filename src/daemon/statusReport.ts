@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { PAGE_BYTES } from "../base/units.js";
 import { trafficTotals } from "../blockfile/traffic.js";
-import { heldPages } from "../linux/backing.js";
+import { heldPages, nodeOfPool } from "../linux/backing.js";
 import { loopDevicesOn } from "../linux/loopDevices.js";
 import { Account } from "../pool/account.js";
 import { formatUuid, labelBytes } from "../pool/superblock.js";
@@ -48,6 +48,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
       layout: backing.layout,
       uuid: formatUuid(superblock.uuid),
       label: new TextDecoder().decode(labelBytes(superblock.label)),
+      numaNode: nodeOfPool(backing),
     },
     readOnly: options.readOnly || parts.damage !== null,
     atomicWrites: options.atomicWrites,

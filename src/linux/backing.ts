@@ -3,11 +3,11 @@
  * each kind has its own file beside this one.
  */
 import { closeSync, type Stats } from "node:fs";
-import { EOPNOTSUPP, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
-import { MIB, PAGE_BYTES } from "../base/units.js";
+import { PAGE_BYTES } from "../base/units.js";
 import type { BackingFacts } from "./backingFacts.js";
-import { type DaxSysfs, daxSysfs, deviceNumbers } from "./daxDevice.js";
+import { deviceNumbers, readDaxDevice, usableDax } from "./daxDevice.js";
+import { refuseOtherUsers } from "./daxUsers.js";
 import { libpmem } from "./libpmem.js";
 import { openPoolDirectory } from "./poolDirectory.js";
 import { openPoolEntry, type PoolEntry } from "./poolEntry.js";
@@ -19,6 +19,7 @@ export { type MemoryMapping, mapBacking, unmapBacking } from "./mapping.js";
 export { createMemfd } from "./memfd.js";
 export { createPoolDirectory } from "./poolDirectory.js";
 export { createPoolFile } from "./poolFile.js";
+export { bindToNode, boundNode, nodeOfPool } from "./poolNode.js";
 export { createPrivateTmpfs, resizePrivateTmpfs } from "./privateTmpfs.js";
 export { readMetadata } from "./readMetadata.js";
 export { looksLike } from "./signature.js";
@@ -31,11 +32,11 @@ export interface OpenOptions {
 
 /**
  * Opens and locks an existing pool: a regular file, a directory, a device-DAX device.
- * @param sysfs where the size of a DAX device is read
+ * @param root where /sys is, which has the size of a DAX device; another one in tests
  * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EBUSY, EINVAL, EOPNOTSUPP, …
  */
-export function openBacking(path: string, options: OpenOptions, sysfs: DaxSysfs = daxSysfs): BackingFacts {
-  const entry = openPoolEntry(path, options.readOnly, (stat) => void daxSizeBytes(stat, path, sysfs));
+export function openBacking(path: string, options: OpenOptions, root = ""): BackingFacts {
+  const entry = openPoolEntry(path, options.readOnly, (stat) => void usableBytes(stat, path, root));
   if (entry.type === "directory") {
     try {
       return openPoolDirectory(entry.fd, path, options.readOnly);
@@ -46,7 +47,7 @@ export function openBacking(path: string, options: OpenOptions, sysfs: DaxSysfs 
   try {
     const isFile = entry.type === "file";
     if (isFile) lockPool(entry.fd, path, options.readOnly);
-    const facts = isFile ? fileFacts(entry.fd, path, options.readOnly) : daxFacts(entry, path, options.readOnly, sysfs);
+    const facts = isFile ? fileFacts(entry.fd, path, options.readOnly) : daxFacts(entry, path, options.readOnly, root);
     if (facts.pageCount === 0 && options.forFormat !== true) throw tooShort(entry.stat.size, path);
     return facts;
   } catch (error) {
@@ -60,32 +61,25 @@ function tooShort(sizeBytes: number, path: string): UserError {
   return new UserError(path, "is empty", { code: "EINVAL", cure: `kmemfs format ${path} --size SIZE` });
 }
 
-/** @throws UserError when the device is not device DAX */
-function daxSizeBytes(stat: Stats, path: string, sysfs: DaxSysfs): number {
+/** @throws UserError when the device is not device DAX, or cannot be mapped */
+function usableBytes(stat: Stats, path: string, root: string): ReturnType<typeof usableDax> {
   const { major, minor } = deviceNumbers(stat.rdev);
-  const sizeBytes = sysfs.sizeBytes(major, minor);
-  if (sizeBytes !== null) return sizeBytes;
-  throw new UserError(path, "is a character device but not device DAX", {
-    code: errnoName(EOPNOTSUPP),
-    cure: "use /dev/daxX.Y (ndctl create-namespace --mode=devdax)",
-  });
+  return usableDax(readDaxDevice(major, minor, root), path);
 }
 
-function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, sysfs: DaxSysfs): BackingFacts {
-  const { major, minor } = deviceNumbers(entry.stat.rdev);
-  const sizeBytes = daxSizeBytes(entry.stat, path, sysfs);
+function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, root: string): BackingFacts {
+  const { sizeBytes, alignBytes } = usableBytes(entry.stat, path, root);
   lockPool(entry.fd, path, readOnly);
-  const alignBytes = sysfs.alignBytes(major, minor) ?? 2 * MIB;
-  const metaBytes = Math.floor(sizeBytes / alignBytes) * alignBytes;
+  refuseOtherUsers(entry.fd, path);
   return {
     kind: "devdax",
     path,
     layout: "single",
     metaFd: entry.fd,
     dataFd: entry.fd,
-    metaBytes,
+    metaBytes: sizeBytes,
     dataBytes: 0,
-    pageCount: metaBytes / PAGE_BYTES,
+    pageCount: sizeBytes / PAGE_BYTES,
     grainPages: 1,
     // Its contents survive power loss once the CPU's caches are written back.
     durable: libpmem() !== null,

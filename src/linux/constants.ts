@@ -92,6 +92,18 @@ export const SYS_fsconfig = 431;
 export const SYS_fsmount = 432;
 export const SYS_fspick = 433;
 
+// asm/unistd_64.h of x86, asm-generic/unistd.h.
+export const SYS_mbind = arm64 ? 235 : 237;
+export const SYS_get_mempolicy = arm64 ? 236 : 239;
+
+// linux/mempolicy.h
+export const MPOL_BIND = 2;
+export const MPOL_F_ADDR = 2;
+export const MPOL_MF_STRICT = 1;
+export const MPOL_MF_MOVE = 2;
+/** The highest three of the 16 bits of a mode are flags (MPOL_MODE_FLAGS). */
+export const MPOL_MODES = 0x1fff;
+
 // linux/prctl.h
 export const PR_SET_IO_FLUSHER = 57;
 

@@ -88,7 +88,8 @@ function openFileOn(pid: number, majorMinor: string, mounts: readonly MountEntry
   return null;
 }
 
-function processIds(): number[] {
+/** Of all processes that /proc shows. */
+export function processIds(): number[] {
   return readNames("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number);

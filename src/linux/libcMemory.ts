@@ -1,6 +1,7 @@
 /** System calls on address ranges. Same convention as `libc.ts`: the result or `-errno`. */
 import koffi from "koffi";
 import type { Address } from "../base/units.js";
+import { SYS_get_mempolicy, SYS_mbind } from "./constants.js";
 
 const library = koffi.load("libc.so.6");
 const checked = (result: number): number => (result < 0 ? -koffi.errno() : result);
@@ -13,6 +14,24 @@ const c_munmap = library.func("int munmap(uint64_t addr, uint64_t length)");
 const c_madvise = library.func("int madvise(uint64_t addr, uint64_t length, int advice)");
 const c_mlock = library.func("int mlock(uint64_t addr, uint64_t length)");
 const c_sigaction = library.func("int sigaction(int signum, const void *act, void *oldact)");
+// The C library has no functions for these two: syscall(2), once for each shape of arguments.
+const c_mbind = library.func("syscall", "int64_t", [
+  "int64_t",
+  "uint64_t",
+  "uint64_t",
+  "int64_t",
+  "const void *",
+  "uint64_t",
+  "uint64_t",
+]);
+const c_get_mempolicy = library.func("syscall", "int64_t", [
+  "int64_t",
+  "void *",
+  "void *",
+  "uint64_t",
+  "uint64_t",
+  "uint64_t",
+]);
 
 /** @returns the address, or -errno (a user address is never negative). */
 export function mmap(
@@ -31,6 +50,18 @@ export const munmap = (address: Address, lengthBytes: number): number => checked
 export const madvise = (address: Address, lengthBytes: number, advice: number): number =>
   checked(c_madvise(address, lengthBytes, advice));
 export const mlock = (address: Address, lengthBytes: number): number => checked(c_mlock(address, lengthBytes));
+
+/** Bits of a set of NUMA nodes: more than any kernel has (CONFIG_NODES_SHIFT is at most 10). */
+export const NODE_SET_BITS = 1024;
+/** The kernel takes one off the number of bits (get_nodes in mm/mempolicy.c). */
+const MAX_NODE = NODE_SET_BITS + 1;
+
+/** Sets the policy of a range. @param nodes a bit a node, NODE_SET_BITS of them (mbind(2)) */
+export const mbind = (address: Address, lengthBytes: number, mode: number, nodes: Uint8Array, flags: number): number =>
+  checked(c_mbind(SYS_mbind, address, lengthBytes, mode, nodes, MAX_NODE, flags));
+/** Fills `mode` (4 bytes) and `nodes` (NODE_SET_BITS) with a policy, as `flags` say with that of an address. */
+export const get_mempolicy = (mode: Uint8Array, nodes: Uint8Array, address: Address, flags: number): number =>
+  checked(c_get_mempolicy(SYS_get_mempolicy, mode, nodes, MAX_NODE, address, flags));
 
 // The C library's struct sigaction, which it turns into the kernel's: handler, 1024 bits of mask, flags, restorer.
 const SIGACTION_BYTES = 152;

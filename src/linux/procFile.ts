@@ -1,5 +1,5 @@
 /** Reading files of /proc and /sys, leaf of everything that does. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 
 /** Content of a /proc or /sys file, or null when it is not to be had. Never use on a path below a FUSE mount. */
 export function readText(path: string): string | null {
@@ -23,6 +23,15 @@ export function readNames(path: string): string[] {
 export function readLink(path: string): string | null {
   try {
     return readlinkSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/** Where a path of /sys leads when all its links are followed, or null. */
+export function realPath(path: string): string | null {
+  try {
+    return realpathSync(path);
   } catch {
     return null;
   }

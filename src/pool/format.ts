@@ -11,7 +11,7 @@ import { type Memory, WINDOW_BYTES } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
 import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
 import { LABEL_BYTES, STATE_CLEAN, STATE_FORMATTING, type Superblock } from "./superblock.js";
-import { generationOver, writeSuperblock } from "./superblockStore.js";
+import { generationOver, wipeAroundSuperblock, writeSuperblock } from "./superblockStore.js";
 
 export interface FormatRequest {
   readonly geometry: Geometry;
@@ -49,6 +49,7 @@ export function formatPool(memory: Memory, request: FormatRequest): void {
   must(memory.populate(0, 1), "superblock");
   const generation = generationOver(memory);
   must(writeSuperblock(memory, { ...base, generation, state: STATE_FORMATTING }), "superblock");
+  wipeAroundSuperblock(memory);
   must(memory.release(1, geometry.indexPages), "index");
   must(memory.release(geometry.firstDataPage, geometry.dataPages), "data");
   if (request.full) mapWhole(memory, geometry, request.blocks);

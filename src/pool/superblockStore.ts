@@ -68,6 +68,15 @@ export function generationOver(memory: Memory): number {
   return 1;
 }
 
+/** Zeroes page 0 but for the copies: what was there before would still be recognised by others (ext4 at byte 1080). */
+export function wipeAroundSuperblock(memory: Memory): void {
+  for (const [i, at] of COPY_OFFSETS.entries()) {
+    const [start, end] = [at + COPY_BYTES, COPY_OFFSETS[i + 1] ?? PAGE_BYTES];
+    memory.metadataWords(0).fill(0, start / 4, end / 4);
+    memory.persist(start, end - start);
+  }
+}
+
 function wipeSuperblock(memory: Memory): void {
   for (const at of COPY_OFFSETS) {
     memory.metadataWords(0).fill(0, at / 4, (at + COPY_BYTES) / 4);

@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import { fioVerify } from "../support/fio.js";
 import { withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
+import { expectRefusal } from "../support/refusal.js";
 import { requires } from "../support/requires.js";
 
 const SETTING = "/proc/sys/vm/nr_hugepages";
@@ -40,6 +41,8 @@ it("data is kept, whole huge pages go back, the rest is stock", (): Promise<void
 
     const pool = `${directory}/pool`;
     await place.kmemfs(["format", pool, "--size", "64M"]);
+    const bound = await place.refused(["mount", pool, place.makeDirectory("bound"), "--numa-node", "0"]);
+    expectRefusal(bound, { cause: /hugetlbfs, which keeps no policy of a file/, cure: /node0\/hugepages/ });
     const disk = await place.mount({ pool });
     expect((await disk.status()).pool).toMatchObject({ kind: "hugetlbfs", durable: false, layout: "single" });
     await fioVerify(disk.file, { rw: "randwrite", ioengine: "psync", size: "16m", jobs: 2 });

@@ -121,6 +121,15 @@ describe("toMountOptions", () => {
     expect(() => options({ watchdog: "1h" })).toThrow("watchdog 1h: not a number");
   });
 
+  it("takes a NUMA node, as a flag and as an option", () => {
+    expect(options({ numaNode: "0" })).toMatchObject({ numaNode: 0 });
+    expect(options(parseOptionList("numa-node=12"))).toMatchObject({ numaNode: 12 });
+    for (const text of ["", "-1", "1.5", "0x1", "all", "10000"]) {
+      expect(() => options({ numaNode: text }), text).toThrow(`numa-node ${text}: not the number of a NUMA node`);
+    }
+    expect(() => options({ numaNode: "0", readOnly: true })).toThrow(/a read-only mount takes no memory/);
+  });
+
   it("is frozen, and survives JSON", () => {
     const made = options({ size: "1G", workers: "2" }, "/srv/pool");
     expect(Object.isFrozen(made) && Object.isFrozen(made.pool)).toBe(true);

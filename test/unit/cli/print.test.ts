@@ -11,7 +11,7 @@ const mount: MountStatus = {
   file: "/mnt/ram/disk",
   io: "served",
   ioReason: "not in this version",
-  pool: { kind: "tmpfs", path: null, durable: false, layout: "split", uuid: "u", label: "" },
+  pool: { kind: "tmpfs", path: null, durable: false, layout: "split", uuid: "u", label: "", numaNode: null },
   readOnly: false,
   atomicWrites: false,
   wasUnclean: false,
@@ -77,6 +77,7 @@ describe("statusNotes", () => {
   it("says what is out of the ordinary", () => {
     const odd = {
       ...mount,
+      pool: { ...mount.pool, numaNode: 0 },
       ioReason: null,
       readOnly: true,
       serverPid: null,
@@ -85,12 +86,18 @@ describe("statusNotes", () => {
       refused: ["IO_FLUSHER: EPERM"],
     };
     expect(statusNotes(odd)).toEqual([
+      "memory on NUMA node 0",
       "read-only",
       "no server is running",
       "the server was restarted 2 times; the last was killed by SIGKILL",
       "the machine refused: IO_FLUSHER: EPERM",
     ]);
   });
+});
+
+it("a holder of an older version does not say on which node its pool is", () => {
+  const { numaNode: _node, ...pool } = mount.pool;
+  expect(statusNotes({ ...mount, ioReason: null, pool } as MountStatus)).toEqual([]);
 });
 
 describe("failureLines", () => {

@@ -1,5 +1,5 @@
 /** The door: what may be a pool, what is refused and with which cure. */
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -9,6 +9,7 @@ import {
   fstatSync,
   ftruncateSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readFileSync,
   rmSync,
@@ -33,10 +34,9 @@ import {
   resizePrivateTmpfs,
   unmapBacking,
 } from "../../../src/linux/backing.js";
-import { makeDaxSysfs } from "../../../src/linux/daxDevice.js";
 import { libpmem } from "../../../src/linux/libpmem.js";
 import { signatureOf } from "../../../src/linux/signature.js";
-import { isRoot, userError, withDirectory } from "./support.js";
+import { daxTree, isRoot, userError, withDirectory } from "./support.js";
 
 const readWrite = { readOnly: false };
 
@@ -212,18 +212,20 @@ describe("facts", () => {
   });
 });
 
+/** A character device in the place of a DAX device. */
+function standIn(directory: string): string {
+  const node = `${directory}/dax0.0`;
+  execFileSync("mknod", ["-m", "600", node, "c", "1", "5"]);
+  return node;
+}
+
 describe("device DAX", () => {
   it.skipIf(!isRoot)("takes size and alignment from sysfs, never more than whole units", () => {
     withDirectory((directory) => {
-      const sys = `${directory}/sys/dev/char/1:5`;
-      mkdirSync(sys, { recursive: true });
-      const node = `${directory}/dax0.0`;
-      execFileSync("mknod", ["-m", "600", node, "c", "1", "5"]);
-      const sysfs = makeDaxSysfs(`${directory}/sys`);
-      expect(userError(() => openBacking(node, readWrite, sysfs)).message).toMatch(/not device DAX/);
-      writeFileSync(`${sys}/size`, `${7 * 1024 * 1024}\n`);
-      writeFileSync(`${sys}/align`, "2097152\n");
-      const facts = openBacking(node, readWrite, sysfs);
+      const node = standIn(directory);
+      expect(userError(() => openBacking(node, readWrite, directory)).message).toMatch(/not device DAX/);
+      daxTree(directory, { size: 7 * 1024 * 1024, align: 2097152 }, "1:5");
+      const facts = openBacking(node, readWrite, directory);
       expect(facts).toMatchObject({
         kind: "devdax",
         layout: "single",
@@ -234,6 +236,56 @@ describe("device DAX", () => {
       expect(facts.mapAlignBytes).toBe(2097152);
       closeBacking(facts);
     });
+  });
+
+  it.skipIf(!isRoot)("refuses a device in another mode, with the command that changes it", () => {
+    withDirectory((directory) => {
+      const node = standIn(directory);
+      daxTree(directory, { size: 4 * 1024 * 1024 }, "1:5", "kmem");
+      for (const options of [readWrite, { readOnly: true }, { readOnly: false, forFormat: true }]) {
+        const error = userError(() => openBacking(node, options, directory));
+        expect(error.message).toBe(`${node}: is in system-ram mode: its memory is the machine's (EBUSY)`);
+        expect(error.options.cure).toBe("daxctl reconfigure-device --mode=devdax --force dax0.0");
+      }
+    });
+  });
+
+  it.skipIf(!isRoot)("names another program that has the device open, and lets one in that has locked it", async () => {
+    const directory = mkdtempSync("/tmp/kmemfs-linux-");
+    const node = standIn(directory);
+    daxTree(directory, { size: 4 * 1024 * 1024 }, "1:5");
+    const users: ChildProcess[] = [];
+    const use = async (script: string): Promise<ChildProcess> => {
+      const child = spawn("sh", ["-c", `${script}; echo; exec sleep 20`], { stdio: ["ignore", "pipe", "ignore"] });
+      users.push(child);
+      await once(child.stdout, "data");
+      return child;
+    };
+    try {
+      await use(`exec 9<${node}; flock -s 9`);
+      closeBacking(openBacking(node, { readOnly: true }, directory));
+      const stranger = await use(`exec 9<${node}`);
+      const error = userError(() => openBacking(node, { readOnly: true }, directory));
+      expect(error.message).toMatch(new RegExp(`in use by process ${stranger.pid} \\((sh|sleep)\\) \\(EBUSY\\)`));
+    } finally {
+      for (const child of users) {
+        child.kill("SIGKILL");
+        await once(child, "exit");
+      }
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it("knows a file system on it by what a mapping shows", () => {
+    const memfd = createMemfd({ pageCount: 1024 });
+    const facts: BackingFacts = { ...memfd, kind: "devdax", mapAlignBytes: 2 * 1024 * 1024 };
+    expect(looksLike(facts)).toBeNull();
+    writeSync(memfd.metaFd, "\x53\xef", 1080, "latin1");
+    expect(looksLike(facts)).toBe("ext2/3/4");
+    writeSync(memfd.metaFd, "\0\0", 1080);
+    writeSync(memfd.metaFd, "_BHRfS_M", 65600);
+    expect(looksLike(facts)).toBe("btrfs");
+    closeBacking(memfd);
   });
 
   it("reads metadata through an aligned mapping", () => {

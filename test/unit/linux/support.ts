@@ -1,7 +1,7 @@
 /** Shared by the tests of src/linux: temporary directories, mappings, and their end. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { UserError } from "../../../src/base/errors.js";
 import type { Memory } from "../../../src/base/ports.js";
 import {
@@ -44,6 +44,34 @@ export function withDirectory(act: (directory: string) => void, under = tmpdir()
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** Files below `directory`, a line each. */
+export function plant(directory: string, files: Readonly<Record<string, string | number>>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(`${directory}/${name}`), { recursive: true });
+    writeFileSync(`${directory}/${name}`, `${text}\n`);
+  }
+}
+
+/**
+ * A tree as that of /sys has a DAX device, dax0.0. @param files its attributes
+ * @param driver null: the device is disabled
+ */
+export function daxTree(
+  directory: string,
+  files: Readonly<Record<string, string | number>>,
+  device = "251:0",
+  driver: string | null = "device_dax",
+  subsystem = "bus/dax",
+): void {
+  const place = `${directory}/sys/devices/platform/e820_pmem/ndbus0/region0/dax0.1/dax0.0`;
+  mkdirSync(place, { recursive: true });
+  mkdirSync(`${directory}/sys/dev/char`, { recursive: true });
+  symlinkSync("../../devices/platform/e820_pmem/ndbus0/region0/dax0.1/dax0.0", `${directory}/sys/dev/char/${device}`);
+  symlinkSync(`../../../../../../../${subsystem}`, `${place}/subsystem`);
+  if (driver !== null) symlinkSync(`../../../../../../../bus/dax/drivers/${driver}`, `${place}/driver`);
+  plant(place, files);
 }
 
 /** A native buffer of `lengthBytes` bytes `byte`. */

@@ -3,7 +3,7 @@ import { EIO, ENOSPC } from "../../../src/base/errno.js";
 import { MediaError, UserError } from "../../../src/base/errors.js";
 import { formatPool } from "../../../src/pool/format.js";
 import { chosenGeometry, seedGeometry } from "../../../src/pool/geometry.js";
-import { decode, STATE_CLEAN } from "../../../src/pool/superblock.js";
+import { decode, hasMagic, STATE_CLEAN } from "../../../src/pool/superblock.js";
 import { superblockPage } from "../../../src/pool/superblockStore.js";
 import { fingerprint } from "../../support/damage.js";
 import { FakeMemory } from "../../support/fakeMemory.js";
@@ -41,6 +41,22 @@ describe("format", () => {
     const pool = openPool(old.fake);
     expect(pool.read(0, 64 * PAGE).every((byte) => byte === 0)).toBe(true);
     expect(pool.pool.account.used).toBe(0);
+  });
+
+  it("leaves nothing of page 0 that others would recognise", () => {
+    const isCopy = (at: number): boolean => at % 2048 < 512;
+    const geometry = seedGeometry(66);
+    const blank = FakeMemory.make({ pageCount: 66, metadataPages: geometry.firstDataPage });
+    for (const fake of [blank, makePool({ pageCount: 66 }).fake]) {
+      const page = superblockPage(fake);
+      const isPool = hasMagic(page);
+      const filled = page.map((byte, at) => (isPool && isCopy(at) ? byte : 0x53));
+      fake.metadataWords(0).set(new Int32Array(filled.buffer));
+      formatPool(fake, formatRequest(geometry));
+      const after = superblockPage(fake);
+      expect(decode(after, 66)).toMatchObject({ state: STATE_CLEAN });
+      expect(after.every((byte, at) => isCopy(at) || byte === 0)).toBe(true);
+    }
   });
 
   it("refuses a label that is too long before anything is changed", () => {
