@@ -60,6 +60,6 @@ function define(pool: Pool, page: PageNo, count: number, headBytes: number, sour
   const { memory } = pool;
   if (bytes > 0) return asShortage(memory.fill(page, count, headBytes, source, bytes));
   // Where nothing can be punched a free page may hold what a killed process left in it.
-  if (!memory.canPunch) return memory.zero(page * PAGE_BYTES, count * PAGE_BYTES);
+  if (!memory.canPunch) return asShortage(memory.zero(page * PAGE_BYTES, count * PAGE_BYTES));
   return asShortage(memory.populate(page, count));
 }

@@ -3,9 +3,9 @@ import { randomUUID } from "node:crypto";
 import {
   closeSync,
   existsSync,
+  fstatSync,
   ftruncateSync,
   lstatSync,
-  openSync,
   readdirSync,
   rmSync,
   type Stats,
@@ -27,6 +27,7 @@ import {
   unmapBacking,
 } from "../linux/backing.js";
 import { attachMemory } from "../linux/memory.js";
+import { openPoolEntry, openPoolMember } from "../linux/poolEntry.js";
 import { lockPool } from "../linux/poolLock.js";
 import { formatPool } from "../pool/format.js";
 import { chosenGeometry } from "../pool/geometry.js";
@@ -122,27 +123,31 @@ function closingOnFailure<T>(backing: BackingFacts, act: () => T): T {
   }
 }
 
-/** True for what a format leaves that was killed while it made the files: one of the two, or no length of `data`. */
+/** Holds what a format leaves that was killed while it made the files: one of the two, or `data` without a length. */
 function isHalf(path: string): boolean {
-  const names = readdirSync(path);
-  if (names.length === 0 || !names.every((name) => POOL_FILES.includes(name) && lstatSync(join(path, name)).isFile())) {
-    return false;
-  }
-  return names.length === 1 || lstatSync(join(path, "data")).size === 0;
+  const files = readdirSync(path).map((name) => ({ name, stat: lstatSync(join(path, name)) }));
+  const data = files.find(({ name }) => name === "data");
+  const isShort = files.length === 1 || data?.stat.size === 0;
+  return files.length > 0 && isShort && files.every(({ name, stat }) => POOL_FILES.includes(name) && isBlank(stat));
 }
 
+/** A file that holds nothing can be removed, whatever becomes of the format. */
+const isBlank = (stat: Stats): boolean => stat.isFile() && stat.blocks === 0;
+
+/** @throws UserError when somebody has one of the files open */
 function removeHalf(path: string): void {
-  const files = readdirSync(path).map((name) => join(path, name));
+  const directory = openPoolEntry(path, false);
   const fds: number[] = [];
   try {
-    for (const file of files) {
-      const fd = openSync(file, "r+");
+    for (const name of POOL_FILES.filter((file) => existsSync(join(path, file)))) {
+      const fd = openPoolMember(directory.fd, name, path, false);
       fds.push(fd);
       lockPool(fd, path, false);
+      if (!isBlank(fstatSync(fd))) throw holds(path, "a pool that somebody made just now");
+      rmSync(join(path, name));
     }
-    for (const file of files) rmSync(file);
   } finally {
-    for (const fd of fds) closeSync(fd);
+    for (const fd of [...fds, directory.fd]) closeSync(fd);
   }
 }
 

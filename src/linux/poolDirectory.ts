@@ -31,9 +31,11 @@ export function createPoolDirectory(
     for (const [name, count] of [
       ["meta", pages.metadataPages],
       ["data", pages.dataPages],
-    ] as const)
-      fds.push(createFileAt(directory.fd, name, pagesToBytes(count), path));
-    for (const fd of fds) lockPool(fd, path, false);
+    ] as const) {
+      const fd = createFileAt(directory.fd, name, pagesToBytes(count), path);
+      fds.push(fd);
+      lockPool(fd, path, false);
+    }
     syncDirectory(path);
     syncDirectory(dirname(path));
     return directoryFacts(fds[0], fds[1], path, false);

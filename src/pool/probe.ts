@@ -69,7 +69,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
 /**
  * Closes a pool whose other threads have all ended: limbo goes, everything is
  * flushed, and only then the state becomes clean. A pool that keeps pages which
- * no entry names stays dirty, so that the next probe gives them back.
+ * no entry names stays dirty, so that the next probe gives them back where they can be.
  * @throws UserError when the pool stays dirty
  */
 export function closePool(pool: Pool): void {

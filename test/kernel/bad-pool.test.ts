@@ -1,5 +1,5 @@
 /** What cannot be a pool is refused by mount and check, each with its cause, and stays as it is. */
-import { chmodSync, chownSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
@@ -94,4 +94,26 @@ it("a directory that a killed format left without data is formatted with --force
       await place.kmemfs([...format, "--force"]);
       await place.kmemfs(["check", pool]);
     }
+  }));
+
+it("a directory with data of a pool whose meta is gone is left alone, also with --force", () =>
+  withPlace(async (place) => {
+    const pool = place.path("split");
+    const format = ["format", pool, "--size", "4M", "--split"];
+    await place.kmemfs(format);
+    writeFileSync(`${pool}/data`, "somebody's");
+    rmSync(`${pool}/meta`);
+    for (const args of [format, [...format, "--force"]]) {
+      await expectRefused(place, {
+        args,
+        cause: /not empty, and holds no pool \(ENOTEMPTY\)$/,
+        cure: /an empty directory/,
+      });
+    }
+    // A pool of which data is empty is a pool.
+    await place.kmemfs(["format", place.path("empty"), "--size", "4M", "--split"]);
+    truncateSync(place.path("empty/data"), 0);
+    const args = ["format", place.path("empty"), "--size", "4M", "--split"];
+    await expectRefused(place, { args, cause: /holds a kmemfs pool|leave no page for data/, cure: /./ });
+    await run("stat", [place.path("empty/meta")]);
   }));

@@ -26,7 +26,7 @@ export interface RunResult {
 }
 
 /** How many times longer a slow machine may take for everything. */
-const patience = Number(process.env.KMEMFS_TEST_PATIENCE ?? "1");
+const patience = Math.max(1, Number(process.env.KMEMFS_TEST_PATIENCE) || 1);
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** How long output may still come after the child itself is gone: a daemon may hold the pipes open. */
 const DRAIN_MS = 500;
@@ -150,7 +150,7 @@ export function start(command: string, args: readonly string[] = [], options: Ru
     async stop(timeoutMs = 5_000) {
       if (isGone) return exited;
       process.kill(pid, "SIGTERM");
-      const timer = setTimeout(() => killGroup(pid, "SIGKILL"), timeoutMs);
+      const timer = setTimeout(() => killGroup(pid, "SIGKILL"), patience * timeoutMs);
       return exited.finally(() => clearTimeout(timer));
     },
   };
@@ -164,7 +164,7 @@ export async function until(
 ): Promise<void> {
   const endMs = performance.now() + patience * timeoutMs;
   while (!(await condition())) {
-    if (performance.now() > endMs) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+    if (performance.now() > endMs) throw new Error(`waited ${patience * timeoutMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -20,8 +20,18 @@ const STAGE_MS = 420_000;
 const MOST_LOAD_MS = 3_000;
 
 const { seed } = trialArguments(1);
-const commands = ["qemu-system-x86_64", "apt-get", "apt-cache", "dpkg-deb", "ldd", "ldconfig", ...TOOLS];
-const needs = { root: true, commands };
+const commands = [
+  "qemu-system-x86_64",
+  "setpriv",
+  "xz",
+  "apt-get",
+  "apt-cache",
+  "dpkg-deb",
+  "ldd",
+  "ldconfig",
+  ...TOOLS,
+];
+const needs = { root: true, commands, freeMemoryBytes: 5 * 2 ** 30 };
 const begunMs = performance.now();
 const seconds = (): string => `${((performance.now() - begunMs) / 1000).toFixed(0)} s`;
 

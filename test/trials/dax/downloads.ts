@@ -18,13 +18,9 @@ const DOWNLOAD_MS = 180_000;
 
 const cacheDirectory = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "kmemfs-guest");
 
-/** From the cache, or by apt-get. @throws Error when apt-get does not have them */
+/** From the cache, or by apt-get. @throws Error when apt-get does not have them, and no older ones are there */
 export async function downloads(): Promise<Downloads> {
-  const { stdout } = await run("apt-cache", ["depends", KERNEL]);
-  const kernelPackage = /Depends: (linux-image-\S+)/.exec(stdout)?.[1];
-  if (kernelPackage === undefined) throw new Error(`apt-cache knows no ${KERNEL}; apt-get update may help`);
-  const directory = join(cacheDirectory, kernelPackage);
-  if (!existsSync(directory)) await fetchInto(directory, [kernelPackage, "busybox-static"]);
+  const directory = join(cacheDirectory, await fetched());
   const release = readdirSync(join(directory, "lib/modules"))[0] ?? "";
   return {
     release,
@@ -34,22 +30,42 @@ export async function downloads(): Promise<Downloads> {
   };
 }
 
+/** @returns the name of a directory of the cache: of the newest kernel, or of the one that is there when apt is offline */
+async function fetched(): Promise<string> {
+  mkdirSync(cacheDirectory, { recursive: true });
+  const there = readdirSync(cacheDirectory).filter((name) => !name.includes(".new-"));
+  try {
+    const { stdout } = await run("apt-cache", ["depends", KERNEL], { env: { LC_ALL: "C" } });
+    const kernelPackage = /Depends: (linux-image-\S+)/.exec(stdout)?.[1];
+    if (kernelPackage === undefined) throw new Error(`apt-cache knows no ${KERNEL}; apt-get update may help`);
+    if (!there.includes(kernelPackage)) await fetchInto(join(cacheDirectory, kernelPackage), kernelPackage);
+    return kernelPackage;
+  } catch (error) {
+    const newest = there.sort().at(-1);
+    if (newest === undefined) throw error;
+    return newest;
+  }
+}
+
 /** The directory takes its name when all is in it: what was cut off is done again. */
-async function fetchInto(directory: string, packages: readonly string[]): Promise<void> {
+async function fetchInto(directory: string, kernelPackage: string): Promise<void> {
   const fresh = `${directory}.new-${process.pid}`;
-  rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
   // As root apt-get downloads as a user of its own, who cannot write here.
-  const options = ["-q", "-o", "APT::Sandbox::User=root"];
-  const download = () => run("apt-get", [...options, "download", ...packages], { cwd: fresh, timeoutMs: DOWNLOAD_MS });
-  await download().catch(async () => {
-    await run("apt-get", ["update", "-q"], { timeoutMs: DOWNLOAD_MS });
-    await download();
-  });
-  for (const name of readdirSync(fresh)) {
-    await run("dpkg-deb", ["-x", name, "."], { cwd: fresh, timeoutMs: 60_000 });
-    rmSync(join(fresh, name));
+  const args = ["-q", "-o", "APT::Sandbox::User=root", "download", kernelPackage, "busybox-static"];
+  const download = () => run("apt-get", args, { cwd: fresh, timeoutMs: DOWNLOAD_MS });
+  try {
+    await download().catch(async () => {
+      await run("apt-get", ["update", "-q"], { timeoutMs: DOWNLOAD_MS });
+      await download();
+    });
+    for (const name of readdirSync(fresh)) {
+      await run("dpkg-deb", ["-x", name, "."], { cwd: fresh, timeoutMs: 60_000 });
+      rmSync(join(fresh, name));
+    }
+    // Another run may have been faster.
+    if (!existsSync(directory)) renameSync(fresh, directory);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
   }
-  rmSync(directory, { recursive: true, force: true });
-  renameSync(fresh, directory);
 }

@@ -37,7 +37,7 @@ export class Guest {
       truncateSync(path, MEMORY_BYTES);
     }
     writeFileSync(machine.statusFile, "");
-    this.#child = spawn("qemu-system-x86_64", argumentsOf(machine, stage), {
+    this.#child = spawn("setpriv", ["--pdeathsig", "KILL", "qemu-system-x86_64", ...argumentsOf(machine, stage)], {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -80,7 +80,8 @@ export class Guest {
 
   /** As when the power is cut, except that what is in the CPU's caches is not lost. */
   async cut(): Promise<void> {
-    if (this.#child.pid !== undefined) killGroup(this.#child.pid, "SIGKILL");
+    const { pid, exitCode, signalCode } = this.#child;
+    if (pid !== undefined && exitCode === null && signalCode === null) killGroup(pid, "SIGKILL");
     await this.#exited;
   }
 

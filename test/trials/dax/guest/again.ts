@@ -17,14 +17,16 @@ import { MAX_RECORDS } from "../../load/ledger.js";
 import { Load } from "../../load/load.js";
 import { KEPT } from "./first.js";
 import { makePool, mountDisk } from "./guestDisk.js";
-import { LEDGER_DISK_BYTES, SHARES } from "./ledgerDisk.js";
+import { flushesOf, LEDGER_DISK_BYTES, SHARES } from "./ledgerDisk.js";
 import { MEDIA, SLOW } from "./medium.js";
 import { say, step } from "./say.js";
 
 /** Where the load keeps its place, for the boot after the cut. */
 export const LOAD_PLACE = "/mnt/pm/load-place";
 const WRITERS = 1;
-const LEAST_OPERATIONS = 30;
+const LEAST_FLUSHES = 3;
+/** The drivers of the device are loaded by then; nothing asks for it where systemd is not there. */
+const UDEV = "x-systemd.requires=systemd-udev-settle.service";
 /** As `Ledger` has it, or more. */
 const LEDGER_BYTES = 4 * 1024 + 24 * MAX_RECORDS * (WRITERS + 1);
 
@@ -39,7 +41,10 @@ async function mountAll(): Promise<void> {
   symlinkSync(kmemfsProgram, "/sbin/mount.fuse.kmemfs");
   for (const { pool, directory, files } of MEDIA) {
     for (const path of [directory, files]) mkdirSync(path, { recursive: true });
-    const lines = [`${pool} ${directory} fuse.kmemfs nospare 0 0`, `${directory}/disk ${files} ext4 loop 0 0`];
+    const lines = [
+      `${pool} ${directory} fuse.kmemfs durable,nofail,${UDEV} 0 0`,
+      `${directory}/disk ${files} ext4 loop,nofail 0 0`,
+    ];
     appendFileSync("/etc/fstab", `${lines.join("\n")}\n`);
   }
   await run("mount", ["-a"], SLOW);
@@ -63,7 +68,7 @@ async function underLoad(): Promise<void> {
       const load = new Load(place, kind, WRITERS, Date.now() % 2 ** 31, SHARES);
       const disk = await mountDisk(place, pool, `disk-${kind}`);
       load.begin(disk.file);
-      await until(() => load.ledger.count > LEAST_OPERATIONS, SLOW.timeoutMs, "the writer to write");
+      await until(() => flushesOf(load.ledger) >= LEAST_FLUSHES, SLOW.timeoutMs, "the writer to flush");
     }),
   );
   await run("sync", [], SLOW);

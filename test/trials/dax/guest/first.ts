@@ -38,12 +38,17 @@ export async function first(): Promise<void> {
   await Promise.all([
     ...MEDIA.map((medium) => step(`${medium.kind}: a server is killed under load`, () => killedServer(place, medium))),
     step("--durable refuses a tmpfs", () =>
-      expectRefusal(place, ["mount", "--durable", "--size", "16M", place.makeDirectory("refused")], /power|durable/),
+      expectRefusal(
+        place,
+        ["mount", "--durable", "--size", "16M", place.makeDirectory("refused")],
+        /does not survive|power cut/,
+      ),
     ),
     step("a file system without DAX is a plain durable file", () => plainFile(place)),
   ]);
   // What these make is kept for the next boot.
   await Promise.all(MEDIA.map((medium) => live(place, medium)));
+  await step("--numa-node binds a tmpfs and a memfd", () => numaNodes(place));
   equal((await place.end()).join("; "), "");
 }
 
@@ -132,4 +137,27 @@ async function plainFile(place: Place): Promise<void> {
   const { pool } = await disk.status();
   equal(`${pool.kind}, ${pool.durable}`, "file, true");
   await disk.end();
+}
+
+/** Pages of a bound pool are on its node, whichever the writer runs on. */
+async function numaNodes(place: Place): Promise<void> {
+  for (const kind of ["tmpfs", "memfd"]) {
+    const directory = place.makeDirectory(`numa-${kind}`);
+    place.endsWithUs(directory);
+    await place.kmemfs(
+      ["mount", kind, directory, "--size", "16M", "--numa-node", "1", "--no-spare", "--workers", "1"],
+      SLOW,
+    );
+    const disk = new GuestDisk(place, directory);
+    const { serverPid, pool } = await disk.status();
+    equal(pool.numaNode, 1);
+    await run("dd", ["if=/dev/zero", `of=${disk.file}`, "bs=1M", "count=8", "conv=notrunc", "status=none"], SLOW);
+    const { stdout } = await run("cat", [`/proc/${serverPid}/numa_maps`], SLOW);
+    const lines = stdout.split("\n").filter((line) => /file=\/(meta|data|memfd:kmemfs\\040)/.test(line));
+    match(lines.join("\n"), /bind:1/);
+    ok(!lines.some((line) => / N0=/.test(line)), `pages on node 0: ${lines.join("; ")}`);
+    await disk.end();
+  }
+  const args = ["mount", place.makeDirectory("refused-numa"), "--size", "16M", "--numa-node", "7"];
+  await expectRefusal(place, args, /node 7/);
 }

@@ -6,11 +6,11 @@ import { equal } from "node:assert/strict";
 import { EIO, ENOTCONN } from "../../../../src/base/errno.js";
 import { missingOf } from "../../../support/needs.js";
 import { isMounted, type Place } from "../../../support/place.js";
-import { until } from "../../../support/processes.js";
+import { run, until } from "../../../support/processes.js";
 import { Load } from "../../load/load.js";
 import { type GuestDisk, makePool, mountDisk } from "./guestDisk.js";
 import { LEDGER_DISK_BYTES, requireLedger, SHARES } from "./ledgerDisk.js";
-import type { Medium } from "./medium.js";
+import { type Medium, SLOW } from "./medium.js";
 
 const KILLS = 1;
 const OPERATIONS_A_KILL = 60;
@@ -29,7 +29,7 @@ export async function killedServer(place: Place, { kind, pool }: Medium): Promis
   load.begin(disk.file);
   for (let kill = 1; kill <= KILLS; kill++) {
     await until(() => load.ledger.count >= kill * OPERATIONS_A_KILL, WAIT_MS, "the writer to write");
-    process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
+    process.kill((await disk.status()).serverPid as number, "SIGKILL");
     if (survives) continue;
     await load.ended();
     await until(() => !isMounted(disk.directory), WAIT_MS, "the mount to end");
@@ -39,6 +39,9 @@ export async function killedServer(place: Place, { kind, pool }: Medium): Promis
   await until(() => load.ledger.count >= (KILLS + 1) * OPERATIONS_A_KILL, WAIT_MS, "the writer to write");
   equal((await load.stop()).join(), "0");
   if (survives) equal((await disk.status()).restarts, KILLS);
+  await requireLedger(place, disk.file, load.ledger, Number.POSITIVE_INFINITY, survives ? [] : ENDED);
+  // What the dead servers left in free pages does not show where a block is reserved.
+  await run("fallocate", ["-l", String(LEDGER_DISK_BYTES), disk.file], SLOW);
   await requireLedger(place, disk.file, load.ledger, Number.POSITIVE_INFINITY, survives ? [] : ENDED);
   load.quit();
   await disk.end();

@@ -2,7 +2,7 @@
 import { basename, dirname } from "node:path";
 import { ENOSPC } from "../../../../src/base/errno.js";
 import type { Place } from "../../../support/place.js";
-import type { Ledger } from "../../load/ledger.js";
+import { KIND_FLUSH, type Ledger } from "../../load/ledger.js";
 import { readDisk } from "../../load/mounted.js";
 import { SECTOR_BYTES } from "../../load/stamps.js";
 import { compare } from "../../load/verify.js";
@@ -30,10 +30,17 @@ export async function requireLedger(
   const { wrong } = compare(bytes, before, ledger, { durableTick, endTick, atomicBlocks: false, tornSectors: true });
   if (wrong.length > 0) throw new Error(wrong.join("\n"));
   let acknowledged = 0;
+  let durable = 0;
   for (const one of ledger.operations()) {
     if (one.answeredTick > 0) acknowledged++;
+    if (one.answeredTick > 0 && one.answeredTick < durableTick) durable++;
     else if (![0, ENOSPC, ...ended].includes(one.errno)) throw new Error(`an operation met errno ${one.errno}`);
   }
-  if (acknowledged === 0) throw new Error("nothing was acknowledged");
-  say(`  ${acknowledged} operations acknowledged, none lost`);
+  if (durable === 0) throw new Error("nothing had to be there");
+  say(`  ${acknowledged} operations acknowledged, ${durable} of them durable, none of those lost`);
+}
+
+/** Flushes that were acknowledged. */
+export function flushesOf(ledger: Ledger): number {
+  return [...ledger.operations()].filter(({ kind, answeredTick }) => kind === KIND_FLUSH && answeredTick > 0).length;
 }

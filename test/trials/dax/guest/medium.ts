@@ -40,6 +40,6 @@ export async function availableBytes(directory: string): Promise<number> {
 /** @throws Error when the status says something else */
 export async function requirePool(disk: Disk, expected: { readonly kind: string; readonly numaNode: number }) {
   const { pool } = await disk.status();
-  equal(`${pool.kind}`, `${expected.kind}`);
+  equal(`${pool.kind}, node ${pool.numaNode}`, `${expected.kind}, node ${expected.numaNode}`);
   equal(pool.durable, true);
 }

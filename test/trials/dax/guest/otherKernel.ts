@@ -1,5 +1,6 @@
 /** The short list of kernel tests, on a kernel that lacks what this project can do without. */
 import { equal, match } from "node:assert/strict";
+import { missingOf } from "../../../support/needs.js";
 import { Place } from "../../../support/place.js";
 import { run } from "../../../support/processes.js";
 import { projectRoot } from "../../../support/project.js";
@@ -14,7 +15,7 @@ export async function otherKernel(): Promise<void> {
     const directory = place.makeDirectory("disk");
     place.endsWithUs(directory);
     const { stdout } = await place.kmemfs(["mount", directory, "--size", "16M"]);
-    match(stdout, /lacks.*6\.9/);
+    if (missingOf({ kernel: "6.9" }).length > 0) match(stdout, /lacks.*6\.9/);
     await place.kmemfs(["unmount", directory]);
   });
   equal((await place.end()).join("; "), "");
