@@ -28,6 +28,7 @@ fi
 
 stage=$(sed -n 's/.*kmemfs.stage=\([^ ]*\).*/\1/p' /proc/cmdline)
 cd /project
+export KMEMFS_TEST_PATIENCE=10
 node dist-trial/test/trials/dax/guestMain.js "$stage"
 echo "$?" >/dev/ttyS1
 umount /mnt/pm 2>/dev/null

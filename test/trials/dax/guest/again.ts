@@ -47,6 +47,8 @@ async function mountAll(): Promise<void> {
     ];
     appendFileSync("/etc/fstab", `${lines.join("\n")}\n`);
   }
+  // One after the other takes twice as long.
+  await run("mount", ["-a", "-F", "-t", "fuse.kmemfs"], SLOW);
   await run("mount", ["-a"], SLOW);
   await run("sha256sum", ["-c", KEPT], SLOW);
   for (const { directory, files } of MEDIA) {

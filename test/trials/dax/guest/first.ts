@@ -141,14 +141,8 @@ async function plainFile(place: Place): Promise<void> {
 
 /** Pages of a bound pool are on its node, whichever the writer runs on. */
 async function numaNodes(place: Place): Promise<void> {
-  for (const kind of ["tmpfs", "memfd"]) {
-    const directory = place.makeDirectory(`numa-${kind}`);
-    place.endsWithUs(directory);
-    await place.kmemfs(
-      ["mount", kind, directory, "--size", "16M", "--numa-node", "1", "--no-spare", "--workers", "1"],
-      SLOW,
-    );
-    const disk = new GuestDisk(place, directory);
+  const bound = async (kind: "tmpfs" | "memfd"): Promise<void> => {
+    const disk = await mountDisk(place, kind, `numa-${kind}`, { pool: { kind }, sizeBytes: 2 ** 24, numaNode: 1 });
     const { serverPid, pool } = await disk.status();
     equal(pool.numaNode, 1);
     await run("dd", ["if=/dev/zero", `of=${disk.file}`, "bs=1M", "count=8", "conv=notrunc", "status=none"], SLOW);
@@ -157,7 +151,8 @@ async function numaNodes(place: Place): Promise<void> {
     match(lines.join("\n"), /bind:1/);
     ok(!lines.some((line) => / N0=/.test(line)), `pages on node 0: ${lines.join("; ")}`);
     await disk.end();
-  }
+  };
+  await Promise.all([bound("tmpfs"), bound("memfd")]);
   const args = ["mount", place.makeDirectory("refused-numa"), "--size", "16M", "--numa-node", "7"];
   await expectRefusal(place, args, /node 7/);
 }

@@ -14,7 +14,7 @@ import { type Medium, SLOW } from "./medium.js";
 
 const KILLS = 1;
 const OPERATIONS_A_KILL = 60;
-const WAIT_MS = 120_000;
+const WAIT_MS = 30_000;
 /** What meets a request of a mount whose server died. */
 const ECONNABORTED = 103;
 const ENDED = [EIO, ECONNABORTED, ENOTCONN];

@@ -16,8 +16,8 @@ export const DEVICE: Medium = { kind: "devdax", pool: "/dev/dax0.0", directory: 
 export const FILE: Medium = { kind: "fsdax", pool: "/mnt/pm/pool", directory: "/mnt/file", files: "/srv/file" };
 export const MEDIA = [DEVICE, FILE];
 
-/** All of the guest is slow. */
-export const SLOW = { timeoutMs: 120_000 };
+/** All of the guest is slow; its patience (support/processes.ts) is on top of this. */
+export const SLOW = { timeoutMs: 30_000 };
 export const DISK_BYTES = 96 * 2 ** 20;
 
 /** A file of lines of one letter. */
