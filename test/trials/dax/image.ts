@@ -23,7 +23,7 @@ const MODULES = "virtio_pci virtio_blk nfit nd_pmem device_dax dax_pmem kmem fus
 
 /** What the tests call, and what a shell script is made of. */
 export const TOOLS = `
-  dash env cat ls sed grep mkdir rm sleep ln chmod readlink yes head tail od stat dd cp cmp sync du df truncate sha256sum
+  dash env cat ls sed grep mkdir rm sleep ln chmod readlink yes head tail od tr stat dd cp cmp sync du df truncate sha256sum
   mount umount losetup findmnt blkid mkfs.ext4 fstrim blkdiscard fallocate xfs_io ndctl daxctl
 `
   .trim()
