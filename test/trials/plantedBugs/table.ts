@@ -112,7 +112,7 @@ export const plantedBugs: readonly NamedBug[] = [
   {
     name: "strays stay",
     file: probe,
-    find: "    if (superblock.state !== STATE_CLEAN || seesHoles) releaseStrays(parts.memory, pool);\n",
+    find: "    if (canPunch && (superblock.state !== STATE_CLEAN || grainPages === 1)) releaseStrays(parts.memory, pool);\n",
     replace: "",
   },
   {

@@ -126,7 +126,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "what a clean pool holds and no entry names stays",
     file: "src/pool/probe.ts",
-    from: "if (superblock.state !== STATE_CLEAN || seesHoles) releaseStrays",
+    from: "if (canPunch && (superblock.state !== STATE_CLEAN || grainPages === 1)) releaseStrays",
     to: "if (superblock.state !== STATE_CLEAN) releaseStrays",
   },
   {
