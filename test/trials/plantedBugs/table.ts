@@ -86,12 +86,6 @@ export const plantedBugs: readonly NamedBug[] = [
     replace: "",
   },
   {
-    name: "clean is stored before limbo is given back",
-    file: probe,
-    find: "  pool.relieve();",
-    replace: "  writeState(pool.memory, STATE_CLEAN);\n  pool.relieve();",
-  },
-  {
     name: "an unmount gives a data page back",
     file: probe,
     find: "  pool.becomeSole();",

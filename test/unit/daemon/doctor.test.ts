@@ -38,7 +38,7 @@ describe("the kernel", () => {
   it.each([
     ["4.19.0-27", "problem", /too old/],
     ["4.20.0", "warning", /IO_FLUSHER.*MADV_POPULATE.*resend/],
-    ["5.10.0-30-amd64", "warning", /^5\.10\.0-30-amd64 lacks MADV_POPULATE_WRITE[^_]*passthrough/],
+    ["5.10.0-30-amd64", "warning", /^5\.10\.0-30-amd64 lacks MADV_POPULATE_WRITE .*passthrough/],
     ["6.1.0-18-amd64", "warning", /^6\.1\.0-18-amd64 lacks shared mappings [^;]*; passthrough and resend \(6\.9\)/],
     ["6.8.0", "warning", /^6\.8\.0 lacks passthrough and resend \(6\.9\)/],
     ["6.9.0", "ok", /has all/],
