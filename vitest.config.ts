@@ -1,10 +1,9 @@
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { patience } from "./test/support/patience.js";
 import { SkipReporter } from "./test/support/skipReporter.js";
 
 /** A longer budget of random operations gets a longer time. */
 const factor = Math.max(1, Number(process.env.KMEMFS_TEST_BUDGET ?? "1"));
-/** As in test/support/processes.ts. */
-const patience = Math.max(1, Number(process.env.KMEMFS_TEST_PATIENCE) || 1);
 
 /** All kernel tests, in one of the two ways of data; loop devices, free memory and CPUs are shared: one file at a time. */
 const kernel = (io: "served" | "direct", groupOrder: number): TestProjectInlineConfiguration => ({

@@ -1,11 +1,10 @@
 /** `kmemfs mount [POOL] MOUNTPOINT`, and what it shares with mount(8)'s helper. */
-import { release } from "node:os";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { absolutePath, quote } from "../daemon/disk/paths.js";
-import { kernelLacks } from "../daemon/kernelLacks.js";
 import type { AskedOptions, MountOptions } from "../daemon/options.js";
 import { readMounts } from "../linux/proc.js";
+import { printLacks } from "./lacks.js";
 import { type Caller, currentCaller, type MountWords, parseOptionList, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
 import type { Outcome } from "./outcome.js";
@@ -67,11 +66,6 @@ async function mount(pool: string | undefined, mountpoint: string, flags: MountF
   if (status.wasUnclean) printLine(`  ${where} was not closed last time; all of it was checked`);
   printLacks();
   await warnOfOwnSwap();
-}
-
-/** What this kernel cannot do for a mount. */
-export function printLacks(): void {
-  for (const lack of kernelLacks(release()) ?? []) printLine(`  Linux ${release()} lacks ${lack}`);
 }
 
 const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];

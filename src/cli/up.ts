@@ -7,7 +7,7 @@ import { absolutePath, quote } from "../daemon/disk/paths.js";
 import { allOrNothing, interruptible } from "../daemon/disk/undo.js";
 import type { MountOptions } from "../daemon/options.js";
 import { readMounts } from "../linux/proc.js";
-import { printLacks } from "./mount.js";
+import { printLacks } from "./lacks.js";
 import { currentCaller, type MountWords, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
 import { warnOfOwnSwap } from "./ownSwap.js";

@@ -23,6 +23,7 @@ import {
   looksLike,
   mapBacking,
   openBacking,
+  POOL_FILES,
   readMetadata,
   unmapBacking,
 } from "../linux/backing.js";
@@ -34,9 +35,6 @@ import { chosenGeometry } from "../pool/geometry.js";
 import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
 import { blocksBesideSpare, type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
 import { type OpenedPool, readSuperblock, requireDurable, withPoolLength } from "./poolSuperblock.js";
-
-/** The files of a split pool, in the order in which they are made. */
-const POOL_FILES: readonly string[] = ["meta", "data"];
 
 export interface FormatOptions extends SizeRequest {
   readonly path: string;

@@ -17,7 +17,7 @@ import { lockPool } from "./poolLock.js";
 export { type BackingFacts, closeBacking, heldBytes, heldPages } from "./backingFacts.js";
 export { type MemoryMapping, mapBacking, unmapBacking } from "./mapping.js";
 export { createMemfd } from "./memfd.js";
-export { createPoolDirectory } from "./poolDirectory.js";
+export { createPoolDirectory, POOL_FILES } from "./poolDirectory.js";
 export { createPoolFile } from "./poolFile.js";
 export { bindToNode, boundNode, nodeOfPool } from "./poolNode.js";
 export { createPrivateTmpfs, resizePrivateTmpfs } from "./privateTmpfs.js";

@@ -9,8 +9,7 @@ import { basename } from "node:path";
 import { UserError } from "../base/errors.js";
 import { O_PATH } from "./constants.js";
 import { deviceNumbers } from "./daxDevice.js";
-import { processIds } from "./holders.js";
-import { processName, readLink, readNames, readText } from "./procFile.js";
+import { processIds, processName, readLink, readNames, readText } from "./procFile.js";
 
 /**
  * Looks through the processes that this user may look into; root sees all.

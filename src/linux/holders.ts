@@ -4,7 +4,7 @@
  * stat through /proc/PID/fd would hang on a stuck FUSE mount.
  */
 import { type MountEntry, mountOn, mountsOf } from "./mounts.js";
-import { processName, readLink, readNames, readText } from "./procFile.js";
+import { processIds, processName, readLink, readNames, readText } from "./procFile.js";
 
 export interface Holder {
   readonly pid: number;
@@ -86,11 +86,4 @@ function openFileOn(pid: number, majorMinor: string, mounts: readonly MountEntry
     return readLink(`/proc/${pid}/fd/${fd}`) ?? `fd ${fd}`;
   }
   return null;
-}
-
-/** Of all processes that /proc shows. */
-export function processIds(): number[] {
-  return readNames("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
 }

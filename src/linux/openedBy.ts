@@ -1,6 +1,6 @@
 /** Which processes have the same file open as we, and whether one is gone with all its threads. */
 import { UserError } from "../base/errors.js";
-import { readNames, readText } from "./procFile.js";
+import { processIds, readNames, readText } from "./procFile.js";
 
 /**
  * Processes other than this one that have the file of `fd` open. Nothing is
@@ -13,10 +13,9 @@ export function openedBy(fd: number): number[] {
     const reason = "the kernel does not tell who has a file open (Linux 5.14 does)";
     throw new UserError("/proc/self/fdinfo", reason, { code: "EOPNOTSUPP" });
   }
-  return readNames("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => fdinfoDirectories(pid).some((directory) => hasFile(directory, file)))
-    .map(Number);
+  return processIds()
+    .filter((pid) => pid !== process.pid)
+    .filter((pid) => fdinfoDirectories(pid).some((directory) => hasFile(directory, file)));
 }
 
 /** False as long as a thread is left, also when the first, by which a process is known, has ended. */
@@ -31,7 +30,7 @@ export function commandLine(pid: number): string[] {
 }
 
 /** The threads of a process share its fds; when the first has ended another one shows them. */
-function fdinfoDirectories(pid: string): string[] {
+function fdinfoDirectories(pid: number): string[] {
   const stat = readText(`/proc/${pid}/stat`);
   if (stat === null || !isZombie(stat)) return [`/proc/${pid}/fdinfo`];
   return readNames(`/proc/${pid}/task`).map((tid) => `/proc/${pid}/task/${tid}/fdinfo`);

@@ -10,6 +10,9 @@ import { kindOf, refuseWithoutPunch, requireInPlace, syncDirectory } from "./poo
 import { lockPool } from "./poolLock.js";
 import { createFileAt } from "./privateTmpfs.js";
 
+/** In the order in which they are made. */
+export const POOL_FILES: readonly string[] = ["meta", "data"];
+
 /**
  * Creates the directory (an existing empty one is fine) and its two files, sparse and locked.
  * @throws UserError EEXIST when the directory holds anything, EOPNOTSUPP on hugetlbfs
@@ -40,7 +43,7 @@ export function createPoolDirectory(
     syncDirectory(dirname(path));
     return directoryFacts(fds[0], fds[1], path, false);
   } catch (error) {
-    for (const name of ["meta", "data"].slice(0, fds.length)) unlinkSync(`${path}/${name}`);
+    for (const name of POOL_FILES.slice(0, fds.length)) unlinkSync(`${path}/${name}`);
     for (const fd of fds) closeSync(fd);
     if (made) rmdirSync(path);
     throw error;

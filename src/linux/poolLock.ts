@@ -11,6 +11,7 @@ import { LOCK_EX, LOCK_NB, LOCK_SH } from "./constants.js";
 import { deviceNumbers } from "./daxDevice.js";
 import { flock } from "./libc.js";
 import { isAlive, processName } from "./proc.js";
+import { processIds } from "./procFile.js";
 
 /** @throws UserError EBUSY with the holder's pid */
 export function lockPool(fd: number, path: string, readOnly: boolean): void {
@@ -50,12 +51,12 @@ export function parseLocks(locks: string, key: string): number | null {
 }
 
 function findInFdinfo(key: string): number | null {
-  for (const pid of readdirSync("/proc")) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
+  for (const pid of processIds()) {
+    if (pid === process.pid) continue;
     try {
       for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
         const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1");
-        if (info.split("\n").some((line) => line.includes(" FLOCK ") && line.includes(` ${key} `))) return Number(pid);
+        if (info.split("\n").some((line) => line.includes(" FLOCK ") && line.includes(` ${key} `))) return pid;
       }
     } catch {
       // Ended meanwhile, or another user's: not to be seen is not an error here.

@@ -37,6 +37,13 @@ export function realPath(path: string): string | null {
   }
 }
 
+/** Of all processes that /proc shows. */
+export function processIds(): number[] {
+  return readNames("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
 /** The command name (comm, at most 15 characters), or null. */
 export function processName(pid: number): string | null {
   return readText(`/proc/${pid}/comm`)?.trimEnd() ?? null;

@@ -4,6 +4,7 @@
  * all that it started; a group that is left when the test process exits is killed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { patience } from "./patience.js";
 
 export interface RunOptions {
   /** Absent: 30 seconds. */
@@ -25,8 +26,6 @@ export interface RunResult {
   readonly stderr: string;
 }
 
-/** How many times longer a slow machine may take for everything. */
-const patience = Math.max(1, Number(process.env.KMEMFS_TEST_PATIENCE) || 1);
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** How long output may still come after the child itself is gone: a daemon may hold the pipes open. */
 const DRAIN_MS = 500;
