@@ -46,10 +46,9 @@ function hasFileSystem(name: string): boolean {
   return known.some((line) => line.split("\t")[1] === name);
 }
 
-function kernelIsOlderThan(wanted: string): boolean {
-  const [major = 0, minor = 0] = release()
-    .split(".")
-    .map((part) => Number.parseInt(part, 10));
+/** Compares two versions of a kernel, such as `6.1.0-50-cloud-amd64` and `6.9`. */
+export function isOlder(one: string, wanted: string): boolean {
+  const [major = 0, minor = 0] = one.split(".").map((part) => Number.parseInt(part, 10));
   const [wantedMajor = 0, wantedMinor = 0] = wanted.split(".").map(Number);
   return major < wantedMajor || (major === wantedMajor && minor < wantedMinor);
 }
@@ -71,7 +70,7 @@ export function missingOf(needs: Needs): string[] {
   for (const command of needs.commands ?? []) lacks(!hasCommand(command), `needs the command ${command}`);
   for (const name of needs.fileSystems ?? []) lacks(!hasFileSystem(name), `needs a kernel with ${name}`);
   for (const file of needs.files ?? []) lacks(!existsSync(file), `needs ${file}`);
-  if (needs.kernel !== undefined) lacks(kernelIsOlderThan(needs.kernel), `needs Linux ${needs.kernel}`);
+  if (needs.kernel !== undefined) lacks(isOlder(release(), needs.kernel), `needs Linux ${needs.kernel}`);
   const memoryBytes = needs.freeMemoryBytes ?? 0;
   lacks(freeMemoryBytes() < memoryBytes, `needs ${Math.ceil(memoryBytes / 2 ** 20)} MiB of free memory`);
   return missing;

@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { killGroup } from "../../support/processes.js";
 import { within } from "../load/within.js";
+import type { Kernel } from "./downloads.js";
 
 export interface Machine {
-  readonly kernel: string;
+  readonly kernel: Kernel;
   readonly initrd: string;
   readonly image: string;
   /** Of each of two nodes. */
@@ -37,10 +38,14 @@ export class Guest {
       truncateSync(path, MEMORY_BYTES);
     }
     writeFileSync(machine.statusFile, "");
-    this.#child = spawn("setpriv", ["--pdeathsig", "KILL", "qemu-system-x86_64", ...argumentsOf(machine, stage)], {
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    this.#child = spawn(
+      "setpriv",
+      ["--pdeathsig", "KILL", ...machine.kernel.emulator, ...argumentsOf(machine, stage)],
+      {
+        detached: true,
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
     this.#exited = new Promise((resolve, reject) => {
       this.#child.once("error", reject);
       this.#child.once("close", () => resolve());
@@ -108,7 +113,7 @@ function argumentsOf(machine: Machine, stage: string): string[] {
     ...["-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot"],
     ...["-serial", "stdio", "-serial", `file:${machine.statusFile}`],
     ...["-drive", `file=${machine.image},format=raw,if=virtio,snapshot=on`],
-    ...["-kernel", machine.kernel, "-initrd", machine.initrd],
+    ...["-kernel", machine.kernel.file, "-initrd", machine.initrd],
     ...["-append", `${KERNEL_OPTIONS} kmemfs.stage=${stage}`],
   ];
 }

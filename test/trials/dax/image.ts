@@ -16,7 +16,6 @@ import {
 import { basename, dirname, join } from "node:path";
 import { run } from "../../support/processes.js";
 import { projectRoot } from "../../support/project.js";
-import type { Downloads } from "./downloads.js";
 import { loadOrder } from "./modules.js";
 
 const MODULES = "virtio_pci virtio_blk nfit nd_pmem device_dax dax_pmem kmem fuse loop".split(" ");
@@ -36,7 +35,7 @@ const PROJECT = ["bin", "dist", "dist-trial", "src", "test", "package.json", "vi
 const NOT_NEEDED = new Set(["@biomejs", "typescript", "knip", "dependency-cruiser", ".cache"]);
 
 /** Makes the image at `path`. @throws Error when a tool is missing */
-export async function makeImage(path: string, workDirectory: string, { busybox }: Downloads): Promise<void> {
+export async function makeImage(path: string, workDirectory: string, busybox: string): Promise<void> {
   const root = join(workDirectory, "root");
   for (const name of ["proc", "sys", "dev", "tmp", "run", "mnt", "root", "etc", "usr/bin", "usr/sbin", "project"]) {
     mkdirSync(join(root, name), { recursive: true });
@@ -62,18 +61,23 @@ export async function makeImage(path: string, workDirectory: string, { busybox }
   await run("mkfs.ext4", ["-q", "-F", "-b", "4096", "-d", root, path, "512M"], { timeoutMs: 120_000 });
 }
 
-/** Makes the initial RAM disk at `path`. */
-export async function makeInitrd(path: string, workDirectory: string, downloads: Downloads): Promise<void> {
+/** Makes the initial RAM disk at `path`. @param modulesDirectory of the kernel */
+export async function makeInitrd(
+  path: string,
+  workDirectory: string,
+  modulesDirectory: string,
+  busybox: string,
+): Promise<void> {
   const root = join(workDirectory, "early");
   for (const name of ["bin", "modules", "root", "dev"]) mkdirSync(join(root, name), { recursive: true });
-  copyFileSync(downloads.busybox, join(root, "bin/busybox"));
+  copyFileSync(busybox, join(root, "bin/busybox"));
   symlinkSync("busybox", join(root, "bin/sh"));
-  const modules = loadOrder(downloads.modules, MODULES);
+  const modules = loadOrder(modulesDirectory, MODULES);
   for (const { name, bytes } of modules) writeFileSync(join(root, "modules", name), bytes);
   writeFileSync(join(root, "modules/order"), modules.map(({ name }) => `${name}\n`).join(""));
   copyFileSync(script("early.sh"), join(root, "init"));
   chmodSync(join(root, "init"), 0o755);
-  await run("sh", ["-c", `find . | ${downloads.busybox} cpio -o -H newc >"${path}"`], { cwd: root });
+  await run("sh", ["-c", `find . | ${busybox} cpio -o -H newc >"${path}"`], { cwd: root });
 }
 
 const script = (name: string): string => join(projectRoot, "test/trials/dax", name);

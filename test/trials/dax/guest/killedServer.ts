@@ -12,6 +12,7 @@ import { type GuestDisk, makePool, mountDisk } from "./guestDisk.js";
 import { LEDGER_DISK_BYTES, requireLedger, SHARES } from "./ledgerDisk.js";
 import { type Medium, SLOW } from "./medium.js";
 
+/** Each takes half a minute: starting servers is what a guest is slowest at. */
 const KILLS = 1;
 const OPERATIONS_A_KILL = 60;
 const WAIT_MS = 30_000;
@@ -29,7 +30,7 @@ export async function killedServer(place: Place, { kind, pool }: Medium): Promis
   load.begin(disk.file);
   for (let kill = 1; kill <= KILLS; kill++) {
     await until(() => load.ledger.count >= kill * OPERATIONS_A_KILL, WAIT_MS, "the writer to write");
-    process.kill((await disk.status()).serverPid as number, "SIGKILL");
+    process.kill(await serverOf(disk), "SIGKILL");
     if (survives) continue;
     await load.ended();
     await until(() => !isMounted(disk.directory), WAIT_MS, "the mount to end");
@@ -45,4 +46,18 @@ export async function killedServer(place: Place, { kind, pool }: Medium): Promis
   await requireLedger(place, disk.file, load.ledger, Number.POSITIVE_INFINITY, survives ? [] : ENDED);
   load.quit();
   await disk.end();
+}
+
+/** One that took over serves before the status has it. */
+async function serverOf(disk: GuestDisk): Promise<number> {
+  let pid: number | null = null;
+  await until(
+    async () => {
+      pid = (await disk.status()).serverPid;
+      return pid !== null;
+    },
+    WAIT_MS,
+    "a server",
+  );
+  return pid as unknown as number;
 }
