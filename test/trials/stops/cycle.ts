@@ -1,5 +1,5 @@
 /** From a pool that opens to a pool that opens again: mount, load, perhaps a dead server, stop, look at what is left. */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { diskDirectories, diskId, findMount } from "../../../src/daemon/client.js";
 import { controlSocket, type Place } from "../../support/place.js";
@@ -56,8 +56,11 @@ export async function stopCycle(place: Place, pools: StopPools, way: StopWay, ra
   const mark = way.onFileSystem ? join(mountpoint, "mark") : status.file;
   await compareMark(mark, pools.marked.has(pool), status.wasUnclean);
   pools.marked.add(pool);
+  const inside = join(mountpoint, "load");
+  // Not the mountpoint itself: what fio opens after the end must not be made below it.
+  if (way.onFileSystem) mkdirSync(inside, { recursive: true });
   const target = way.onFileSystem
-    ? [`--directory=${mountpoint}`, "--size=16m", "--overwrite=1"]
+    ? [`--directory=${inside}`, "--size=16m", "--overwrite=1"]
     : [`--filename=${status.file}`, `--offset=${MARK_BYTES}`, "--size=32m", "--allow_file_create=0"];
   const load = start("fio", [...FIO, ...target], { cwd: "/" });
   place.cleanup.add("fio", () => ended(load));
