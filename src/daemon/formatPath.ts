@@ -1,19 +1,9 @@
 /** Formats pools: in new files and directories, and over what is there when it is blank or force is used. */
 import { randomUUID } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
-  lstatSync,
-  readdirSync,
-  rmSync,
-  type Stats,
-  truncateSync,
-} from "node:fs";
+import { closeSync, existsSync, fstatSync, ftruncateSync, lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../base/errors.js";
-import { bytesToPagesFloor, MIB, PAGE_BYTES } from "../base/units.js";
+import { bytesToPagesFloor, MIB, PAGE_BYTES, pagesToBytes } from "../base/units.js";
 import {
   type BackingFacts,
   bindToNode,
@@ -25,6 +15,7 @@ import {
   openBacking,
   POOL_FILES,
   readMetadata,
+  resizePoolFile,
   unmapBacking,
 } from "../linux/backing.js";
 import { attachMemory } from "../linux/memory.js";
@@ -76,40 +67,40 @@ export function formatPath(options: FormatOptions): OpenedPool {
       cure: "an empty directory, or a new one with --split",
     });
   }
-  let backing = openBacking(options.path, { readOnly: false, forFormat: true });
-  closingOnFailure(backing, () => requireDurable(backing, options.durable ?? false));
-  if (stat.isFile() && backing.metaBytes === 0) {
-    if (stat.size > 0 && !options.force) {
-      closeBacking(backing);
-      throw holds(options.path, "data that nothing recognises");
-    }
-    // Opened first: whose file it is, and that nobody else has it, is known now.
-    closeBacking(backing);
-    truncateSync(options.path, planPool(options).geometry.pageCount * PAGE_BYTES);
-    backing = openBacking(options.path, { readOnly: false, forFormat: true });
-  }
-  const whole = withPoolLength(backing);
-  const plan = planBlank(whole, options);
-  return formatBacking(whole === backing ? backing : lengthen(whole, options.path), plan, options);
+  const opened = openBacking(options.path, { readOnly: false, forFormat: true });
+  const { backing, plan } = closingOnFailure(opened, () => {
+    requireDurable(opened, options.durable ?? false);
+    if (stat.isFile()) return planFile(opened, options);
+    const whole = withPoolLength(opened);
+    requireBlank(whole, options);
+    const planned = planExisting(whole, options);
+    if (whole !== opened) lengthen(whole, options.path);
+    return { backing: whole, plan: planned };
+  });
+  return formatBacking(backing, plan, options);
+}
+
+/** A file is as long as `--pool-size` says, and otherwise at least as long as the sizes need. @throws UserError */
+function planFile(opened: BackingFacts, options: FormatOptions): { backing: BackingFacts; plan: PoolPlan } {
+  const bytes = fstatSync(opened.metaFd).size;
+  if (bytes > 0 && opened.metaBytes === 0 && !options.force) throw holds(options.path, "data that nothing recognises");
+  requireBlank(opened, options);
+  const { sizeBytes, maxSizeBytes, poolSizeBytes } = options;
+  const isSized = [sizeBytes, maxSizeBytes, poolSizeBytes].some((size) => size !== undefined);
+  const asked = isSized || bytes === 0 ? planPool(options).geometry.pageCount : 0;
+  const isAsked = poolSizeBytes === undefined ? asked > opened.pageCount : asked !== opened.pageCount;
+  const backing = isAsked ? resizePoolFile(opened, options.path, asked) : opened;
+  return { backing, plan: planExisting(backing, options) };
 }
 
 /** Gives `data` of a pool that was cut off in the direct way the pool's length again. @throws UserError */
-function lengthen(backing: BackingFacts, path: string): BackingFacts {
+function lengthen(backing: BackingFacts, path: string): void {
   try {
     ftruncateSync(backing.dataFd, backing.dataBytes);
-    return backing;
   } catch (error) {
-    closeBacking(backing);
     const code = (error as NodeJS.ErrnoException).code ?? "EIO";
     throw new UserError(path, "its data cannot be made as long as the pool", { code, cure: `rm -r ${path}` });
   }
-}
-
-function planBlank(backing: BackingFacts, options: FormatOptions): PoolPlan {
-  return closingOnFailure(backing, () => {
-    requireBlank(backing, options);
-    return planExisting(backing, options);
-  });
 }
 
 function closingOnFailure<T>(backing: BackingFacts, act: () => T): T {
@@ -172,13 +163,21 @@ export function formatCreated(path: string, backing: BackingFacts, plan: PoolPla
 }
 
 function planExisting(backing: BackingFacts, options: FormatOptions): PoolPlan {
+  const { poolSizeBytes = pagesToBytes(backing.pageCount) } = options;
+  if (backing.kind === "devdax" && bytesToPagesFloor(poolSizeBytes) !== backing.pageCount) {
+    throw new UserError(options.path, `a device is used whole, with its ${backing.metaBytes} bytes`, {
+      code: "EINVAL",
+      cure: "without --pool-size, or a part of it by daxctl or ndctl",
+    });
+  }
   if (backing.layout === "single") return planPool(options, backing.pageCount);
   const dataPages = bytesToPagesFloor(backing.dataBytes);
   const maxSizeBytes = options.maxSizeBytes ?? options.sizeBytes ?? dataPages * PAGE_BYTES;
   const blocks = options.atomicWrites === true ? blocksBesideSpare(dataPages) : dataPages;
   const sizeBytes = options.sizeBytes ?? Math.min(maxSizeBytes, blocks * PAGE_BYTES);
   const plan = planPool({ ...options, sizeBytes, maxSizeBytes }, backing.pageCount);
-  if (plan.geometry.firstDataPage * PAGE_BYTES === backing.metaBytes) return plan;
+  const isThatLong = bytesToPagesFloor(poolSizeBytes) === backing.pageCount;
+  if (isThatLong && pagesToBytes(plan.geometry.firstDataPage) === backing.metaBytes) return plan;
   throw new UserError(options.path, "its files do not fit these sizes", {
     code: "EINVAL",
     cure: `rm -r ${options.path}, then format it anew`,

@@ -18,7 +18,7 @@ export { type BackingFacts, closeBacking, heldBytes, heldPages } from "./backing
 export { type MemoryMapping, mapBacking, unmapBacking } from "./mapping.js";
 export { createMemfd } from "./memfd.js";
 export { createPoolDirectory, POOL_FILES } from "./poolDirectory.js";
-export { createPoolFile } from "./poolFile.js";
+export { createPoolFile, resizePoolFile } from "./poolFile.js";
 export { bindToNode, boundNode, nodeOfPool } from "./poolNode.js";
 export { createPrivateTmpfs, resizePrivateTmpfs } from "./privateTmpfs.js";
 export { readMetadata } from "./readMetadata.js";

@@ -40,10 +40,7 @@ export function createPoolFile(path: string, size: { readonly pageCount: number 
   if (fd < 0) throw createError(path, fd);
   try {
     lockPool(fd, path, false);
-    const grainBytes = grainBytesOf(fd);
-    const lengthBytes = Math.ceil(pagesToBytes(size.pageCount) / grainBytes) * grainBytes;
-    const result = ftruncate(fd, lengthBytes);
-    if (result < 0) throw startError(path, `cannot be made ${lengthBytes} bytes long`, result);
+    setLength(fd, path, size.pageCount);
     syncDirectory(dirname(path));
     return fileFacts(fd, path, false);
   } catch (error) {
@@ -51,6 +48,28 @@ export function createPoolFile(path: string, size: { readonly pageCount: number 
     closeSync(fd);
     throw error;
   }
+}
+
+/**
+ * Gives a file that is about to be formatted another length, and empties it: a
+ * pool in a file of another length would be damaged.
+ * @throws UserError EFBIG, …: the file is as it was
+ */
+export function resizePoolFile(facts: BackingFacts, path: string, pageCount: number): BackingFacts {
+  const fd = facts.metaFd;
+  // Whether it can be that long is known before anything is lost.
+  if (pagesToBytes(pageCount) > fstatSync(fd).size) setLength(fd, path, pageCount);
+  setLength(fd, path, 0);
+  setLength(fd, path, pageCount);
+  return fileFacts(fd, path, false);
+}
+
+/** In whole huge pages on hugetlbfs. @throws UserError */
+function setLength(fd: number, path: string, pageCount: number): void {
+  const grainBytes = grainBytesOf(fd);
+  const lengthBytes = Math.ceil(pagesToBytes(pageCount) / grainBytes) * grainBytes;
+  const result = ftruncate(fd, lengthBytes);
+  if (result < 0) throw startError(path, `cannot be made ${lengthBytes} bytes long`, result);
 }
 
 /** Puts the names in a directory on the media, as fsync of a file need not do (fsync(2)). @throws UserError */

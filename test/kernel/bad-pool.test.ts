@@ -1,5 +1,5 @@
 /** What cannot be a pool is refused by mount and check, each with its cause, and stays as it is. */
-import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
@@ -76,6 +76,45 @@ it("format destroys neither a pool nor a file system without --force", () =>
     if (stdout !== before) throw new Error("format changed what it refused");
     for (const [path] of cases) await place.kmemfs(["format", path, "--size", "1M", "--force"]);
     for (const [path] of cases) await place.kmemfs(["check", path]);
+  }));
+
+it("format over a file gives it the length that its sizes need, and --pool-size sets it", () =>
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    const format = async (...args: string[]) => {
+      const { stdout } = await place.kmemfs(["format", pool, ...args]);
+      await place.kmemfs(["check", pool]);
+      return { stdout, bytes: statSync(pool).size };
+    };
+    const small = await format("--size", "64M");
+    const large = await format("--size", "128M", "--force");
+    expect(large.bytes).toBeGreaterThan(2 ** 27);
+    expect(large.stdout).toMatch(/128\.0 MiB file, 128\./);
+    expect((await format("--size", "64M", "--force")).bytes).toBe(large.bytes);
+    expect((await format("--pool-size", "32M", "--force")).bytes).toBe(2 ** 25);
+    // What cannot be had changes nothing.
+    const before = (await run("sha256sum", [pool])).stdout;
+    await expectRefused(place, { args: ["format", pool, "--size", "17T", "--force"], cause: /not possible/, code: 2 });
+    expect((await run("sha256sum", [pool])).stdout).toBe(before);
+    expect((await format("--size", "64M", "--force")).bytes).toBe(small.bytes);
+    // Blank files too: `truncate -s`, then format.
+    rmSync(pool);
+    writeFileSync(pool, "", { mode: 0o600 });
+    truncateSync(pool, 2 ** 20);
+    expect((await format("--size", "64M")).bytes).toBe(small.bytes);
+  }));
+
+it("the files of a directory keep their lengths: others are refused", () =>
+  withPlace(async (place) => {
+    const pool = place.path("split");
+    await place.kmemfs(["format", pool, "--size", "4M", "--split"]);
+    for (const sizes of [
+      ["--pool-size", "8M"],
+      ["--size", "2G"],
+    ]) {
+      const args = ["format", pool, ...sizes, "--force"];
+      await expectRefused(place, { args, cause: /do not fit these sizes/, cure: /rm -r/ });
+    }
   }));
 
 it("a directory that a killed format left without data is formatted with --force", () =>
