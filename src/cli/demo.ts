@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { MIB } from "../base/units.js";
 import { allOrNothing, interruptible, type UndoStack } from "../daemon/disk/undo.js";
-import { memoryFree } from "../linux/proc.js";
+import { machineMemory } from "../linux/proc.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
 import { type Column, formatRow, printLine } from "./print.js";
 import { requireRoot } from "./root.js";
@@ -56,7 +56,7 @@ function checkRoom(sizeBytes: number): void {
       exitCode: 2,
     });
   }
-  const available = memoryFree().availableBytes;
+  const available = machineMemory().availableBytes;
   if (sizeBytes > available) {
     throw new UserError(what, `the machine has ${formatBytes(available)} available`, {
       code: "ENOMEM",

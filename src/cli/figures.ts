@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { MIB } from "../base/units.js";
 import { findMount } from "../daemon/client.js";
 import type { MountStatus } from "../daemon/status.js";
-import { memoryFree, perCpuFreeBytes } from "../linux/proc.js";
+import { machineMemory, perCpuFreeBytes } from "../linux/proc.js";
 import type { Column } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
@@ -33,7 +33,7 @@ export function figureCells(figures: Figures): string[] {
 }
 
 function availableBytes(): number {
-  return memoryFree().availableBytes + perCpuFreeBytes();
+  return machineMemory().availableBytes + perCpuFreeBytes();
 }
 
 export function figuresOf(status: MountStatus): Figures {

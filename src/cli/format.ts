@@ -63,7 +63,9 @@ export function addFormatCommand(program: Command): void {
   program
     .command("format")
     .summary("make a pool of a file or directory")
-    .description("Makes a pool of POOL. What is recognised there is not destroyed without --force.")
+    .description(
+      "Makes a pool of POOL. What is recognised there is not destroyed without --force.\nA file that is there is made as long as the sizes need; --pool-size sets its length.",
+    )
     .usage("POOL [options]")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
     .option("--size <size>", "size of the file in it: 512M, 4G, 1.5GiB, 4GB, or bytes")

@@ -21,7 +21,7 @@ import {
 import { attachMemory } from "../linux/memory.js";
 import { openPoolEntry, openPoolMember } from "../linux/poolEntry.js";
 import { lockPool } from "../linux/poolLock.js";
-import { formatPool } from "../pool/format.js";
+import { formatPool, requireFormattable } from "../pool/format.js";
 import { chosenGeometry } from "../pool/geometry.js";
 import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
 import { blocksBesideSpare, type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
@@ -70,27 +70,28 @@ export function formatPath(options: FormatOptions): OpenedPool {
   const opened = openBacking(options.path, { readOnly: false, forFormat: true });
   const { backing, plan } = closingOnFailure(opened, () => {
     requireDurable(opened, options.durable ?? false);
-    if (stat.isFile()) return planFile(opened, options);
-    const whole = withPoolLength(opened);
-    requireBlank(whole, options);
+    requireBlank(opened, options);
+    const isFile = opened.layout === "single" && opened.kind !== "devdax";
+    const whole = isFile ? withAskedLength(opened, options) : withPoolLength(opened);
     const planned = planExisting(whole, options);
-    if (whole !== opened) lengthen(whole, options.path);
+    requireFormattable({ ...planned, label: labelOf(options), full: options.full });
+    if (whole === opened) return { backing: opened, plan: planned };
+    if (isFile) return { backing: resizePoolFile(opened, options.path, whole.pageCount), plan: planned };
+    lengthen(whole, options.path);
     return { backing: whole, plan: planned };
   });
   return formatBacking(backing, plan, options);
 }
 
-/** A file is as long as `--pool-size` says, and otherwise at least as long as the sizes need. @throws UserError */
-function planFile(opened: BackingFacts, options: FormatOptions): { backing: BackingFacts; plan: PoolPlan } {
-  const bytes = fstatSync(opened.metaFd).size;
-  if (bytes > 0 && opened.metaBytes === 0 && !options.force) throw holds(options.path, "data that nothing recognises");
-  requireBlank(opened, options);
+/** As it will be: as long as `--pool-size` says, and otherwise at least as long as the sizes need. @throws UserError */
+function withAskedLength(opened: BackingFacts, options: FormatOptions): BackingFacts {
   const { sizeBytes, maxSizeBytes, poolSizeBytes } = options;
   const isSized = [sizeBytes, maxSizeBytes, poolSizeBytes].some((size) => size !== undefined);
-  const asked = isSized || bytes === 0 ? planPool(options).geometry.pageCount : 0;
-  const isAsked = poolSizeBytes === undefined ? asked > opened.pageCount : asked !== opened.pageCount;
-  const backing = isAsked ? resizePoolFile(opened, options.path, asked) : opened;
-  return { backing, plan: planExisting(backing, options) };
+  if (!isSized && opened.pageCount > 0) return opened;
+  const { grainPages } = opened;
+  const pageCount = Math.ceil(planPool(options).geometry.pageCount / grainPages) * grainPages;
+  const isAsked = poolSizeBytes === undefined ? pageCount > opened.pageCount : pageCount !== opened.pageCount;
+  return isAsked ? { ...opened, pageCount, metaBytes: pagesToBytes(pageCount) } : opened;
 }
 
 /** Gives `data` of a pool that was cut off in the direct way the pool's length again. @throws UserError */
@@ -198,6 +199,7 @@ function holds(path: string, found: string): UserError {
 
 /** What is on a backing, as far as its beginning tells; null for zeros or holes. */
 function contentOf(backing: BackingFacts): string | null {
+  if (backing.metaBytes === 0) return fstatSync(backing.metaFd).size > 0 ? "data that nothing recognises" : null;
   const start = readMetadata(backing, 0, Math.min(MIB, backing.metaBytes));
   if (hasMagic(start)) return "a kmemfs pool";
   return looksLike(backing) ?? (start.some((byte) => byte !== 0) ? "data that nothing recognises" : null);
@@ -211,6 +213,8 @@ function createDirectory(path: string, plan: PoolPlan): BackingFacts {
   const { firstDataPage, dataPages } = plan.geometry;
   return createPoolDirectory(path, { metadataPages: firstDataPage, dataPages });
 }
+
+const labelOf = ({ label = "" }: FormatWishes): Uint8Array => new TextEncoder().encode(label);
 
 /** Formats what is open; closes it again when that fails. */
 export function formatBacking(backing: BackingFacts, plan: PoolPlan, options: FormatWishes): OpenedPool {
@@ -228,7 +232,7 @@ export function formatBacking(backing: BackingFacts, plan: PoolPlan, options: Fo
         geometry,
         blocks: plan.blocks,
         uuid: Buffer.from(randomUUID().replaceAll("-", ""), "hex"),
-        label: new TextEncoder().encode(options.label ?? ""),
+        label: labelOf(options),
         incompatible: backing.layout === "split" ? INCOMPATIBLE_SPLIT : 0,
         nowMs: Date.now(),
         full: options.full,

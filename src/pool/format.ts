@@ -28,15 +28,23 @@ export interface FormatRequest {
 }
 
 /**
+ * What can be known before anything is changed.
+ * @throws UserError EINVAL for a label that is too long, ENOSPC for a whole file that does not fit
+ */
+export function requireFormattable(request: Pick<FormatRequest, "geometry" | "blocks" | "label" | "full">): void {
+  if (request.label.length > LABEL_BYTES) {
+    throw new UserError("label", `longer than ${LABEL_BYTES} bytes`, { code: "EINVAL", exitCode: 2 });
+  }
+  if (request.full) requireRoomForWhole(request.geometry, request.blocks);
+}
+
+/**
  * Formats the pool that `memory` covers. What it held before is gone.
  * @throws UserError when the memory cannot be had or written
  */
 export function formatPool(memory: Memory, request: FormatRequest): void {
   const { geometry } = request;
-  if (request.label.length > LABEL_BYTES) {
-    throw new UserError("label", `longer than ${LABEL_BYTES} bytes`, { code: "EINVAL", exitCode: 2 });
-  }
-  if (request.full) requireRoomForWhole(geometry, request.blocks);
+  requireFormattable(request);
   const base: Omit<Superblock, "generation" | "state"> = {
     geometry,
     blocks: request.blocks,
@@ -57,7 +65,7 @@ export function formatPool(memory: Memory, request: FormatRequest): void {
   must(writeSuperblock(memory, { ...base, generation: generation + 1, state: STATE_CLEAN }), "superblock");
 }
 
-/** @throws UserError before anything was changed */
+/** @throws UserError */
 function requireRoomForWhole(geometry: Geometry, blocks: number): void {
   if (blocks <= geometry.dataPages) return;
   const reason = `a file of ${blocks} blocks does not fit whole into ${geometry.dataPages} pages`;

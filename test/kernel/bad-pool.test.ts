@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, rmSync, statSync, symlinkSync, truncat
 import { expect } from "vitest";
 import { withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
-import { expectRefused } from "../support/refusal.js";
+import { expectRefusal, expectRefused } from "../support/refusal.js";
 import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4"] });
@@ -94,17 +94,43 @@ it("format over a file gives it the length that its sizes need, and --pool-size 
     expect((await format("--pool-size", "32M", "--force")).bytes).toBe(2 ** 25);
     // What cannot be had changes nothing.
     const before = (await run("sha256sum", [pool])).stdout;
-    await expectRefused(place, { args: ["format", pool, "--size", "17T", "--force"], cause: /not possible/, code: 2 });
-    expect((await run("sha256sum", [pool])).stdout).toBe(before);
+    for (const [args, refusal] of [
+      [["--label", "x".repeat(65)], { cause: /longer than 64 bytes/, code: 2, cure: false }],
+      [["--pool-size", "16M", "--full"], { cause: /does not fit whole/ }],
+    ] as const) {
+      await expectRefused(place, { args: ["format", pool, "--size", "64M", "--force", ...args], ...refusal });
+      expect((await run("sha256sum", [pool])).stdout).toBe(before);
+    }
     expect((await format("--size", "64M", "--force")).bytes).toBe(small.bytes);
     // Blank files too: `truncate -s`, then format.
     rmSync(pool);
     writeFileSync(pool, "", { mode: 0o600 });
     truncateSync(pool, 2 ** 20);
     expect((await format("--size", "64M")).bytes).toBe(small.bytes);
+    // Hardly anything in it is no pool size.
+    for (const bytes of [0, 100]) {
+      truncateSync(pool, bytes);
+      expect((await format("--force")).bytes).toBeGreaterThan(2 ** 27);
+    }
   }));
 
-it("the files of a directory keep their lengths: others are refused", () =>
+it("a file that cannot be as long as asked is left as it is", () =>
+  withPlace(async (place) => {
+    const image = place.path("image");
+    writeFileSync(image, "", { mode: 0o600 });
+    truncateSync(image, 2 ** 26);
+    // Files without extents, in blocks of 1 KiB: 16 GiB at most.
+    await run("mkfs.ext4", ["-q", "-F", "-b", "1024", "-O", "^extent,^64bit,^has_journal", image]);
+    const directory = await place.mountFileSystem("ext4", await place.loop(image));
+    const pool = `${directory}/pool`;
+    writeFileSync(pool, new Uint8Array(20_000).fill(7), { mode: 0o600 });
+    const before = (await run("sha256sum", [pool])).stdout;
+    const args = ["format", pool, "--size", "64G", "--force"];
+    expectRefusal(await place.refused(args), { cause: /cannot be made \d+ bytes long \(EFBIG\)$/, cure: false });
+    expect((await run("sha256sum", [pool])).stdout).toBe(before);
+  }));
+
+it("sizes that the files of a directory do not have are refused", () =>
   withPlace(async (place) => {
     const pool = place.path("split");
     await place.kmemfs(["format", pool, "--size", "4M", "--split"]);

@@ -70,10 +70,25 @@ async function formatNew(stage: Stage, disk: LedgerDisk, death: Death): Promise<
   return formatOver(stage, disk, death);
 }
 
-/** `kmemfs format` dies: what it leaves is no pool, or one, and can be formatted. */
-async function formatOver(stage: Stage, disk: LedgerDisk, death: Death): Promise<string> {
+/** `kmemfs format` dies over a file that it makes longer, and over one that it makes shorter. */
+async function formatResized(stage: Stage, disk: LedgerDisk, death: Death): Promise<string> {
   const pool = formattedBy(disk);
-  const args = ["format", pool, "--size", "4M", ...disk.formatArguments, "--force"];
+  const left: string[] = [];
+  for (const size of ["2M", "8M"]) {
+    rmSync(pool, { recursive: true, force: true });
+    await kmemfs(["format", pool, "--size", size]);
+    left.push(await dyingFormat(stage, pool, death, ["--size", "4M", "--pool-size", "6M"]));
+  }
+  return left.join(" and ");
+}
+
+function formatOver(stage: Stage, disk: LedgerDisk, death: Death): Promise<string> {
+  return dyingFormat(stage, formattedBy(disk), death, ["--size", "4M", ...disk.formatArguments]);
+}
+
+/** What it leaves is no pool, or one, and can be formatted. */
+async function dyingFormat(stage: Stage, pool: string, death: Death, wishes: readonly string[]): Promise<string> {
+  const args = ["format", pool, ...wishes, "--force"];
   const { status } = await stage.killed(death, args);
   const { status: checked, stdout, stderr } = await kmemfs(["check", pool], { allowFail: true });
   const said = `${stdout}${stderr}`.trim();
@@ -114,4 +129,5 @@ export const STEPS: readonly { readonly name: string; readonly deaths: "of a sta
     { name: "unmount", deaths: eachOf(ENDS), run: end },
     { name: "format", deaths: eachOf(WRITES), run: formatNew },
     { name: "format-over", deaths: eachOf(WRITES), run: formatOver },
+    { name: "format-resized", deaths: eachOf(WRITES), run: formatResized },
   ];
