@@ -6,7 +6,7 @@
 import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
 import { KIB, PAGE_BYTES } from "../base/units.js";
-import { parseKilobytes } from "./proc.js";
+import { machineMemory, parseKilobytes } from "./proc.js";
 import { readText, realPath } from "./procFile.js";
 
 const NODES = "/sys/devices/system/node";
@@ -60,15 +60,25 @@ function nodeError(node: number, reason: string, code: string, nodes: readonly n
   return new UserError(`--numa-node ${node}`, reason, { code, cure: `a node that has memory: ${nodes.join(", ")}` });
 }
 
+export interface NodeMemory {
+  readonly totalBytes: number;
+  readonly availableBytes: number;
+}
+
 /**
- * Memory of a node: all of it, and what could be had without swapping, as the
- * kernel reckons it for the whole machine (si_mem_available in mm/show_mem.c).
+ * Memory of a node: all of it, and what could be had without swapping.
  * @returns bytes; null where the kernel does not tell
  */
-export function nodeMemory(
-  node: number,
-  root = "",
-): { readonly totalBytes: number; readonly availableBytes: number } | null {
+export function nodeMemory(node: number, root = ""): NodeMemory | null {
+  const nodes = memoryNodes(root);
+  // The machine's own figures: what is not set up yet (deferred initialisation) is in them, but in no node's.
+  if (nodes.length !== 1 || nodes[0] !== node) return reckonedMemory(node, root);
+  const { totalBytes, availableBytes } = machineMemory(root);
+  return totalBytes === 0 ? null : { totalBytes, availableBytes };
+}
+
+/** As the kernel reckons it for the whole machine (si_mem_available in mm/show_mem.c). @returns as nodeMemory */
+export function reckonedMemory(node: number, root = ""): NodeMemory | null {
   const text = readText(`${root}${NODES}/node${node}/meminfo`);
   if (text === null) return null;
   const values = parseKilobytes(text.replaceAll(/^Node \d+ /gm, ""));

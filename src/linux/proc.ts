@@ -29,10 +29,15 @@ export function parseKilobytes(text: string): ReadonlyMap<string, number> {
   return values;
 }
 
-/** The machine's memory: what could be had without swapping, and what is simply unused. */
-export function memoryFree(): { readonly availableBytes: number; readonly freeBytes: number } {
-  const values = parseKilobytes(readText("/proc/meminfo") ?? "");
-  return { availableBytes: values.get("MemAvailable") ?? 0, freeBytes: values.get("MemFree") ?? 0 };
+/** The machine's memory: all of it, what could be had without swapping, and what is simply unused; 0 for unknown. */
+export function machineMemory(root = ""): {
+  readonly totalBytes: number;
+  readonly availableBytes: number;
+  readonly freeBytes: number;
+} {
+  const values = parseKilobytes(readText(`${root}/proc/meminfo`) ?? "");
+  const bytes = (name: string): number => values.get(name) ?? 0;
+  return { totalBytes: bytes("MemTotal"), availableBytes: bytes("MemAvailable"), freeBytes: bytes("MemFree") };
 }
 
 /** Resident memory of a process; all 0 when it is gone. The pool's pages it has mapped count as shmem. */

@@ -2,7 +2,7 @@
 import { totalmem } from "node:os";
 import { GIB, MIB } from "../base/units.js";
 import { nodeMemory } from "./numaNodes.js";
-import { memoryFree } from "./proc.js";
+import { machineMemory } from "./proc.js";
 
 /** A pool in memory stops growing here: what fresh pages can take within a period of housekeeping stays free. */
 export function reserveBytes(totalBytes = totalmem()): number {
@@ -20,5 +20,5 @@ export function shortOf(node: number | null, moreBytes = 0, root = ""): string |
   const memory = node === null ? null : nodeMemory(node, root);
   if (memory !== null && memory.availableBytes - moreBytes < reserveBytes(memory.totalBytes))
     return `NUMA node ${node}`;
-  return memoryFree().availableBytes - moreBytes < reserveBytes() ? "the machine" : null;
+  return machineMemory().availableBytes - moreBytes < reserveBytes() ? "the machine" : null;
 }

@@ -60,9 +60,9 @@ function kernelIn(directory: string, emulator: readonly string[]): Kernel {
 
 /** The backports of the Debian that this machine has, from where it has its packages, with lists of their own. */
 async function backports(): Promise<Source> {
-  const { stdout } = await run("apt-get", ["indextargets", "--format", "$(REPO_URI) $(CODENAME)"]);
-  const [, uri, codename] = /^(\S+) ([a-z]+)$/m.exec(stdout) ?? [];
-  if (codename === undefined) throw new Error("apt-get has no source of packages");
+  const { stdout } = await run("apt-get", ["indextargets", "--format", "$(ORIGIN) $(REPO_URI) $(CODENAME)"]);
+  const [, uri, codename] = /^Debian (\S+) ([a-z]+)$/m.exec(stdout) ?? [];
+  if (codename === undefined) throw new Error("apt-get has no source of Debian's packages");
   const suite = `${codename}-backports`;
   const directory = join(cacheDirectory, "apt", suite);
   for (const name of ["sources", "lists/partial", "cache"]) mkdirSync(join(directory, name), { recursive: true });
@@ -88,7 +88,7 @@ async function backports(): Promise<Source> {
   };
 }
 
-/** @returns a directory of the cache: of the newest kernel, or of the one that is there when apt is offline */
+/** @returns a directory of the cache: of the kernel that apt's lists name now, or of the newest there when apt is offline */
 async function fetched(source: Source): Promise<string> {
   const directory = join(cacheDirectory, source.name);
   mkdirSync(directory, { recursive: true });
