@@ -71,6 +71,10 @@ export function formatPath(options: FormatOptions): OpenedPool {
   const { backing, plan } = closingOnFailure(opened, () => {
     requireDurable(opened, options.durable ?? false);
     requireBlank(opened, options);
+    if (options.split && opened.layout === "single") {
+      const cure = "a directory, or without --split";
+      throw new UserError(options.path, "is not a directory, which --split needs", { code: "ENOTDIR", cure });
+    }
     const isFile = opened.layout === "single" && opened.kind !== "devdax";
     const whole = isFile ? withAskedLength(opened, options) : withPoolLength(opened);
     const planned = planExisting(whole, options);
@@ -90,7 +94,10 @@ function withAskedLength(opened: BackingFacts, options: FormatOptions): BackingF
   if (!isSized && opened.pageCount > 0) return opened;
   const { grainPages } = opened;
   const pageCount = Math.ceil(planPool(options).geometry.pageCount / grainPages) * grainPages;
-  const isAsked = poolSizeBytes === undefined ? pageCount > opened.pageCount : pageCount !== opened.pageCount;
+  const isAsked =
+    poolSizeBytes === undefined
+      ? pageCount > opened.pageCount
+      : pagesToBytes(pageCount) !== fstatSync(opened.metaFd).size;
   return isAsked ? { ...opened, pageCount, metaBytes: pagesToBytes(pageCount) } : opened;
 }
 
@@ -199,7 +206,8 @@ function holds(path: string, found: string): UserError {
 
 /** What is on a backing, as far as its beginning tells; null for zeros or holes. */
 function contentOf(backing: BackingFacts): string | null {
-  if (backing.metaBytes === 0) return fstatSync(backing.metaFd).size > 0 ? "data that nothing recognises" : null;
+  if (backing.layout === "single" && backing.metaBytes === 0)
+    return fstatSync(backing.metaFd).size > 0 ? "data that nothing recognises" : null;
   const start = readMetadata(backing, 0, Math.min(MIB, backing.metaBytes));
   if (hasMagic(start)) return "a kmemfs pool";
   return looksLike(backing) ?? (start.some((byte) => byte !== 0) ? "data that nothing recognises" : null);

@@ -14,6 +14,8 @@ export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 export const O_DIRECTORY = arm64 ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = arm64 ? 0o100000 : 0o400000;
+/** Has O_DIRECTORY in it: kernels without it refuse. */
+export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 
 // asm-generic/mman.h
 export const PROT_NONE = 0;
@@ -46,7 +48,6 @@ export const AT_EMPTY_PATH = 0x1000;
 export const STATX_BASIC_STATS = 0x7ff;
 
 // unistd.h
-export const SEEK_SET = 0;
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 

@@ -1,7 +1,7 @@
 /** A pool in one regular file: on a disk, a tmpfs, a hugetlbfs or a DAX file system. */
 import { closeSync, fstatSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
-import { EACCES, EEXIST, EFBIG, EINVAL, ENOENT, EOPNOTSUPP, EROFS, errnoName } from "../base/errno.js";
+import { EACCES, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EROFS, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES, pagesToBytes } from "../base/units.js";
 import { type BackingFacts, type BackingKind, fileSystemOf, sizeFloor, startError } from "./backingFacts.js";
@@ -22,13 +22,13 @@ import {
   O_NOFOLLOW,
   O_RDONLY,
   O_RDWR,
+  O_TMPFILE,
   PROT_READ,
   PROT_WRITE,
   RAMFS_MAGIC,
-  SEEK_SET,
   TMPFS_MAGIC,
 } from "./constants.js";
-import { fallocate, fsync, ftruncate, ioctl, lseek, open } from "./libc.js";
+import { fallocate, fsync, ftruncate, ioctl, open } from "./libc.js";
 import { mmap, munmap } from "./libcMemory.js";
 import { lockPool } from "./poolLock.js";
 
@@ -54,15 +54,24 @@ export function createPoolFile(path: string, size: { readonly pageCount: number 
 /**
  * Gives a file that is about to be formatted another length, and empties it: a
  * pool in a file of another length would be damaged, and a cut leaves it whole or none.
- * @throws UserError EFBIG where no file can be that long: it is as it was
+ * @throws UserError EFBIG where a file cannot be that long: it is as it was
  */
 export function resizePoolFile(facts: BackingFacts, path: string, pageCount: number): BackingFacts {
-  const fd = facts.metaFd;
-  // As for a length, but it changes nothing (vfs_setpos and inode_newsize_ok look at s_maxbytes).
-  if (lseek(fd, pagesToBytes(pageCount), SEEK_SET) < 0) throw lengthError(path, pagesToBytes(pageCount), -EFBIG);
-  setLength(fd, path, 0);
-  setLength(fd, path, pageCount);
-  return fileFacts(fd, path, false);
+  tryLength(path, pageCount);
+  setLength(facts.metaFd, path, 0);
+  setLength(facts.metaFd, path, pageCount);
+  return fileFacts(facts.metaFd, path, false);
+}
+
+/** On a file without a name, which goes with its fd. Nothing is said where there are none (open(2), O_TMPFILE). */
+function tryLength(path: string, pageCount: number): void {
+  const fd = open(dirname(path), O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600);
+  if (fd < 0) return;
+  try {
+    setLength(fd, path, pageCount);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** In whole huge pages on hugetlbfs. @throws UserError */
@@ -70,11 +79,7 @@ function setLength(fd: number, path: string, pageCount: number): void {
   const grainBytes = grainBytesOf(fd);
   const lengthBytes = Math.ceil(pagesToBytes(pageCount) / grainBytes) * grainBytes;
   const result = ftruncate(fd, lengthBytes);
-  if (result < 0) throw lengthError(path, lengthBytes, result);
-}
-
-function lengthError(path: string, lengthBytes: number, result: number): UserError {
-  return startError(path, `cannot be made ${lengthBytes} bytes long`, result);
+  if (result < 0) throw startError(path, `cannot be made ${lengthBytes} bytes long`, result);
 }
 
 /** Puts the names in a directory on the media, as fsync of a file need not do (fsync(2)). @throws UserError */

@@ -130,10 +130,14 @@ it("a file that cannot be as long as asked is left as it is", () =>
     expect((await run("sha256sum", [pool])).stdout).toBe(before);
   }));
 
-it("sizes that the files of a directory do not have are refused", () =>
+it("sizes that the files of a directory do not have, and --split of a file, are refused", () =>
   withPlace(async (place) => {
     const pool = place.path("split");
+    const file = place.path("file");
     await place.kmemfs(["format", pool, "--size", "4M", "--split"]);
+    await place.kmemfs(["format", file, "--size", "4M"]);
+    const sums = async () => (await run("sha256sum", [`${pool}/meta`, `${pool}/data`, file])).stdout;
+    const before = await sums();
     for (const sizes of [
       ["--pool-size", "8M"],
       ["--size", "2G"],
@@ -141,6 +145,9 @@ it("sizes that the files of a directory do not have are refused", () =>
       const args = ["format", pool, ...sizes, "--force"];
       await expectRefused(place, { args, cause: /do not fit these sizes/, cure: /rm -r/ });
     }
+    const args = ["format", file, "--size", "8M", "--split", "--force"];
+    await expectRefused(place, { args, cause: /not a directory.*\(ENOTDIR\)$/, cure: /without --split/ });
+    expect(await sums()).toBe(before);
   }));
 
 it("a directory that a killed format left without data is formatted with --force", () =>

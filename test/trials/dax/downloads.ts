@@ -98,7 +98,7 @@ async function fetched(source: Source): Promise<string> {
     if (!there.includes(kernelPackage)) await fetchInto(join(directory, kernelPackage), kernelPackage, source);
     return join(directory, kernelPackage);
   } catch (error) {
-    const newest = there.sort().at(-1);
+    const newest = there.sort((a, b) => a.localeCompare(b, "en", { numeric: true })).at(-1);
     if (newest === undefined) throw error;
     return join(directory, newest);
   }

@@ -28,8 +28,10 @@ export async function killedServer(place: Place, { kind, pool }: Medium): Promis
   const mount = (): Promise<GuestDisk> => mountDisk(place, pool, `killed-${kind}`, { restarts: KILLS });
   let disk = await mount();
   load.begin(disk.file);
+  const written = (from: number): Promise<unknown> =>
+    until(() => load.ledger.count >= from + OPERATIONS_A_KILL, WAIT_MS, "the writer to write");
   for (let kill = 1; kill <= KILLS; kill++) {
-    await until(() => load.ledger.count >= kill * OPERATIONS_A_KILL, WAIT_MS, "the writer to write");
+    await written(load.ledger.count);
     process.kill(await serverOf(disk), "SIGKILL");
     if (survives) continue;
     await load.ended();
@@ -37,7 +39,7 @@ export async function killedServer(place: Place, { kind, pool }: Medium): Promis
     disk = await mount();
     load.begin(disk.file);
   }
-  await until(() => load.ledger.count >= (KILLS + 1) * OPERATIONS_A_KILL, WAIT_MS, "the writer to write");
+  await written(load.ledger.count);
   equal((await load.stop()).join(), "0");
   if (survives) equal((await disk.status()).restarts, KILLS);
   await requireLedger(place, disk.file, load.ledger, Number.POSITIVE_INFINITY, survives ? [] : ENDED);
