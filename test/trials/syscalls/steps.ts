@@ -129,5 +129,5 @@ export const STEPS: readonly { readonly name: string; readonly deaths: "of a sta
     { name: "unmount", deaths: eachOf(ENDS), run: end },
     { name: "format", deaths: eachOf(WRITES), run: formatNew },
     { name: "format-over", deaths: eachOf(WRITES), run: formatOver },
-    { name: "format-resized", deaths: eachOf(WRITES), run: formatResized },
+    { name: "format-resized", deaths: eachOf({ ...WRITES, ftruncate: 4 }), run: formatResized },
   ];
