@@ -57,16 +57,24 @@ export function summaryLine(path: string, { state, usedPages, findingCount: coun
   return `${path}: ${state}, ${formatBytes(pagesToBytes(usedPages))} used, ${verdict}`;
 }
 
+/** Nothing is printed before something was found: a pool that cannot be looked at has no document. */
 export function jsonPrinter(path: string, print: (line: string) => void): CheckPrinter {
   let count = 0;
-  print(`{"path": ${JSON.stringify(path)},`);
-  print(` "findings": [`);
+  let isBegun = false;
+  const begin = (): void => {
+    if (isBegun) return;
+    isBegun = true;
+    print(`{"path": ${JSON.stringify(path)},`);
+    print(` "findings": [`);
+  };
   // The comma stands before each but the first: which is the last is known only afterwards.
   return {
     finding(finding) {
+      begin();
       print(`  ${count++ === 0 ? "" : ","}${JSON.stringify(finding)}`);
     },
     end(summary) {
+      begin();
       print(" ],");
       print(` ${JSON.stringify(summary).slice(1)}`);
     },

@@ -8,27 +8,48 @@ import type { MountStatus } from "../daemon/status.js";
 import { holdersOfMount, readMounts } from "../linux/proc.js";
 import { printLine } from "./print.js";
 
-/** Refuses when a loop device or a process still has the file, naming them. */
-async function refuseInUse(what: string, disk: MountStatus): Promise<void> {
-  const [{ mountsOn }, { busy, describeHolders }, { loopsOn }] = await Promise.all([
+/** What is on the file of a disk: its loop devices, and what is mounted on each. */
+interface OnFile {
+  readonly loop: string;
+  readonly mountpoints: readonly string[];
+}
+
+async function onFile(file: string): Promise<OnFile[]> {
+  const [{ mountsOn }, { loopsOn }] = await Promise.all([
     import("../daemon/disk/clearDisk.js"),
-    import("../daemon/disk/holders.js"),
     import("../daemon/disk/loop.js"),
   ]);
-  const directory = dirname(disk.file);
-  const blockers = loopsOn(disk.file).map((loop) => {
-    const mounted = mountsOn([loop]).map((mount) => mount.mountpoint);
-    return `${loop} is on its file${mounted.length === 0 ? "" : `, mounted on ${mounted.join(", ")}`}`;
+  return loopsOn(file).map((loop) => ({ loop, mountpoints: mountsOn([loop]).map(({ mountpoint }) => mountpoint) }));
+}
+
+/** Whoever was forced off still has a device that gives errors. */
+function printLeft(found: readonly OnFile[]): void {
+  const mounts = found.flatMap(({ mountpoints }) => mountpoints);
+  for (const mountpoint of mounts) printLine(`left to do: umount ${quote(mountpoint)}`);
+  for (const { loop } of found) printLine(`left to do: losetup -d ${loop}`);
+}
+
+/** @throws UserError naming the loop devices on the file */
+async function refuseLoops(what: string, found: readonly OnFile[], cure: string): Promise<void> {
+  if (found.length === 0) return;
+  const { busy } = await import("../daemon/disk/holders.js");
+  const blockers = found.map(({ loop, mountpoints }) => {
+    const mounted = mountpoints.length === 0 ? "" : `, mounted on ${mountpoints.join(", ")}`;
+    return `${loop} is on its file${mounted}`;
   });
-  if (blockers.length > 0) throw busy(what, blockers, `kmemfs down ${quote(disk.mountpoint)}`);
-  const holders = holdersOfMount(directory);
-  if (holders.length > 0) {
-    throw busy(
-      what,
-      [`used by ${describeHolders(holders)}`],
-      `end these, or kmemfs unmount --force ${quote(disk.mountpoint)}`,
-    );
-  }
+  throw busy(what, blockers, cure);
+}
+
+/** Refuses when a process still has the file, naming it. */
+async function refuseInUse(what: string, disk: MountStatus): Promise<void> {
+  const { busy, describeHolders } = await import("../daemon/disk/holders.js");
+  const holders = holdersOfMount(dirname(disk.file));
+  if (holders.length === 0) return;
+  throw busy(
+    what,
+    [`used by ${describeHolders(holders)}`],
+    `end these, or kmemfs unmount --force ${quote(disk.mountpoint)}`,
+  );
 }
 
 /** A kmemfs mount without a holder: what a killed one leaves behind. */
@@ -37,6 +58,9 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
   if (there === null || !KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "not a kmemfs mount", { code: "EINVAL", cure: "kmemfs status" });
   }
+  const { fileOf } = await import("../daemon/recover/remains.js");
+  const found = await onFile(fileOf(there));
+  if (!force) await refuseLoops(what, found, `kmemfs recover ${quote(path)}`);
   const root = process.geteuid?.() === 0;
   const [command, args] = root
     ? (["umount", [force ? "-l" : "-i", path]] as const)
@@ -44,7 +68,8 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
   const result = await run(command, args);
   if (result.exitCode === 0) {
     const { removeRecordAt } = await import("../daemon/client.js");
-    return removeRecordAt(path);
+    await removeRecordAt(path);
+    return printLeft(found);
   }
   throw new UserError(what, complaint(result), { cure: `kmemfs unmount --force ${quote(path)}` });
 }
@@ -56,16 +81,13 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
   const client = await import("../daemon/client.js");
   const disk = await client.findMount(path);
   if (disk === null) return unmountDead(what, path, force);
-  if (!force) await refuseInUse(what, disk);
-  const [{ loopsOn }, { mountsOn }] = await Promise.all([
-    import("../daemon/disk/loop.js"),
-    import("../daemon/disk/clearDisk.js"),
-  ]);
-  const loops = loopsOn(disk.file);
-  const orphans = mountsOn(loops).map((mount) => `umount ${quote(mount.mountpoint)}`);
+  const found = await onFile(disk.file);
+  if (!force) {
+    await refuseLoops(what, found, `kmemfs down ${quote(disk.mountpoint)}`);
+    await refuseInUse(what, disk);
+  }
   await client.stopMount(disk, { force });
-  // Whoever was forced off still has a device that gives errors.
-  for (const command of [...orphans, ...loops.map((loop) => `losetup -d ${loop}`)]) printLine(`left to do: ${command}`);
+  printLeft(found);
 }
 
 export function addUnmountCommand(program: Command): void {

@@ -169,7 +169,7 @@ export class ServerKeeper {
 
   /** @returns the end to tell when there will be no other server, or null */
   private isLast(end: ServerEnd): ServerEnd | null {
-    if (this.isAbandoned || (end.closed && end.exitCode === 0)) return end;
+    if (this.isAbandoned || end.unclosed || (end.closed && end.exitCode === 0)) return end;
     if (this.isReplaced) return null;
     // Later the pool was served already, and what it is refused for may pass.
     if (end.refused && !this.hasServed) return end;

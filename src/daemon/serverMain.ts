@@ -19,7 +19,7 @@ import { allocateShared, CONTROL } from "../pool/shared.js";
 import { decode, type Superblock } from "../pool/superblock.js";
 import { Beat } from "./beats.js";
 import { DIRECT_WORKERS } from "./lockedMemory.js";
-import { openWay } from "./poolWay.js";
+import { type OpenWay, openWay } from "./poolWay.js";
 import { die, tell } from "./serverEnd.js";
 import { SESSION_FD, STANDBY } from "./serverProcess.js";
 import { readFacts, SESSION_BYTES, type ServerFacts, viewSession } from "./sessionMemory.js";
@@ -83,9 +83,23 @@ async function main(): Promise<void> {
   await Promise.all([first.ended, others?.ended]);
   clearInterval(timer);
   beat.close();
-  if (!facts.readOnly) way.close();
-  tell({ kind: "closed" });
-  process.exit(0);
+  process.exit(closeInOrder(way, facts.readOnly) ? 0 : 1);
+}
+
+/**
+ * The session is over. Another server must not try again: the kernel tells of pages that it could not
+ * write once only, and the second close would call the pool clean.
+ */
+function closeInOrder(way: OpenWay, readOnly: boolean): boolean {
+  try {
+    if (!readOnly) way.close();
+    tell({ kind: "closed" });
+    return true;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    tell({ kind: "unclosed", message: error.message });
+    return false;
+  }
 }
 
 /** As it is now: the server before this one may still change it. */

@@ -28,7 +28,9 @@ export type FromServer =
   /** A broken invariant; the server ends at once. */
   | { readonly kind: "fatal"; readonly message: string }
   /** The session is over and the pool is closed cleanly; the server ends. */
-  | { readonly kind: "closed" };
+  | { readonly kind: "closed" }
+  /** The session is over, and the pool could not be closed: it stays unclean. The server ends. */
+  | { readonly kind: "unclosed"; readonly message: string };
 
 /** Told of what a server says while it serves. */
 export interface ServerListener {
@@ -50,6 +52,8 @@ export interface ServerEnd {
   readonly signal: NodeJS.Signals | null;
   /** The server said that it closed the pool. */
   readonly closed: boolean;
+  /** It said that the session is over and the pool stays unclean: another server would find nobody to serve. */
+  readonly unclosed: boolean;
   /** Its last words, where it had any, and what it said would help. */
   readonly message: string | null;
   readonly cure: string | null;
@@ -126,7 +130,15 @@ function deadProcess(error: Error): ServerProcess {
   return { pid: -1, ready: never, standsBy: never, go: () => {}, ended: Promise.resolve(end), kill: () => {} };
 }
 
-const NO_END = { exitCode: null, signal: null, closed: false, message: null, cure: null, refused: false } as const;
+const NO_END: ServerEnd = {
+  exitCode: null,
+  signal: null,
+  closed: false,
+  unclosed: false,
+  message: null,
+  cure: null,
+  refused: false,
+};
 
 interface Waiting<T> {
   readonly promise: Promise<T>;
@@ -148,6 +160,7 @@ export function waiting<T>(): Waiting<T> {
 
 function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   let closed = false;
+  let unclosed = false;
   let lastWords: string | null = null;
   let cure: string | null = null;
   let refused = false;
@@ -162,6 +175,7 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
     else {
       lastWords = message.message;
       refused = message.kind === "refused";
+      unclosed = message.kind === "unclosed";
       if (message.kind === "refused") cure = message.cure ?? null;
     }
   };
@@ -169,7 +183,9 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   if (child.stdout) createInterface({ input: child.stdout }).on("line", (line) => hear(parseLine(line)));
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.
-    child.once("close", (exitCode, signal) => resolve({ exitCode, signal, closed, message: lastWords, cure, refused }));
+    child.once("close", (exitCode, signal) =>
+      resolve({ exitCode, signal, closed, unclosed, message: lastWords, cure, refused }),
+    );
     child.on("error", (error) => {
       // Also told when a living one cannot be killed.
       if (child.pid === undefined) resolve({ ...NO_END, message: error.message });

@@ -79,6 +79,10 @@ for (const [where, lengthBytes] of Object.entries(CUTS)) {
       expect(await io(disk, "fpunch 0 4k")).toMatch(/Read-only file system/);
       expect((await disk.status()).serverPid).toBe(serverPid);
       await disk.unmount();
+      // The end of a server that leaves the pool unclean is no death.
+      const said = logOf(disk.directory).map(({ msg }) => msg);
+      expect(said.filter((msg) => /the next one goes on/.test(String(msg)))).toEqual([]);
+      expect(said.at(-1)).toMatch(/stays unclean.*; the mount ends$/);
     }));
 }
 

@@ -216,6 +216,26 @@ it("leaves a loop device of a path that is another disk's in another mount names
     expect([place.isAttached(others), place.isAttached(device)]).toEqual([true, false]);
   }));
 
+it("is the cure of unmount, which by force says what it leaves", () =>
+  withPlace(async (place) => {
+    const disk = await place.mount({ size: "64M" });
+    const device = await disk.loop();
+    await place.makeFileSystem("ext4", device);
+    const files = await place.mountFileSystem("ext4", device);
+    await killBoth(await disk.status());
+    const { status, stderr } = await place.refused(["unmount", disk.directory]);
+    expect([status, stderr]).toEqual([
+      1,
+      `kmemfs: unmount ${disk.directory}: ${device} is on its file, mounted on ${files} (EBUSY)\n` +
+        `try: kmemfs recover ${disk.directory}\n`,
+    ]);
+    const { stdout } = await place.kmemfs(["unmount", "--force", disk.directory]);
+    expect(stdout).toBe(`left to do: umount ${files}\nleft to do: losetup -d ${device}\n`);
+    await place.umount(files);
+    await place.detach(device);
+    await place.expectNothingLeft();
+  }));
+
 it("turns swap off first", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ size: "64M" });

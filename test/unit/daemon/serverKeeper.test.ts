@@ -11,7 +11,15 @@ import {
 } from "../../../src/daemon/serverProcess.js";
 
 const READY: ServerReady = { refused: [], io: "served", ioReason: null, wasUnclean: false };
-const END: ServerEnd = { exitCode: null, signal: "SIGKILL", closed: false, message: null, cure: null, refused: false };
+const END: ServerEnd = {
+  exitCode: null,
+  signal: "SIGKILL",
+  closed: false,
+  unclosed: false,
+  message: null,
+  cure: null,
+  refused: false,
+};
 const CLOSED: ServerEnd = { ...END, exitCode: 0, signal: null, closed: true };
 
 /** A server that does what the test says. */
@@ -126,6 +134,16 @@ it("does not go on where a server refuses, or the kernel cannot, or it was told 
   abandoned.keeper.abandon();
   expect(await abandoned.keeper.ended).toBe(END);
   for (const { servers } of [refusing, old, abandoned]) expect(servers.length).toBe(1);
+});
+
+it("starts no other server for one that could not close the pool, however much was allowed", async () => {
+  const { keeper, servers } = makeKeeper({ mostDeaths: 1000 });
+  servers[0].serve();
+  await settle();
+  const end = { ...END, exitCode: 1, signal: null, unclosed: true, message: "pool: it is damaged" };
+  servers[0].end(end);
+  expect(await keeper.ended).toBe(end);
+  expect(servers.length).toBe(1);
 });
 
 it("goes on after a refusal by the first server of a session that goes on", async () => {
