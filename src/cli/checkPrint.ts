@@ -60,10 +60,8 @@ export function summaryLine(path: string, { state, usedPages, findingCount: coun
 /** Nothing is printed before something was found: a pool that cannot be looked at has no document. */
 export function jsonPrinter(path: string, print: (line: string) => void): CheckPrinter {
   let count = 0;
-  let isBegun = false;
   const begin = (): void => {
-    if (isBegun) return;
-    isBegun = true;
+    if (count > 0) return;
     print(`{"path": ${JSON.stringify(path)},`);
     print(` "findings": [`);
   };

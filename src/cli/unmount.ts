@@ -30,14 +30,14 @@ function printLeft(found: readonly OnFile[]): void {
 }
 
 /** @throws UserError naming the loop devices on the file */
-async function refuseLoops(what: string, found: readonly OnFile[], cure: string): Promise<void> {
+async function refuseLoops(what: string, found: readonly OnFile[], path: string): Promise<void> {
   if (found.length === 0) return;
   const { busy } = await import("../daemon/disk/holders.js");
   const blockers = found.map(({ loop, mountpoints }) => {
     const mounted = mountpoints.length === 0 ? "" : `, mounted on ${mountpoints.join(", ")}`;
     return `${loop} is on its file${mounted}`;
   });
-  throw busy(what, blockers, cure);
+  throw busy(what, blockers, `kmemfs down ${quote(path)}`);
 }
 
 /** Refuses when a process still has the file, naming it. */
@@ -60,7 +60,7 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
   }
   const { fileOf } = await import("../daemon/recover/remains.js");
   const found = await onFile(fileOf(there));
-  if (!force) await refuseLoops(what, found, `kmemfs recover ${quote(path)}`);
+  if (!force) await refuseLoops(what, found, path);
   const root = process.geteuid?.() === 0;
   const [command, args] = root
     ? (["umount", [force ? "-l" : "-i", path]] as const)
@@ -83,7 +83,7 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
   if (disk === null) return unmountDead(what, path, force);
   const found = await onFile(disk.file);
   if (!force) {
-    await refuseLoops(what, found, `kmemfs down ${quote(disk.mountpoint)}`);
+    await refuseLoops(what, found, disk.mountpoint);
     await refuseInUse(what, disk);
   }
   await client.stopMount(disk, { force });

@@ -88,7 +88,7 @@ async function main(): Promise<void> {
 
 /**
  * The session is over. Another server must not try again: the kernel tells of pages that it could not
- * write once only, and the second close would call the pool clean.
+ * write once only, and a second close could call the pool clean.
  */
 function closeInOrder(way: OpenWay, readOnly: boolean): boolean {
   try {

@@ -48,7 +48,9 @@ it("mount and check", () =>
         const check = await place.refused(["check", pool]);
         expect([check.status, check.stdout]).toEqual([4, expect.stringMatching(/magic at byte 0/)]);
       } else {
-        await expectRefused(place, { args: ["check", pool], cause, code: 8, ...cure });
+        for (const flags of [[], ["-J"]]) {
+          await expectRefused(place, { args: ["check", pool, ...flags], cause, code: 8, ...cure });
+        }
       }
     }
   }));
@@ -110,6 +112,7 @@ it("format over a file gives it the length that its sizes need, and --pool-size 
     // Hardly anything in it is no pool size.
     for (const bytes of [0, 100]) {
       truncateSync(pool, bytes);
+      if (bytes > 0) await expectRefused(place, { args: ["format", pool], cause: /holds data that nothing/ });
       expect((await format("--force")).bytes).toBeGreaterThan(2 ** 27);
     }
   }));
@@ -148,6 +151,14 @@ it("sizes that the files of a directory do not have, and --split of a file, are 
     const args = ["format", file, "--size", "8M", "--split", "--force"];
     await expectRefused(place, { args, cause: /not a directory.*\(ENOTDIR\)$/, cure: /without --split/ });
     expect(await sums()).toBe(before);
+    // An empty meta says nothing of data.
+    truncateSync(`${pool}/meta`, 0);
+    await run("mkfs.ext4", ["-q", "-F", `${pool}/data`]);
+    await expectRefused(place, {
+      args: ["format", pool, "--size", "4M", "--split"],
+      cause: /holds ext/,
+      cure: /--force/,
+    });
   }));
 
 it("a directory that a killed format left without data is formatted with --force", () =>

@@ -10,6 +10,7 @@ import { underItsName } from "../../src/daemon/recover/underItsName.js";
 import type { MountStatus } from "../../src/daemon/status.js";
 import { readLoopDevices } from "../../src/linux/loopDevices.js";
 import { readMounts } from "../../src/linux/mounts.js";
+import type { Disk } from "../support/disk.js";
 import { killBoth } from "../support/killed.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { type Background, type RunResult, run, start, until } from "../support/processes.js";
@@ -40,14 +41,18 @@ async function statusOf(place: Place, directory: string): Promise<MountStatus> {
   return (JSON.parse(stdout) as { mounts: MountStatus[] }).mounts[0] as MountStatus;
 }
 
+async function fileSystemOn(place: Place, disk: Disk): Promise<{ readonly device: string; readonly files: string }> {
+  const device = await disk.loop();
+  await place.makeFileSystem("ext4", device);
+  return { device, files: await place.mountFileSystem("ext4", device) };
+}
+
 it("clears a file system with an open file and a bind mount, and leaves a living disk beside it alone", () =>
   withPlace(async (place) => {
     const living = await place.mount({ name: "living", size: "32M" });
     await living.io("pwrite -q -S 0x77 0 1m");
     const disk = await place.mount({ name: "dying", size: "64M" });
-    const device = await disk.loop();
-    await place.makeFileSystem("ext4", device);
-    const files = await place.mountFileSystem("ext4", device);
+    const { device, files } = await fileSystemOn(place, disk);
     await run("sh", ["-c", `mkdir ${files}/sub && echo kept > ${files}/sub/a && sync -f ${files}`]);
     const bound = place.makeDirectory("bound");
     await run("mount", ["--bind", `${files}/sub`, bound]);
@@ -216,18 +221,16 @@ it("leaves a loop device of a path that is another disk's in another mount names
     expect([place.isAttached(others), place.isAttached(device)]).toEqual([true, false]);
   }));
 
-it("is the cure of unmount, which by force says what it leaves", () =>
+it("unmount names what is on a dead disk, and by force says what it leaves", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ size: "64M" });
-    const device = await disk.loop();
-    await place.makeFileSystem("ext4", device);
-    const files = await place.mountFileSystem("ext4", device);
+    const { device, files } = await fileSystemOn(place, disk);
     await killBoth(await disk.status());
     const { status, stderr } = await place.refused(["unmount", disk.directory]);
     expect([status, stderr]).toEqual([
       1,
       `kmemfs: unmount ${disk.directory}: ${device} is on its file, mounted on ${files} (EBUSY)\n` +
-        `try: kmemfs recover ${disk.directory}\n`,
+        `try: kmemfs down ${disk.directory}\n`,
     ]);
     const { stdout } = await place.kmemfs(["unmount", "--force", disk.directory]);
     expect(stdout).toBe(`left to do: umount ${files}\nleft to do: losetup -d ${device}\n`);
@@ -272,9 +275,7 @@ async function sharedTree(place: Place, files: string): Promise<{ readonly inner
 it("what is bound into the disk with --rbind stays where it comes from", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ size: "64M" });
-    const device = await disk.loop();
-    await place.makeFileSystem("ext4", device);
-    const files = await place.mountFileSystem("ext4", device);
+    const { files } = await fileSystemOn(place, disk);
     const { inner, copy } = await sharedTree(place, files);
     expect([isMounted(inner), isMounted(copy)]).toEqual([true, true]);
     await killBoth(await disk.status());
@@ -286,9 +287,7 @@ it("what is bound into the disk with --rbind stays where it comes from", () =>
 it("and where SIGTERM to the holder detaches the disk's file system", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ size: "64M" });
-    const device = await disk.loop();
-    await place.makeFileSystem("ext4", device);
-    const files = await place.mountFileSystem("ext4", device);
+    const { files } = await fileSystemOn(place, disk);
     const { inner, copy } = await sharedTree(place, files);
     const { holderPid } = await disk.status();
     process.kill(holderPid, "SIGTERM");
@@ -299,9 +298,7 @@ it("and where SIGTERM to the holder detaches the disk's file system", () =>
 it("what lives on a dead disk is left, and named", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ size: "64M" });
-    const device = await disk.loop();
-    await place.makeFileSystem("ext4", device);
-    const files = await place.mountFileSystem("ext4", device);
+    const { files } = await fileSystemOn(place, disk);
     await run("mkdir", [`${files}/tmp`]);
     await place.tmpfs("1M", "files/tmp");
     await killBoth(await disk.status());

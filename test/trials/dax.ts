@@ -95,9 +95,9 @@ async function everything(place: Place): Promise<string> {
   await bootAndCut(place, withMemory, "again");
   await boot(place, withMemory, "afterCut");
   await tests;
-  const kills = isOlder(withMemory.kernel.release, RESENDS) ? "no server that took over" : "2 servers that took over";
+  const takeover = isOlder(withMemory.kernel.release, RESENDS) ? "no server took over" : "servers took over";
   const kernels = `on Linux ${withMemory.kernel.release}, kernel tests on ${stable.release}`;
-  return `device DAX and a DAX file system, 3 boots, 1 power cut, ${kills}, ${kernels}, ${seconds()}`;
+  return `device DAX and a DAX file system, 3 boots, 1 power cut, ${takeover}, ${kernels}, ${seconds()}`;
 }
 
 /** Servers are not replaced on the other kernel: their deaths end a mount there. */
