@@ -3,7 +3,7 @@
  * readlink and text files of /proc are read, which ask the mount nothing; a
  * stat through /proc/PID/fd would hang on a stuck FUSE mount.
  */
-import { type MountEntry, mountOn, mountsOf } from "./mounts.js";
+import { type MountEntry, mountOfPath, mountOn, mountsOf } from "./mounts.js";
 import { processIds, processName, readLink, readNames, readText } from "./procFile.js";
 
 export interface Holder {
@@ -51,17 +51,6 @@ export function holdersOfDevice(devicePath: string): Holder[] {
     }
   }
   return holders;
-}
-
-/** The longest mount point that `path` lies under decides which mount it is on; of equals the last one made. */
-export function mountOfPath(path: string, mounts: readonly MountEntry[]): MountEntry | null {
-  let best: MountEntry | null = null;
-  for (const entry of mounts) {
-    const prefix = entry.mountpoint === "/" ? "/" : `${entry.mountpoint}/`;
-    if (path !== entry.mountpoint && !path.startsWith(prefix)) continue;
-    if (best === null || entry.mountpoint.length >= best.mountpoint.length) best = entry;
-  }
-  return best;
 }
 
 /** First file of the device in the text of /proc/PID/maps, whose device numbers are hexadecimal (proc_pid_maps(5)). */

@@ -16,6 +16,9 @@ export interface MountEntry {
   readonly source: string;
   /** The mount's own options and then the file system's. */
   readonly options: string;
+  /** The group of mounts that events are shared with, and the one that they are received from (mount_namespaces(7)). */
+  readonly sharedWith: number | null;
+  readonly slaveOf: number | null;
 }
 
 /** The mounts this process sees, in the order they were made. */
@@ -44,9 +47,16 @@ export function parseMountinfo(text: string): MountEntry[] {
       fsType: fields[dash + 1],
       source: unescapeOctal(fields[dash + 2]),
       options: `${fields[5]},${fields[dash + 3]}`,
+      sharedWith: groupIn(fields.slice(6, dash), "shared:"),
+      slaveOf: groupIn(fields.slice(6, dash), "master:"),
     });
   }
   return entries;
+}
+
+function groupIn(tags: readonly string[], name: string): number | null {
+  const tag = tags.find((one) => one.startsWith(name));
+  return tag === undefined ? null : Number(tag.slice(name.length));
 }
 
 /** The kernel writes space, tab, newline and backslash as `\ooo`, byte by byte of UTF-8 (mangle_path). */
@@ -58,4 +68,15 @@ export function unescapeOctal(text: string): string {
 /** The mount that is on top at `directory`, or null. */
 export function mountOn(directory: string, mounts: readonly MountEntry[] = readMounts()): MountEntry | null {
   return mounts.filter((entry) => entry.mountpoint === directory).at(-1) ?? null;
+}
+
+/** The longest mount point that `path` lies under decides which mount it is on; of equals the last one made. */
+export function mountOfPath(path: string, mounts: readonly MountEntry[]): MountEntry | null {
+  let best: MountEntry | null = null;
+  for (const entry of mounts) {
+    const prefix = entry.mountpoint === "/" ? "/" : `${entry.mountpoint}/`;
+    if (path !== entry.mountpoint && !path.startsWith(prefix)) continue;
+    if (best === null || entry.mountpoint.length >= best.mountpoint.length) best = entry;
+  }
+  return best;
 }

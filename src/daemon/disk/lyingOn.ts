@@ -1,6 +1,6 @@
 /** What lies on a disk by way of its loop devices: swap, files. From /proc and /sys alone. */
 import { dirname } from "node:path";
-import { mountOfPath } from "../../linux/holders.js";
+import { mountOfPath } from "../../linux/mounts.js";
 import { type LoopNodes, type MountEntry, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
 
 /** A function that tells whether the path of a file or a device lies on the disk with the file `file`. */

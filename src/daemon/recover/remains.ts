@@ -4,7 +4,7 @@
  * /sys said; asks nobody.
  */
 import { dirname, join } from "node:path";
-import { mountOfPath } from "../../linux/holders.js";
+import { mountOfPath } from "../../linux/mounts.js";
 import type { LoopNodes, MountEntry } from "../../linux/proc.js";
 import { KMEMFS_TYPES } from "../disk/paths.js";
 import type { MountOptions } from "../options.js";

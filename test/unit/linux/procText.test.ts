@@ -1,9 +1,9 @@
 /** Parsers of /proc on recorded text. */
 import { describe, expect, it } from "vitest";
 import { connectionOf } from "../../../src/linux/fuseConnection.js";
-import { mappingOn, mountOfPath } from "../../../src/linux/holders.js";
+import { mappingOn } from "../../../src/linux/holders.js";
 import { loopDevicesOn, swapAreas } from "../../../src/linux/loopDevices.js";
-import { parseMountinfo } from "../../../src/linux/mounts.js";
+import { mountOfPath, parseMountinfo } from "../../../src/linux/mounts.js";
 import { parseLocks } from "../../../src/linux/poolLock.js";
 import { isAlive, machineMemory, parseKilobytes, processName, residentBytes } from "../../../src/linux/proc.js";
 
@@ -29,6 +29,8 @@ describe("mountinfo", () => {
       fsType: "fuse.kmemfs",
       source: "kmemfs",
       options: "rw,nosuid,nodev,rw,user_id=0,group_id=0",
+      sharedWith: 7,
+      slaveOf: 2,
     });
     expect(mounts[2].root).toBe("/sub");
     expect(mounts[3].mountpoint).toBe("/mnt/my disk/in\\ner");
