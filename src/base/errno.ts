@@ -20,6 +20,7 @@ export const EISDIR = 21;
 export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
+export const ENOTTY = 25;
 export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EROFS = 30;
@@ -29,6 +30,7 @@ export const ENOSYS = 38;
 export const ELOOP = 40;
 export const EOPNOTSUPP = 95;
 export const EADDRINUSE = 98;
+export const ECONNABORTED = 103;
 export const ENOTCONN = 107;
 export const EDQUOT = 122;
 export const ETIMEDOUT = 110;
@@ -53,6 +55,7 @@ const names: Readonly<Record<number, string>> = {
   [EINVAL]: "EINVAL",
   [ENFILE]: "ENFILE",
   [EMFILE]: "EMFILE",
+  [ENOTTY]: "ENOTTY",
   [EFBIG]: "EFBIG",
   [ENOSPC]: "ENOSPC",
   [EROFS]: "EROFS",
@@ -62,6 +65,7 @@ const names: Readonly<Record<number, string>> = {
   [ELOOP]: "ELOOP",
   [EOPNOTSUPP]: "EOPNOTSUPP",
   [EADDRINUSE]: "EADDRINUSE",
+  [ECONNABORTED]: "ECONNABORTED",
   [ENOTCONN]: "ENOTCONN",
   [EDQUOT]: "EDQUOT",
   [ETIMEDOUT]: "ETIMEDOUT",

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { MIB } from "../base/units.js";
 import { allOrNothing, interruptible, type UndoStack } from "../daemon/disk/undo.js";
-import { machineMemory } from "../linux/proc.js";
+import { type MountEntry, machineMemory, readMounts } from "../linux/proc.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
 import { type Column, formatRow, printLine } from "./print.js";
 import { requireRoot } from "./root.js";
@@ -16,14 +16,15 @@ const MIN_BYTES = 64 * MIB;
 const DATA_TIMEOUT_MS = 600_000;
 
 async function loadParts() {
-  const [client, figures, systems, loops, { runOk }] = await Promise.all([
+  const [client, figures, systems, loops, { runOk }, { mountsOnLoops }] = await Promise.all([
     import("../daemon/client.js"),
     import("./figures.js"),
     import("../daemon/disk/fileSystem.js"),
     import("../daemon/disk/loop.js"),
     import("../daemon/disk/command.js"),
+    import("../daemon/disk/inUse.js"),
   ]);
-  return { client, figures, systems, loops, runOk };
+  return { client, figures, systems, loops, runOk, mountsOnLoops };
 }
 
 type Parts = Awaited<ReturnType<typeof loadParts>>;
@@ -82,24 +83,31 @@ function makePlace(undo: UndoStack): Place {
 }
 
 /** Fills and empties the file system; returns the figures with the file there, and after fstrim. */
-async function useFiles(parts: Parts, place: Place, dataBytes: number, report: Report, signal: AbortSignal) {
+async function useFiles(
+  parts: Parts,
+  place: Place,
+  mounted: readonly MountEntry[],
+  dataBytes: number,
+  report: Report,
+  signal: AbortSignal,
+) {
   const { runOk, systems } = parts;
   const limits = { timeoutMs: DATA_TIMEOUT_MS, signal };
   const file = join(place.files, "data");
   const count = Math.floor(dataBytes / MIB);
   const copy = ["if=/dev/urandom", `of=${file}`, "bs=1M", `count=${count}`, "status=none"];
   await runOk("write a file", "dd", copy, limits);
-  await systems.syncFileSystem(place.files, signal);
+  await systems.syncFileSystems(mounted, signal);
   const full = await report(`write ${formatBytes(count * MIB)}, sync`);
   await runOk("delete the file", "rm", [file], limits);
-  await systems.syncFileSystem(place.files, signal);
+  await systems.syncFileSystems(mounted, signal);
   await report("delete it, sync");
-  await systems.trimFileSystem(place.files, signal);
+  for (const mount of mounted) await systems.trimFileSystem(mount, signal);
   return { full, trimmed: await report("fstrim") };
 }
 
 async function life(parts: Parts, sizeBytes: number, undo: UndoStack, signal: AbortSignal): Promise<void> {
-  const { client, loops, systems } = parts;
+  const { client, loops, systems, mountsOnLoops } = parts;
   const place = makePlace(undo);
   const words = { size: String(sizeBytes) };
   const options = toMountOptions(
@@ -114,17 +122,21 @@ async function life(parts: Parts, sizeBytes: number, undo: UndoStack, signal: Ab
   undo.push("mount", () => client.stopMount(disk, { force: true }));
   await report(`kmemfs mount --size ${formatBytes(sizeBytes)}`);
   signal.throwIfAborted();
-  const loop = await loops.attachLoop(disk.file, false);
-  undo.push(loop, () => loops.detachLoop(loop, disk.file));
+  const attached = loops.attachLoop(disk);
+  const loop = attached.path;
+  undo.push(loop, () => loops.detachLoop(`losetup -d ${loop}`, attached));
   await report(`losetup ${loop}`);
   signal.throwIfAborted();
   await systems.makeFileSystem("ext4", loop, true, signal);
   await report("mkfs.ext4");
   signal.throwIfAborted();
   await systems.mountFileSystem("ext4", loop, place.files);
-  undo.push("umount", () => systems.unmountFileSystem(place.files));
+  const mounted = mountsOnLoops([attached], readMounts());
+  undo.push("umount", async () => {
+    for (const mount of mounted) await systems.unmountFileSystem(mount);
+  });
   await report("mount");
-  const { full, trimmed } = await useFiles(parts, place, sizeBytes / 2, report, signal);
+  const { full, trimmed } = await useFiles(parts, place, mounted, sizeBytes / 2, report, signal);
   const failures = await undo.unwind();
   if (failures.length > 0) throw new UserError("demo: tear-down", failures.join("; "));
   const end = await report("umount, losetup -d, unmount");

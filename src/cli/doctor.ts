@@ -31,9 +31,10 @@ export function doctorLines(checks: readonly Check[]): string[] {
 
 /** What no holder answers for: dead mounts, and what is odd about others. */
 async function checkRemains(path: string | null): Promise<Check[]> {
-  const [{ findRemains }, { isMeant }] = await Promise.all([
+  const [{ findRemains }, { isMeant }, { describeOrphan, isOrphanMeant }] = await Promise.all([
     import("../daemon/recover/find.js"),
     import("./recover.js"),
+    import("./recoverOrphans.js"),
   ]);
   const found = await findRemains();
   const dead = found.remains
@@ -45,7 +46,10 @@ async function checkRemains(path: string | null): Promise<Check[]> {
   const odd = found.notes
     .filter((note) => path === null || note.startsWith(`${path}: `))
     .map((note) => warning("left", note, "kmemfs recover --dry-run says more"));
-  return [...odd, ...dead];
+  const orphans = found.orphans
+    .filter((orphan) => path === null || isOrphanMeant(orphan, path))
+    .map((orphan) => problem("orphan", describeOrphan(orphan), "kmemfs recover"));
+  return [...odd, ...orphans, ...dead];
 }
 
 /** The mounts that were meant. @param onSilent told of each holder that does not answer */

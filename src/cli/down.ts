@@ -12,7 +12,7 @@ async function down(mountpoint: string): Promise<void> {
   process.chdir("/");
   // Half a tear-down helps nobody: a signal during it changes nothing, as each step has its time limit.
   const lines = await interruptible("down", async () => {
-    if (disk !== null) return takeDown(disk);
+    if (disk !== null) return takeDown(disk, find.placeOf(disk));
     return dead === null ? [] : takeDownDead(dead);
   });
   for (const line of lines) printLine(line);

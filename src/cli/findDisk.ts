@@ -1,36 +1,59 @@
-/** Which disk a path means: by its FUSE mount point, its name, or a file system on its loop device. */
+/** Which disk a path means: by its name, its FUSE mount wherever that is, or a file system on its loop device. */
 import { dirname, join } from "node:path";
 import { UserError } from "../base/errors.js";
 import { diskDirectories, diskId, findMount, listMounts } from "../daemon/client.js";
 import type { DiskPlace } from "../daemon/disk/clearDisk.js";
-import { loopOf, loopsOn } from "../daemon/disk/loop.js";
+import { backingPath } from "../daemon/disk/loopFiles.js";
 import { absolutePath, KMEMFS_TYPES, mountAt } from "../daemon/disk/paths.js";
 import type { MountStatus } from "../daemon/status.js";
-import { readLoopDevices, readMounts } from "../linux/proc.js";
+import { type LoopNodes, type MountEntry, readLoopNodes, readMounts } from "../linux/proc.js";
+import { btrfsDevices } from "../linux/stacked.js";
 
 /** The running disk that `text` means, or null. */
 export async function findDisk(text: string): Promise<MountStatus | null> {
   const path = absolutePath(text, process.cwd());
   const byName = await findMount(path);
   if (byName !== null) return byName;
-  const loop = loopOf(mountAt(path, readMounts())?.source ?? "");
-  if (loop === null) return null;
-  return (await listMounts()).find((mount) => loopsOn(mount.file).includes(loop)) ?? null;
+  const there = mountAt(path, readMounts());
+  if (there === null) return null;
+  const isKmemfs = KMEMFS_TYPES.has(there.fsType);
+  const loops = loopsUnder(there).map((loop) => loop.path);
+  if (!isKmemfs && loops.length === 0) return null;
+  const isIt = (mount: MountStatus): boolean =>
+    isKmemfs ? mount.device === there.majorMinor : mount.loopDevices.some((loop) => loops.includes(loop));
+  return (await listMounts()).find(isIt) ?? null;
 }
 
 /** The remains that `text` means: a kmemfs mount that no holder answers for, or what lies on one; or null. */
 export function findDead(text: string): DiskPlace | null {
   const path = absolutePath(text, process.cwd());
   const mounts = readMounts();
-  const loop = loopOf(mountAt(path, mounts)?.source ?? "");
-  const backing = readLoopDevices().find((device) => device.path === loop)?.backingFile;
+  const there = mountAt(path, mounts);
   const directories = [
     path,
     join(diskDirectories(), diskId(path)),
-    ...(backing === undefined ? [] : [dirname(backing)]),
+    ...(there === null ? [] : loopsUnder(there).map((loop) => dirname(backingPath(loop)))),
   ];
-  const directory = directories.find((candidate) => KMEMFS_TYPES.has(mountAt(candidate, mounts)?.fsType ?? ""));
-  return directory === undefined ? null : { mountpoint: path, file: join(directory, "disk") };
+  for (const directory of directories) {
+    const mount = mountAt(directory, mounts);
+    if (mount === null || !KMEMFS_TYPES.has(mount.fsType)) continue;
+    return { mountpoint: path, device: mount.majorMinor, fuseDirectory: directory };
+  }
+  return null;
+}
+
+/** The loop devices that `mount`'s file system is on. */
+function loopsUnder(mount: MountEntry): LoopNodes[] {
+  const devices = new Set([mount.source, ...btrfsDevices(mount.source)]);
+  return readLoopNodes().filter((loop) =>
+    loop.nodes.some((node) => devices.has(node.path) || node.majorMinor === mount.majorMinor),
+  );
+}
+
+/** What clearing a running disk needs to know. @throws UserError where /proc does not tell */
+export function placeOf({ mountpoint, device, file }: MountStatus): DiskPlace {
+  if (device !== null) return { mountpoint, device, fuseDirectory: dirname(file) };
+  throw new UserError(mountpoint, "/proc does not tell which device it is", { cure: "mount -t proc proc /proc" });
 }
 
 export function noDisk(verb: string, text: string): UserError {

@@ -4,6 +4,7 @@ import { UserError } from "../base/errors.js";
 import { absolutePath, quote } from "../daemon/disk/paths.js";
 import type { DefaultOptions, WayBack } from "../daemon/recover/bringBack.js";
 import type { Findings } from "../daemon/recover/find.js";
+import type { Orphan } from "../daemon/recover/orphans.js";
 import type { Remains } from "../daemon/recover/remains.js";
 import type { Step } from "../daemon/recover/steps.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
@@ -79,15 +80,23 @@ async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains
 }
 
 async function recover(mountpoint: string | undefined, flags: RecoverFlags, outcome: Outcome): Promise<void> {
-  const [{ diskId }, { findRemains }, { forgetStep, stepsOf }, { wayBack }, { nameIsTaken }, { interruptible }] =
-    await Promise.all([
-      import("../daemon/client.js"),
-      import("../daemon/recover/find.js"),
-      import("../daemon/recover/steps.js"),
-      import("../daemon/recover/bringBack.js"),
-      import("../daemon/recover/underItsName.js"),
-      import("../daemon/disk/undo.js"),
-    ]);
+  const [
+    { diskId },
+    { findRemains },
+    { forgetStep, stepsOf },
+    { wayBack },
+    { nameIsTaken },
+    { interruptible },
+    { clearOrphan, isOrphanMeant, orphanPlan },
+  ] = await Promise.all([
+    import("../daemon/client.js"),
+    import("../daemon/recover/find.js"),
+    import("../daemon/recover/steps.js"),
+    import("../daemon/recover/bringBack.js"),
+    import("../daemon/recover/underItsName.js"),
+    import("../daemon/disk/undo.js"),
+    import("./recoverOrphans.js"),
+  ]);
   const { up = false, debug = false } = flags;
   const caller = currentCaller();
   const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, caller);
@@ -103,19 +112,29 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   const found = await findRemains();
   const turns = found.remains.filter(isWanted).map(turnOf);
   const taken = found.taken.filter(isWanted);
-  const forgotten = path === null ? found.forgotten : found.forgotten.filter((id) => id === diskId(path));
+  const orphans = found.orphans.filter((orphan) => path === null || isOrphanMeant(orphan, path));
+  const forgotten = new Set(path === null ? found.forgotten : found.forgotten.filter((id) => id === diskId(path)));
   for (const note of found.notes) if (path === null || note.startsWith(`${path}: `)) printLine(note);
   for (const turn of turns) printLines(planOf(turn, up));
   for (const remains of taken) failed(nameIsTaken(remains.mountpoint));
-  const tidy = forgotten.length === 0 ? null : forgetStep(forgotten);
-  if (tidy !== null) printLine(`will ${tidy.plan}`);
-  if (turns.length === 0 && taken.length === 0 && tidy === null)
+  for (const orphan of orphans) printLines(orphanPlan(orphan));
+  // Of a disk that still holds memory the files say whose it is.
+  const keep = ({ mountpoint: name }: Orphan): void => void (name !== null && forgotten.delete(diskId(name)));
+  for (const orphan of found.orphans) if (orphan.blockers.length > 0 || !orphans.includes(orphan)) keep(orphan);
+  if (forgotten.size > 0) printLine(`will ${forgetStep([...forgotten]).plan}`);
+  if (turns.length + taken.length + orphans.length + forgotten.size === 0)
     printLine(path === null ? "nothing to recover" : `${path}: nothing to recover`);
   if (flags.dryRun) return;
   // Half a recovery helps nobody: a signal during it changes nothing, as each step has its time limit.
   await interruptible("recover", async () => {
     for (const turn of turns) await recoverOne(turn, found, turnOf, up).catch(failed);
-    if (tidy !== null) printLine(await tidy.act());
+    for (const orphan of orphans) {
+      await clearOrphan(orphan).catch((error: unknown) => {
+        keep(orphan);
+        failed(error);
+      });
+    }
+    if (forgotten.size > 0) printLine(await forgetStep([...forgotten]).act());
   });
 }
 

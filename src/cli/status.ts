@@ -2,9 +2,11 @@
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
+import type { Orphan } from "../daemon/recover/orphans.js";
 import type { MountStatus } from "../daemon/status.js";
-import { readMounts } from "../linux/proc.js";
-import { type Column, formatTable, printFailure, printLine } from "./print.js";
+import { readLoopNodes, readMounts } from "../linux/proc.js";
+import { type Column, formatTable, printErrorLine, printFailure, printLine } from "./print.js";
+import { describeOrphan } from "./recoverOrphans.js";
 import { formatBytes } from "./sizes.js";
 
 interface StatusFlags {
@@ -76,6 +78,22 @@ function notFound(path: string): UserError {
   });
 }
 
+/** Memory of disks that are gone; only where a loop device is there at all. */
+async function orphansOfAll(): Promise<readonly Orphan[]> {
+  const loops = readLoopNodes();
+  if (loops.length === 0) return [];
+  const [{ findOrphans }, { readNamespaces }, { readRecords }] = await Promise.all([
+    import("../daemon/recover/orphans.js"),
+    import("../linux/namespaces.js"),
+    import("../daemon/record.js"),
+  ]);
+  return findOrphans(readNamespaces(), readRecords(), loops);
+}
+
+function orphanFields({ mountpoint, loop, heldBytes, sizeBytes }: Orphan) {
+  return { mountpoint, loopDevice: loop.path, heldBytes, sizeBytes };
+}
+
 async function status(mountpoint: string | undefined, flags: StatusFlags): Promise<void> {
   const client = await import("../daemon/client.js");
   let mounts: readonly MountStatus[];
@@ -88,11 +106,16 @@ async function status(mountpoint: string | undefined, flags: StatusFlags): Promi
     if (found === null) throw notFound(path);
     mounts = [found];
   }
+  const orphans = mountpoint === undefined ? await orphansOfAll() : [];
   if (flags.json) {
-    printLine(JSON.stringify({ mounts }, null, 2));
+    printLine(JSON.stringify({ mounts, orphans: orphans.map(orphanFields) }, null, 2));
     return;
   }
   for (const line of statusTable(mounts, flags.bytes ?? false)) printLine(line);
+  for (const orphan of orphans) {
+    printErrorLine(`kmemfs: warning: ${describeOrphan(orphan)}`);
+    printErrorLine("try: kmemfs recover");
+  }
   const [only] = mounts;
   if (mountpoint !== undefined && only !== undefined) for (const note of statusNotes(only)) printLine(note);
 }

@@ -1,4 +1,4 @@
-/** `kmemfs trim MOUNTPOINT`: fstrim, with the memory before and after. */
+/** `kmemfs trim MOUNTPOINT`: discards what the file systems do not use, with the memory before and after. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { quote } from "../daemon/disk/paths.js";
@@ -8,48 +8,57 @@ import { formatTable, printLine } from "./print.js";
 import { requireRoot } from "./root.js";
 import { formatBytes } from "./sizes.js";
 
-/** One mount a file system: its whole tree where that is mounted. */
-function oneEach(mounts: readonly MountEntry[]): MountEntry[] {
-  const chosen = new Map<string, MountEntry>();
-  for (const mount of mounts) if (!chosen.has(mount.source) || mount.root === "/") chosen.set(mount.source, mount);
-  return [...chosen.values()];
+/** One mount a file system: one that its path leads to, and of the whole tree rather than a part. */
+async function oneEach(mounts: readonly MountEntry[]): Promise<MountEntry[]> {
+  const { isReachable } = await import("../linux/mountHandle.js");
+  const rank = (mount: MountEntry): number => (isReachable(mount) ? 2 : 0) + (mount.root === "/" ? 1 : 0);
+  const best = new Map<string, MountEntry>();
+  for (const mount of mounts.toSorted((a, b) => rank(a) - rank(b))) best.set(mount.majorMinor, mount);
+  return [...best.values()];
 }
 
 async function trim(mountpoint: string): Promise<void> {
-  const [{ requireDisk }, { mountsOn }, { loopsOn }, { trimFileSystem }, figures] = await Promise.all([
+  const [{ requireDisk, placeOf }, { readUse }, systems, figures] = await Promise.all([
     import("./findDisk.js"),
-    import("../daemon/disk/clearDisk.js"),
-    import("../daemon/disk/loop.js"),
+    import("../daemon/disk/inUse.js"),
     import("../daemon/disk/fileSystem.js"),
     import("./figures.js"),
   ]);
   const disk = await requireDisk("trim", mountpoint);
   const what = `trim ${disk.mountpoint}`;
-  const mounts = oneEach(mountsOn(loopsOn(disk.file)));
+  const { device, fuseDirectory } = placeOf(disk);
+  const mounts = await oneEach((await readUse(device, fuseDirectory)).fileSystems);
   if (mounts.length === 0) {
     throw new UserError(what, "no file system on it is mounted", {
       cure: `losetup --find --show --direct-io=on ${quote(disk.file)}, then mount`,
     });
   }
   requireRoot(what, `kmemfs trim ${quote(mountpoint)}`);
-  const before = await figures.readFigures(disk.mountpoint);
   await interruptible(what, async (signal) => {
-    for (const mount of mounts) printLine(await trimFileSystem(mount.mountpoint, signal));
+    // What was written and deleted before counts as before.
+    await systems.syncFileSystems(mounts, signal);
+    const before = await figures.readFigures(disk.mountpoint);
+    for (const mount of mounts) {
+      const bytes = await systems.trimFileSystem(mount, signal);
+      printLine(`${mount.mountpoint}: ${formatBytes(bytes)} (${bytes} bytes) trimmed on ${mount.source}`);
+    }
+    const after = await figures.readFigures(disk.mountpoint);
+    const rows = [
+      ["before", ...figures.figureCells(before)],
+      ["after", ...figures.figureCells(after)],
+    ];
+    for (const line of formatTable([{ title: "" }, ...figures.FIGURE_COLUMNS], rows)) printLine(line);
+    printLine(`${formatBytes(Math.max(0, before.poolBytes - after.poolBytes))} went back to the machine`);
   });
-  const after = await figures.readFigures(disk.mountpoint);
-  const rows = [
-    ["before", ...figures.figureCells(before)],
-    ["after", ...figures.figureCells(after)],
-  ];
-  for (const line of formatTable([{ title: "" }, ...figures.FIGURE_COLUMNS], rows)) printLine(line);
-  printLine(`${formatBytes(Math.max(0, before.poolBytes - after.poolBytes))} went back to the machine`);
 }
 
 export function addTrimCommand(program: Command): void {
   program
     .command("trim")
     .summary("give the memory of deleted files back")
-    .description("Runs fstrim on the file systems of a disk and shows the memory before and after. Needs root.")
+    .description(
+      "Discards what the file systems of a disk do not use and shows the memory before and after. Needs root.",
+    )
     .usage("MOUNTPOINT")
     .argument("<mountpoint>", "where the file system or the disk is mounted")
     .option("--debug", "stack traces with errors")

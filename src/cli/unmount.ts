@@ -2,54 +2,38 @@
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { complaint, run } from "../daemon/disk/command.js";
+import type { SessionUse } from "../daemon/disk/inUse.js";
+import type { Call } from "../daemon/disk/kernelCalls.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
-import type { MountStatus } from "../daemon/status.js";
-import { holdersOfMount, readMounts } from "../linux/proc.js";
+import { type MountEntry, readMounts } from "../linux/proc.js";
 import { printLine } from "./print.js";
 
-/** What is on the file of a disk: its loop devices, and what is mounted on each. */
-interface OnFile {
-  readonly loop: string;
-  readonly mountpoints: readonly string[];
-}
-
-async function onFile(file: string): Promise<OnFile[]> {
-  const [{ mountsOn }, { loopsOn }] = await Promise.all([
-    import("../daemon/disk/clearDisk.js"),
-    import("../daemon/disk/loop.js"),
-  ]);
-  return loopsOn(file).map((loop) => ({ loop, mountpoints: mountsOn([loop]).map(({ mountpoint }) => mountpoint) }));
-}
+const UNMOUNT_TIMEOUT_MS = 60_000;
 
 /** Whoever was forced off still has a device that gives errors. */
-function printLeft(found: readonly OnFile[]): void {
-  const mounts = found.flatMap(({ mountpoints }) => mountpoints);
-  for (const mountpoint of mounts) printLine(`left to do: umount ${quote(mountpoint)}`);
-  for (const { loop } of found) printLine(`left to do: losetup -d ${loop}`);
+function printLeft({ fileSystems, loops }: SessionUse): void {
+  for (const { mountpoint } of fileSystems) printLine(`left to do: umount ${quote(mountpoint)}`);
+  for (const { path } of loops) printLine(`left to do: losetup -d ${path}`);
 }
 
-/** @throws UserError naming the loop devices on the file */
-async function refuseLoops(what: string, found: readonly OnFile[], path: string): Promise<void> {
-  if (found.length === 0) return;
-  const { busy } = await import("../daemon/disk/holders.js");
-  const blockers = found.map(({ loop, mountpoints }) => {
-    const mounted = mountpoints.length === 0 ? "" : `, mounted on ${mountpoints.join(", ")}`;
-    return `${loop} is on its file${mounted}`;
-  });
-  throw busy(what, blockers, `kmemfs down ${quote(path)}`);
-}
-
-/** Refuses when a process still has the file, naming it. */
-async function refuseInUse(what: string, disk: MountStatus): Promise<void> {
-  const { busy, describeHolders } = await import("../daemon/disk/holders.js");
-  const holders = holdersOfMount(dirname(disk.file));
-  if (holders.length === 0) return;
-  throw busy(
-    what,
-    [`used by ${describeHolders(holders)}`],
-    `end these, or kmemfs unmount --force ${quote(disk.mountpoint)}`,
-  );
+/**
+ * Refuses while somebody uses the session. By force users get errors, but what is mounted
+ * over the disk is not ours to take away.
+ * @throws UserError naming them; nothing was changed
+ */
+async function refuseInUse(what: string, use: SessionUse, name: string, force: boolean): Promise<void> {
+  const [{ busy }, clauses] = await Promise.all([
+    import("../daemon/disk/holders.js"),
+    import("../daemon/disk/inUse.js"),
+  ]);
+  const covers = clauses.coverClauses(use);
+  if (covers.length > 0) throw busy(what, covers, "unmount that first");
+  if (force) return;
+  const loops = clauses.loopClauses(use);
+  if (loops.length > 0) throw busy(what, [...loops, ...clauses.otherPlaces(use)], `kmemfs down ${quote(name)}`);
+  const cure = `end these, or kmemfs unmount --force ${quote(name)}`;
+  const others = [...clauses.otherPlaces(use), ...clauses.processClauses(use)];
+  if (others.length > 0) throw busy(what, others, cure);
 }
 
 /** A kmemfs mount without a holder: what a killed one leaves behind. */
@@ -58,36 +42,52 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
   if (there === null || !KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "not a kmemfs mount", { code: "EINVAL", cure: "kmemfs status" });
   }
-  const { fileOf } = await import("../daemon/recover/remains.js");
-  const found = await onFile(fileOf(there));
-  if (!force) await refuseLoops(what, found, path);
-  const root = process.geteuid?.() === 0;
-  const [command, args] = root
-    ? (["umount", [force ? "-l" : "-i", path]] as const)
-    : (["fusermount3", ["-u", ...(force ? ["-z"] : []), path]] as const);
-  const result = await run(command, args);
-  if (result.exitCode === 0) {
-    const { removeRecordAt } = await import("../daemon/client.js");
-    await removeRecordAt(path);
-    return printLeft(found);
+  const [{ readUse, loopClauses }, { busy }, { tryCalls }, { errorFromBody }] = await Promise.all([
+    import("../daemon/disk/inUse.js"),
+    import("../daemon/disk/holders.js"),
+    import("../daemon/disk/call.js"),
+    import("../daemon/control.js"),
+  ]);
+  const use = await readUse(there.majorMinor, path, false);
+  const loops = loopClauses(use);
+  if (!force && loops.length > 0) throw busy(what, loops, `kmemfs down ${quote(path)}`);
+  const call = callFor(there, force);
+  const [outcome] = await tryCalls(what, [call], { timeoutMs: UNMOUNT_TIMEOUT_MS });
+  if (outcome !== undefined && "error" in outcome) {
+    const { reason, options } = errorFromBody(outcome.error);
+    throw new UserError(what, reason, { cure: `kmemfs unmount --force ${quote(path)}`, ...options });
   }
-  throw new UserError(what, complaint(result), { cure: `kmemfs unmount --force ${quote(path)}` });
+  const { removeRecordAt } = await import("../daemon/client.js");
+  removeRecordAt(path);
+  printLeft(use);
+}
+
+function callFor(mount: MountEntry, force: boolean): Call {
+  return force ? { act: "detach", mount, withInside: false } : { act: "unmount", mount };
 }
 
 async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<void> {
   const path = absolutePath(mountpoint, process.cwd());
   const what = `unmount ${path}`;
   const force = flags.force ?? false;
-  const client = await import("../daemon/client.js");
-  const disk = await client.findMount(path);
-  if (disk === null) return unmountDead(what, path, force);
-  const found = await onFile(disk.file);
-  if (!force) {
-    await refuseLoops(what, found, disk.mountpoint);
-    await refuseInUse(what, disk);
-  }
+  const [{ findDisk, placeOf }, client, { readUse }] = await Promise.all([
+    import("./findDisk.js"),
+    import("../daemon/client.js"),
+    import("../daemon/disk/inUse.js"),
+  ]);
+  const disk = await findDisk(path);
+  if (disk === null || !isItself(disk.mountpoint, disk.file, path)) return unmountDead(what, path, force);
+  const { device, fuseDirectory } = placeOf(disk);
+  const use = await readUse(device, fuseDirectory);
+  await refuseInUse(what, use, disk.mountpoint, force);
   await client.stopMount(disk, { force });
-  printLeft(found);
+  printLeft(use);
+}
+
+/** The mount of a disk, not a file system on it: that is `down`'s. */
+function isItself(mountpoint: string, file: string, path: string): boolean {
+  const there = mountAt(path, readMounts());
+  return mountpoint === path || dirname(file) === path || KMEMFS_TYPES.has(there?.fsType ?? "");
 }
 
 export function addUnmountCommand(program: Command): void {

@@ -61,8 +61,9 @@ async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal
     const disk = await client.startMount(options);
     undo.push("mount", () => client.stopMount(disk, { force: true }));
     signal.throwIfAborted();
-    const loop = await loops.attachLoop(disk.file, disk.readOnly);
-    undo.push(loop, () => loops.detachLoop(loop, disk.file));
+    const attached = loops.attachLoop(disk);
+    const loop = attached.path;
+    undo.push(loop, () => loops.detachLoop(`losetup -d ${loop}`, attached));
     signal.throwIfAborted();
     const { type, fresh } = await chooseFileSystem(loop, wanted, disk, signal);
     signal.throwIfAborted();
@@ -71,6 +72,8 @@ async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal
       .catch((error: unknown) => {
         throw disk.freeBytes > 0 ? error : fullPool(options.mountpoint, error);
       });
+    // Its holder notes the loop device, so that it can be told whose that is.
+    await client.findMount(options.mountpoint);
     return { loop, type, fresh, sizeBytes: disk.sizeBytes, io: disk.io, wasUnclean: disk.wasUnclean };
   });
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { UserError } from "../base/errors.js";
 import type { ServiceEnvironment } from "../linux/notify.js";
 import { isAlive } from "../linux/proc.js";
+import { ProcessProgress } from "../linux/threads.js";
 import { callControl, type ErrorBody, errorFromBody } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { removeStaleSocket } from "./mountName.js";
@@ -102,9 +103,11 @@ export async function findMount(mountpoint: string): Promise<MountStatus | null>
  */
 export async function stopMount(status: MountStatus, options: { readonly force: boolean }): Promise<void> {
   const deadlineMs = closeDeadlineMs(status.pool.durable, options.force) + STOP_SLACK_MS;
-  const deadline = Date.now() + deadlineMs;
   await callControl(socketPath(status.mountpoint), "POST", options.force ? "/stop?force" : "/stop", deadlineMs);
+  let deadline = Date.now() + deadlineMs;
+  const progress = new ProcessProgress(status.serverPid ?? status.holderPid);
   while (isAlive(status.holderPid)) {
+    if (progress.hasMoved() && !options.force) deadline = Math.max(deadline, Date.now() + STOP_SLACK_MS);
     if (Date.now() > deadline) {
       throw new UserError(`unmount ${status.mountpoint}`, `process ${status.holderPid} does not end`, {
         code: "ETIMEDOUT",

@@ -13,6 +13,11 @@ export class EndSignals {
     this.listener = listener;
   }
 
+  /** The end was refused: another signal asks again. */
+  rearm(): void {
+    this.first = null;
+  }
+
   private come(signal: string): void {
     if (this.first !== null) return;
     this.first = signal;

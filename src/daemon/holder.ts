@@ -3,36 +3,35 @@
  * `status` and ends everything in order. It does no I/O on the mount.
  */
 import { release } from "node:os";
-import { join } from "node:path";
 import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
-import { closeFuseBacking, isSessionOver } from "../linux/fuseDevice.js";
+import { closeFuseBacking } from "../linux/fuseDevice.js";
 import type { NameLock } from "../linux/nameLock.js";
 import { NO_SERVICE } from "../linux/notify.js";
 import { prepareIoProcess, type SharedMemory, sharedMemory } from "../linux/process.js";
 import { Beats } from "./beats.js";
 import { ControlDoor } from "./control.js";
-import { closeDeadlineMs } from "./deadlines.js";
-import { clearDiskByForce } from "./disk/clearDisk.js";
+import { DiskSight } from "./diskSight.js";
 import { EndSignals } from "./endSignals.js";
 import { kernelLacks } from "./kernelLacks.js";
+import { MountEnd } from "./mountEnd.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
 import { closePool, giveName, openMount } from "./openMount.js";
 import type { AskedOptions, MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
-import { removeRecord, writeRecord } from "./record.js";
+import { removeRecord } from "./record.js";
 import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
 import { Service } from "./service.js";
 import {
-  abortSession,
   closeSession,
+  deviceOf,
+  directoryNow,
   failSession,
-  removeDeadMount,
+  removeDeadMounts,
   type Session,
-  unmountSession,
   whyLast,
 } from "./session.js";
 import { type DirectFacts, initAttributes, SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
@@ -80,9 +79,9 @@ class Holder {
   private keeper: ServerKeeper | null = null;
   private control: ControlDoor | null = null;
   private started = false;
-  /** Somebody was made to let go. */
-  private forced = false;
   private name!: NameLock;
+  private readonly end: MountEnd;
+  private readonly sight: DiskSight;
 
   constructor(
     private readonly options: MountOptions,
@@ -93,6 +92,17 @@ class Holder {
     private readonly resumed: Resumed | null,
   ) {
     this.memory = resumed?.memory ?? sharedMemory(SESSION_BYTES);
+    this.sight = new DiskSight(options);
+    this.end = new MountEnd({
+      mountpoint: options.mountpoint,
+      log,
+      isAwaited: service.isManaged,
+      session: () => this.session,
+      isDurable: () => this.pool.backing.durable,
+      serverPid: () => this.keeper?.pid ?? null,
+      abandon: () => this.keeper?.abandon(),
+      begun: () => void service.tell("STOPPING=1"),
+    });
   }
 
   /** @throws UserError; what was begun is undone */
@@ -111,7 +121,8 @@ class Holder {
       await this.untilReady(keeper);
       this.service.note(this.record());
       await this.openControl(keeper);
-      writeRecord(this.options);
+      this.sight.note(this.status());
+      this.sight.watch(() => this.status());
       this.refuseIfStopped();
       this.started = true;
       // A signal that came before; a later one sees that it has started.
@@ -162,8 +173,8 @@ class Holder {
 
   private async openControl(keeper: ServerKeeper): Promise<void> {
     this.control = new ControlDoor(socketPath(this.options.mountpoint), {
-      status: () => this.status(),
-      stop: (force) => this.stop(force),
+      status: () => this.sight.note(this.status()),
+      stop: (force) => this.end.stop(force),
       restart: () => this.replaceServer(keeper),
     });
     if (this.resumed === null) await this.control.open();
@@ -200,6 +211,8 @@ class Holder {
   status(): MountStatus {
     return buildStatus({
       options: this.options,
+      directory: directoryNow(this.session),
+      device: deviceOf(this.session),
       pool: this.pool,
       memory: viewSession(this.memory.bytes),
       serverPid: this.keeper?.pid ?? null,
@@ -222,13 +235,13 @@ class Holder {
     const { mountpoint } = this.options;
     const inOrder = end.closed && end.exitCode === 0;
     if (inOrder) {
-      this.log.info({ mountpoint, forced: this.forced }, "unmounted");
+      this.log.info({ mountpoint, forced: this.end.forced }, "unmounted");
     } else {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
       failSession(this.session);
     }
     await this.letGo(false);
-    return inOrder && !this.forced ? 0 : 1;
+    return inOrder && !this.end.forced ? 0 : 1;
   }
 
   private keepServer(): ServerKeeper {
@@ -317,31 +330,6 @@ class Holder {
     }
   }
 
-  /** @throws UserError when the mount is busy and not forced */
-  private async stop(force: boolean): Promise<void> {
-    // Unmounted by somebody else, as at a shutdown: the server is closing the pool, and may take its time.
-    if (isSessionOver(this.session.channelFds[0])) return this.endWithinDeadline(false);
-    // By force the connection goes first: unmounting may wait for a server that hangs.
-    if (force) {
-      this.forced = true;
-      abortSession(this.session);
-    } else {
-      unmountSession(this.session, this.options.mountpoint);
-    }
-    this.endWithinDeadline(force);
-  }
-
-  /** The server closes the pool by itself when the session is over; a hung one is not waited for. */
-  private endWithinDeadline(force: boolean): void {
-    void this.service.tell("STOPPING=1");
-    const deadlineMs = closeDeadlineMs(this.pool.backing.durable, force);
-    setTimeout(() => {
-      const { mountpoint } = this.options;
-      this.log.error({ mountpoint }, "the server did not close the pool in time and is killed");
-      this.keeper?.abandon();
-    }, deadlineMs).unref();
-  }
-
   /** A signal during the start undoes the start; later it takes the disk down. */
   private listenForSignals(): void {
     this.signals.listen((signal) => {
@@ -365,29 +353,19 @@ class Holder {
     throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${first}`, { code: "EINTR" });
   }
 
-  /** File systems, loop devices, the mount; by force where somebody will not let go. */
   private async takeDown(signal: string): Promise<void> {
-    const { mountpoint } = this.options;
-    this.log.info({ mountpoint, signal }, "stopping");
-    try {
-      const forced = await clearDiskByForce({ mountpoint, file: join(this.options.fuseDirectory, "disk") });
-      for (const line of forced) this.log.warn({ mountpoint }, line);
-      this.forced ||= forced.length > 0;
-      await this.stop(false);
-    } catch (error) {
-      this.log.error({ mountpoint, error: String(error) }, "stopping by force");
-      await this.stop(true);
-    }
+    if (!(await this.end.takeDown(signal))) this.signals.rearm();
   }
 
   /** The name goes last: until then nobody else mounts where we do. */
   private async letGo(failed: boolean): Promise<void> {
     this.control?.close();
+    this.sight.close();
     await this.service.drop();
     closeSession(this.session);
     closePool(this.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
-    if (await removeDeadMount(this.session.directory)) removeRecord(this.options.mountpoint);
+    if (await removeDeadMounts(this.session.directory, deviceOf(this.session))) removeRecord(this.options.mountpoint);
     giveName(this.name, this.options);
   }
 }

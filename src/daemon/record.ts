@@ -2,15 +2,32 @@
  * What it takes to mount a disk again when its holder was killed: a file in the
  * state directory, for as long as the mount is there.
  */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { LoopNodes } from "../linux/proc.js";
 import type { MountOptions } from "./options.js";
 import { recordPath, stateDirectory } from "./stateDirectory.js";
 
-/** Never throws: a mount without its record only takes more words to bring back. */
-export function writeRecord(options: MountOptions): void {
+/** What its holder saw of a disk last: it finds what a killed one leaves, also where no mount shows it any more. */
+export interface SeenDisk {
+  /** `MAJ:MIN` of the FUSE mount. */
+  readonly device: string | null;
+  readonly loops: readonly Pick<LoopNodes, "path" | "diskSeq">[];
+  /** Memory or media that the pool held. */
+  readonly heldBytes: number;
+}
+
+/** What a disk was asked for, and what was seen of it. */
+export interface DiskRecord extends MountOptions {
+  readonly seen?: SeenDisk;
+}
+
+/** Never throws: a mount without its record only takes more words to bring back. Replaces the whole of it or nothing. */
+export function writeRecord(record: DiskRecord): void {
+  const path = recordPath(record.mountpoint);
   try {
-    writeFileSync(recordPath(options.mountpoint), JSON.stringify(options), { mode: 0o600 });
+    writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
   } catch {
     // A full or read-only /run.
   }
@@ -32,7 +49,7 @@ export function removeRecordAt(fuseDirectory: string): void {
 }
 
 /** The records of all mounts of this user, whether they still run or not. */
-export function readRecords(): MountOptions[] {
+export function readRecords(): DiskRecord[] {
   const directory = stateDirectory();
   try {
     return readdirSync(directory)
@@ -45,9 +62,9 @@ export function readRecords(): MountOptions[] {
 }
 
 /** The record in `text`; null for one that was cut off or is of another version. */
-export function parseRecord(text: string): MountOptions | null {
+export function parseRecord(text: string): DiskRecord | null {
   try {
-    const record = JSON.parse(text) as MountOptions;
+    const record = JSON.parse(text) as DiskRecord;
     const { mountpoint, fuseDirectory, pool, io } = record;
     const isWhole = [mountpoint, fuseDirectory, pool.kind, io].every((field) => typeof field === "string");
     return isWhole ? record : null;

@@ -17,7 +17,7 @@ import type { AskedOptions, MountOptions } from "./options.js";
 import { type OpenedPool, readSuperblock } from "./poolSuperblock.js";
 import { removeRecord } from "./record.js";
 import type { Service } from "./service.js";
-import { failSession, removeDeadMount, type Session, whyLast } from "./session.js";
+import { deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
 import { SESSION_BYTES } from "./sessionMemory.js";
 import { readRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
 import { removeQuietly, socketPath } from "./stateDirectory.js";
@@ -101,7 +101,8 @@ async function letGo(
   const options = record?.options ?? readAsked(asked);
   if (options === null) return;
   // Only now, as nobody has its fds any more, it answers that it is dead.
-  const isRemoved = await removeDeadMount(options.fuseDirectory);
+  const device = record === null ? null : deviceOf(record.session);
+  const isRemoved = await removeDeadMounts(options.fuseDirectory, device);
   // Without the name all that has it may be another mount's by now.
   if (nameFd === undefined) return;
   removeQuietly(socketPath(options.mountpoint));

@@ -4,17 +4,18 @@
  */
 import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { EBUSY, EINTR, ENODEV, ENOENT, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { FUSE_HAS_RESEND, FUSE_PASSTHROUGH } from "../fuse/abi.js";
 import { answerInit, type InitResult } from "../fuse/init.js";
 import type { BackingFacts } from "../linux/backing.js";
-import { isDeadMount } from "../linux/deadMount.js";
+import { lifeOf } from "../linux/deadMount.js";
 import { cloneFuseDevice, FuseChannel, isSessionOver, openFuseBacking, openFuseDevice } from "../linux/fuseDevice.js";
-import { loopDevicesOn } from "../linux/loopDevices.js";
-import { abortConnection, connectionOf, mountFuse, mountWithFusermount, unmountDirectory } from "../linux/mountFuse.js";
+import { abortConnection, connectionOf, mountFuse, mountWithFusermount } from "../linux/mountFuse.js";
+import { detachExactly, isMounted, unmountExactly } from "../linux/mountHandle.js";
+import { type MountEntry, mountOn, readMounts } from "../linux/mounts.js";
 import { composeExchange } from "./compose.js";
+import { loopsByPath } from "./disk/loopFiles.js";
 import { type NotDirect, refusedByKernel, requireWay } from "./ioWay.js";
 import type { MountOptions } from "./options.js";
 
@@ -123,14 +124,37 @@ export function closeSession(session: Session): void {
   for (const fd of new Set(session.channelFds)) closeSync(fd);
 }
 
-/** @throws UserError EBUSY while somebody uses it */
+/** `MAJ:MIN` of a session's mounts; null where /proc does not tell. */
+export function deviceOf({ connection }: Pick<Session, "connection">): string | null {
+  return connection === null ? null : `0:${connection}`;
+}
+
+/** The mounts of a session in our namespace, wherever they are by now; the last made first. */
+function placesOf(session: Pick<Session, "connection">): MountEntry[] {
+  const device = deviceOf(session);
+  return readMounts()
+    .filter((entry) => entry.majorMinor === device && entry.fsType === "fuse.kmemfs")
+    .reverse();
+}
+
+/** The directory where a session is mounted now: it may have been moved, or be gone. */
+export function directoryNow(session: Pick<Session, "connection" | "directory">): string {
+  const places = placesOf(session).filter((entry) => entry.root === "/");
+  const same = places.find((entry) => entry.mountpoint === session.directory);
+  return (same ?? places.at(-1))?.mountpoint ?? session.directory;
+}
+
+/** @throws UserError EBUSY while somebody uses it, or something is mounted over it */
 export function unmountSession(session: Session, mountpoint: string): void {
-  const errno = unmountDirectory(session.directory);
-  if (errno === 0) return;
-  throw new UserError(`unmount ${mountpoint}`, errno === EBUSY ? "still in use" : "the kernel refused it", {
-    code: errnoName(errno),
-    cure: "kmemfs status, and fuser -vm on its directory, say who",
-  });
+  const what = `unmount ${mountpoint}`;
+  for (const place of placesOf(session)) {
+    const errno = unmountExactly(what, place);
+    if (errno === 0 || errno === ENOENT) continue;
+    throw new UserError(what, errno === EBUSY ? "still in use" : "the kernel refused it", {
+      code: errnoName(errno),
+      cure: "kmemfs status, and fuser -vm on its directory, say who",
+    });
+  }
 }
 
 type Mounted = Pick<Session, "directory" | "connection" | "channelFds">;
@@ -141,30 +165,45 @@ type Mounted = Pick<Session, "directory" | "connection" | "channelFds">;
  * its number, and its place, may be another mount's by now.
  */
 export function abortSession(session: Mounted, keepMount = false): void {
-  const { connection, directory } = session;
   if (isSessionOver(session.channelFds[0])) return;
-  const isOurs = connectionOf(directory) === connection;
+  const places = placesOf(session);
   // First, while it is alive and the number is ours: unmounting could wait for a server that hangs.
-  if (connection !== null) abortConnection(connection);
-  if (!keepMount && isOurs) unmountDirectory(directory, { lazy: true });
+  if (session.connection !== null) abortConnection(session.connection);
+  if (!keepMount) detachAll(places);
+}
+
+/** What something else is mounted over stays below it, dead: taking it away would take that too. */
+function detachAll(places: readonly MountEntry[]): void {
+  for (const place of places) {
+    try {
+      detachExactly(`unmount ${place.mountpoint}`, place);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
 }
 
 /** Aborts a session that nobody will serve any more: callers get an error now rather than wait for ever. */
 export function failSession(session: Mounted): void {
-  abortSession(session, isUnderLoop(session.directory));
+  abortSession(session, isUnderLoop(deviceOf(session)));
 }
 
 /**
- * Removes what a session that was aborted leaves: a mount that nobody answers for.
- * @returns false when it stays
+ * Removes what a session that is over leaves: mounts that nobody answers for.
+ * @param device of the session; null where nobody knows: what is on top at `directory`
+ * @returns false when they stay
  */
-export async function removeDeadMount(directory: string): Promise<boolean> {
-  if (isUnderLoop(directory)) return false;
-  if (await isDeadMount(directory)) unmountDirectory(directory, { lazy: true });
-  return true;
+export async function removeDeadMounts(directory: string, device: string | null): Promise<boolean> {
+  const wanted = device ?? mountOn(directory)?.majorMinor ?? null;
+  if (wanted === null) return true;
+  if (isUnderLoop(wanted)) return false;
+  const places = readMounts().filter((entry) => entry.majorMinor === wanted && entry.fsType === "fuse.kmemfs");
+  const lives = await Promise.all(places.map(lifeOf));
+  detachAll(places.filter((_place, i) => lives[i] === "dead").reverse());
+  return !places.some((place, i) => lives[i] === "dead" && isMounted(place));
 }
 
 /** Under a loop device a dead mount stays, so that the device can be told by its file: `down` takes both away. */
-function isUnderLoop(directory: string): boolean {
-  return loopDevicesOn(join(directory, "disk")).length > 0;
+function isUnderLoop(device: string | null): boolean {
+  return device !== null && loopsByPath(device, readMounts()).length > 0;
 }

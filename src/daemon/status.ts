@@ -4,6 +4,8 @@ export interface MountStatus {
   readonly mountpoint: string;
   /** Absolute path of the file `disk`. */
   readonly file: string;
+  /** `MAJ:MIN` of the FUSE mount, as in mountinfo; null where /proc does not tell. */
+  readonly device: string | null;
   readonly io: "served" | "direct";
   /** Why not direct; null when direct. */
   readonly ioReason: string | null;

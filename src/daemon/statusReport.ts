@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { PAGE_BYTES } from "../base/units.js";
 import { trafficTotals } from "../blockfile/traffic.js";
 import { heldPages, nodeOfPool } from "../linux/backing.js";
-import { loopDevicesOn } from "../linux/loopDevices.js";
+import { readMounts } from "../linux/mounts.js";
 import { Account } from "../pool/account.js";
 import { formatUuid, labelBytes } from "../pool/superblock.js";
+import { loopsByPath } from "./disk/loopFiles.js";
 import type { MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import type { SessionMemory } from "./sessionMemory.js";
@@ -13,6 +14,9 @@ import type { MountStatus } from "./status.js";
 
 export interface StatusParts {
   readonly options: MountOptions;
+  /** Where the session is mounted now, and `MAJ:MIN` of that. */
+  readonly directory: string;
+  readonly device: string | null;
   readonly pool: OpenedPool;
   readonly memory: SessionMemory;
   readonly serverPid: number | null;
@@ -34,11 +38,12 @@ export function buildStatus(parts: StatusParts): MountStatus {
   // What the kernel maps by itself only the backing knows.
   if (isDirect) account.observe(heldPages(backing.dataFd), heldPages(backing.metaFd));
   const traffic = trafficTotals(memory.trafficSlots);
-  const file = join(options.fuseDirectory, "disk");
+  const { device } = parts;
   const pages = (count: number) => count * PAGE_BYTES;
   return {
     mountpoint: options.mountpoint,
-    file,
+    file: join(parts.directory, "disk"),
+    device,
     io: parts.io,
     ioReason: parts.ioReason,
     pool: {
@@ -72,7 +77,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
     holderPid: process.pid,
     restarts: parts.restarts,
     lastDeath: parts.lastDeath,
-    loopDevices: loopDevicesOn(file).map((loop) => (typeof loop === "string" ? loop : loop.path)),
+    loopDevices: device === null ? [] : loopsByPath(device, readMounts()).map((loop) => loop.path),
     refused: parts.refused,
   };
 }

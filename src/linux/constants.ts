@@ -138,3 +138,20 @@ export const HUGETLBFS_MAGIC = 0x958458f6;
 export const FS_IOC_GETFLAGS = 0x80086601;
 export const FS_IOC_SETFLAGS = 0x40086602;
 export const FS_NOCOW_FL = 0x00800000;
+
+// linux/loop.h
+export const LOOP_SET_FD = 0x4c00;
+export const LOOP_CLR_FD = 0x4c01;
+export const LOOP_SET_STATUS64 = 0x4c04;
+export const LOOP_GET_STATUS64 = 0x4c05;
+export const LOOP_SET_DIRECT_IO = 0x4c08;
+export const LOOP_SET_BLOCK_SIZE = 0x4c09;
+export const LOOP_CONFIGURE = 0x4c0a;
+export const LOOP_CTL_GET_FREE = 0x4c82;
+export const LO_FLAGS_READ_ONLY = 1;
+export const LO_FLAGS_DIRECT_IO = 16;
+
+// linux/fs.h
+export const BLKGETDISKSEQ = 0x80081280;
+export const FITHAW = 0xc0045878;
+export const FITRIM = 0xc0185879;

@@ -1,6 +1,7 @@
 /** Mounts whose session is over but that are still there: every look at one is ENOTCONN. */
 import { spawn } from "node:child_process";
-import { type MountEntry, mountOn } from "./mounts.js";
+import { type MountHandle, openExactly } from "./mountHandle.js";
+import type { MountEntry } from "./mounts.js";
 
 /** A live mount whose server hangs would hang us too: a child looks, and is not waited for longer. */
 const LOOK_TIMEOUT_MS = 3_000;
@@ -8,29 +9,36 @@ const LOOK_TIMEOUT_MS = 3_000;
 /** `silent`: it did not answer in time, and may be alive. `unseen`: this user cannot tell. */
 export type Life = "alive" | "dead" | "silent" | "unseen";
 
-/** True when a kmemfs mount is on top at `directory` and answers ENOTCONN. */
-export async function isDeadMount(directory: string): Promise<boolean> {
-  const entry = mountOn(directory);
-  return entry?.fsType === "fuse.kmemfs" && (await lifeOf(entry)) === "dead";
+/**
+ * Asks the file system of `entry`, which must be where its path leads; returns after 3 s at the latest.
+ * The child gets the mount by an fd: its path may lead elsewhere by then.
+ */
+export function lifeOf(entry: MountEntry): Promise<Life> {
+  let handle: MountHandle;
+  try {
+    handle = openExactly(entry.mountpoint, entry);
+  } catch {
+    return Promise.resolve("unseen");
+  }
+  return ask(handle.fd, ownerOf(entry)).finally(() => handle.close());
 }
 
-/** Asks the mount that is on top at `entry`'s mount point; returns after 3 s at the latest. */
-export function lifeOf(entry: MountEntry): Promise<Life> {
+function ask(fd: number, owner: ReturnType<typeof ownerOf>): Promise<Life> {
   return new Promise((resolve) => {
-    const child = spawn("stat", ["-c", "%i", "--", entry.mountpoint], {
+    const child = spawn("stat", ["-L", "-c", "%i", "/proc/self/fd/3"], {
       cwd: "/",
       env: { ...process.env, LC_ALL: "C" },
-      stdio: ["ignore", "ignore", "pipe"],
-      ...ownerOf(entry),
+      stdio: ["ignore", "ignore", "pipe", fd],
+      ...owner,
     });
     let said = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       said += text;
     });
     // One that hangs in the kernel cannot be ended: it is left to itself.
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
-      child.stderr.destroy();
+      child.stderr?.destroy();
       child.unref();
       resolve("silent");
     }, LOOK_TIMEOUT_MS);

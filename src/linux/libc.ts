@@ -88,6 +88,10 @@ const c_fcntl = bind<(fd: number, command: number, argument: number) => number>(
 const c_ioctl = bind<(fd: number, request: number, argument: Uint8Array) => number>(
   "int ioctl(int fd, uint64_t request, void *arg)",
 );
+const c_ioctl_number = bind<(fd: number, request: number, argument: number) => number>(
+  "int ioctl(int fd, uint64_t request, uint64_t arg)",
+);
+const c_syncfs = bind<(fd: number) => number>("int syncfs(int fd)");
 const c_fstatfs = bind<(fd: number, statfs: Uint8Array) => number>("int fstatfs(int fd, void *buf)");
 const c_statx = bind<(fd: number, path: string, flags: number, mask: number, statx: Uint8Array) => number>(
   "int statx(int dirfd, const char *path, int flags, unsigned int mask, void *buf)",
@@ -110,6 +114,10 @@ export const fcntl = (fd: number, command: number, argument = 0): number => chec
 /** `argument` is the struct that the request reads and writes. */
 export const ioctl = (fd: number, request: number, argument: Uint8Array): number =>
   checked(c_ioctl(fd, request, argument));
+/** Of a request whose argument is a number. */
+export const ioctlNumber = (fd: number, request: number, argument: number): number =>
+  checked(c_ioctl_number(fd, request, argument));
+export const syncfs = (fd: number): number => checked(c_syncfs(fd));
 /** Fills `statfs` (at least 120 bytes): f_type is the word at byte 0, f_bsize at byte 8. */
 export const fstatfs = (fd: number, statfs: Uint8Array): number => checked(c_fstatfs(fd, statfs));
 /** Fills `statx` (256 bytes) with the basic facts of an open file. */

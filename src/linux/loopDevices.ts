@@ -8,6 +8,8 @@ export interface LoopDevice {
   readonly backingFile: string;
   /** The kernel detaches it when its last user closes it. */
   readonly autoclear: boolean;
+  /** The kernel's number of this use of the device, given once (Linux 5.15); null before. */
+  readonly diskSeq: string | null;
 }
 
 /** All attached loop devices. @param root where sysfs is mounted */
@@ -18,7 +20,8 @@ export function readLoopDevices(root = "/sys"): LoopDevice[] {
     const backingFile = readText(`${root}/block/${name}/loop/backing_file`)?.replace(/\n$/, "");
     if (backingFile === undefined || backingFile === "") continue;
     const autoclear = readText(`${root}/block/${name}/loop/autoclear`)?.trim() === "1";
-    devices.push({ path: `/dev/${name}`, backingFile, autoclear });
+    const diskSeq = readText(`${root}/block/${name}/diskseq`)?.trim() ?? null;
+    devices.push({ path: `/dev/${name}`, backingFile, autoclear, diskSeq });
   }
   return devices;
 }
@@ -27,6 +30,8 @@ export function readLoopDevices(root = "/sys"): LoopDevice[] {
 export interface LoopNodes {
   readonly path: string;
   readonly backingFile: string;
+  /** As in `LoopDevice`. */
+  readonly diskSeq: string | null;
   /** The device itself, then its partitions. */
   readonly nodes: readonly BlockNode[];
 }
@@ -41,7 +46,7 @@ export interface BlockNode {
 
 /** All attached loop devices with their partitions. @param root where sysfs is mounted */
 export function readLoopNodes(root = "/sys"): LoopNodes[] {
-  return readLoopDevices(root).map(({ path, backingFile }) => {
+  return readLoopDevices(root).map(({ path, backingFile, diskSeq }) => {
     const name = path.slice("/dev/".length);
     const partitions = readNames(`${root}/block/${name}`).filter((entry) => entry.startsWith(`${name}p`));
     const nodes = [name, ...partitions.map((part) => `${name}/${part}`)].map((place) => ({
@@ -49,7 +54,7 @@ export function readLoopNodes(root = "/sys"): LoopNodes[] {
       majorMinor: readText(`${root}/block/${place}/dev`)?.trim() ?? "",
       partOf: readNames(`${root}/block/${place}/holders`).map((other) => `/dev/${other}`),
     }));
-    return { path, backingFile, nodes };
+    return { path, backingFile, diskSeq, nodes };
   });
 }
 

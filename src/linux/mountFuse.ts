@@ -1,17 +1,14 @@
 /**
- * mount(2) and umount2(2) of the FUSE mount, without a helper as root and with
- * fusermount3 as a user. Nothing here looks at the mount itself: the caller
+ * mount(2) of the FUSE mount, without a helper as root and with fusermount3 as a
+ * user; `mountHandle.ts` unmounts. Nothing here looks at the mount itself: the caller
  * may be the process that serves it.
  */
 import { EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM } from "../base/errno.js";
 import type { UserError } from "../base/errors.js";
-import type { Errno } from "../base/units.js";
 import { startError } from "./backingFacts.js";
-import { MNT_DETACH, MNT_FORCE, MS_NODEV, MS_NOSUID, MS_RDONLY, UMOUNT_NOFOLLOW } from "./constants.js";
+import { MS_NODEV, MS_NOSUID, MS_RDONLY } from "./constants.js";
 import { type FuseMountOptions, kernelOptions } from "./fuseMountOptions.js";
-import { unmountWithFusermount } from "./fusermount.js";
-import { errnoOf } from "./libc.js";
-import { mount, umount2 } from "./libcMount.js";
+import { mount } from "./libcMount.js";
 
 export { abortConnection, connectionOf } from "./fuseConnection.js";
 export type { FuseMountOptions } from "./fuseMountOptions.js";
@@ -35,17 +32,6 @@ export function mountFuse(fd: number, directory: string, options: FuseMountOptio
   ].join(",");
   const result = mount(options.source ?? SUBTYPE, directory, `fuse.${SUBTYPE}`, flags, data);
   if (result < 0) throw mountError(directory, result);
-}
-
-/** @returns 0 or a positive errno: EBUSY in use, EINVAL not a mount point, EPERM not ours */
-export function unmountDirectory(
-  directory: string,
-  options: { readonly lazy?: boolean; readonly force?: boolean } = {},
-): Errno {
-  const flags = UMOUNT_NOFOLLOW | (options.lazy ? MNT_DETACH : 0) | (options.force ? MNT_FORCE : 0);
-  const result = umount2(directory, flags);
-  if (result !== -EPERM || process.geteuid?.() === 0) return errnoOf(result);
-  return unmountWithFusermount(directory, options.lazy === true);
 }
 
 function mountError(directory: string, result: number): UserError {

@@ -119,16 +119,17 @@ export function unmountExactly(what: string, wanted: MountIdentity): Errno {
 
 /**
  * Takes exactly `wanted` out of the directory tree, whoever uses it; it ends with its last user.
+ * @param withInside what is mounted inside goes too
  * @returns 0 or a positive errno: ENOENT gone already, EPERM not ours
- * @throws UserError EBUSY when something lies over it or is mounted inside: that would go with it
+ * @throws UserError EBUSY when something lies over it, or is mounted inside and would go with it
  */
-export function detachExactly(what: string, wanted: MountIdentity): Errno {
+export function detachExactly(what: string, wanted: MountIdentity, withInside = false): Errno {
   const mounts = readMounts();
   if (!isMounted(wanted, mounts)) return ENOENT;
   const handle = openExactly(what, wanted);
   try {
     const inside = mounts.find((entry) => entry.parentId === wanted.mountId);
-    if (inside !== undefined) {
+    if (inside !== undefined && !withInside) {
       const reason = `${inside.mountpoint} (${inside.fsType}) is mounted inside`;
       throw new UserError(what, reason, { code: "EBUSY", cure: `umount ${inside.mountpoint}` });
     }

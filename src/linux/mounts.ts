@@ -70,13 +70,30 @@ export function mountOn(directory: string, mounts: readonly MountEntry[] = readM
   return mounts.filter((entry) => entry.mountpoint === directory).at(-1) ?? null;
 }
 
-/** The longest mount point that `path` lies under decides which mount it is on; of equals the last one made. */
+/**
+ * The mount that an absolute path without symbolic links leads to, as the kernel walks it: from
+ * the root from one mount to the next, so that what lies over a parent hides what is below.
+ */
 export function mountOfPath(path: string, mounts: readonly MountEntry[]): MountEntry | null {
-  let best: MountEntry | null = null;
+  const ids = new Set(mounts.map((entry) => entry.mountId));
+  // In a chroot the root's parent is not shown.
+  let at = mounts.find((entry) => entry.mountpoint === "/" && !ids.has(entry.parentId)) ?? mountOn("/", mounts);
+  if (at === null) return null;
+  for (;;) {
+    const next = nextOnTheWay(at, path, mounts);
+    if (next === null) return at;
+    at = next;
+  }
+}
+
+/** Of the mounts in `at` that `path` leads through, the first. */
+function nextOnTheWay(at: MountEntry, path: string, mounts: readonly MountEntry[]): MountEntry | null {
+  let first: MountEntry | null = null;
   for (const entry of mounts) {
+    if (entry.parentId !== at.mountId || entry === at) continue;
     const prefix = entry.mountpoint === "/" ? "/" : `${entry.mountpoint}/`;
     if (path !== entry.mountpoint && !path.startsWith(prefix)) continue;
-    if (best === null || entry.mountpoint.length >= best.mountpoint.length) best = entry;
+    if (first === null || entry.mountpoint.length <= first.mountpoint.length) first = entry;
   }
-  return best;
+  return first;
 }

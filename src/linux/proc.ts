@@ -4,7 +4,7 @@ import { readText } from "./procFile.js";
 
 export { type Holder, holdersOfDevice, holdersOfMount } from "./holders.js";
 export { type LoopNodes, loopDevicesOn, readLoopDevices, readLoopNodes, swapAreas } from "./loopDevices.js";
-export { type MountEntry, mountOn, readMounts } from "./mounts.js";
+export { type MountEntry, mountOfPath, mountOn, readMounts } from "./mounts.js";
 export { processName } from "./procFile.js";
 
 export interface ResidentMemory {

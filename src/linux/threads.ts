@@ -1,5 +1,5 @@
 /** What /proc tells of single threads. */
-import { readLink, readText } from "./procFile.js";
+import { readLink, readNames, readText } from "./procFile.js";
 
 export interface ThreadState {
   /** In an uninterruptible sleep: the kernel works, or a disk does. */
@@ -37,4 +37,21 @@ export function readThread(pid: number, tid: number): ThreadState | null {
 /** The kernel's number of the calling thread; 0 where /proc does not tell. */
 export function threadId(): number {
   return Number(readLink("/proc/thread-self")?.split("/").at(-1) ?? 0);
+}
+
+/** Whether a process does anything: it used a CPU since the last look, or a thread of it waits for a disk. */
+export class ProcessProgress {
+  private usedMs = -1;
+
+  constructor(private readonly pid: number) {}
+
+  hasMoved(): boolean {
+    const threads = readNames(`/proc/${this.pid}/task`)
+      .map((tid) => readThread(this.pid, Number(tid)))
+      .filter((thread) => thread !== null);
+    const usedMs = threads.reduce((sum, thread) => sum + thread.userMs + thread.systemMs, 0);
+    const hasMoved = usedMs !== this.usedMs || threads.some((thread) => thread.isWaitingForIo);
+    this.usedMs = usedMs;
+    return hasMoved && threads.length > 0;
+  }
 }

@@ -1,123 +1,155 @@
 /**
- * Lets go of what lies on a disk's file, in the safe order: file systems, then
- * loop devices. What is busy is found before anything is changed; if an unmount
- * fails all the same, what was unmounted before it is mounted again.
+ * Lets go of what lies on a disk's file, in the safe order: file systems, then loop
+ * devices. What is in use is found before anything is changed; if an unmount fails all
+ * the same, what was unmounted before it is mounted again.
  */
 import { UserError } from "../../base/errors.js";
-import { holdersOfMount, type MountEntry, readMounts } from "../../linux/proc.js";
-import { complaint, run } from "./command.js";
-import { mountFileSystem, unmountFileSystem } from "./fileSystem.js";
-import { busy, describeHolders, deviceBlockers, mountBlockers } from "./holders.js";
-import { detachLoop, loopsOn, withPartitions } from "./loop.js";
+import { holdersOfMount, type MountEntry } from "../../linux/proc.js";
+import { makeCalls, tryCalls } from "./call.js";
+import { mountFileSystem } from "./fileSystem.js";
+import { busy, describeHolders } from "./holders.js";
+import { fileSystemsElsewhere, livingInside, otherPlaces, readUse, type SessionUse, stackClauses } from "./inUse.js";
+import type { Call } from "./kernelCalls.js";
+import { detachLoop } from "./loop.js";
 import { quote } from "./paths.js";
 import { allOrNothing, type UndoStack } from "./undo.js";
 
 /** A machine that shuts down waits about 90 s for us (systemd.service(5), TimeoutStopSec). */
 const FLUSH_TIMEOUT_MS = 60_000;
+/** Unmounting writes out what is dirty, perhaps to a slow disk. */
+const UNMOUNT_TIMEOUT_MS = 300_000;
+const DETACH_TIMEOUT_MS = 30_000;
 
-/** A disk by its name and its file; nobody need serve it any more. */
+/** A disk by its name and its session; nobody need serve it any more. */
 export interface DiskPlace {
   readonly mountpoint: string;
-  readonly file: string;
+  /** `MAJ:MIN` of the FUSE mount. */
+  readonly device: string;
+  /** Where that was mounted. */
+  readonly fuseDirectory: string;
 }
 
-/** The mounts of file systems on `devices` and their partitions, the latest first: the order to unmount in. */
-export function mountsOn(devices: readonly string[]): MountEntry[] {
-  const sources = new Set(devices.flatMap(withPartitions));
-  return readMounts()
-    .filter((mount) => sources.has(mount.source))
-    .reverse();
+function cureFor({ mountpoint }: DiskPlace): string {
+  return `end or move away what is named, then kmemfs down ${quote(mountpoint)}`;
 }
 
-async function unmountAll(
-  what: string,
-  disk: DiskPlace,
-  mounts: readonly MountEntry[],
-  undo: UndoStack,
-): Promise<void> {
-  for (const mount of mounts) {
-    try {
-      await unmountFileSystem(mount.mountpoint);
-    } catch (error) {
-      const holders = holdersOfMount(mount.mountpoint);
-      if (holders.length === 0) throw error;
-      throw busy(what, [`${mount.mountpoint} is used by ${describeHolders(holders)}`], cureFor(disk));
-    }
-    undo.push(`mount ${mount.mountpoint} again`, () => {
-      if (mount.root !== "/") throw new Error("a bind mount or subvolume is not mounted again");
-      return mountFileSystem(mount.fsType, mount.source, mount.mountpoint, [mount.options]);
-    });
-  }
-}
-
-function cureFor(disk: DiskPlace): string {
-  return `end or move away what is named, then kmemfs down ${quote(disk.mountpoint)}`;
-}
-
-/** Returns what was done, a line each. @throws UserError naming who holds the disk; nothing was changed then */
-export async function clearDisk(disk: DiskPlace): Promise<string[]> {
+/**
+ * Takes file systems and loop devices away.
+ * @param others clauses that stand against it and are not of the stack on the file
+ * @returns what was done, a line each
+ * @throws UserError naming who holds the disk; nothing was changed then
+ */
+export async function clearDisk(disk: DiskPlace, use: SessionUse, others: readonly string[]): Promise<string[]> {
   const what = `down ${disk.mountpoint}`;
-  const loops = loopsOn(disk.file);
-  const mounts = mountsOn(loops);
+  const { loops, fileSystems } = use;
   if (loops.length > 0 && process.geteuid?.() !== 0) {
-    throw new UserError(what, `${loops.join(", ")} can be detached only by root`, {
+    throw new UserError(what, `${loops.map((loop) => loop.path).join(", ")} can be detached only by root`, {
       code: "EPERM",
       cure: `sudo kmemfs down ${quote(disk.mountpoint)}`,
     });
   }
-  const blockers = [...mounts.flatMap((mount) => mountBlockers(mount, mounts)), ...loops.flatMap(deviceBlockers)];
-  if (blockers.length > 0) throw busy(what, blockers, cureFor(disk));
+  const clauses = [...others, ...stackClauses(use)];
+  if (clauses.length > 0) throw busy(what, clauses, cureFor(disk));
   const done: string[] = [];
   await allOrNothing(async (undo) => {
-    await unmountAll(what, disk, mounts, undo);
-    done.push(...mounts.map((mount) => `unmounted ${mount.mountpoint}`));
+    for (const mount of fileSystems) {
+      await unmountInOrder(what, disk, mount, undo);
+      done.push(`unmounted ${mount.mountpoint}`);
+    }
     for (const loop of loops) {
-      await detachLoop(loop, disk.file);
-      done.push(`detached ${loop}`);
+      await detachLoop(what, loop);
+      done.push(`detached ${loop.path}`);
     }
   });
   return done;
 }
 
-/**
- * As `clearDisk`, but takes no for an answer from nobody: what is busy is
- * detached lazily, and its users get errors when the mount ends.
- * @returns what had to be forced, a line each
- */
-export async function clearDiskByForce(disk: DiskPlace): Promise<string[]> {
+/** A frozen file system is thawed first: what waits for it would wait for ever, and nobody could thaw it later. */
+async function unmountInOrder(what: string, disk: DiskPlace, mount: MountEntry, undo: UndoStack): Promise<void> {
+  const calls: Call[] = [
+    { act: "thaw", mount },
+    { act: "unmount", mount },
+  ];
   try {
-    await clearDisk(disk);
-    return [];
+    await makeCalls(what, calls, { timeoutMs: UNMOUNT_TIMEOUT_MS });
+  } catch (error) {
+    const users = holdersOfMount(mount.majorMinor);
+    if (users.length === 0) throw error;
+    throw busy(what, [`${mount.mountpoint} is used by ${describeHolders(users)}`], cureFor(disk));
+  }
+  undo.push(`mount ${mount.mountpoint} again`, () => {
+    if (mount.root !== "/") throw new Error("a bind mount or subvolume is not mounted again");
+    return mountFileSystem(mount.fsType, mount.source, mount.mountpoint, [mount.options]);
+  });
+}
+
+/** What became of an end that does not wait for users. */
+export interface Cleared {
+  /** What stands against it: nothing was changed then. One clause each. */
+  readonly refused: readonly string[];
+  /** What had to be forced, a line each. */
+  readonly forced: readonly string[];
+}
+
+/**
+ * As `clearDisk`, for an end that users cannot put off: what they are in is detached lazily, and
+ * they get errors when the mount ends. It is refused where that would end what is not ours: what
+ * is mounted over the disk or inside, and other places of it. What is dirty is written out then.
+ */
+export async function clearDiskByForce(disk: DiskPlace): Promise<Cleared> {
+  const use = await readUse(disk.device, disk.fuseDirectory);
+  const { fileSystems, loops } = use;
+  const what = `stop ${disk.mountpoint}`;
+  const calls = fileSystems.flatMap((mount): Call[] => [
+    { act: "thaw", mount },
+    { act: "sync", mount },
+  ]);
+  const refused = [...otherPlaces(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
+  if (refused.length > 0) {
+    await tryCalls(what, calls, { timeoutMs: FLUSH_TIMEOUT_MS }).catch(() => []);
+    return { refused, forced: [] };
+  }
+  try {
+    await clearDisk(disk, use, []);
+    return { refused: [], forced: [] };
   } catch (error) {
     const forced = [`by force, as ${error instanceof Error ? error.message : String(error)}`];
-    const loops = loopsOn(disk.file);
-    for (const mount of mountsOn(loops)) {
+    for (const mount of fileSystems) {
       // What is written is kept: the server still serves.
-      forced.push(...(await tryRun("sync", ["-f", mount.mountpoint], FLUSH_TIMEOUT_MS)));
-      forced.push(...(await detachLazily(mount.mountpoint)));
+      forced.push(
+        ...(await tryEach(
+          what,
+          [
+            { act: "thaw", mount },
+            { act: "sync", mount },
+          ],
+          FLUSH_TIMEOUT_MS,
+        )),
+      );
+      // All that is mounted inside goes too, and what is shared goes everywhere: of a /dev bound with
+      // `--rbind`, the machine's /dev/pts. So it is made private first.
+      const detach: Call[] = [
+        { act: "private", mount, withInside: true },
+        { act: "detach", mount, withInside: true },
+      ];
+      forced.push(...(await tryEach(what, detach, DETACH_TIMEOUT_MS)), `detached ${mount.mountpoint}`);
     }
     // A device that is still open goes away with its last user.
-    for (const loop of loops) forced.push(...(await tryRun("losetup", ["-d", loop])));
-    return forced;
+    for (const { path, diskSeq } of loops) {
+      forced.push(...(await tryEach(what, [{ act: "loop-detach", path, diskSeq }], DETACH_TIMEOUT_MS)));
+    }
+    return { refused: [], forced };
   }
 }
 
-/**
- * All that is mounted inside goes too, and what is shared goes everywhere: of a
- * /dev bound with `--rbind`, the machine's /dev/pts. So it is made private first.
- */
-async function detachLazily(directory: string): Promise<string[]> {
-  const wrong = await tryRun("mount", ["--make-rprivate", directory]);
-  if (wrong.length > 0) return wrong;
-  return [...(await tryRun("umount", ["-l", directory])), `detached ${directory}`];
-}
-
-/** Runs a command whose failure must not keep the next one from being tried. @returns what went wrong, if anything */
-async function tryRun(command: string, args: readonly string[], timeoutMs?: number): Promise<string[]> {
+/** Calls whose failure must not keep the next ones from being tried. @returns what went wrong, if anything */
+async function tryEach(what: string, calls: readonly Call[], timeoutMs: number): Promise<string[]> {
   try {
-    const result = await run(command, args, timeoutMs === undefined ? {} : { timeoutMs });
-    return result.exitCode === 0 ? [] : [`${command} ${args.join(" ")}: ${complaint(result)}`];
+    const outcomes = await tryCalls(what, calls, { timeoutMs });
+    return outcomes.flatMap((outcome) =>
+      "error" in outcome ? [`${outcome.error.what}: ${outcome.error.reason}`] : [],
+    );
   } catch (error) {
-    return [`${command} ${args.join(" ")}: ${error instanceof Error ? error.message : String(error)}`];
+    return [error instanceof Error ? error.message : String(error)];
   }
 }

@@ -3,6 +3,8 @@
  * to be blank: blkid found nothing on it and its first blocks can be read.
  */
 import { UserError } from "../../base/errors.js";
+import type { MountEntry } from "../../linux/proc.js";
+import { makeCalls } from "./call.js";
 import { complaint, requireCommand, run, runOk } from "./command.js";
 
 export const FILE_SYSTEMS = ["ext4", "xfs", "btrfs"] as const;
@@ -109,22 +111,25 @@ export async function mountFileSystem(
   });
 }
 
-export async function unmountFileSystem(directory: string): Promise<void> {
-  await runOk(`umount ${directory}`, "umount", [directory], { timeoutMs: UNMOUNT_TIMEOUT_MS });
+/** @throws UserError */
+export async function unmountFileSystem(mount: MountEntry): Promise<void> {
+  const what = `umount ${mount.mountpoint}`;
+  await makeCalls(what, [{ act: "unmount", mount }], { timeoutMs: UNMOUNT_TIMEOUT_MS });
 }
 
-export async function syncFileSystem(directory: string, signal?: AbortSignal): Promise<void> {
-  await runOk(`sync ${directory}`, "sync", ["-f", directory], { timeoutMs: TRIM_TIMEOUT_MS, signal });
+/** Writes out what is dirty; a full pool keeps that from happening, and is no reason to stop. */
+export async function syncFileSystems(mounts: readonly MountEntry[], signal?: AbortSignal): Promise<void> {
+  const calls = mounts.map((mount) => ({ act: "sync", mount, mayFail: true }) as const);
+  await makeCalls("sync", calls, { timeoutMs: TRIM_TIMEOUT_MS, signal });
 }
 
 /**
- * Discards what `directory`'s file system does not use; returns fstrim's own
- * words. The blocks of a file deleted just now are free only once that is
- * committed (ext4's journal, btrfs' transaction), so the file system is synced first.
+ * Discards what the file system does not use. The blocks of a file deleted just now are free only
+ * once that is committed (ext4's journal, btrfs' transaction), so it is to be synced before.
+ * @returns bytes that it asked to discard
  */
-export async function trimFileSystem(directory: string, signal?: AbortSignal): Promise<string> {
-  // ext4 gives nothing back of a file deleted just now before its journal is committed. On a full pool the sync
-  // fails, and trimming is what helps.
-  await syncFileSystem(directory, signal).catch(() => signal?.throwIfAborted());
-  return runOk(`trim ${directory}`, "fstrim", ["-v", directory], { timeoutMs: TRIM_TIMEOUT_MS, signal });
+export async function trimFileSystem(mount: MountEntry, signal?: AbortSignal): Promise<number> {
+  const what = `trim ${mount.mountpoint}`;
+  const [bytes] = await makeCalls(what, [{ act: "trim", mount }], { timeoutMs: TRIM_TIMEOUT_MS, signal });
+  return bytes as number;
 }

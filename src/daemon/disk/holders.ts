@@ -1,14 +1,6 @@
-/** Who holds what, for people: `/dev/loop0, mounted on /mnt/x, used by bash (pid 12, /mnt/x/log)`. */
+/** Who holds what, for people: `bash (pid 12, /mnt/x/log)`. */
 import { UserError } from "../../base/errors.js";
-import {
-  type Holder,
-  holdersOfDevice,
-  holdersOfMount,
-  type MountEntry,
-  readLoopDevices,
-  readMounts,
-  swapAreas,
-} from "../../linux/proc.js";
+import { type Holder, holdersOfDevice } from "../../linux/proc.js";
 import { kernelHolders, withPartitions } from "./loop.js";
 
 /** More are counted, not named: the line must stay one that is read. */
@@ -20,21 +12,6 @@ export function describeHolders(holders: readonly Holder[]): string {
   const named = processes.slice(0, MAX_NAMED).map((holder) => `${holder.name} (pid ${holder.pid}, ${holder.path})`);
   const more = processes.length - named.length;
   return named.join(", ") + (more > 0 ? ` and ${more} more` : "");
-}
-
-/** What keeps `mount` from being unmounted, one clause each. */
-export function mountBlockers(mount: MountEntry, ours: readonly MountEntry[]): string[] {
-  const blockers = readMounts()
-    .filter((other) => other.parentId === mount.mountId && !ours.some((own) => own.mountId === other.mountId))
-    .map((other) => `${other.mountpoint} is mounted inside ${mount.mountpoint}`);
-  const inside = (path: string): boolean => path.startsWith(`${mount.mountpoint}/`);
-  for (const loop of readLoopDevices()) {
-    if (inside(loop.backingFile)) blockers.push(`${loop.path} is on ${loop.backingFile}`);
-  }
-  for (const area of swapAreas()) if (inside(area)) blockers.push(`${area} is a swap area`);
-  const holders = holdersOfMount(mount.mountpoint);
-  if (holders.length > 0) blockers.push(`${mount.mountpoint} is used by ${describeHolders(holders)}`);
-  return blockers;
 }
 
 /** What keeps `device` open besides mounts, one clause each. */

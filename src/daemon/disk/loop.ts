@@ -1,91 +1,97 @@
-/**
- * Loop devices on the file `disk`. Attaching and detaching are short and have
- * an effect, so they are never cut off by Ctrl-C: only by their time limit.
- */
-import { readdirSync } from "node:fs";
+/** Loop devices on the file `disk`: attaching, partitions, what else of the kernel has them. */
+import { closeSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { loopDevicesOn, swapAreas } from "../../linux/proc.js";
-import { complaint, run } from "./command.js";
+import { O_CLOEXEC, O_NOFOLLOW, O_RDONLY, O_RDWR } from "../../linux/constants.js";
+import { openat } from "../../linux/libc.js";
+import { attachLoopDevice } from "../../linux/loopControl.js";
+import { openExactly } from "../../linux/mountHandle.js";
+import { type LoopNodes, readLoopDevices, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
+import { readNames } from "../../linux/procFile.js";
+import type { MountStatus } from "../status.js";
+import { makeCalls } from "./call.js";
+import { neededSectorBytes, SECTOR_LOOK_BYTES } from "./sectorSize.js";
 
+const DETACH_TIMEOUT_MS = 30_000;
 /** The kernel clears a loop device after its last user has closed it, not before LOOP_CLR_FD returns. */
 const GONE_DEADLINE_MS = 5_000;
-const POLL_MS = 20;
-
-/** Paths of the loop devices on `file`. */
-export function loopsOn(file: string): string[] {
-  return loopDevicesOn(file).map((device) => device.path);
-}
+const GONE_POLL_MS = 20;
 
 /**
- * Makes a block device of `file` and returns its path. Direct I/O keeps the
- * memory from being held twice; 4096-byte sectors keep sub-page writes away.
+ * Makes a block device of the disk's file. Direct I/O keeps the memory from being held
+ * twice. Sectors are 4096 bytes, which keeps sub-page writes away, unless what is on the
+ * disk was made for smaller ones.
+ * @throws UserError
  */
-export async function attachLoop(file: string, readOnly: boolean): Promise<string> {
+export function attachLoop({ mountpoint, file, device, readOnly }: MountStatus): LoopNodes {
   const what = `losetup ${file}`;
-  const args = ["--find", "--show", "--direct-io=on", ...(readOnly ? ["--read-only"] : [])];
-  let result = await run("losetup", [...args, "--sector-size", "4096", file]);
-  // Kernels before 4.14 have no LOOP_SET_BLOCK_SIZE.
-  if (result.exitCode !== 0) result = await run("losetup", [...args, file]);
-  if (result.exitCode === 0) return result.stdout.trim();
-  const reason = complaint(result);
-  if (/cannot find an unused loop device/i.test(reason)) {
-    throw new UserError(what, "no loop device is free", {
-      code: "ENXIO",
-      cure: "modprobe loop, or losetup -a to see who has them",
-    });
+  const mount = readMounts().find((entry) => entry.majorMinor === device && entry.root === "/");
+  if (mount === undefined) throw new UserError(what, `${mountpoint} is not mounted here`, { code: "ENOENT" });
+  const handle = openExactly(what, mount);
+  try {
+    const flags = (readOnly ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC;
+    const fd = openat(handle.fd, "disk", flags);
+    if (fd < 0) throw new UserError(what, "cannot be opened", { code: errnoName(-fd) });
+    try {
+      const sectorBytes = neededSectorBytes(beginningOf(fd));
+      return nodesOf(attachLoopDevice(what, fd, { readOnly, sectorBytes, name: file }));
+    } finally {
+      closeSync(fd);
+    }
+  } finally {
+    handle.close();
   }
-  throw new UserError(what, reason);
 }
 
-/** Takes `device` off `file` and waits until it is gone. */
-export async function detachLoop(device: string, file: string): Promise<void> {
-  const what = `losetup -d ${device}`;
-  const result = await run("losetup", ["-d", device]);
-  // One that mount(8) made clears itself with the last umount: then it is no device any more (ENXIO).
-  const clearsItself = /No such device or address/.test(complaint(result));
-  if (result.exitCode !== 0 && !clearsItself) throw new UserError(what, complaint(result));
-  const deadline = Date.now() + GONE_DEADLINE_MS;
-  while (loopsOn(file).includes(device)) {
-    if (Date.now() > deadline) {
-      throw new UserError(what, "it is still in use, perhaps in another mount namespace", {
-        code: "EBUSY",
-        cure: `grep ${basename(device)} /proc/*/mountinfo`,
-      });
-    }
-    await sleep(POLL_MS);
+/** What cannot be read counts as blank: whoever uses the device will be told. */
+function beginningOf(fd: number): Uint8Array {
+  const bytes = new Uint8Array(SECTOR_LOOK_BYTES);
+  try {
+    readSync(fd, bytes, 0, bytes.length, 0);
+  } catch {
+    bytes.fill(0);
   }
+  return bytes;
+}
+
+function nodesOf(path: string): LoopNodes {
+  const nodes = readLoopNodes().find((loop) => loop.path === path);
+  return nodes ?? { path, backingFile: "", diskSeq: null, nodes: [] };
+}
+
+/** Takes a loop device off its file and waits until it is gone. @throws UserError EBUSY */
+export async function detachLoop(what: string, loop: Pick<LoopNodes, "path" | "diskSeq">): Promise<void> {
+  const { path, diskSeq } = loop;
+  await makeCalls(what, [{ act: "loop-detach", path, diskSeq }], { timeoutMs: DETACH_TIMEOUT_MS });
+  const deadline = Date.now() + GONE_DEADLINE_MS;
+  while (isAttached(loop)) {
+    if (Date.now() > deadline) {
+      throw new UserError(what, `${path} is still in use`, { code: "EBUSY", cure: `fuser -v ${path}` });
+    }
+    await sleep(GONE_POLL_MS);
+  }
+}
+
+/** False as well when another file has the device by now. */
+export function isAttached({ path, diskSeq }: Pick<LoopNodes, "path" | "diskSeq">): boolean {
+  return readLoopDevices().some((loop) => loop.path === path && loop.diskSeq === diskSeq);
 }
 
 /** The device and its partitions, e.g. `/dev/loop0`, `/dev/loop0p1`. */
 export function withPartitions(device: string): string[] {
   const name = basename(device);
-  try {
-    const entries = readdirSync(`/sys/block/${name}`).filter((entry) => entry.startsWith(`${name}p`));
-    return [device, ...entries.map((entry) => `/dev/${entry}`)];
-  } catch {
-    return [device];
-  }
-}
-
-/** The loop device that `source` is or is a partition of, or null. */
-export function loopOf(source: string): string | null {
-  return /^(\/dev\/loop\d+)(p\d+)?$/.exec(source)?.[1] ?? null;
+  const partitions = readNames(`/sys/block/${name}`).filter((entry) => entry.startsWith(`${name}p`));
+  return [device, ...partitions.map((entry) => `/dev/${entry}`)];
 }
 
 /** What else of the kernel holds `device`: swap areas and device-mapper targets, for people. */
 export function kernelHolders(device: string): string[] {
-  const found: string[] = [];
   const names = new Set(withPartitions(device));
-  for (const area of swapAreas()) if (names.has(area)) found.push(`${area} is a swap area`);
-  for (const part of names) {
-    try {
-      const holders = readdirSync(`/sys/class/block/${basename(part)}/holders`);
-      for (const holder of holders) found.push(`${part} is part of /dev/${holder}`);
-    } catch {
-      // The device went away meanwhile: nothing holds it.
-    }
-  }
-  return found;
+  const swap = swapAreas().filter((area) => names.has(area));
+  const parts = [...names].flatMap((part) =>
+    readNames(`/sys/class/block/${basename(part)}/holders`).map((holder) => `${part} is part of /dev/${holder}`),
+  );
+  return [...swap.map((area) => `${area} is a swap area`), ...parts];
 }

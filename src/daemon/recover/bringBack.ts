@@ -1,7 +1,7 @@
 /** Mounts a disk again that was cleared: its pool, and where `up` had mounted a file system, that too. */
 import { dirname } from "node:path";
 import { UserError } from "../../base/errors.js";
-import { startMount, stopMount } from "../client.js";
+import { findMount, startMount, stopMount } from "../client.js";
 import { mountFileSystem, probeDevice } from "../disk/fileSystem.js";
 import { attachLoop, detachLoop } from "../disk/loop.js";
 import { quote } from "../disk/paths.js";
@@ -70,8 +70,9 @@ export async function bringBack({ options }: WayBack): Promise<string[]> {
     ];
     if (disk.wasUnclean) lines.push("the pool was not closed; all of it was checked");
     if (fuseDirectory === mountpoint) return lines;
-    const loop = await attachLoop(disk.file, disk.readOnly);
-    undo.push(loop, () => detachLoop(loop, disk.file));
+    const attached = attachLoop(disk);
+    const loop = attached.path;
+    undo.push(loop, () => detachLoop(`losetup -d ${loop}`, attached));
     const content = await probeDevice(loop);
     if (content.kind !== "fileSystem") {
       const found = content.kind === "blank" ? "nothing" : content.name;
@@ -80,6 +81,7 @@ export async function bringBack({ options }: WayBack): Promise<string[]> {
       });
     }
     await mountFileSystem(content.type, loop, mountpoint, disk.readOnly ? ["ro"] : []);
+    await findMount(mountpoint);
     return [...lines, `mounted the ${content.type} on ${loop} on ${mountpoint}`];
   });
 }

@@ -3,12 +3,15 @@ import { readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { fuseOwner, lifeOf } from "../../linux/deadMount.js";
 import { isNameTaken } from "../../linux/nameLock.js";
-import { type LoopNodes, type MountEntry, mountOn, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
+import { type MountNamespace, readNamespaces } from "../../linux/namespaces.js";
+import { type LoopNodes, type MountEntry, mountOn, readLoopNodes, swapAreas } from "../../linux/proc.js";
+import { ownMounts } from "../disk/inUse.js";
+import { backingPath, fileOf, loopsOfDevices } from "../disk/loopFiles.js";
 import { KMEMFS_TYPES, quote } from "../disk/paths.js";
-import { readRecords } from "../record.js";
-import { diskDirectories, idOfFuse, idPaths, stateDirectory } from "../stateDirectory.js";
+import { type DiskRecord, readRecords } from "../record.js";
+import { diskDirectories, diskId, idOfFuse, idPaths, stateDirectory } from "../stateDirectory.js";
+import { findOrphans, type Orphan } from "./orphans.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./remains.js";
-import { strangersOf } from "./strangers.js";
 
 export interface Findings {
   /** In the order to clear them. */
@@ -17,19 +20,23 @@ export interface Findings {
   readonly taken: readonly Remains[];
   /** Ids of disks that are gone, but have files in the state directory. */
   readonly forgotten: readonly string[];
+  /** Loop devices that hold the memory of disks that are gone. */
+  readonly orphans: readonly Orphan[];
   /** What is not dead but is not well either, a line each. */
   readonly notes: readonly string[];
 }
 
 /** Looks at all mounts of kmemfs; takes 3 s when one does not answer. */
 export async function findRemains(): Promise<Findings> {
-  const mounts = readMounts();
+  const namespaces = readNamespaces();
+  const mounts = ownMounts(namespaces);
+  const records = readRecords();
   const ours = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType));
-  const held = new Set(ours.filter(hasHolder).map((mount) => mount.majorMinor));
+  const held = new Set(ours.filter((mount) => hasHolder(mount, records)).map((mount) => mount.majorMinor));
   const seen = await Promise.all(ours.map((mount) => judge(mount, mounts)));
   const isHeld = (mount: MountEntry): boolean => held.has(mount.majorMinor);
   const dead = ours.filter((_mount, i) => seen[i] === "dead");
-  const { strangers, ...facts } = await factsOf(mounts, dead);
+  const { strangers, ...facts } = await factsOf(namespaces, dead);
   const remains = sessionsOf(dead).map((session) => remainsOf(session, facts));
   const odd = strangers.map(
     ({ path, backingFile }) => `${dirname(backingFile)}: ${path} is on another file of that path, and is left`,
@@ -37,7 +44,8 @@ export async function findRemains(): Promise<Findings> {
   return {
     remains: remains.filter((one) => !isHeld(one.dead[0])),
     taken: remains.filter((one) => isHeld(one.dead[0])),
-    forgotten: idsWithoutMount(ours),
+    forgotten: idsWithoutMount(namespaces, records),
+    orphans: await findOrphans(namespaces, records),
     // With a holder it will be served again, or is being ended.
     notes: [...seen.flatMap((note, i) => (note === null || note === "dead" || isHeld(ours[i]) ? [] : note)), ...odd],
   };
@@ -50,24 +58,30 @@ export async function findRemains(): Promise<Findings> {
  * @returns null when it is not dead any more
  */
 export async function lookAgain({ dead: [first] }: Remains, others: readonly Remains[]): Promise<Remains | null> {
-  const mounts = readMounts();
+  const namespaces = readNamespaces();
+  const mounts = ownMounts(namespaces);
   const same = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType) && mount.majorMinor === first.majorMinor);
   const seen = await Promise.all(same.map((mount) => judge(mount, mounts)));
   const dead = same.filter((_mount, i) => seen[i] === "dead");
   if (!dead.some((mount) => mount.mountId === first.mountId && mount.mountpoint === first.mountpoint)) return null;
   const ids = new Set(others.flatMap((other) => other.dead.map((mount) => mount.mountId)));
   const allDead = mounts.filter((mount) => dead.includes(mount) || (!same.includes(mount) && ids.has(mount.mountId)));
-  return remainsOf(sessionsOf(dead)[0], await factsOf(mounts, allDead));
+  return remainsOf(sessionsOf(dead)[0], await factsOf(namespaces, allDead));
 }
 
 async function factsOf(
-  mounts: readonly MountEntry[],
+  namespaces: readonly MountNamespace[],
   dead: readonly MountEntry[],
 ): Promise<MachineFacts & { readonly strangers: readonly LoopNodes[] }> {
   const all = readLoopNodes();
-  const strangers = await strangersOf(all, dead);
+  const devices = new Set(dead.map((mount) => mount.majorMinor));
+  const files = new Set(dead.map(fileOf));
+  const ours = await loopsOfDevices(devices, namespaces, all, true);
+  // Only called like those of a dead disk: in another mount namespace the same path is another file.
+  const strangers = all.filter((loop) => files.has(backingPath(loop)) && !ours.includes(loop));
   const loops = all.filter((loop) => !strangers.includes(loop));
-  return { mounts, dead, loops, strangers, swapAreas: swapAreas(), records: readRecords() };
+  const mounts = ownMounts(namespaces);
+  return { mounts, dead, loops, strangers, namespaces, swapAreas: swapAreas(), records: readRecords() };
 }
 
 /** "dead"; null for one that is well or not ours to judge; otherwise the line that tells of it. */
@@ -90,12 +104,19 @@ async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<
   return `${mountpoint}: is served, but its holder is gone; to end it: kmemfs unmount ${quote(mountpoint)}`;
 }
 
-function hasHolder(mount: MountEntry): boolean {
-  return fuseOwner(mount.options) === process.geteuid?.() && isNameTaken(idPaths(idOfFuse(mount.mountpoint)).lock);
+function hasHolder(mount: MountEntry, records: readonly DiskRecord[]): boolean {
+  return fuseOwner(mount.options) === process.geteuid?.() && isNameTaken(idPaths(idOf(mount, records)).lock);
 }
 
-function idsWithoutMount(ours: readonly MountEntry[]): string[] {
-  const mounted = new Set(ours.map((mount) => idOfFuse(mount.mountpoint)));
+/** A mount that was moved is called as before. */
+function idOf(mount: MountEntry, records: readonly DiskRecord[]): string {
+  const record = records.find(({ seen }) => seen?.device === mount.majorMinor);
+  return record === undefined ? idOfFuse(mount.mountpoint) : diskId(record.mountpoint);
+}
+
+function idsWithoutMount(namespaces: readonly MountNamespace[], records: readonly DiskRecord[]): string[] {
+  const mounts = namespaces.flatMap((namespace) => namespace.mounts).filter((mount) => KMEMFS_TYPES.has(mount.fsType));
+  const mounted = new Set(mounts.flatMap((mount) => [idOfFuse(mount.mountpoint), idOf(mount, records)]));
   const ids = new Set([
     ...idsIn(stateDirectory(), /^([0-9a-f]{16})\.(?:sock|lock|json)$/),
     ...idsIn(diskDirectories()),

@@ -3,11 +3,13 @@
  * session, its loop devices, and what lies on these. Works on what /proc and
  * /sys said; asks nobody.
  */
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { mountOfPath } from "../../linux/mounts.js";
+import type { MountNamespace } from "../../linux/namespaces.js";
 import type { LoopNodes, MountEntry } from "../../linux/proc.js";
-import { KMEMFS_TYPES } from "../disk/paths.js";
-import type { MountOptions } from "../options.js";
+import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
+import { backingPath, fileOf } from "../disk/loopFiles.js";
+import type { DiskRecord } from "../record.js";
 import { diskDirectories } from "../stateDirectory.js";
 
 /** What the machine has, as it was read. */
@@ -16,9 +18,10 @@ export interface MachineFacts {
   readonly loops: readonly LoopNodes[];
   readonly swapAreas: readonly string[];
   /** What the mounts of this user were asked for. */
-  readonly records: readonly MountOptions[];
+  readonly records: readonly DiskRecord[];
   /** All mounts of kmemfs that are dead. */
   readonly dead: readonly MountEntry[];
+  readonly namespaces: readonly MountNamespace[];
 }
 
 export interface Remains {
@@ -27,7 +30,7 @@ export interface Remains {
   /** All places of the dead session; the first is where it was mounted, what was bound elsewhere follows. */
   readonly dead: readonly MountEntry[];
   /** What it was asked for; null when nobody wrote it down. */
-  readonly record: MountOptions | null;
+  readonly record: DiskRecord | null;
   /** null for a pool that is gone with its processes. */
   readonly poolPath: string | null;
   readonly loops: readonly LoopNodes[];
@@ -55,11 +58,9 @@ function rank(entry: MountEntry): number {
 /** @param dead the mounts of one session, as `sessionsOf` has them; not empty */
 export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Remains {
   const files = new Set(dead.map(fileOf));
-  const loops = facts.loops.filter((loop) => files.has(loop.backingFile.replace(/ \(deleted\)$/, "")));
+  const loops = facts.loops.filter((loop) => files.has(backingPath(loop)));
   const nodes = loops.flatMap((loop) => loop.nodes);
-  const onNodes = (mount: MountEntry): boolean =>
-    nodes.some((node) => node.path === mount.source || node.majorMinor === mount.majorMinor);
-  const own = facts.mounts.filter(onNodes);
+  const own = mountsOnLoops(loops, facts.mounts);
   const { bound, living } = inside(own, facts);
   const fileSystems = facts.mounts.filter((mount) => own.includes(mount) || bound.includes(mount)).reverse();
   const paths = new Set(nodes.map((node) => node.path));
@@ -67,7 +68,7 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
     const on = mountOfPath(area, facts.mounts);
     return paths.has(area) || (on !== null && own.includes(on));
   });
-  const record = facts.records.find(({ fuseDirectory }) => dead.some((m) => m.mountpoint === fuseDirectory)) ?? null;
+  const record = recordOf(dead, facts.records);
   return {
     mountpoint: record?.mountpoint ?? nameOf(dead[0], own),
     dead,
@@ -81,13 +82,16 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
       ...living.map((mount) => `${mount.mountpoint} (${mount.fsType}) is mounted inside, and alive`),
       ...nodes.flatMap((node) => node.partOf.map((other) => `${node.path} is part of ${other}`)),
       ...stacked(dead, loops, facts.mounts),
+      ...staying(dead, loops, fileSystems, facts.namespaces),
     ],
   };
 }
 
-/** The disk's file in a place of its dead mount. */
-export function fileOf(mount: MountEntry): string {
-  return mount.root === "/" ? join(mount.mountpoint, "disk") : mount.mountpoint;
+/** By the device, as a mount may have been moved; by the place where nobody noted it. */
+function recordOf(dead: readonly MountEntry[], records: readonly DiskRecord[]): DiskRecord | null {
+  const [{ majorMinor }] = dead;
+  const isHere = ({ fuseDirectory }: DiskRecord): boolean => dead.some((mount) => mount.mountpoint === fuseDirectory);
+  return records.find(({ seen }) => seen?.device === majorMinor) ?? records.find(isHere) ?? null;
 }
 
 /** The name of a disk of `up` is its file system's mount point; its own directory is private. */
@@ -97,33 +101,31 @@ function nameOf(dead: MountEntry, own: readonly MountEntry[]): string {
 }
 
 /** A mount's source is the pool's path, or the word kmemfs. */
-function poolPathOf(dead: MountEntry, record: MountOptions | null): string | null {
+function poolPathOf(dead: MountEntry, record: DiskRecord | null): string | null {
   if (record !== null) return record.pool.kind === "path" ? record.pool.path : null;
   return dead.source.startsWith("/") ? dead.source : null;
 }
 
-/**
- * What is mounted inside the file systems `own`: `bound` is there from elsewhere
- * as well, and loses nothing; `living` would end with its mount.
- */
+/** As `insideOf`; dead mounts are cleared by themselves. */
 function inside(
   own: readonly MountEntry[],
   { mounts, dead }: MachineFacts,
 ): { readonly bound: MountEntry[]; readonly living: MountEntry[] } {
-  const tree = new Set(own.map((mount) => mount.mountId));
-  // A child comes after its parent in mountinfo.
-  const below = mounts.filter((mount) => {
-    if (tree.has(mount.mountId)) return false;
-    if (!tree.has(mount.parentId)) return false;
-    tree.add(mount.mountId);
-    return true;
-  });
-  // Dead ones are cleared by themselves.
-  const others = below.filter((mount) => !own.includes(mount) && !dead.includes(mount));
-  const isElsewhere = (mount: MountEntry): boolean =>
-    !KMEMFS_TYPES.has(mount.fsType) &&
-    mounts.some((other) => other.majorMinor === mount.majorMinor && !tree.has(other.mountId));
-  return { bound: others.filter(isElsewhere), living: others.filter((mount) => !isElsewhere(mount)) };
+  const { bound, living } = insideOf(own, mounts);
+  const isOther = (mount: MountEntry): boolean => !own.includes(mount) && !dead.includes(mount);
+  return { bound: bound.filter(isOther), living: living.filter(isOther) };
+}
+
+/** Where the session and what lies on it would stay mounted, in other namespaces. */
+function staying(
+  dead: readonly MountEntry[],
+  loops: readonly LoopNodes[],
+  fileSystems: readonly MountEntry[],
+  namespaces: readonly MountNamespace[],
+): string[] {
+  const [main] = dead;
+  const use = { device: main.majorMinor, main, loops, fileSystems, namespaces };
+  return [...elsewhere(dead, main.majorMinor, namespaces), ...fileSystemsElsewhere(use)];
 }
 
 /** Of two mounts at one place nobody can tell whose file a loop device is on. */

@@ -6,7 +6,8 @@
 import { existsSync, rmdirSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
-import { lifeOf, ownerOf } from "../../linux/deadMount.js";
+import { lifeOf } from "../../linux/deadMount.js";
+import { isMounted } from "../../linux/mountHandle.js";
 import { lockName } from "../../linux/nameLock.js";
 import {
   type Holder,
@@ -14,13 +15,14 @@ import {
   holdersOfMount,
   type LoopNodes,
   type MountEntry,
-  mountOn,
-  readLoopDevices,
   readMounts,
 } from "../../linux/proc.js";
-import { complaint, type RunResult, run, runOk } from "../disk/command.js";
+import { errorFromBody } from "../control.js";
+import { makeCalls, tryCalls } from "../disk/call.js";
+import { runOk } from "../disk/command.js";
 import { describeHolders } from "../disk/holders.js";
-import { withPartitions } from "../disk/loop.js";
+import type { Call } from "../disk/kernelCalls.js";
+import { isAttached, withPartitions } from "../disk/loop.js";
 import { quote } from "../disk/paths.js";
 import { idOfFuse, idPaths, removePrivateDirectory, stateDirectory } from "../stateDirectory.js";
 import type { Remains } from "./remains.js";
@@ -28,6 +30,7 @@ import type { Remains } from "./remains.js";
 /** Reading back what was swapped out to a dead device fails fast; what is there takes its time. */
 const SWAPOFF_TIMEOUT_MS = 120_000;
 const UNMOUNT_TIMEOUT_MS = 60_000;
+const DETACH_TIMEOUT_MS = 30_000;
 /** The kernel clears a loop device after its last user has closed it. */
 const GONE_DEADLINE_MS = 2_000;
 const POLL_MS = 20;
@@ -81,60 +84,44 @@ function unmount(mount: MountEntry, { bound, dead }: Remains, users: Users): Ste
   const { mountpoint, fsType, source } = mount;
   const isFuse = fsType.startsWith("fuse");
   const name = isFuse ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
+  const what = `unmount ${mountpoint}`;
   return {
     plan: `unmount ${name}${usedBy(", lazily if it stays ", users.ofMount(mount))}`,
     act: async () => {
-      if (!isStillThere(mount)) return `${mountpoint} is unmounted already`;
+      if (!isMounted(mount)) return `${mountpoint} is unmounted already`;
       await keepPeers(mount, bound);
       // The name's lock of another user keeps nobody away from us.
       if (dead.includes(mount) && (await lifeOf(mount)) !== "dead") {
-        throw new UserError(`unmount ${mountpoint}`, "it is not dead any more", { cure: "kmemfs recover --dry-run" });
+        throw new UserError(what, "it is not dead any more", { cure: "kmemfs recover --dry-run" });
       }
-      // What does not end in time is as good as busy.
-      const result = await umount(mount, false).catch((error: unknown) => failed(error));
-      if (result.exitCode === 0) return `unmounted ${name}`;
+      // What does not end in time is as good as busy. What is frozen would wait for ever.
+      const calls = [{ act: "thaw", mount } as const, { act: "unmount", mount } as const];
+      const wrong = await attempt(what, isFuse ? calls.slice(1) : calls);
+      if (wrong === null) return `unmounted ${name}`;
       const inside = readMounts().find((other) => other.parentId === mount.mountId);
       if (inside !== undefined) {
-        throw new UserError(`unmount ${mountpoint}`, `${inside.mountpoint} is mounted inside`, { code: "EBUSY" });
+        throw new UserError(what, `${inside.mountpoint} is mounted inside`, { code: "EBUSY" });
       }
-      const by = usedBy("still ", users.ofMount(mount)) || complaint(result);
-      if (!isStillThere(mount)) return `unmounted ${name}`;
-      const lazily = await umount(mount, true);
-      if (lazily.exitCode !== 0) {
-        // e.g. where a user's mount is bound to a place that the user may not see.
-        throw new UserError(`unmount ${mountpoint}`, complaint(lazily), { cure: `umount -l ${quote(mountpoint)}` });
-      }
-      return `detached ${name} lazily: ${by}`;
+      const by = usedBy("still ", users.ofMount(mount)) || wrong.reason;
+      if (!isMounted(mount)) return `unmounted ${name}`;
+      const detached = await attempt(what, [{ act: "detach", mount, withInside: false }]);
+      if (detached === null) return `detached ${name} lazily: ${by}`;
+      // e.g. where a user's mount is bound to a place that the user may not see.
+      throw new UserError(what, detached.reason, { cure: `umount -l ${quote(mountpoint)}`, ...detached.options });
     },
   };
 }
 
-function umount(mount: MountEntry, lazy: boolean) {
-  const user = ownerOf(mount);
-  const options = { timeoutMs: UNMOUNT_TIMEOUT_MS, user };
-  if (process.geteuid?.() !== 0 || user !== null) {
-    return run("fusermount3", ["-u", ...(lazy ? ["-z"] : []), "--", mount.mountpoint], options);
+/** @returns what went wrong, or null. @throws UserError when something lies over a mount: it must be told */
+async function attempt(what: string, calls: readonly Call[]): Promise<UserError | null> {
+  try {
+    const outcomes = await tryCalls(what, calls, { timeoutMs: UNMOUNT_TIMEOUT_MS });
+    const last = outcomes.at(-1);
+    return last === undefined || !("error" in last) ? null : errorFromBody(last.error);
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
   }
-  // -i: no helper; one of FUSE might ask the mount.
-  return run("umount", [lazy ? "-il" : "-i", "--", mount.mountpoint], options);
-}
-
-function failed(error: unknown): RunResult {
-  return { exitCode: 1, stdout: "", stderr: error instanceof UserError ? error.reason : String(error) };
-}
-
-/** A path is what is unmounted: it must be this mount that it leads to. @throws UserError when another hides it */
-function isStillThere(mount: MountEntry): boolean {
-  const { mountpoint } = mount;
-  const mounts = readMounts();
-  const isIt = (entry: MountEntry | null): boolean =>
-    entry?.mountId === mount.mountId && entry.mountpoint === mountpoint && entry.majorMinor === mount.majorMinor;
-  if (isIt(mountOn(mountpoint, mounts))) return true;
-  if (!mounts.some(isIt)) return false;
-  throw new UserError(`unmount ${mountpoint}`, "something was mounted over it meanwhile", {
-    code: "EBUSY",
-    cure: "unmount that, then kmemfs recover",
-  });
 }
 
 /**
@@ -145,22 +132,19 @@ function isStillThere(mount: MountEntry): boolean {
 async function keepPeers(mount: MountEntry, bound: readonly MountEntry[]): Promise<void> {
   const around = bound.find((other) => other.mountId === mount.parentId);
   if (around === undefined) return;
-  const { mountpoint } = around;
-  if (!isStillThere(around)) {
-    throw new UserError(`unmount ${mount.mountpoint}`, `${mountpoint} is gone from around it`, {
-      cure: "kmemfs recover --dry-run",
-    });
-  }
-  await runOk(`make ${mountpoint} private`, "mount", ["--make-private", mountpoint]);
+  const what = `make ${around.mountpoint} private`;
+  await makeCalls(what, [{ act: "private", mount: around, withInside: false }], { timeoutMs: UNMOUNT_TIMEOUT_MS });
 }
 
-function detach(loop: LoopNodes, users: Users): Step {
-  const { path: device } = loop;
+/** Takes a loop device off its file; what it holds goes with its last user. */
+export function detach(loop: LoopNodes, users: Users = seenUsers): Step {
+  const { path: device, diskSeq } = loop;
   return {
     plan: `detach ${device}${usedBy(", ", users.ofDevice(device))}`,
     act: async () => {
       if (!isAttached(loop)) return `${device} is detached already`;
-      await runOk(`losetup -d ${device}`, "losetup", ["-d", device]);
+      const call: Call = { act: "loop-detach", path: device, diskSeq };
+      await makeCalls(`losetup -d ${device}`, [call], { timeoutMs: DETACH_TIMEOUT_MS });
       const deadline = Date.now() + GONE_DEADLINE_MS;
       while (isAttached(loop)) {
         const by = usedBy(", ", users.ofDevice(device));
@@ -170,11 +154,6 @@ function detach(loop: LoopNodes, users: Users): Step {
       return `detached ${device}`;
     },
   };
-}
-
-/** Another file may have the device by now. */
-function isAttached(loop: LoopNodes): boolean {
-  return readLoopDevices().some(({ path, backingFile }) => path === loop.path && backingFile === loop.backingFile);
 }
 
 function forget({ dead }: Remains): Step {
@@ -211,7 +190,7 @@ function removeIdFiles(id: string): void {
 
 function removeFiles(id: string): void {
   const { socket, record, directory } = idPaths(id);
-  for (const path of [socket, record]) rmSync(path, { force: true });
+  for (const path of [socket, record, `${record}.new`]) rmSync(path, { force: true });
   try {
     rmdirSync(directory);
   } catch {

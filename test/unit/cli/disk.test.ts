@@ -2,7 +2,6 @@ import { expect, it } from "vitest";
 import { figureCells } from "../../../src/cli/figures.js";
 import { complaint } from "../../../src/daemon/disk/command.js";
 import { describeHolders } from "../../../src/daemon/disk/holders.js";
-import { loopOf } from "../../../src/daemon/disk/loop.js";
 import { liesOn } from "../../../src/daemon/disk/lyingOn.js";
 import { parseMountinfo } from "../../../src/linux/mounts.js";
 
@@ -12,12 +11,6 @@ it("names each process once, and counts those that are too many", () => {
   expect(describeHolders([holder(7, "/mnt/x"), holder(7, "/mnt/x/log")])).toBe("bash (pid 7, /mnt/x)");
   const many = [1, 2, 3, 4, 5, 6].map((pid) => holder(pid, "/m"));
   expect(describeHolders(many)).toMatch(/^bash \(pid 1, \/m\), .*pid 4, \/m\) and 2 more$/);
-});
-
-it("finds the loop device of a partition", () => {
-  expect(loopOf("/dev/loop3")).toBe("/dev/loop3");
-  expect(loopOf("/dev/loop3p12")).toBe("/dev/loop3");
-  expect([loopOf("/dev/sda1"), loopOf("/x/dev/loop3"), loopOf("none"), loopOf("")]).toEqual([null, null, null, null]);
 });
 
 it("shows what the machine has in MiB, so that a change is seen", () => {
@@ -47,7 +40,7 @@ it("knows what lies on a disk by way of its loop device and the file systems the
     { path: "/dev/loop0", majorMinor: "7:0", partOf: [] },
     { path: "/dev/loop0p1", majorMinor: "259:0", partOf: [] },
   ];
-  const lies = liesOn("/mnt/x/disk", [{ path: "/dev/loop0", backingFile: "/mnt/x/disk", nodes }], mounts);
+  const lies = liesOn("/mnt/x/disk", [{ path: "/dev/loop0", backingFile: "/mnt/x/disk", diskSeq: "1", nodes }], mounts);
   const on = ["/dev/loop0", "/dev/loop0p1", "/mnt/files/swap", "/mnt/x/disk"];
   const off = ["/dev/loop1", "/swap", "/mnt/files/tmp/log", "/mnt/filesystem"];
   expect([...on, ...off].filter(lies)).toEqual(on);

@@ -9,6 +9,7 @@ const MIB = 1024 * 1024;
 const mount: MountStatus = {
   mountpoint: "/mnt/ram",
   file: "/mnt/ram/disk",
+  device: "0:40",
   io: "served",
   ioReason: "not in this version",
   pool: { kind: "tmpfs", path: null, durable: false, layout: "split", uuid: "u", label: "", numaNode: null },

@@ -30,6 +30,7 @@ const LOOPS: MachineFacts["loops"] = [
   {
     path: "/dev/loop0",
     backingFile: "/mnt/x/disk",
+    diskSeq: "1",
     nodes: [
       { path: "/dev/loop0", majorMinor: "7:0", partOf: [] },
       { path: "/dev/loop0p1", majorMinor: "259:0", partOf: [] },
@@ -38,6 +39,7 @@ const LOOPS: MachineFacts["loops"] = [
   {
     path: "/dev/loop1",
     backingFile: "/mnt/alive/disk",
+    diskSeq: "2",
     nodes: [{ path: "/dev/loop1", majorMinor: "7:1", partOf: [] }],
   },
 ];
@@ -45,7 +47,7 @@ const LOOPS: MachineFacts["loops"] = [
 function facts(more: Partial<MachineFacts> = {}, lines: readonly string[] = []): MachineFacts {
   const mounts = [...MOUNTS, ...parseMountinfo(lines.join("\n"))];
   const dead = mounts.filter((mount) => mount.majorMinor === "0:40");
-  return { mounts, dead, loops: LOOPS, swapAreas: [], records: [], ...more };
+  return { mounts, dead, loops: LOOPS, swapAreas: [], records: [], namespaces: [], ...more };
 }
 
 const remains = (all: MachineFacts): Remains => remainsOf(sessionsOf(all.dead)[0] as MountEntry[], all);
@@ -166,10 +168,10 @@ describe("the way back", () => {
     const mounts = [...MOUNTS, ...parseMountinfo(lines.join("\n"))];
     const dead = mounts.filter((mount) => mount.majorMinor === "0:70");
     const nodes = [{ path: "/dev/loop7", majorMinor: "7:7", partOf: [] }];
-    const loops = [{ path: "/dev/loop7", backingFile: `${HIDDEN}/disk`, nodes }];
+    const loops = [{ path: "/dev/loop7", backingFile: `${HIDDEN}/disk`, diskSeq: "7", nodes }];
     const options = { ...OPTIONS, mountpoint: "/mnt/up", fuseDirectory: HIDDEN };
     for (const records of [[], [options]]) {
-      const found = remainsOf(dead, { mounts, dead, loops, swapAreas: [], records });
+      const found = remainsOf(dead, { mounts, dead, loops, swapAreas: [], records, namespaces: [] });
       expect(found.mountpoint).toBe("/mnt/up");
       expect(wayBack(found)?.command).toBe("kmemfs up /mnt/up --pool /srv/pool");
       expect([isMeant(found, "/mnt/up"), isMeant(found, HIDDEN), isMeant(found, "/mnt/x")]).toEqual([
@@ -179,7 +181,9 @@ describe("the way back", () => {
       ]);
     }
     // Nothing says where it was.
-    expect(wayBack(remainsOf(dead, { mounts: dead, dead, loops: [], swapAreas: [], records: [] }))).toBeNull();
+    expect(
+      wayBack(remainsOf(dead, { mounts: dead, dead, loops: [], swapAreas: [], records: [], namespaces: [] })),
+    ).toBeNull();
   });
 });
 

@@ -3,17 +3,12 @@ import { closeSync, mkdtempSync, openSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { EINVAL, ENODEV } from "../../../src/base/errno.js";
+import { ENODEV, ENOENT } from "../../../src/base/errno.js";
 import { MIB } from "../../../src/base/units.js";
 import { allocateBuffer } from "../../../src/linux/buffers.js";
 import { cloneFuseDevice, FuseChannel, openFuseDevice } from "../../../src/linux/fuseDevice.js";
-import {
-  abortConnection,
-  connectionOf,
-  mountFuse,
-  mountWithFusermount,
-  unmountDirectory,
-} from "../../../src/linux/mountFuse.js";
+import { abortConnection, connectionOf, mountFuse, mountWithFusermount } from "../../../src/linux/mountFuse.js";
+import { detachExactly, unmountExactly } from "../../../src/linux/mountHandle.js";
 import { holdersOfMount, mountOn } from "../../../src/linux/proc.js";
 import { isRoot, userError, withDirectory } from "./support.js";
 
@@ -27,7 +22,8 @@ function withMount(mount: (directory: string) => number, act: (fd: number, direc
     act(fd, directory);
   } finally {
     if (fd >= 0) closeSync(fd);
-    if (mountOn(directory) !== null) unmountDirectory(directory, { lazy: true, force: true });
+    const left = mountOn(directory);
+    if (left !== null) detachExactly("the test", left);
     rmdirSync(directory);
   }
 }
@@ -61,8 +57,9 @@ describe.skipIf(!isRoot)("a FUSE mount", () => {
       expect(clone).toBeGreaterThan(0);
       closeSync(clone);
       expect(holdersOfMount(directory)).toEqual([]);
-      expect(unmountDirectory(directory)).toBe(0);
-      expect(unmountDirectory(directory)).toBe(EINVAL);
+      if (entry === null) throw new Error("not mounted");
+      expect(unmountExactly("the test", entry)).toBe(0);
+      expect(unmountExactly("the test", entry)).toBe(ENOENT);
       expect(new FuseChannel(fd).read(buffer.address, buffer.lengthBytes)).toBe(-ENODEV);
     });
   });

@@ -65,6 +65,7 @@ describe("other files of /proc", () => {
       path: `/dev/loop${i}`,
       backingFile,
       autoclear: false,
+      diskSeq: null,
     }));
     expect(loopDevicesOn("/m/disk", devices).map((device) => device.path)).toEqual(["/dev/loop0", "/dev/loop1"]);
   });

@@ -81,6 +81,7 @@ it("lists a loop device with its partitions and what is made of them", () => {
     writeFileSync(join(root, path), text);
   };
   file("block/loop0/loop/backing_file", "/mnt/x/disk\n");
+  file("block/loop0/diskseq", "12\n");
   file("block/loop0/dev", "7:0\n");
   file("block/loop0/power/control", "auto\n");
   file("block/loop0/loop0p2/dev", "259:1\n");
@@ -91,6 +92,7 @@ it("lists a loop device with its partitions and what is made of them", () => {
       {
         path: "/dev/loop0",
         backingFile: "/mnt/x/disk",
+        diskSeq: "12",
         nodes: [
           { path: "/dev/loop0", majorMinor: "7:0", partOf: [] },
           { path: "/dev/loop0p2", majorMinor: "259:1", partOf: ["/dev/dm-0"] },

@@ -1,0 +1,72 @@
+/** A container with a disk in it is killed: its loop device, whose file has no path any more, is found and freed. */
+
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync } from "node:fs";
+import { expect } from "vitest";
+import { readLoopDevices } from "../../src/linux/loopDevices.js";
+import { machineMemory } from "../../src/linux/proc.js";
+import { type Place, withPlace } from "../support/place.js";
+import { run, start, until } from "../support/processes.js";
+import { kmemfsProgram, withTestedIo } from "../support/project.js";
+import { requires } from "../support/requires.js";
+
+const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "unshare"] });
+
+const END_MS = 20_000;
+const MIB = 2 ** 20;
+
+/** Ours have no path to be told by: what was not there before. */
+const pathless = (before: ReadonlySet<string | null>) =>
+  readLoopDevices().filter((loop) => loop.backingFile === "/disk" && !before.has(loop.diskSeq));
+
+/** A disk of `up` with `bytes` in it, in a mount and pid namespace that is killed then. */
+async function killedContainer(place: Place, mountpoint: string, mebibytes: number): Promise<void> {
+  const up = ["up", mountpoint, "--size", "256M"];
+  const words = [process.execPath, kmemfsProgram, ...withTestedIo(up)].join(" ");
+  const fill = `dd if=/dev/zero of=${mountpoint}/x bs=1M count=${mebibytes} conv=fsync status=none`;
+  const look = `${process.execPath} ${kmemfsProgram} status ${mountpoint} -J`;
+  const line = `${words} && ${fill} && ${look} && echo there && exec sleep 60`;
+  const child = start("unshare", ["-mpf", "--kill-child", "--propagation", "private", "sh", "-c", line]);
+  place.cleanup.add("the container", () => child.stop());
+  await child.waitFor(/there/);
+  process.kill(child.pid, "SIGKILL");
+  await child.stop();
+}
+
+it("status and doctor say how much it holds, and recover frees it before it forgets the disk", () =>
+  withPlace(async (place) => {
+    const before = new Set(readLoopDevices().map((loop) => loop.diskSeq));
+    const mountpoint = place.makeDirectory("up");
+    await killedContainer(place, mountpoint, 128);
+    await until(() => pathless(before).length === 1, END_MS, "a loop device without a path");
+    const [{ path }] = pathless(before);
+    place.cleanup.add(path, () => run("losetup", ["-d", path], { allowFail: true }));
+    const id = createHash("sha256").update(mountpoint).digest("hex").slice(0, 16);
+    const records = (): string[] => readdirSync("/run/kmemfs").filter((name) => name === `${id}.json`);
+
+    const status = await place.kmemfs(["status"]);
+    expect(status.stderr).toContain(`${path} holds `);
+    expect(status.stderr).toContain(`of the disk ${mountpoint}, which is dead and mounted nowhere`);
+    const { orphans } = JSON.parse((await place.kmemfs(["status", "-J"])).stdout);
+    const [orphan] = orphans.filter((one: { loopDevice: string }) => one.loopDevice === path);
+    expect(orphan.mountpoint).toBe(mountpoint);
+    expect(orphan.heldBytes / MIB).toBeGreaterThan(128);
+    const doctor = await place.refused(["doctor"]);
+    expect(doctor.stdout).toContain(`${path} holds `);
+
+    // Somebody has it open: it stays, and so does what tells whose it is.
+    const user = start("sh", ["-c", `exec 9<${path}; echo open; exec sleep 60`]);
+    place.cleanup.add("sleep", () => user.stop());
+    await user.waitFor(/open/);
+    const refused = await place.refused(["recover"]);
+    expect(refused.stderr).toContain(`${path} is used by sleep (pid ${user.pid}, ${path}) (EBUSY)`);
+    expect([pathless(before).length, records().length]).toEqual([1, 1]);
+    await user.stop();
+
+    const heldBytes = machineMemory().freeBytes;
+    const { stdout } = await place.kmemfs(["recover", mountpoint]);
+    expect(stdout).toContain(`detached ${path}\n`);
+    await until(() => pathless(before).length === 0, END_MS, `${path} to be detached`);
+    await until(() => machineMemory().freeBytes - heldBytes > 64 * MIB, END_MS, "the memory to be back");
+    expect([records(), existsSync(`/run/kmemfs/${id}.lock`)]).toEqual([[], false]);
+  }));
