@@ -129,10 +129,13 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   await interruptible("recover", async () => {
     for (const turn of turns) await recoverOne(turn, found, turnOf, up).catch(failed);
     for (const orphan of orphans) {
-      await clearOrphan(orphan).catch((error: unknown) => {
-        keep(orphan);
-        failed(error);
-      });
+      await clearOrphan(orphan).then(
+        () => orphan.mountpoint !== null && forgotten.add(diskId(orphan.mountpoint)),
+        (error: unknown) => {
+          keep(orphan);
+          failed(error);
+        },
+      );
     }
     if (forgotten.size > 0) printLine(await forgetStep([...forgotten]).act());
   });

@@ -24,11 +24,16 @@ export function orphanPlan(orphan: Orphan): string[] {
 }
 
 /** @throws UserError when it stays */
-export async function clearOrphan({ loop, blockers }: Orphan): Promise<void> {
+export async function clearOrphan(orphan: Orphan): Promise<void> {
+  const { loop, blockers } = orphan;
   if (blockers.length > 0) {
     const cure = "end these, then kmemfs recover";
     throw new UserError(`recover ${loop.path}`, blockers.join("; "), { code: "EBUSY", cure });
   }
-  const { detach } = await import("../daemon/recover/steps.js");
+  const [{ detach }, { endSession }] = await Promise.all([
+    import("../daemon/recover/steps.js"),
+    import("../daemon/recover/orphans.js"),
+  ]);
+  endSession(orphan);
   printLine(await detach(loop).act());
 }

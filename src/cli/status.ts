@@ -87,7 +87,7 @@ async function orphansOfAll(): Promise<readonly Orphan[]> {
     import("../linux/namespaces.js"),
     import("../daemon/record.js"),
   ]);
-  return findOrphans(readNamespaces(), readRecords(), loops);
+  return findOrphans(readNamespaces(), readRecords(), loops, false);
 }
 
 function orphanFields({ mountpoint, loop, heldBytes, sizeBytes }: Orphan) {

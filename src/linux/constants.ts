@@ -77,7 +77,6 @@ export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
 export const MS_REC = 0x4000;
 export const MS_PRIVATE = 0x40000;
-export const MNT_FORCE = 1;
 export const MNT_DETACH = 2;
 export const MNT_EXPIRE = 4;
 export const UMOUNT_NOFOLLOW = 8;

@@ -4,6 +4,7 @@ import { EAGAIN } from "../base/errno.js";
 import { startError } from "./backingFacts.js";
 import { LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "./constants.js";
 import { flock, open } from "./libc.js";
+import { lockHolderIsEnding } from "./poolLock.js";
 
 export interface NameLock {
   /** Whoever has a duplicate of it has the name as well. */
@@ -49,6 +50,17 @@ export function isNameTaken(path: string): boolean {
   const result = flock(fd, LOCK_EX | LOCK_NB);
   closeSync(fd);
   return result === -EAGAIN;
+}
+
+/** As `isNameTaken`, but not by a process whose program has ended. */
+export function isNameHeld(path: string): boolean {
+  const fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return false;
+  try {
+    return flock(fd, LOCK_EX | LOCK_NB) === -EAGAIN && !lockHolderIsEnding(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Never throws: the directory may have been removed meanwhile, and another may have the name by now. */

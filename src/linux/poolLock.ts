@@ -31,14 +31,27 @@ export function lockPool(fd: number, path: string, readOnly: boolean): void {
 
 /** Pid of a process that has the flock on the file of `fd`; null when /proc does not tell. */
 export function lockHolder(fd: number): number | null {
+  const key = lockKey(fd);
+  const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
+  // The process that called flock may be gone while a child has the fd; fdinfo shows who has it now.
+  return pid !== null && isAlive(pid) ? pid : findInFdinfo(key);
+}
+
+/**
+ * True when whoever has the flock on the file of `fd` is a process whose program has ended, and
+ * that the kernel cannot clear away: as one whose namespace goes with it, and with a disk of its own in that.
+ */
+export function lockHolderIsEnding(fd: number): boolean {
+  const key = lockKey(fd);
+  const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
+  return pid !== null && !isAlive(pid) && findInFdinfo(key) === null;
+}
+
+function lockKey(fd: number): string {
   const stat = fstatSync(fd, { bigint: true });
   const { major, minor } = deviceNumbers(Number(stat.dev));
   const hex = (value: number): string => value.toString(16).padStart(2, "0");
-  const key = `${hex(major)}:${hex(minor)}:${stat.ino}`;
-  const locks = readFileSync("/proc/locks", "latin1");
-  const pid = parseLocks(locks, key);
-  // The process that called flock may be gone while a child has the fd; fdinfo shows who has it now.
-  return pid !== null && isAlive(pid) ? pid : findInFdinfo(key);
+  return `${hex(major)}:${hex(minor)}:${stat.ino}`;
 }
 
 /** Pid of the flock on `key` (`MAJ:MIN:INODE`, hexadecimal device) in the text of /proc/locks (proc_locks(5)). */

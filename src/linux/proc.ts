@@ -3,7 +3,7 @@ import { KIB, PAGE_BYTES } from "../base/units.js";
 import { readText } from "./procFile.js";
 
 export { type Holder, holdersOfDevice, holdersOfMount } from "./holders.js";
-export { type LoopNodes, loopDevicesOn, readLoopDevices, readLoopNodes, swapAreas } from "./loopDevices.js";
+export { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "./loopDevices.js";
 export { type MountEntry, mountOfPath, mountOn, readMounts } from "./mounts.js";
 export { processName } from "./procFile.js";
 

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { ECONNABORTED, ENOTCONN } from "../../base/errno.js";
 import type { MountNamespace } from "../../linux/namespaces.js";
 import { type LoopNodes, type MountEntry, mountOfPath, readLoopNodes } from "../../linux/proc.js";
+import { readRecords } from "../record.js";
 import { tryCalls } from "./call.js";
 
 /** A file system that hangs lets whoever asks hang too. */
@@ -47,6 +48,9 @@ export async function loopsOfDevices(
   const seen = await Promise.all(
     loops.map(async (loop) => {
       const means = devicesMeant(backingPath(loop), devices, namespaces);
+      // One that hangs keeps whoever asks for ever: not of a device that another disk is known to have.
+      const known = backingPath(loop) === PATHLESS ? deviceInRecords(loop) : null;
+      if (known !== null) return devices.has(known);
       if (backingPath(loop) !== PATHLESS && ![...means].some((device) => devices.has(device))) return false;
       if ([...means].every((device) => devices.has(device))) return true;
       const on = await backingOf(loop.path);
@@ -54,6 +58,12 @@ export async function loopsOfDevices(
     }),
   );
   return loops.filter((_loop, i) => seen[i]);
+}
+
+/** `MAJ:MIN` of the session that a holder saw the loop device on; null when none did. */
+function deviceInRecords({ path, diskSeq }: LoopNodes): string | null {
+  const isIt = (one: Pick<LoopNodes, "path" | "diskSeq">): boolean => one.path === path && one.diskSeq === diskSeq;
+  return readRecords().find(({ seen }) => seen?.loops.some(isIt))?.seen?.device ?? null;
 }
 
 /** The file systems that `path` may be on, over all namespaces, hidden places of `devices` among them. */

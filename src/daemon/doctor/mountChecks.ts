@@ -20,6 +20,8 @@ export interface MountReading {
   readonly holder: ProcessState | null;
   readonly server: ProcessState | null;
   readonly loops: readonly LoopReading[];
+  /** Where else it is mounted, and what lies over it; one clause each. */
+  readonly otherPlaces: readonly string[];
   /** Swap areas on its loop devices, or in file systems on them. */
   readonly swapOnIt: readonly string[];
   /** The log or the state directory, where it lies on this very disk. */
@@ -36,6 +38,7 @@ export function checkMount(reading: MountReading): Check[] {
   const checks = [
     checkLife(reading),
     checkServer(reading),
+    checkOtherPlaces(reading),
     ...checkDamage(reading.status),
     ...checkProcesses(reading),
     ...reading.loops.map(checkLoop),
@@ -64,6 +67,11 @@ function checkServer({ status, server }: MountReading): Check {
     `${found}; restarts: ${restarts}, the last ${lastDeath ?? "for a reason unknown"}`,
     "see the log for why",
   );
+}
+
+function checkOtherPlaces({ otherPlaces }: MountReading): Check {
+  if (otherPlaces.length === 0) return ok("places", "it is mounted in one place, and nothing lies over it");
+  return warning("places", `${otherPlaces.join("; ")}: it cannot be ended before that`, "unmount what is named");
 }
 
 function checkDamage({ damage, pool, refused }: MountStatus): Check[] {

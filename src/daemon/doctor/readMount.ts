@@ -4,16 +4,20 @@ import { lifeOf } from "../../linux/deadMount.js";
 import { mountOn } from "../../linux/proc.js";
 import { readText } from "../../linux/procFile.js";
 import { processState } from "../../linux/taskState.js";
+import { otherPlaces, readUse } from "../disk/inUse.js";
 import { liesOn, swapOn } from "../disk/lyingOn.js";
 import { logPath, stateDirectory } from "../stateDirectory.js";
 import type { MountStatus } from "../status.js";
 import type { LoopReading, MountReading } from "./mountChecks.js";
 
 export async function readMount(status: MountStatus): Promise<MountReading> {
-  const entry = mountOn(dirname(status.file));
+  const directory = dirname(status.file);
+  const entry = mountOn(directory);
+  const isItself = entry?.fsType === "fuse.kmemfs" && entry.majorMinor === status.device;
   return {
     status,
-    life: entry?.fsType === "fuse.kmemfs" ? await lifeOf(entry) : "unseen",
+    otherPlaces: status.device === null ? [] : otherPlaces(await readUse(status.device, directory)),
+    life: isItself ? await lifeOf(entry) : "unseen",
     holder: processState(status.holderPid),
     server: status.serverPid === null ? null : processState(status.serverPid),
     loops: status.loopDevices.map(readLoop),

@@ -45,7 +45,7 @@ export async function findRemains(): Promise<Findings> {
     remains: remains.filter((one) => !isHeld(one.dead[0])),
     taken: remains.filter((one) => isHeld(one.dead[0])),
     forgotten: idsWithoutMount(namespaces, records),
-    orphans: await findOrphans(namespaces, records),
+    orphans: await findOrphans(namespaces, records, readLoopNodes(), true),
     // With a holder it will be served again, or is being ended.
     notes: [...seen.flatMap((note, i) => (note === null || note === "dead" || isHeld(ours[i]) ? [] : note)), ...odd],
   };

@@ -2,19 +2,24 @@
  * Loop devices that nobody can reach the file of any more: the session is dead and mounted
  * nowhere, as when a container with a disk in it was killed. They hold all of its memory.
  */
-import { isNameTaken } from "../../linux/nameLock.js";
-import type { MountNamespace } from "../../linux/namespaces.js";
-import { holdersOfDevice, type LoopNodes, readLoopNodes } from "../../linux/proc.js";
+import { basename } from "node:path";
+import { abortConnection } from "../../linux/fuseConnection.js";
+import { isNameHeld } from "../../linux/nameLock.js";
+import { type MountNamespace, readNamespaces } from "../../linux/namespaces.js";
+import { holdersOfDevice, type LoopNodes, type MountEntry } from "../../linux/proc.js";
 import { readText } from "../../linux/procFile.js";
 import { describeHolders } from "../disk/holders.js";
 import { mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, isOnDeadSession, PATHLESS } from "../disk/loopFiles.js";
+import { KMEMFS_TYPES } from "../disk/paths.js";
 import type { DiskRecord } from "../record.js";
 import { diskId, idPaths } from "../stateDirectory.js";
 
 export interface Orphan {
   /** What the user called the disk; null when nobody wrote it down. */
   readonly mountpoint: string | null;
+  /** `MAJ:MIN` that its FUSE mount had; null where nobody wrote it down. */
+  readonly device: string | null;
   readonly loop: LoopNodes;
   /** What its pool held when it was last looked at; null for unknown. */
   readonly heldBytes: number | null;
@@ -26,27 +31,55 @@ export interface Orphan {
 
 const SECTOR_BYTES = 512;
 
-/** @param records of all disks of this user */
+/**
+ * @param records of all disks of this user
+ * @param ask of a device that no record has, what it is on: one that hangs keeps whoever asks for ever
+ */
 export async function findOrphans(
   namespaces: readonly MountNamespace[],
   records: readonly DiskRecord[],
-  loops: readonly LoopNodes[] = readLoopNodes(),
+  loops: readonly LoopNodes[],
+  ask: boolean,
 ): Promise<Orphan[]> {
   if (process.geteuid?.() !== 0) return [];
   const pathless = loops.filter((loop) => backingPath(loop) === PATHLESS);
-  const dead = await Promise.all(pathless.map((loop) => isOnDeadSession(loop.path)));
-  return pathless.flatMap((loop, i) => {
-    const record = records.find(({ seen }) => seen?.loops.some((one) => isSame(one, loop)));
-    // Its holder lives in a namespace that we do not see into.
-    if (!dead[i] || (record !== undefined && isNameTaken(idPaths(diskId(record.mountpoint)).lock))) return [];
-    return {
-      mountpoint: record?.mountpoint ?? null,
-      loop,
-      heldBytes: record?.seen?.heldBytes ?? null,
-      sizeBytes: Number(readText(`/sys/class/block/${loop.path.slice("/dev/".length)}/size`) ?? 0) * SECTOR_BYTES,
-      blockers: blockersOf(loop, namespaces),
-    };
-  });
+  const found = await Promise.all(
+    pathless.map(async (loop): Promise<Orphan | null> => {
+      const record = records.find(({ seen }) => seen?.loops.some((one) => isSame(one, loop))) ?? null;
+      if (record === null ? !ask || !(await isOnDeadSession(loop.path)) : isReachable(record, namespaces)) return null;
+      return {
+        mountpoint: record?.mountpoint ?? null,
+        device: record?.seen?.device ?? null,
+        loop,
+        heldBytes: record?.seen?.heldBytes ?? null,
+        sizeBytes: Number(readText(`/sys/class/block/${basename(loop.path)}/size`) ?? 0) * SECTOR_BYTES,
+        blockers: blockersOf(loop, namespaces),
+      };
+    }),
+  );
+  return found.filter((orphan) => orphan !== null);
+}
+
+/** Somebody holds it, or it is mounted somewhere: it is not lost. */
+function isReachable({ mountpoint, seen }: DiskRecord, namespaces: readonly MountNamespace[]): boolean {
+  if (isNameHeld(idPaths(diskId(mountpoint)).lock)) return true;
+  return namespaces.some(({ mounts }) => isMountedIn(seen?.device ?? null, mounts));
+}
+
+function isMountedIn(device: string | null, mounts: readonly MountEntry[]): boolean {
+  return mounts.some((mount) => mount.majorMinor === device && KMEMFS_TYPES.has(mount.fsType));
+}
+
+/**
+ * Ends what is left of the session: its last process may wait in the kernel for an answer that only
+ * it could give, as the file system on the disk is unmounted with its namespace. Then nobody else ends it.
+ */
+export function endSession({ device }: Orphan): void {
+  const connection = /^0:(\d+)$/.exec(device ?? "")?.[1];
+  if (connection === undefined) return;
+  // Another mount may have the number by now.
+  if (readNamespaces().some(({ mounts }) => mounts.some((mount) => mount.majorMinor === device))) return;
+  abortConnection(Number(connection));
 }
 
 function isSame(seen: Pick<LoopNodes, "path" | "diskSeq">, loop: LoopNodes): boolean {

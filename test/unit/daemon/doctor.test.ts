@@ -119,6 +119,7 @@ const MOUNT: MountReading = {
   holder: PROCESS,
   server: PROCESS,
   loops: [{ path: "/dev/loop0", directIo: true, sectorBytes: 4096 }],
+  otherPlaces: [],
   swapOnIt: [],
   stateOnIt: null,
 };

@@ -101,6 +101,30 @@ function usesConsole(node: ts.Node): string | undefined {
   return standsAlone(node) && node.text === "console" ? "console" : undefined;
 }
 
+/** Commands that look a path up again, and act on whatever is there by then. */
+const BY_PATH = new Set(["umount", "fstrim", "fsfreeze", "losetup", "sync"]);
+const STARTS_CHILD = /^(run|runOk|tryRun|spawn|spawnSync|exec|execFile|execFileSync|execSync)$/;
+
+/** Where a mount is taken for what it is: by an fd that was shown to be on it. */
+const PROVEN: Readonly<Record<string, RegExp>> = {
+  umount2: /^src\/linux\/(mountHandle|libcMount)\.ts$/,
+  unmountWithFusermount: /^src\/linux\/(mountHandle|fusermount)\.ts$/,
+  syncfs: /^src\/linux\/(fileSystemCalls|libc)\.ts$/,
+  FITRIM: /^src\/linux\/(fileSystemCalls|constants)\.ts$/,
+  FITHAW: /^src\/linux\/(fileSystemCalls|constants)\.ts$/,
+  FIFREEZE: /^src\/linux\/(fileSystemCalls|constants)\.ts$/,
+};
+
+function actsByPath(node: ts.Node, file: ts.SourceFile): string | undefined {
+  if (standsAlone(node)) {
+    const allowed = Object.hasOwn(PROVEN, node.text) ? PROVEN[node.text] : undefined;
+    return allowed === undefined || allowed.test(file.fileName) ? undefined : node.text;
+  }
+  if (!ts.isCallExpression(node) || !STARTS_CHILD.test(node.expression.getText(file))) return undefined;
+  const word = node.arguments.find((argument) => ts.isStringLiteralLike(argument) && BY_PATH.has(argument.text));
+  return word === undefined ? undefined : `runs ${word.getText(file)}`;
+}
+
 export const houseRules: readonly HouseRule[] = [
   {
     name: `a function has at most ${MAX_FUNCTION_LINES} lines`,
@@ -119,6 +143,11 @@ export const houseRules: readonly HouseRule[] = [
     name: "only cli prints",
     appliesTo: (path) => inSrc(path) && !path.startsWith("src/cli/"),
     violations: (source) => report(source, usesConsole),
+  },
+  {
+    name: "nothing is unmounted, trimmed, synced, thawed or detached by a path",
+    appliesTo: inSrc,
+    violations: (source) => report(source, actsByPath),
   },
   {
     name: "no BigInt in the pure core or in the pool's memory",
