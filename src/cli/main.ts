@@ -3,7 +3,7 @@ import { CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
 import { isMountHelper, runMountHelper } from "./mountHelper.js";
 import type { Outcome } from "./outcome.js";
-import { printFailure, toleratePipeClose } from "./print.js";
+import { avoidFiles, printFailure, toleratePipeClose } from "./print.js";
 import { buildProgram, withCommand } from "./program.js";
 import { isHelp } from "./usage.js";
 
@@ -29,6 +29,15 @@ async function goOnDespite(error: unknown, debug: boolean): Promise<number> {
   }, debug);
 }
 
+/** What an error's lines take, and more. */
+const WORDS_BYTES = 64 * 1024;
+
+/** An error is said also under `ulimit -f 0`, when standard error is a file. */
+async function makeRoomForWords(): Promise<void> {
+  const { raiseFileSizeLimit } = await import("../linux/fileSizeLimit.js");
+  if (!(await raiseFileSizeLimit(WORDS_BYTES))) avoidFiles();
+}
+
 async function runCommand(args: readonly string[]): Promise<number> {
   const outcome: Outcome = { exitCode: 0 };
   const debug = args.includes("--debug");
@@ -39,6 +48,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
     return outcome.exitCode;
   } catch (error) {
     if (error instanceof CommanderError && isHelp(error)) return 0;
+    await makeRoomForWords().catch(() => {});
     const exitCode = printFailure(error, debug);
     // A command that set its own code before it failed (check: fsck's 8) keeps it.
     return error instanceof UserError ? exitCode : outcome.exitCode || exitCode;

@@ -2,14 +2,25 @@
  * All printing: lines, tables, failures. A failure is one line on stderr,
  * `kmemfs: what: cause (ERRNO)`, then `try: …` where there is a cure.
  */
+import { fstatSync, openSync, writeSync } from "node:fs";
 import { MediaError, UserError } from "../base/errors.js";
 
 export function printLine(text = ""): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Where errors go; not standard error where that is a file that may not be written. */
+let errorFd = 2;
+
 export function printErrorLine(text: string): void {
-  process.stderr.write(`${text}\n`);
+  if (errorFd === 2) process.stderr.write(`${text}\n`);
+  else writeSync(errorFd, `${text}\n`);
+}
+
+/** This process may write no files: its errors go to standard output or the terminal, if standard error is one. */
+export function avoidFiles(): void {
+  if (!fstatSync(2).isFile()) return;
+  errorFd = fstatSync(1).isFile() ? openSync("/dev/tty", "w") : 1;
 }
 
 function onStreamError(error: NodeJS.ErrnoException): void {

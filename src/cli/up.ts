@@ -1,8 +1,9 @@
 /** `kmemfs up MOUNTPOINT`: mount, losetup, mkfs if blank, mount; all of it or nothing. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { FILE_SYSTEMS, type FileSystem } from "../daemon/disk/fileSystem.js";
+import { FILE_SYSTEMS, type FileSystem, requireSize } from "../daemon/disk/fileSystem.js";
 import { absolutePath, quote } from "../daemon/disk/paths.js";
 import { allOrNothing, interruptible } from "../daemon/disk/undo.js";
 import type { MountOptions } from "../daemon/options.js";
@@ -78,6 +79,11 @@ async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal
   });
 }
 
+/** The pool is about to be made: there is no file system that could be kept. */
+function isBlankPool({ pool, create }: MountOptions): boolean {
+  return pool.kind !== "path" || (create && !existsSync(pool.path));
+}
+
 async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   const { fs, pool, ...words } = flags;
   const caller = currentCaller();
@@ -103,6 +109,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   // Nobody needs to see it: only the loop device uses what is there.
   const fuseDirectory = join(client.diskDirectories(), client.diskId(mountpoint));
   const options = toMountOptions(pool, { mountpoint, fuseDirectory }, words, caller);
+  if (isBlankPool(options)) requireSize(what, wanted ?? "ext4", options.sizeBytes ?? Number.POSITIVE_INFINITY);
   const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
   const how = made.fresh ? "a new" : "the";
   printLine(`${mountpoint}: ${how} ${made.type} on ${made.loop}, ${formatBytes(made.sizeBytes)}`);

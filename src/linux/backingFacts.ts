@@ -4,7 +4,7 @@
  * the same numbers or others that it fills in.
  */
 import { closeSync, fstatSync } from "node:fs";
-import { errnoName } from "../base/errno.js";
+import { EFBIG, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES, SECTOR_BYTES } from "../base/units.js";
 import { fstatfs } from "./libc.js";
@@ -87,5 +87,7 @@ export function splitFacts(
 /** `UserError` for a failed start-up call on `what`. @param result -errno */
 export function startError(what: string, reason: string, result: number, cure?: string): UserError {
   const code = errnoName(-result);
-  return new UserError(what, reason, cure === undefined ? { code } : { code, cure });
+  // What this process may write is the limit of the shell that it was started from, in most cases.
+  const help = cure ?? (result === -EFBIG ? "ulimit -f unlimited, or LimitFSIZE=infinity" : undefined);
+  return new UserError(what, reason, help === undefined ? { code } : { code, cure: help });
 }

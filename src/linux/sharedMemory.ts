@@ -1,5 +1,6 @@
 /** Memory that several processes share through an inherited fd: counters of the holder and its servers. */
 import { closeSync } from "node:fs";
+import { EFBIG } from "../base/errno.js";
 import { type Address, PAGE_BYTES } from "../base/units.js";
 import { startError } from "./backingFacts.js";
 import {
@@ -35,7 +36,8 @@ export function sharedMemory(lengthBytes: number): SharedMemory & { readonly fd:
   if (fd < 0) throw startError("shared memory", "the kernel refused it", fd);
   const result = ftruncate(fd, length) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
   try {
-    if (result < 0) throw startError("shared memory", "the kernel refused it", result);
+    const reason = result === -EFBIG ? "it is larger than files may be here" : "the kernel refused it";
+    if (result < 0) throw startError("shared memory", reason, result);
     return { fd, ...mapShared(fd, length) };
   } catch (error) {
     closeSync(fd);

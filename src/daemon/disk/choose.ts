@@ -1,7 +1,7 @@
 /** Which file system a device gets: the one it has, or a new one when it is blank. */
 import { UserError } from "../../base/errors.js";
 import type { MountStatus } from "../status.js";
-import { type FileSystem, isBlank, makeFileSystem, probeDevice, requireMkfs } from "./fileSystem.js";
+import { type FileSystem, isBlank, makeFileSystem, probeDevice, requireMkfs, requireSize } from "./fileSystem.js";
 
 export interface Chosen {
   readonly type: string;
@@ -44,6 +44,7 @@ export async function chooseFileSystem(
     });
   }
   const type = wanted ?? "ext4";
+  requireSize(what, type, disk.sizeBytes);
   requireMkfs(what, type);
   await makeFileSystem(type, device, disk.usedBytes === 0, signal);
   return { type, fresh: true };
