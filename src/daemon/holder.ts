@@ -7,11 +7,10 @@ import { join } from "node:path";
 import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
-import { closeFuseBacking, isSessionOver } from "../linux/fuseDevice.js";
+import { isSessionOver } from "../linux/fuseDevice.js";
 import type { NameLock } from "../linux/nameLock.js";
 import { NO_SERVICE } from "../linux/notify.js";
 import { prepareIoProcess, type SharedMemory, sharedMemory } from "../linux/process.js";
-import { Beats } from "./beats.js";
 import { ControlDoor } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
@@ -23,9 +22,10 @@ import type { AskedOptions, MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import { removeRecord, writeRecord } from "./record.js";
 import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
-import { ServerKeeper } from "./serverKeeper.js";
-import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
+import type { ServerKeeper } from "./serverKeeper.js";
+import { describeEnd } from "./serverProcess.js";
 import { Service } from "./service.js";
+import { Serving, type ServingParts } from "./serving.js";
 import {
   abortSession,
   closeSession,
@@ -35,7 +35,7 @@ import {
   unmountSession,
   whyLast,
 } from "./session.js";
-import { type DirectFacts, initAttributes, SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
+import { initAttributes, SESSION_BYTES, viewSession } from "./sessionMemory.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
 import { socketPath } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
@@ -69,19 +69,14 @@ export async function runHolder(
 
 class Holder {
   private readonly memory: SharedMemory & { readonly fd: number };
-  private refused: readonly string[] = [];
-  /** Null until a server has found out. */
-  private io: "served" | "direct" | null = null;
-  private ioReason: string | null = null;
-  private wasUnclean = false;
-  private damage: string | null = null;
   private pool!: OpenedPool;
-  private session!: Session;
-  private keeper: ServerKeeper | null = null;
+  private serving!: Serving;
   private control: ControlDoor | null = null;
   private started = false;
   /** Somebody was made to let go. */
   private forced = false;
+  /** Ends when what lies on the disk was cleared for a signal. */
+  private takingDown: Promise<void> | null = null;
   private name!: NameLock;
 
   constructor(
@@ -95,6 +90,15 @@ class Holder {
     this.memory = resumed?.memory ?? sharedMemory(SESSION_BYTES);
   }
 
+  private get session(): Session {
+    return this.serving.session;
+  }
+
+  /** Null before the first server was started. */
+  private get keeper(): ServerKeeper | null {
+    return this.serving?.keeper ?? null;
+  }
+
   /** @throws UserError; what was begun is undone */
   async start(): Promise<void> {
     this.listenForSignals();
@@ -106,9 +110,11 @@ class Holder {
         initAttributes(this.memory.bytes, this.options.readOnly);
         await this.service.keep(this.fds(), this.record());
       }
-      const keeper = this.keepServer();
-      this.keeper = keeper;
-      await this.untilReady(keeper);
+      const keeper = this.serving.begin(this.resumed !== null);
+      await this.serving.untilReady(keeper, this.resumed !== null).catch((error: unknown) => {
+        this.refuseIfStopped();
+        throw error;
+      });
       this.service.note(this.record());
       await this.openControl(keeper);
       writeRecord(this.options);
@@ -127,24 +133,32 @@ class Holder {
       throw error;
     }
     const { mountpoint } = this.options;
-    if (this.wasUnclean && this.resumed === null) {
+    const { wasUnclean, refused } = this.serving;
+    if (wasUnclean && this.resumed === null) {
       this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
     }
     const lacks = kernelLacks(release()) ?? [];
     const how = this.resumed === null ? "mounted" : "goes on with the mount of a holder that was killed";
-    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused: this.refused, lacks }, how);
+    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused, lacks }, how);
     await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.summary(this.keeper?.pid));
-    this.service.answerWatchdog(() => this.keeper?.pid !== null);
-    if (stoppedBy !== null) void this.takeDown(stoppedBy);
+    // What waits for its program to be there again is no hang of ours.
+    this.service.answerWatchdog(() => this.keeper?.pid !== null || this.keeper.waitsFor !== null);
+    if (stoppedBy !== null) this.takingDown = this.takeDown(stoppedBy);
   }
 
   private begin(): void {
-    const opened = openMount(this.options);
-    this.name = opened.name;
-    this.pool = opened.pool;
-    this.session = opened.session;
-    this.ioReason = opened.ioReason;
-    this.refused = opened.refused;
+    const { name, pool, session, ioReason, refused } = openMount(this.options);
+    this.name = name;
+    this.pool = pool;
+    this.serving = new Serving(session, this.servingParts(), {
+      io: null,
+      ioReason,
+      wasUnclean: false,
+      damage: null,
+      refused,
+      restarts: 0,
+      lastDeath: null,
+    });
   }
 
   /** Nothing here may ask the mount: nobody answers before there is a server. */
@@ -152,12 +166,23 @@ class Holder {
     const { record } = resumed;
     this.name = resumed.name;
     this.pool = resumed.pool;
-    this.session = resumed.session;
-    this.io = record.io;
-    this.ioReason = record.ioReason;
-    this.wasUnclean = record.wasUnclean;
-    this.damage = record.damage;
-    this.refused = [...new Set([...record.refused, ...prepareIoProcess().refused])];
+    this.serving = new Serving(resumed.session, this.servingParts(), {
+      ...record,
+      refused: [...new Set([...record.refused, ...prepareIoProcess().refused])],
+      restarts: record.restarts + 1,
+      lastDeath: "was ended with its holder",
+    });
+  }
+
+  private servingParts(): ServingParts {
+    const { options, log, memory, pool } = this;
+    const noteFacts = (): void => this.service.note(this.record());
+    const served = (pid: number): void => {
+      if (!this.started) return;
+      noteFacts();
+      void this.service.tell(this.summary(pid));
+    };
+    return { options, log, memory, pool, noteFacts, served };
   }
 
   private async openControl(keeper: ServerKeeper): Promise<void> {
@@ -180,36 +205,25 @@ class Holder {
   }
 
   private record(): SessionRecord {
-    return {
-      options: this.options,
-      backing: this.pool.backing,
-      session: this.session,
-      io: this.io,
-      ioReason: this.ioReason,
-      wasUnclean: this.wasUnclean,
-      damage: this.damage,
-      refused: this.refused,
-      restarts: this.keeper?.restarts ?? 0,
-    };
+    const { io, ioReason, wasUnclean, damage, refused, restarts } = this.serving.facts;
+    const facts = { io, ioReason, wasUnclean, damage, refused, restarts };
+    return { ...facts, options: this.options, backing: this.pool.backing, session: this.session };
   }
 
   private summary(serverPid: number | null | undefined): string {
-    return `STATUS=${this.io}, server ${serverPid ?? "(starting)"}, ${this.keeper?.restarts ?? 0} restarts`;
+    const { io, restarts } = this.serving.facts;
+    return `STATUS=${io}, server ${serverPid ?? "(starting)"}, ${restarts} restarts`;
   }
 
   status(): MountStatus {
+    const { facts } = this.serving;
     return buildStatus({
+      ...facts,
       options: this.options,
       pool: this.pool,
       memory: viewSession(this.memory.bytes),
       serverPid: this.keeper?.pid ?? null,
-      restarts: this.keeper?.restarts ?? 0,
-      lastDeath: this.keeper?.lastDeath ?? null,
-      refused: this.refused,
-      io: this.io ?? "served",
-      ioReason: this.ioReason,
-      wasUnclean: this.wasUnclean,
-      damage: this.damage,
+      io: facts.io ?? "served",
     });
   }
 
@@ -227,27 +241,10 @@ class Holder {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
       failSession(this.session);
     }
+    // With errors for whoever waited, it goes on.
+    await this.takingDown;
     await this.letGo(false);
     return inOrder && !this.forced ? 0 : 1;
-  }
-
-  private keepServer(): ServerKeeper {
-    const { restarts, watchdogSeconds, mountpoint } = this.options;
-    const keeper = new ServerKeeper({
-      launch: (isRestart, standby) => this.launch(isRestart, standby),
-      whyLast: () => whyLast(this.session),
-      wasServed: this.resumed !== null,
-      beats: new Beats(viewSession(this.memory.bytes).beatWords),
-      mostDeaths: restarts,
-      hangMs: watchdogSeconds * 1000,
-      log: this.log,
-      mountpoint,
-    });
-    if (this.resumed !== null) {
-      keeper.restarts = this.resumed.record.restarts + 1;
-      keeper.lastDeath = "was ended with its holder";
-    }
-    return keeper;
   }
 
   private async replaceServer(keeper: ServerKeeper): Promise<number> {
@@ -256,64 +253,6 @@ class Holder {
       return await keeper.replace();
     } finally {
       await this.service.tell("READY=1");
-    }
-  }
-
-  private served({ pid }: ServerProcess): void {
-    if (!this.started) return;
-    this.service.note(this.record());
-    void this.service.tell(this.summary(pid));
-  }
-
-  private launch(isRestart: boolean, standby: boolean): ServerProcess {
-    const { fds, ...facts } = inheritance(this.pool.backing, this.session.channelFds);
-    const { readOnly, atomicWrites, mountpoint } = this.options;
-    writeFacts(this.memory.bytes, { ...facts, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
-    const server = startServer(
-      { sessionFd: this.memory.fd, furtherFds: fds, standby },
-      {
-        warning: (message) => this.log.warn({ mountpoint }, message),
-        damage: (message) => {
-          if (this.damage === message) return;
-          this.damage = message;
-          this.service.note(this.record());
-          this.log.error({ mountpoint }, `the pool is damaged and the mount read-only now: ${message}`);
-        },
-      },
-    );
-    server.ready.then(
-      () => this.served(server),
-      () => {},
-    );
-    return server;
-  }
-
-  /** What is open the one way cannot go on the other. */
-  private directFacts(): DirectFacts | null {
-    const { passthrough } = this.session;
-    if (passthrough === null || "reason" in passthrough) return null;
-    if (this.io === "served") return null;
-    return { backingId: passthrough.backingId, only: this.options.io === "direct" };
-  }
-
-  private async untilReady(keeper: ServerKeeper): Promise<void> {
-    try {
-      const { refused, io, ioReason, wasUnclean } = await keeper.ready;
-      if (this.resumed === null) this.wasUnclean = wasUnclean;
-      this.refused = [...new Set([...this.refused, ...refused])];
-      this.io = io;
-      const { passthrough, channelFds } = this.session;
-      // Nothing will ever be opened with it.
-      if (io === "served" && passthrough !== null && "backingId" in passthrough) {
-        closeFuseBacking(channelFds[0], passthrough.backingId);
-      }
-      this.ioReason ??= ioReason;
-    } catch (error) {
-      this.refuseIfStopped();
-      const path = this.pool.backing.path ?? this.pool.backing.kind;
-      const { reason, options } = error as UserError;
-      const why = reason.startsWith(`${path}: `) ? reason.slice(path.length + 2) : reason;
-      throw new UserError(path, `cannot be mounted: ${why}`, { cure: `kmemfs check ${path}`, ...options });
     }
   }
 
@@ -345,7 +284,7 @@ class Holder {
   /** A signal during the start undoes the start; later it takes the disk down. */
   private listenForSignals(): void {
     this.signals.listen((signal) => {
-      if (this.started) void this.takeDown(signal);
+      if (this.started) this.takingDown = this.takeDown(signal);
       // What others use is taken down in order, once it can be.
       else if (this.resumed === null) this.keeper?.abandon();
     });
@@ -369,6 +308,11 @@ class Holder {
   private async takeDown(signal: string): Promise<void> {
     const { mountpoint } = this.options;
     this.log.info({ mountpoint, signal }, "stopping");
+    // Nothing on it can be unmounted in order while nobody serves, nor may ever.
+    if ((this.keeper?.waitsFor ?? null) !== null) {
+      this.forced = true;
+      failSession(this.session);
+    }
     try {
       const forced = await clearDiskByForce({ mountpoint, file: join(this.options.fuseDirectory, "disk") });
       for (const line of forced) this.log.warn({ mountpoint }, line);
