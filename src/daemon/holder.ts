@@ -8,13 +8,14 @@ import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
 import { isSessionOver } from "../linux/fuseDevice.js";
-import type { NameLock } from "../linux/nameLock.js";
 import { NO_SERVICE } from "../linux/notify.js";
 import { prepareIoProcess, type SharedMemory, sharedMemory } from "../linux/process.js";
 import { ControlDoor } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
+import { quote } from "./disk/paths.js";
 import { EndSignals } from "./endSignals.js";
+import { HeldDisk, type HeldParts } from "./heldDisk.js";
 import { kernelLacks } from "./kernelLacks.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
 import { closePool, giveName, openMount } from "./openMount.js";
@@ -23,9 +24,8 @@ import type { OpenedPool } from "./poolSuperblock.js";
 import { removeRecord, writeRecord } from "./record.js";
 import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
 import type { ServerKeeper } from "./serverKeeper.js";
-import { describeEnd } from "./serverProcess.js";
+import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import { Service } from "./service.js";
-import { Serving, type ServingParts } from "./serving.js";
 import {
   abortSession,
   closeSession,
@@ -35,11 +35,9 @@ import {
   unmountSession,
   whyLast,
 } from "./session.js";
-import { initAttributes, SESSION_BYTES, viewSession } from "./sessionMemory.js";
-import type { SessionFds, SessionRecord } from "./sessionRecord.js";
+import { initAttributes, SESSION_BYTES } from "./sessionMemory.js";
 import { socketPath } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
-import { buildStatus } from "./statusReport.js";
 
 export interface HolderEvents {
   /** The mount is ready for use. */
@@ -63,21 +61,21 @@ export async function runHolder(
   if (resumed !== null) warnOfOtherOptions(asked, resumed.record.options, log);
   const holder = new Holder(resumed?.record.options ?? asked(false), log, service, signals, resumed);
   await holder.start();
-  events.ready(holder.status());
+  events.ready(holder.disk.status());
   return holder.untilEnd();
 }
 
 class Holder {
   private readonly memory: SharedMemory & { readonly fd: number };
-  private pool!: OpenedPool;
-  private serving!: Serving;
+  disk!: HeldDisk;
   private control: ControlDoor | null = null;
   private started = false;
   /** Somebody was made to let go. */
   private forced = false;
   /** Ends when what lies on the disk was cleared for a signal. */
   private takingDown: Promise<void> | null = null;
-  private name!: NameLock;
+  /** The end was asked for, or is our own bug's. */
+  private isEnding = false;
 
   constructor(
     private readonly options: MountOptions,
@@ -91,12 +89,16 @@ class Holder {
   }
 
   private get session(): Session {
-    return this.serving.session;
+    return this.disk.serving.session;
+  }
+
+  private get pool(): OpenedPool {
+    return this.disk.parts.pool;
   }
 
   /** Null before the first server was started. */
   private get keeper(): ServerKeeper | null {
-    return this.serving?.keeper ?? null;
+    return this.disk?.serving.keeper ?? null;
   }
 
   /** @throws UserError; what was begun is undone */
@@ -106,24 +108,17 @@ class Holder {
     else this.goOn(this.resumed);
     let stoppedBy: string | null = null;
     try {
-      if (this.resumed === null) {
-        initAttributes(this.memory.bytes, this.options.readOnly);
-        await this.service.keep(this.fds(), this.record());
-      }
-      const keeper = this.serving.begin(this.resumed !== null);
-      await this.serving.untilReady(keeper, this.resumed !== null).catch((error: unknown) => {
-        this.refuseIfStopped();
-        throw error;
-      });
-      this.service.note(this.record());
-      await this.openControl(keeper);
+      if (this.disk.givenUp === null) await this.beginServing();
+      else await this.service.dropChannels();
+      await this.openControl();
       writeRecord(this.options);
       this.refuseIfStopped();
       this.started = true;
+      this.disk.isReady = true;
       // A signal that came before; a later one sees that it has started.
       stoppedBy = this.signals.first;
       // A spare is of no use where nobody can go on.
-      if (this.options.spare && whyLast(this.session) === null) keeper.keepSpare();
+      if (this.options.spare && this.disk.givenUp === null && whyLast(this.session) === null) this.keeper?.keepSpare();
     } catch (error) {
       if (this.resumed !== null && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
       failSession(this.session);
@@ -133,108 +128,89 @@ class Holder {
       throw error;
     }
     const { mountpoint } = this.options;
-    const { wasUnclean, refused } = this.serving;
+    const { wasUnclean, refused } = this.disk.serving;
     if (wasUnclean && this.resumed === null) {
       this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
     }
     const lacks = kernelLacks(release()) ?? [];
-    const how = this.resumed === null ? "mounted" : "goes on with the mount of a holder that was killed";
+    const goesOn = this.disk.givenUp === null ? "goes on with the mount" : "keeps the pool";
+    const how = this.resumed === null ? "mounted" : `${goesOn} of a holder that was killed`;
     this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused, lacks }, how);
-    await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.summary(this.keeper?.pid));
-    // What waits for its program to be there again is no hang of ours.
-    this.service.answerWatchdog(() => this.keeper?.pid !== null || this.keeper.waitsFor !== null);
+    await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.disk.summary(this.keeper?.pid ?? null));
+    this.service.answerWatchdog(() => (this.keeper?.pid ?? null) !== null || this.disk.isIdle);
     if (stoppedBy !== null) this.takingDown = this.takeDown(stoppedBy);
+  }
+
+  private async beginServing(): Promise<void> {
+    const goesOn = this.resumed !== null;
+    if (!goesOn) {
+      initAttributes(this.memory.bytes, this.options.readOnly);
+      await this.service.keep(this.disk.fds(), this.disk.record());
+    }
+    const { serving } = this.disk;
+    await serving.untilReady(serving.begin(goesOn), goesOn).catch((error: unknown) => {
+      this.refuseIfStopped();
+      throw error;
+    });
+    this.disk.note();
   }
 
   private begin(): void {
     const { name, pool, session, ioReason, refused } = openMount(this.options);
-    this.name = name;
-    this.pool = pool;
-    this.serving = new Serving(session, this.servingParts(), {
-      io: null,
-      ioReason,
-      wasUnclean: false,
-      damage: null,
-      refused,
-      restarts: 0,
-      lastDeath: null,
-    });
+    const facts = { io: null, ioReason, wasUnclean: false, damage: null, refused, restarts: 0, lastDeath: null };
+    this.disk = new HeldDisk({ ...this.heldParts(), name, pool }, session, facts, null);
   }
 
   /** Nothing here may ask the mount: nobody answers before there is a server. */
   private goOn(resumed: Resumed): void {
-    const { record } = resumed;
-    this.name = resumed.name;
-    this.pool = resumed.pool;
-    this.serving = new Serving(resumed.session, this.servingParts(), {
+    const { record, name, pool, session } = resumed;
+    const { givenUp } = record;
+    const facts = {
       ...record,
       refused: [...new Set([...record.refused, ...prepareIoProcess().refused])],
-      restarts: record.restarts + 1,
-      lastDeath: "was ended with its holder",
-    });
-  }
-
-  private servingParts(): ServingParts {
-    const { options, log, memory, pool } = this;
-    const noteFacts = (): void => this.service.note(this.record());
-    const served = (pid: number): void => {
-      if (!this.started) return;
-      noteFacts();
-      void this.service.tell(this.summary(pid));
+      restarts: record.restarts + (givenUp === null ? 1 : 0),
+      lastDeath: givenUp?.replace(/^the server /, "") ?? "was ended with its holder",
     };
-    return { options, log, memory, pool, noteFacts, served };
+    this.disk = new HeldDisk({ ...this.heldParts(), name, pool }, session, facts, givenUp);
   }
 
-  private async openControl(keeper: ServerKeeper): Promise<void> {
+  private heldParts(): Omit<HeldParts, "name" | "pool"> {
+    const { options, log, service, memory } = this;
+    return { options, log, service, memory };
+  }
+
+  private async openControl(): Promise<void> {
     this.control = new ControlDoor(socketPath(this.options.mountpoint), {
-      status: () => this.status(),
+      status: () => this.disk.status(),
       stop: (force) => this.stop(force),
-      restart: () => this.replaceServer(keeper),
+      restart: () => this.replaceServer(),
+      bringBack: () => this.disk.bringBack(),
     });
     if (this.resumed === null) await this.control.open();
     else await this.control.openInTime(this.log);
   }
 
-  private fds(): SessionFds {
-    return {
-      memoryFd: this.memory.fd,
-      nameFd: this.name.fd,
-      backing: this.pool.backing,
-      channelFds: this.session.channelFds,
-    };
-  }
-
-  private record(): SessionRecord {
-    const { io, ioReason, wasUnclean, damage, refused, restarts } = this.serving.facts;
-    const facts = { io, ioReason, wasUnclean, damage, refused, restarts };
-    return { ...facts, options: this.options, backing: this.pool.backing, session: this.session };
-  }
-
-  private summary(serverPid: number | null | undefined): string {
-    const { io, restarts } = this.serving.facts;
-    return `STATUS=${io}, server ${serverPid ?? "(starting)"}, ${restarts} restarts`;
-  }
-
-  status(): MountStatus {
-    const { facts } = this.serving;
-    return buildStatus({
-      ...facts,
-      options: this.options,
-      pool: this.pool,
-      memory: viewSession(this.memory.bytes),
-      serverPid: this.keeper?.pid ?? null,
-      io: facts.io ?? "served",
-    });
-  }
-
-  /** Waits for the last server's end, which is the session's too, and clears up. @returns the exit code */
+  /** Waits for the end of the last server, or of what is kept without one, and clears up. @returns the exit code */
   async untilEnd(): Promise<number> {
-    assert(this.keeper !== null, "a mount that was not started ends");
-    const end = await this.keeper.ended;
+    const { disk } = this;
+    for (;;) {
+      let { givenUp } = disk;
+      if (givenUp === null) {
+        assert(this.keeper !== null, "a mount that was not started ends");
+        const end = await this.keeper.ended;
+        if (this.isEnding || !disk.wouldLose(end)) return this.endAll(end);
+        givenUp = await disk.giveUp(end);
+      }
+      if ((await givenUp.over) === "let go") return this.endAll(null);
+    }
+  }
+
+  /** @param end of the last server; null where there has been none for long */
+  private async endAll(end: ServerEnd | null): Promise<number> {
     // Freeing a large pool may take longer than the watchdog bears with: who stops need not show signs of life.
     await this.service.tell("STOPPING=1");
     const { mountpoint } = this.options;
-    const inOrder = end.closed && end.exitCode === 0;
+    const inOrder = end === null || (end.closed && end.exitCode === 0);
     if (inOrder) {
       this.log.info({ mountpoint, forced: this.forced }, "unmounted");
     } else {
@@ -247,7 +223,12 @@ class Holder {
     return inOrder && !this.forced ? 0 : 1;
   }
 
-  private async replaceServer(keeper: ServerKeeper): Promise<number> {
+  private async replaceServer(): Promise<number> {
+    const { keeper } = this;
+    if (keeper === null || this.disk.givenUp !== null) {
+      const cure = `kmemfs recover --up ${quote(this.options.mountpoint)}`;
+      throw new UserError("restart", "its servers were given up", { code: "ENOTCONN", cure });
+    }
     await this.service.tell("RELOADING=1");
     try {
       return await keeper.replace();
@@ -258,6 +239,12 @@ class Holder {
 
   /** @throws UserError when the mount is busy and not forced */
   private async stop(force: boolean): Promise<void> {
+    const { givenUp } = this.disk;
+    if (givenUp !== null) {
+      // Who brings it back just now is not waited for by those who insist.
+      if (force || this.signals.first !== null) this.keeper?.abandon();
+      if (await givenUp.letGo(() => this.disk.givenUp !== givenUp)) return;
+    }
     // Unmounted by somebody else, as at a shutdown: the server is closing the pool, and may take its time.
     if (isSessionOver(this.session.channelFds[0])) return this.endWithinDeadline(false);
     // By force the connection goes first: unmounting may wait for a server that hangs.
@@ -272,6 +259,7 @@ class Holder {
 
   /** The server closes the pool by itself when the session is over; a hung one is not waited for. */
   private endWithinDeadline(force: boolean): void {
+    this.isEnding = true;
     void this.service.tell("STOPPING=1");
     const deadlineMs = closeDeadlineMs(this.pool.backing.durable, force);
     setTimeout(() => {
@@ -293,6 +281,9 @@ class Holder {
       this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
       // The next holder goes on; whoever crashes again and again is given up by the service manager.
       if ((this.started || this.resumed !== null) && this.service.isManaged) process.kill(process.pid, "SIGKILL");
+      // A pool that nobody uses is best kept as it is.
+      if (this.started && this.disk.givenUp !== null) return;
+      this.isEnding = true;
       if (this.started) failSession(this.session);
       this.keeper?.abandon();
     });
@@ -308,8 +299,9 @@ class Holder {
   private async takeDown(signal: string): Promise<void> {
     const { mountpoint } = this.options;
     this.log.info({ mountpoint, signal }, "stopping");
+    this.isEnding = true;
     // Nothing on it can be unmounted in order while nobody serves, nor may ever.
-    if ((this.keeper?.waitsFor ?? null) !== null) {
+    if (this.disk.waitsForProgram) {
       this.forced = true;
       failSession(this.session);
     }
@@ -332,6 +324,6 @@ class Holder {
     closePool(this.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
     if (await removeDeadMount(this.session.directory)) removeRecord(this.options.mountpoint);
-    giveName(this.name, this.options);
+    giveName(this.disk.parts.name, this.options);
   }
 }

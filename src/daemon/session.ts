@@ -141,8 +141,8 @@ type Mounted = Pick<Session, "directory" | "connection" | "channelFds">;
  * its number, and its place, may be another mount's by now.
  */
 export function abortSession(session: Mounted, keepMount = false): void {
-  const { connection, directory } = session;
-  if (isSessionOver(session.channelFds[0])) return;
+  const { connection, directory, channelFds } = session;
+  if (channelFds.length === 0 || isSessionOver(channelFds[0])) return;
   const isOurs = connectionOf(directory) === connection;
   // First, while it is alive and the number is ours: unmounting could wait for a server that hangs.
   if (connection !== null) abortConnection(connection);

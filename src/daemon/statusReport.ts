@@ -18,6 +18,7 @@ export interface StatusParts {
   readonly serverPid: number | null;
   readonly restarts: number;
   readonly lastDeath: string | null;
+  readonly givenUp: string | null;
   readonly refused: readonly string[];
   readonly io: "served" | "direct";
   readonly ioReason: string | null;
@@ -72,6 +73,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
     holderPid: process.pid,
     restarts: parts.restarts,
     lastDeath: parts.lastDeath,
+    givenUp: parts.givenUp,
     loopDevices: loopDevicesOn(file).map((loop) => (typeof loop === "string" ? loop : loop.path)),
     refused: parts.refused,
   };

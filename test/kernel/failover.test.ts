@@ -114,7 +114,10 @@ it("a server that hangs is killed, and the next one goes on", () =>
   }));
 
 it("a server that dies again and again is given up, and callers get errors", () =>
-  withDisk({ size: "32M", args: ["--restarts", "2"] }, async (disk, place) => {
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    await place.kmemfs(["format", pool, "--size", "32M", ...(testedIo === "direct" ? ["--split"] : [])]);
+    const disk = await place.mount({ pool, args: ["--restarts", "2"] });
     const { holderPid } = await disk.status();
     let pid: number | null = null;
     for (let death = 1; death <= 3; death++) {

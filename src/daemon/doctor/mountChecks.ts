@@ -53,7 +53,11 @@ function checkLife({ life, status }: MountReading): Check {
 }
 
 function checkServer({ status, server }: MountReading): Check {
-  const { serverPid, restarts, lastDeath } = status;
+  const { serverPid, restarts, lastDeath, givenUp } = status;
+  if ((givenUp ?? null) !== null) {
+    const cure = `kmemfs recover --up ${quote(status.mountpoint)}, or kmemfs down to let it go`;
+    return problem("server", `given up, as ${givenUp}; the pool is kept`, cure);
+  }
   if (serverPid === null || server === null) {
     return problem("server", "no server is running", "see the log; kmemfs down ends the mount");
   }

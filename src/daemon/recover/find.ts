@@ -97,7 +97,7 @@ function hasHolder(mount: MountEntry): boolean {
 function idsWithoutMount(ours: readonly MountEntry[]): string[] {
   const mounted = new Set(ours.map((mount) => idOfFuse(mount.mountpoint)));
   const ids = new Set([
-    ...idsIn(stateDirectory(), /^([0-9a-f]{16})\.(?:sock|lock|json)$/),
+    ...idsIn(stateDirectory(), /^([0-9a-f]{16})\.(?:sock|lock|json|clearing)$/),
     ...idsIn(diskDirectories()),
   ]);
   return [...ids].filter((id) => !mounted.has(id) && !isNameTaken(idPaths(id).lock));

@@ -35,6 +35,7 @@ const mount: MountStatus = {
   restarts: 0,
   lastDeath: null,
   loopDevices: ["/dev/loop0"],
+  givenUp: null,
   refused: [],
 };
 
@@ -83,6 +84,7 @@ describe("statusNotes", () => {
       serverPid: null,
       restarts: 2,
       lastDeath: "was killed by SIGKILL",
+      givenUp: null,
       refused: ["IO_FLUSHER: EPERM"],
     };
     expect(statusNotes(odd)).toEqual([

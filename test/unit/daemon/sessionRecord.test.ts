@@ -22,6 +22,7 @@ function record(backing: Partial<BackingFacts>, channelFds: readonly number[]): 
     wasUnclean: false,
     damage: null,
     refused: [],
+    givenUp: null,
     restarts: 3,
   };
 }
