@@ -5,12 +5,14 @@
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import type { MountStatus } from "../../src/daemon/status.js";
+import { readNote, writeNote } from "../../src/linux/noteFile.js";
 import { LOG_ERROR, logOf } from "../support/log.js";
 import { ManagedMount } from "../support/managedMount.js";
 import { isMounted, type Place, withDisk, withPlace } from "../support/place.js";
 import { type RunResult, run, start, until } from "../support/processes.js";
-import { testedIo } from "../support/project.js";
+import { kmemfsProgram, testedIo } from "../support/project.js";
 import { requires } from "../support/requires.js";
+import { userPlace } from "../support/userPlace.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "e2fsck", "xfs_io"] });
 
@@ -214,6 +216,60 @@ it("a pool with a path ends with its servers, and recover --up brings it back fr
     await recover(place, "--up", directory);
     expect((await run("sha256sum", [`${directory}/a`])).stdout.slice(0, 64)).toBe(sum);
     await place.kmemfs(["down", directory]);
+    await place.expectNothingLeft();
+  }));
+
+const users = requires({
+  root: true,
+  fuse: true,
+  commands: ["fusermount3", "setpriv", "unshare", "nsenter"],
+  files: ["/etc/passwd"],
+});
+
+users.it("a user's disk too", () =>
+  withPlace(async (place) => {
+    const { directory, user } = await userPlace(place);
+    const kmemfs = (...args: string[]): Promise<RunResult> => user([process.execPath, kmemfsProgram, ...args]);
+    const status = async (): Promise<MountStatus> =>
+      (JSON.parse((await kmemfs("status", directory, "-J")).stdout) as { mounts: MountStatus[] })
+        .mounts[0] as MountStatus;
+    await kmemfs("mount", directory, "--size", "16M", ...LAST);
+    await user(["dd", "if=/dev/urandom", `of=${directory}/disk`, "bs=1M", "count=4", "conv=notrunc", "status=none"]);
+    const sum = (await user(["sha256sum", `${directory}/disk`])).stdout;
+    const { serverPid, holderPid } = await status();
+    process.kill(serverPid ?? 0, "SIGKILL");
+    await until(async () => (await status()).givenUp !== null, END_MS, "the holder to give up");
+    expect((await user(["ls", "-A", directory])).stdout).toBe("");
+    await kmemfs("recover", "--up", directory);
+    expect((await user(["sha256sum", `${directory}/disk`])).stdout).toBe(sum);
+    await kmemfs("unmount", directory);
+    await until(isGone(holderPid), END_MS, "the holder to end");
+  }),
+);
+
+it("a holder that is killed while it brings the disk back is followed by one that keeps it given up", () =>
+  withPlace(async (place) => {
+    const mount = new ManagedMount(place, ["tmpfs", "--size", "64M", ...LAST]);
+    await mount.start();
+    const { disk, manager } = mount;
+    await disk.io("pwrite -q -S 0x31 -b 1m 1m 4m", "fsync");
+    const sum = await disk.sum();
+    const before = manager.messages.length;
+    process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
+    await manager.waitFor("STATUS=given up, the pool is kept", END_MS, before);
+    const [noteFd] = manager.stored("note");
+    const note = readNote(noteFd ?? -1) ?? "";
+    await recover(place, "--up", disk.directory);
+    await disk.io("pwrite -q -S 0x32 8m 1m", "fpunch 8m 1m");
+    await mount.killHolder();
+    // As it is until the new session is noted.
+    writeNote(noteFd ?? -1, note);
+    await mount.start();
+    expect(await disk.status()).toMatchObject({ givenUp: REASON, serverPid: null });
+    expect(manager.storedNames().filter((name) => name.startsWith("channel"))).toEqual([]);
+    await recover(place, "--up", disk.directory);
+    expect(await disk.sum()).toBe(sum);
+    await mount.end();
     await place.expectNothingLeft();
   }));
 

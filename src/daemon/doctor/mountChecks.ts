@@ -34,7 +34,8 @@ const UNIT_CURE = "the systemd unit, as root, or docker run --cap-add SYS_RESOUR
 
 export function checkMount(reading: MountReading): Check[] {
   const checks = [
-    checkLife(reading),
+    // There is no mount of one that was given up, or a dead one: that is what it means.
+    ...((reading.status.givenUp ?? null) === null ? [checkLife(reading)] : []),
     checkServer(reading),
     ...checkDamage(reading.status),
     ...checkProcesses(reading),
@@ -59,7 +60,8 @@ function checkServer({ status, server }: MountReading): Check {
     return problem("server", `given up, as ${givenUp}; the pool is kept`, cure);
   }
   if (serverPid === null || server === null) {
-    return problem("server", "no server is running", "see the log; kmemfs down ends the mount");
+    const why = lastDeath === null ? "" : `: the last ${lastDeath}`;
+    return problem("server", `no server is running${why}`, "see the log; kmemfs down ends the mount");
   }
   const found = `pid ${serverPid}, ${server.ioFlusher.length} threads, ${status.io}`;
   if (restarts === 0) return ok("server", found);

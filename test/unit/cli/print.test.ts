@@ -97,6 +97,16 @@ describe("statusNotes", () => {
   });
 });
 
+it("a disk that was given up says how to have it back, and how to let it go", () => {
+  const why = "the server was killed by SIGKILL: 6 deaths within a minute";
+  expect(statusNotes({ ...mount, ioReason: null, serverPid: null, givenUp: why })).toEqual([
+    `given up, as ${why}; the pool is kept`,
+    "try: kmemfs recover --up /mnt/ram, or kmemfs down /mnt/ram to let it go",
+  ]);
+  const { givenUp: _unsaid, ...older } = { ...mount, ioReason: null };
+  expect(statusNotes(older as MountStatus)).toEqual([]);
+});
+
 it("a holder of an older version does not say on which node its pool is", () => {
   const { numaNode: _node, ...pool } = mount.pool;
   expect(statusNotes({ ...mount, ioReason: null, pool } as MountStatus)).toEqual([]);
