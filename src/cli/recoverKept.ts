@@ -57,7 +57,11 @@ export async function recoverKept(told: Kept, found: Findings, up: boolean): Pro
     import("../daemon/recover/underItsName.js"),
   ]);
   await whileItIsCleared(told.status, async () => {
-    const { status, remains } = await lookAtKept(told, found);
+    const now = await lookAtKept(told, found);
+    const plan = await planOfKept(now, up);
+    // Not without saying so.
+    if (plan.join("\n") !== (await planOfKept(told, up)).join("\n")) for (const line of plan) printLine(line);
+    const { status, remains } = now;
     if (remains !== null) await clear(remains, clearingSteps(remains));
     if (!up) return;
     for (const line of await bringKeptBack(status)) printLine(line);

@@ -2,10 +2,12 @@
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import type { MountStatus } from "../../src/daemon/status.js";
+import { Disk } from "../support/disk.js";
 import { logOf } from "../support/log.js";
 import { isMounted, type Place, withPlace } from "../support/place.js";
 import { type Background, run, start, until } from "../support/processes.js";
 import { ProgramCopy } from "../support/programCopy.js";
+import { testedIo } from "../support/project.js";
 import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", "mkfs.ext4", "e2fsck"] });
@@ -135,6 +137,38 @@ it("without one of its packages nothing can be started either; no such try count
     const { restarts, lastDeath } = await disk.status();
     expect(restarts).toBe(2);
     expect(lastDeath).toMatch(/^was killed by SIGKILL; the program cannot be loaded: .*serverMain.js$/);
+  }));
+
+it("without them a disk ends in order, and where nobody can close the pool it is left as in use", () =>
+  withPlace(async (place) => {
+    const program = new ProgramCopy(place.path("program"));
+    const pool = place.path("pool");
+    await place.kmemfs(["format", pool, "--size", "32M", ...(testedIo === "direct" ? ["--split"] : [])]);
+    for (const end of ["SIGTERM", "unmount", "unmount while it waits"] as const) {
+      const directory = place.makeDirectory("disk");
+      place.endsWithUs(directory);
+      await program.kmemfs(["mount", pool, directory, "--no-spare"]);
+      const disk = new Disk(place, directory);
+      await disk.io("pwrite -q -S 0x31 1m 4m");
+      const sum = await disk.sum();
+      const { holderPid, serverPid } = await disk.status();
+      program.remove();
+      if (end === "unmount while it waits") {
+        process.kill(serverPid ?? 0, "SIGKILL");
+        const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes("is gone: ") === true;
+        await until(waits, END_MS, "the holder to wait");
+      }
+      if (end === "SIGTERM") process.kill(holderPid, "SIGTERM");
+      else await disk.unmount();
+      await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
+      program.putBack();
+      const { stdout } = await place.kmemfs(["check", pool]);
+      const state = end === "unmount while it waits" ? /: (dirty|direct), .*no errors/ : /: clean, .*no errors/;
+      expect(stdout).toMatch(state);
+      const again = await place.mount({ pool });
+      expect(await again.sum()).toBe(sum);
+      await again.unmount();
+    }
   }));
 
 for (const way of ["unmount --force", "SIGTERM"] as const) {
