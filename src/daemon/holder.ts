@@ -212,13 +212,14 @@ class Holder {
     const { mountpoint } = this.options;
     const inOrder = end === null || (end.closed && end.exitCode === 0);
     if (inOrder) {
-      this.log.info({ mountpoint, forced: this.forced }, "unmounted");
+      const how = end === null ? "the pool that was kept is let go" : "unmounted";
+      this.log.info({ mountpoint, forced: this.forced }, how);
     } else {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
       failSession(this.session);
     }
     // With errors for whoever waited, it goes on.
-    await this.takingDown;
+    await this.takingDown?.catch((error: unknown) => this.log.error({ mountpoint, error: String(error) }, "stopping"));
     await this.letGo(false);
     return inOrder && !this.forced ? 0 : 1;
   }
