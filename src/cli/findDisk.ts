@@ -50,10 +50,9 @@ function loopsUnder(mount: MountEntry): LoopNodes[] {
   );
 }
 
-/** What clearing a running disk needs to know. @throws UserError where /proc does not tell */
-export function placeOf({ mountpoint, device, file }: MountStatus): DiskPlace {
-  if (device !== null) return { mountpoint, device, fuseDirectory: dirname(file) };
-  throw new UserError(mountpoint, "/proc does not tell which device it is", { cure: "mount -t proc proc /proc" });
+/** What clearing a disk needs to know; null for one that is mounted nowhere, as when it was given up. */
+export function placeOf({ mountpoint, device, file }: MountStatus): DiskPlace | null {
+  return device === null ? null : { mountpoint, device, fuseDirectory: dirname(file) };
 }
 
 export function noDisk(verb: string, text: string): UserError {

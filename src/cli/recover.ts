@@ -1,6 +1,5 @@
 /** `kmemfs recover [MOUNTPOINT] [--up] [--dry-run]`: clears what killed processes left, and brings it back. */
 import type { Command } from "commander";
-import { UserError } from "../base/errors.js";
 import { absolutePath, quote } from "../daemon/disk/paths.js";
 import type { DefaultOptions, WayBack } from "../daemon/recover/bringBack.js";
 import type { Findings } from "../daemon/recover/find.js";
@@ -10,6 +9,7 @@ import type { Step } from "../daemon/recover/steps.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
 import type { Outcome } from "./outcome.js";
 import { printFailure, printLine } from "./print.js";
+import { blockersOf, clear, isKeptMeant, planOfKept, recoverKept } from "./recoverKept.js";
 
 interface RecoverFlags {
   up?: boolean;
@@ -30,13 +30,6 @@ export function isMeant(remains: Remains, path: string): boolean {
   return remains.mountpoint === path || places.includes(path);
 }
 
-/** Loop devices, what lies on them and swap are root's. */
-function blockersOf(remains: Remains): readonly string[] {
-  const { loops, blockers } = remains;
-  if (process.geteuid?.() === 0 || loops.length === 0) return blockers;
-  return [...blockers, `${loops.map((loop) => loop.path).join(", ")} on its file can be cleared only by root`];
-}
-
 /** What is going to be done, a line each. */
 function planOf({ remains, steps, back }: Turn, up: boolean): string[] {
   const lines = [`${quote(remains.mountpoint)}: dead, its processes are gone`];
@@ -53,16 +46,6 @@ function printLines(lines: readonly string[]): void {
 }
 
 /** @throws UserError when something is left */
-async function clear({ remains, steps }: Turn): Promise<void> {
-  const blockers = blockersOf(remains);
-  if (blockers.length > 0) {
-    const cure = process.geteuid?.() === 0 ? "end these, then kmemfs recover" : "sudo kmemfs recover";
-    throw new UserError(`recover ${remains.mountpoint}`, blockers.join("; "), { code: "EBUSY", cure });
-  }
-  for (const step of steps) printLine(await step.act());
-}
-
-/** @throws UserError when something is left */
 async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains) => Turn, up: boolean): Promise<void> {
   const { underItsName } = await import("../daemon/recover/underItsName.js");
   const cleared = await underItsName(told.remains, found, async (remains) => {
@@ -70,7 +53,7 @@ async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains
     const plan = planOf(turn, up);
     // Not without saying so.
     if (plan.join("\n") !== planOf(told, up).join("\n")) printLines(plan);
-    await clear(turn);
+    await clear(turn.remains, turn.steps);
     return turn;
   });
   if (cleared === null) printLine(`${quote(told.remains.mountpoint)}: is not dead any more`);
@@ -83,6 +66,7 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   const [
     { diskId },
     { findRemains },
+    { findKept, isOf },
     { forgetStep, stepsOf },
     { wayBack },
     { nameIsTaken },
@@ -91,6 +75,7 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   ] = await Promise.all([
     import("../daemon/client.js"),
     import("../daemon/recover/find.js"),
+    import("../daemon/recover/kept.js"),
     import("../daemon/recover/steps.js"),
     import("../daemon/recover/bringBack.js"),
     import("../daemon/recover/underItsName.js"),
@@ -111,23 +96,27 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   process.chdir("/");
   const found = await findRemains();
   const turns = found.remains.filter(isWanted).map(turnOf);
-  const taken = found.taken.filter(isWanted);
+  const allKept = await findKept(found);
+  const kept = allKept.filter((one) => path === null || isKeptMeant(one, path));
+  const taken = found.taken.filter(isWanted).filter((one) => !allKept.some(({ status }) => isOf(one, status)));
   const orphans = found.orphans.filter((orphan) => path === null || isOrphanMeant(orphan, path));
   const forgotten = new Set(path === null ? found.forgotten : found.forgotten.filter((id) => id === diskId(path)));
   for (const note of found.notes) if (path === null || note.startsWith(`${path}: `)) printLine(note);
   for (const turn of turns) printLines(planOf(turn, up));
+  for (const one of kept) printLines(await planOfKept(one, up));
   for (const remains of taken) failed(nameIsTaken(remains.mountpoint));
   for (const orphan of orphans) printLines(orphanPlan(orphan));
   // Of a disk that still holds memory the files say whose it is.
   const keep = ({ mountpoint: name }: Orphan): void => void (name !== null && forgotten.delete(diskId(name)));
   for (const orphan of found.orphans) if (orphan.blockers.length > 0 || !orphans.includes(orphan)) keep(orphan);
   if (forgotten.size > 0) printLine(`will ${forgetStep([...forgotten]).plan}`);
-  if (turns.length + taken.length + orphans.length + forgotten.size === 0)
+  if (turns.length + kept.length + taken.length + orphans.length + forgotten.size === 0)
     printLine(path === null ? "nothing to recover" : `${path}: nothing to recover`);
   if (flags.dryRun) return;
   // Half a recovery helps nobody: a signal during it changes nothing, as each step has its time limit.
   await interruptible("recover", async () => {
     for (const turn of turns) await recoverOne(turn, found, turnOf, up).catch(failed);
+    for (const one of kept) await recoverKept(one, found, up).catch(failed);
     for (const orphan of orphans) {
       await clearOrphan(orphan).then(
         () => orphan.mountpoint !== null && forgotten.add(diskId(orphan.mountpoint)),
@@ -151,7 +140,7 @@ export function addRecoverCommand(program: Command, outcome: Outcome): void {
     )
     .usage("[MOUNTPOINT] [options]")
     .argument("[mountpoint]", "only this disk; without it all that are dead")
-    .option("--up", "bring back the disks whose pool has a path")
+    .option("--up", "bring back the disks whose pool has a path, or is kept")
     .option("-n, --dry-run", "only say what would be done")
     .option("--debug", "stack traces with errors")
     .action((mountpoint: string | undefined, flags: RecoverFlags) => recover(mountpoint, flags, outcome));

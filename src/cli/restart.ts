@@ -1,15 +1,33 @@
 /** `kmemfs restart MOUNTPOINT`: another server of the same mount. */
 import type { Command } from "commander";
-import { requireDisk } from "./findDisk.js";
+import type { MountStatus } from "../daemon/status.js";
+import { noDisk, requireDisk } from "./findDisk.js";
 import { printLine } from "./print.js";
 
 async function restart(mountpoint: string): Promise<void> {
   const disk = await requireDisk("restart", mountpoint);
+  if ((disk.givenUp ?? null) !== null) return bringBack(disk);
   const { restartServer, findMount } = await import("../daemon/client.js");
   const pauseMs = await restartServer(disk);
   const now = await findMount(disk.mountpoint);
   const pid = now?.serverPid ?? null;
   printLine(`${disk.mountpoint}: server ${pid ?? "(just ending)"} serves; nobody did for ${Math.round(pauseMs)} ms`);
+}
+
+/** As `kmemfs recover --up` of it. */
+async function bringBack({ mountpoint }: MountStatus): Promise<void> {
+  const [{ findRemains }, { findKept }, kept, { interruptible }] = await Promise.all([
+    import("../daemon/recover/find.js"),
+    import("../daemon/recover/kept.js"),
+    import("./recoverKept.js"),
+    import("../daemon/disk/undo.js"),
+  ]);
+  process.chdir("/");
+  const found = await findRemains();
+  const disk = (await findKept(found)).find(({ status }) => status.mountpoint === mountpoint);
+  if (disk === undefined) throw noDisk("restart", mountpoint);
+  for (const line of await kept.planOfKept(disk, true)) printLine(line);
+  await interruptible("restart", () => kept.recoverKept(disk, found, true));
 }
 
 export function addRestartCommand(program: Command): void {

@@ -61,7 +61,13 @@ export function statusNotes(mount: MountStatus): string[] {
     if (mount.pool.path !== null) notes.push(`try: kmemfs unmount, then kmemfs check ${mount.pool.path}`);
   } else if (mount.readOnly) notes.push("read-only");
   if (mount.atomicWrites) notes.push("atomic writes");
-  if (mount.serverPid === null) notes.push("no server is running");
+  // A holder of an older version does not say.
+  const givenUp = mount.givenUp ?? null;
+  if (givenUp !== null) {
+    const place = quote(mount.mountpoint);
+    notes.push(`given up, as ${givenUp}; the pool is kept`);
+    notes.push(`try: kmemfs recover --up ${place}, or kmemfs down ${place} to let it go`);
+  } else if (mount.serverPid === null) notes.push("no server is running");
   if (mount.restarts > 0) notes.push(`the server was restarted ${times(mount.restarts)}; the last ${mount.lastDeath}`);
   if (mount.refused.length > 0) notes.push(`the machine refused: ${mount.refused.join("; ")}`);
   return notes;

@@ -9,8 +9,8 @@ import { lifeOf } from "../linux/deadMount.js";
 const UNMOUNT_TIMEOUT_MS = 60_000;
 
 /** Takes a served disk down; returns what was done, a line each. @throws UserError naming who holds it */
-export async function takeDown(status: MountStatus, disk: DiskPlace): Promise<string[]> {
-  const done = await clear(disk, true);
+export async function takeDown(status: MountStatus, disk: DiskPlace | null): Promise<string[]> {
+  const done = disk === null ? [] : await clear(disk, (status.givenUp ?? null) === null);
   await stopMount(status, { force: false });
   return [...done, `stopped the mount of ${status.pool.path ?? status.pool.kind}`];
 }

@@ -26,8 +26,9 @@ async function trim(mountpoint: string): Promise<void> {
   ]);
   const disk = await requireDisk("trim", mountpoint);
   const what = `trim ${disk.mountpoint}`;
-  const { device, fuseDirectory } = placeOf(disk);
-  const mounts = await oneEach((await readUse(device, fuseDirectory)).fileSystems);
+  const place = placeOf(disk);
+  const use = place === null ? null : await readUse(place.device, place.fuseDirectory);
+  const mounts = await oneEach(use?.fileSystems ?? []);
   if (mounts.length === 0) {
     throw new UserError(what, "no file system on it is mounted", {
       cure: `losetup --find --show --direct-io=on ${quote(disk.file)}, then mount`,

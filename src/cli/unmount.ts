@@ -77,11 +77,12 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
   ]);
   const disk = await findDisk(path);
   if (disk === null || !isItself(disk.mountpoint, disk.file, path)) return unmountDead(what, path, force);
-  const { device, fuseDirectory } = placeOf(disk);
-  const use = await readUse(device, fuseDirectory);
-  await refuseInUse(what, use, disk.mountpoint, force);
+  const place = placeOf(disk);
+  const isServed = (disk.givenUp ?? null) === null;
+  const use = place === null ? null : await readUse(place.device, place.fuseDirectory, isServed);
+  if (use !== null) await refuseInUse(what, use, disk.mountpoint, force);
   await client.stopMount(disk, { force });
-  printLeft(use);
+  if (use !== null) printLeft(use);
 }
 
 /** The mount of a disk, not a file system on it: that is `down`'s. */

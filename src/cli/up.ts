@@ -93,7 +93,14 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
   requireRoot(what, `kmemfs up ${quote(mountpointText)}`);
   const [{ findDead, findDisk }, client] = await Promise.all([import("./findDisk.js"), import("../daemon/client.js")]);
-  if ((await findDisk(mountpoint)) !== null) {
+  const there = await findDisk(mountpoint);
+  if (there !== null && (there.givenUp ?? null) !== null) {
+    throw new UserError(what, `a disk is there, given up as ${there.givenUp}; its pool is kept`, {
+      code: "EBUSY",
+      cure: `kmemfs recover --up ${quote(mountpoint)}, or kmemfs down ${quote(mountpoint)} to let it go`,
+    });
+  }
+  if (there !== null) {
     throw new UserError(what, "a kmemfs disk is there already", {
       code: "EBUSY",
       cure: `kmemfs down ${quote(mountpoint)}`,

@@ -124,6 +124,12 @@ export async function restartServer(status: MountStatus): Promise<number> {
   return (answer as { pauseMs: number }).pauseMs;
 }
 
+/** Has the pool served again of a mount that was given up; nothing may lie on it any more. @throws UserError */
+export async function bringBackMount(status: MountStatus): Promise<MountStatus> {
+  const answer = await callControl(socketPath(status.mountpoint), "POST", "/back", RESTART_TIMEOUT_MS);
+  return answer as MountStatus;
+}
+
 async function statusAt(path: string): Promise<MountStatus | null> {
   try {
     return (await callControl(path, "GET", "/status", STATUS_TIMEOUT_MS)) as MountStatus;

@@ -24,6 +24,8 @@ export interface ControlActions {
   stop(force: boolean): Promise<void>;
   /** Replaces the server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
   restart(): Promise<number>;
+  /** Has a disk served again whose servers were given up. @returns when it is. @throws UserError */
+  bringBack(): Promise<MountStatus>;
 }
 
 /** Listens at `path`; the caller has the name, so what is there is nobody's. */
@@ -98,6 +100,7 @@ async function answer(incoming: IncomingMessage, actions: ControlActions): Promi
     return {};
   }
   if (route === "POST /restart") return { pauseMs: await actions.restart() };
+  if (route === "POST /back") return actions.bringBack();
   throw new UserError("control", `no such request: ${route}`, { code: "EINVAL" });
 }
 

@@ -6,14 +6,13 @@ import { release } from "node:os";
 import { assert } from "../base/assert.js";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
-import { closeFuseBacking } from "../linux/fuseDevice.js";
-import type { NameLock } from "../linux/nameLock.js";
 import { NO_SERVICE } from "../linux/notify.js";
 import { prepareIoProcess, type SharedMemory, sharedMemory } from "../linux/process.js";
-import { Beats } from "./beats.js";
 import { ControlDoor } from "./control.js";
+import { quote } from "./disk/paths.js";
 import { DiskSight } from "./diskSight.js";
 import { EndSignals } from "./endSignals.js";
+import { HeldDisk, type HeldParts } from "./heldDisk.js";
 import { kernelLacks } from "./kernelLacks.js";
 import { MountEnd } from "./mountEnd.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
@@ -22,23 +21,13 @@ import type { AskedOptions, MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import { removeRecord } from "./record.js";
 import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
-import { ServerKeeper } from "./serverKeeper.js";
-import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
+import type { ServerKeeper } from "./serverKeeper.js";
+import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import { Service } from "./service.js";
-import {
-  closeSession,
-  deviceOf,
-  directoryNow,
-  failSession,
-  removeDeadMounts,
-  type Session,
-  whyLast,
-} from "./session.js";
-import { type DirectFacts, initAttributes, SESSION_BYTES, viewSession, writeFacts } from "./sessionMemory.js";
-import type { SessionFds, SessionRecord } from "./sessionRecord.js";
+import { closeSession, deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
+import { initAttributes, SESSION_BYTES } from "./sessionMemory.js";
 import { socketPath } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
-import { buildStatus } from "./statusReport.js";
 
 export interface HolderEvents {
   /** The mount is ready for use. */
@@ -62,26 +51,21 @@ export async function runHolder(
   if (resumed !== null) warnOfOtherOptions(asked, resumed.record.options, log);
   const holder = new Holder(resumed?.record.options ?? asked(false), log, service, signals, resumed);
   await holder.start();
-  events.ready(holder.status());
+  events.ready(holder.disk.status());
   return holder.untilEnd();
 }
 
 class Holder {
   private readonly memory: SharedMemory & { readonly fd: number };
-  private refused: readonly string[] = [];
-  /** Null until a server has found out. */
-  private io: "served" | "direct" | null = null;
-  private ioReason: string | null = null;
-  private wasUnclean = false;
-  private damage: string | null = null;
-  private pool!: OpenedPool;
-  private session!: Session;
-  private keeper: ServerKeeper | null = null;
+  disk!: HeldDisk;
   private control: ControlDoor | null = null;
   private started = false;
-  private name!: NameLock;
   private readonly end: MountEnd;
   private readonly sight: DiskSight;
+  /** Ends when what lies on the disk was cleared for a signal. */
+  private takingDown: Promise<void> | null = null;
+  /** The end was asked for, or is our own bug's. */
+  private isEnding = false;
 
   constructor(
     private readonly options: MountOptions,
@@ -101,8 +85,28 @@ class Holder {
       isDurable: () => this.pool.backing.durable,
       serverPid: () => this.keeper?.pid ?? null,
       abandon: () => this.keeper?.abandon(),
-      begun: () => void service.tell("STOPPING=1"),
+      stop: (force) => this.stop(force),
+      begun: () => {
+        this.isEnding = true;
+        void service.tell("STOPPING=1");
+      },
+      refused: () => {
+        this.isEnding = false;
+      },
     });
+  }
+
+  private get session(): Session {
+    return this.disk.serving.session;
+  }
+
+  private get pool(): OpenedPool {
+    return this.disk.parts.pool;
+  }
+
+  /** Null before the first server was started. */
+  private get keeper(): ServerKeeper | null {
+    return this.disk?.serving.keeper ?? null;
   }
 
   /** @throws UserError; what was begun is undone */
@@ -112,23 +116,18 @@ class Holder {
     else this.goOn(this.resumed);
     let stoppedBy: string | null = null;
     try {
-      if (this.resumed === null) {
-        initAttributes(this.memory.bytes, this.options.readOnly);
-        await this.service.keep(this.fds(), this.record());
-      }
-      const keeper = this.keepServer();
-      this.keeper = keeper;
-      await this.untilReady(keeper);
-      this.service.note(this.record());
-      await this.openControl(keeper);
-      this.sight.note(this.status());
-      this.sight.watch(() => this.status());
+      if (this.disk.givenUp === null) await this.beginServing();
+      else await this.service.dropChannels();
+      await this.openControl();
+      this.sight.note(this.disk.status());
+      this.sight.watch(() => this.disk.status());
       this.refuseIfStopped();
       this.started = true;
+      this.disk.isReady = true;
       // A signal that came before; a later one sees that it has started.
       stoppedBy = this.signals.first;
       // A spare is of no use where nobody can go on.
-      if (this.options.spare && whyLast(this.session) === null) keeper.keepSpare();
+      if (this.options.spare && this.disk.givenUp === null && whyLast(this.session) === null) this.keeper?.keepSpare();
     } catch (error) {
       if (this.resumed !== null && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
       failSession(this.session);
@@ -138,132 +137,108 @@ class Holder {
       throw error;
     }
     const { mountpoint } = this.options;
-    if (this.wasUnclean && this.resumed === null) {
+    const { wasUnclean, refused } = this.disk.serving;
+    if (wasUnclean && this.resumed === null) {
       this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
     }
     const lacks = kernelLacks(release()) ?? [];
-    const how = this.resumed === null ? "mounted" : "goes on with the mount of a holder that was killed";
-    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused: this.refused, lacks }, how);
-    await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.summary(this.keeper?.pid));
-    this.service.answerWatchdog(() => this.keeper?.pid !== null);
-    if (stoppedBy !== null) void this.takeDown(stoppedBy);
+    const goesOn = this.disk.givenUp === null ? "goes on with the mount" : "keeps the pool";
+    const how = this.resumed === null ? "mounted" : `${goesOn} of a holder that was killed`;
+    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused, lacks }, how);
+    await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.disk.summary(this.keeper?.pid ?? null));
+    this.service.answerWatchdog(() => (this.keeper?.pid ?? null) !== null || this.disk.isIdle);
+    if (stoppedBy !== null) this.takingDown = this.takeDown(stoppedBy);
+  }
+
+  private async beginServing(): Promise<void> {
+    const goesOn = this.resumed !== null;
+    if (!goesOn) {
+      initAttributes(this.memory.bytes, this.options.readOnly);
+      await this.service.keep(this.disk.fds(), this.disk.record());
+    }
+    const { serving } = this.disk;
+    await serving.untilReady(serving.begin(goesOn), goesOn).catch((error: unknown) => {
+      this.refuseIfStopped();
+      throw error;
+    });
+    this.disk.note();
   }
 
   private begin(): void {
-    const opened = openMount(this.options);
-    this.name = opened.name;
-    this.pool = opened.pool;
-    this.session = opened.session;
-    this.ioReason = opened.ioReason;
-    this.refused = opened.refused;
+    const { name, pool, session, ioReason, refused } = openMount(this.options);
+    const facts = { io: null, ioReason, wasUnclean: false, damage: null, refused, restarts: 0, lastDeath: null };
+    this.disk = new HeldDisk({ ...this.heldParts(), name, pool }, session, facts, null);
   }
 
   /** Nothing here may ask the mount: nobody answers before there is a server. */
   private goOn(resumed: Resumed): void {
-    const { record } = resumed;
-    this.name = resumed.name;
-    this.pool = resumed.pool;
-    this.session = resumed.session;
-    this.io = record.io;
-    this.ioReason = record.ioReason;
-    this.wasUnclean = record.wasUnclean;
-    this.damage = record.damage;
-    this.refused = [...new Set([...record.refused, ...prepareIoProcess().refused])];
+    const { record, name, pool, session } = resumed;
+    const { givenUp } = record;
+    const facts = {
+      ...record,
+      refused: [...new Set([...record.refused, ...prepareIoProcess().refused])],
+      restarts: record.restarts + (givenUp === null ? 1 : 0),
+      lastDeath: givenUp?.replace(/^the server /, "") ?? "was ended with its holder",
+    };
+    this.disk = new HeldDisk({ ...this.heldParts(), name, pool }, session, facts, givenUp);
   }
 
-  private async openControl(keeper: ServerKeeper): Promise<void> {
+  private heldParts(): Omit<HeldParts, "name" | "pool"> {
+    const { options, log, service, memory } = this;
+    return { options, log, service, memory };
+  }
+
+  private async openControl(): Promise<void> {
     this.control = new ControlDoor(socketPath(this.options.mountpoint), {
-      status: () => this.sight.note(this.status()),
-      stop: (force) => this.end.stop(force),
-      restart: () => this.replaceServer(keeper),
+      status: () => this.sight.note(this.disk.status()),
+      stop: (force) => this.stop(force),
+      restart: () => this.replaceServer(),
+      bringBack: () => this.disk.bringBack(),
     });
     if (this.resumed === null) await this.control.open();
     else await this.control.openInTime(this.log);
   }
 
-  private fds(): SessionFds {
-    return {
-      memoryFd: this.memory.fd,
-      nameFd: this.name.fd,
-      backing: this.pool.backing,
-      channelFds: this.session.channelFds,
-    };
-  }
-
-  private record(): SessionRecord {
-    return {
-      options: this.options,
-      backing: this.pool.backing,
-      session: this.session,
-      io: this.io,
-      ioReason: this.ioReason,
-      wasUnclean: this.wasUnclean,
-      damage: this.damage,
-      refused: this.refused,
-      restarts: this.keeper?.restarts ?? 0,
-    };
-  }
-
-  private summary(serverPid: number | null | undefined): string {
-    return `STATUS=${this.io}, server ${serverPid ?? "(starting)"}, ${this.keeper?.restarts ?? 0} restarts`;
-  }
-
-  status(): MountStatus {
-    return buildStatus({
-      options: this.options,
-      directory: directoryNow(this.session),
-      device: deviceOf(this.session),
-      pool: this.pool,
-      memory: viewSession(this.memory.bytes),
-      serverPid: this.keeper?.pid ?? null,
-      restarts: this.keeper?.restarts ?? 0,
-      lastDeath: this.keeper?.lastDeath ?? null,
-      refused: this.refused,
-      io: this.io ?? "served",
-      ioReason: this.ioReason,
-      wasUnclean: this.wasUnclean,
-      damage: this.damage,
-    });
-  }
-
-  /** Waits for the last server's end, which is the session's too, and clears up. @returns the exit code */
+  /** Waits for the end of the last server, or of what is kept without one, and clears up. @returns the exit code */
   async untilEnd(): Promise<number> {
-    assert(this.keeper !== null, "a mount that was not started ends");
-    const end = await this.keeper.ended;
+    const { disk } = this;
+    for (;;) {
+      let { givenUp } = disk;
+      if (givenUp === null) {
+        assert(this.keeper !== null, "a mount that was not started ends");
+        const end = await this.keeper.ended;
+        if (this.isEnding || !disk.wouldLose(end)) return this.endAll(end);
+        givenUp = await disk.giveUp(end);
+      }
+      if ((await givenUp.over) === "let go") return this.endAll(null);
+    }
+  }
+
+  /** @param end of the last server; null where there has been none for long */
+  private async endAll(end: ServerEnd | null): Promise<number> {
     // Freeing a large pool may take longer than the watchdog bears with: who stops need not show signs of life.
     await this.service.tell("STOPPING=1");
     const { mountpoint } = this.options;
-    const inOrder = end.closed && end.exitCode === 0;
+    const inOrder = end === null || (end.closed && end.exitCode === 0);
     if (inOrder) {
-      this.log.info({ mountpoint, forced: this.end.forced }, "unmounted");
+      const how = end === null ? "the pool that was kept is let go" : "unmounted";
+      this.log.info({ mountpoint, forced: this.end.forced }, how);
     } else {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
       failSession(this.session);
     }
+    // With errors for whoever waited, it goes on.
+    await this.takingDown?.catch((error: unknown) => this.log.error({ mountpoint, error: String(error) }, "stopping"));
     await this.letGo(false);
     return inOrder && !this.end.forced ? 0 : 1;
   }
 
-  private keepServer(): ServerKeeper {
-    const { restarts, watchdogSeconds, mountpoint } = this.options;
-    const keeper = new ServerKeeper({
-      launch: (isRestart, standby) => this.launch(isRestart, standby),
-      whyLast: () => whyLast(this.session),
-      wasServed: this.resumed !== null,
-      beats: new Beats(viewSession(this.memory.bytes).beatWords),
-      mostDeaths: restarts,
-      hangMs: watchdogSeconds * 1000,
-      log: this.log,
-      mountpoint,
-    });
-    if (this.resumed !== null) {
-      keeper.restarts = this.resumed.record.restarts + 1;
-      keeper.lastDeath = "was ended with its holder";
+  private async replaceServer(): Promise<number> {
+    const { keeper } = this;
+    if (keeper === null || this.disk.givenUp !== null) {
+      const cure = `kmemfs recover --up ${quote(this.options.mountpoint)}`;
+      throw new UserError("restart", "its servers were given up", { code: "ENOTCONN", cure });
     }
-    return keeper;
-  }
-
-  private async replaceServer(keeper: ServerKeeper): Promise<number> {
     await this.service.tell("RELOADING=1");
     try {
       return await keeper.replace();
@@ -272,68 +247,21 @@ class Holder {
     }
   }
 
-  private served({ pid }: ServerProcess): void {
-    if (!this.started) return;
-    this.service.note(this.record());
-    void this.service.tell(this.summary(pid));
-  }
-
-  private launch(isRestart: boolean, standby: boolean): ServerProcess {
-    const { fds, ...facts } = inheritance(this.pool.backing, this.session.channelFds);
-    const { readOnly, atomicWrites, mountpoint } = this.options;
-    writeFacts(this.memory.bytes, { ...facts, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
-    const server = startServer(
-      { sessionFd: this.memory.fd, furtherFds: fds, standby },
-      {
-        warning: (message) => this.log.warn({ mountpoint }, message),
-        damage: (message) => {
-          if (this.damage === message) return;
-          this.damage = message;
-          this.service.note(this.record());
-          this.log.error({ mountpoint }, `the pool is damaged and the mount read-only now: ${message}`);
-        },
-      },
-    );
-    server.ready.then(
-      () => this.served(server),
-      () => {},
-    );
-    return server;
-  }
-
-  /** What is open the one way cannot go on the other. */
-  private directFacts(): DirectFacts | null {
-    const { passthrough } = this.session;
-    if (passthrough === null || "reason" in passthrough) return null;
-    if (this.io === "served") return null;
-    return { backingId: passthrough.backingId, only: this.options.io === "direct" };
-  }
-
-  private async untilReady(keeper: ServerKeeper): Promise<void> {
-    try {
-      const { refused, io, ioReason, wasUnclean } = await keeper.ready;
-      if (this.resumed === null) this.wasUnclean = wasUnclean;
-      this.refused = [...new Set([...this.refused, ...refused])];
-      this.io = io;
-      const { passthrough, channelFds } = this.session;
-      // Nothing will ever be opened with it.
-      if (io === "served" && passthrough !== null && "backingId" in passthrough) {
-        closeFuseBacking(channelFds[0], passthrough.backingId);
-      }
-      this.ioReason ??= ioReason;
-    } catch (error) {
-      this.refuseIfStopped();
-      const path = this.pool.backing.path ?? this.pool.backing.kind;
-      const { reason, options } = error as UserError;
-      const why = reason.startsWith(`${path}: `) ? reason.slice(path.length + 2) : reason;
-      throw new UserError(path, `cannot be mounted: ${why}`, { cure: `kmemfs check ${path}`, ...options });
+  /** @throws UserError when the mount is busy and not forced */
+  private async stop(force: boolean): Promise<void> {
+    const { givenUp } = this.disk;
+    if (givenUp !== null) {
+      // Who brings it back just now is not waited for by those who insist.
+      if (force || this.signals.first !== null) this.keeper?.abandon();
+      if (await givenUp.letGo(() => this.disk.givenUp !== givenUp)) return;
     }
+    await this.end.stop(force);
   }
 
   /** A signal during the start undoes the start; later it takes the disk down. */
   private listenForSignals(): void {
     this.signals.listen((signal) => {
-      if (this.started) void this.takeDown(signal);
+      if (this.started) this.takingDown = this.takeDown(signal);
       // What others use is taken down in order, once it can be.
       else if (this.resumed === null) this.keeper?.abandon();
     });
@@ -342,6 +270,9 @@ class Holder {
       this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
       // The next holder goes on; whoever crashes again and again is given up by the service manager.
       if ((this.started || this.resumed !== null) && this.service.isManaged) process.kill(process.pid, "SIGKILL");
+      // A pool that nobody uses is best kept as it is.
+      if (this.started && this.disk.givenUp !== null) return;
+      this.isEnding = true;
       if (this.started) failSession(this.session);
       this.keeper?.abandon();
     });
@@ -353,8 +284,17 @@ class Holder {
     throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${first}`, { code: "EINTR" });
   }
 
+  /** File systems, loop devices, the mount; by force where somebody will not let go. */
   private async takeDown(signal: string): Promise<void> {
-    if (!(await this.end.takeDown(signal))) this.signals.rearm();
+    this.isEnding = true;
+    // Nothing on it can be unmounted in order while nobody serves, nor may ever.
+    if (this.disk.waitsForProgram) {
+      this.end.forced = true;
+      failSession(this.session);
+    }
+    if (await this.end.takeDown(signal)) return;
+    this.isEnding = false;
+    this.signals.rearm();
   }
 
   /** The name goes last: until then nobody else mounts where we do. */
@@ -366,6 +306,6 @@ class Holder {
     closePool(this.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
     if (await removeDeadMounts(this.session.directory, deviceOf(this.session))) removeRecord(this.options.mountpoint);
-    giveName(this.name, this.options);
+    giveName(this.disk.parts.name, this.options);
   }
 }

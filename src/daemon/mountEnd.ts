@@ -5,14 +5,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../base/errors.js";
 import type { Log } from "../base/ports.js";
-import { isSessionOver } from "../linux/fuseDevice.js";
 import { ProcessProgress } from "../linux/threads.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
 import { busy } from "./disk/holders.js";
 import { coverClauses, otherPlaces, readUse } from "./disk/inUse.js";
 import { quote } from "./disk/paths.js";
-import { abortSession, deviceOf, directoryNow, type Session, unmountSession } from "./session.js";
+import { abortSession, deviceNow, deviceOf, directoryNow, isOver, type Session, unmountSession } from "./session.js";
 
 const WATCH_MS = 1_000;
 /** What the kernel may take to end a session whose last mount is gone. */
@@ -30,8 +29,12 @@ export interface EndParts {
   serverPid(): number | null;
   /** Kills the server; no other one follows. */
   abandon(): void;
+  /** As `MountEnd.stop`, or lets a disk go that was given up. */
+  stop(force: boolean): Promise<void>;
   /** The end has begun. */
   begun(): void;
+  /** It was asked for, and is put off. */
+  refused(): void;
   /** Somebody waits for the end, and kills us when it takes too long. */
   readonly isAwaited: boolean;
 }
@@ -47,7 +50,7 @@ export class MountEnd {
     const { parts } = this;
     const session = parts.session();
     // Unmounted by somebody else, as at a shutdown: the server is closing the pool, and may take its time.
-    if (isSessionOver(session.channelFds[0])) return this.watch(false);
+    if (isOver(session)) return this.watch(false);
     await this.refuse(session, force);
     // By force the connection goes first: unmounting may wait for a server that hangs.
     if (force) {
@@ -74,7 +77,7 @@ export class MountEnd {
 
   /** @throws UserError when the session goes on without a mount that we see: its users lose nothing */
   private async requireOver(session: Session): Promise<void> {
-    for (let waitedMs = 0; !isSessionOver(session.channelFds[0]); waitedMs += OVER_POLL_MS) {
+    for (let waitedMs = 0; !isOver(session); waitedMs += OVER_POLL_MS) {
       if (waitedMs >= OVER_MS) {
         const { mountpoint } = this.parts;
         throw new UserError(`unmount ${mountpoint}`, "it is unmounted, but in use still where nobody can see it", {
@@ -99,7 +102,7 @@ export class MountEnd {
     let quietMs = 0;
     const timer = setInterval(() => {
       const moves = progress?.hasMoved() ?? false;
-      const isWaited = !force && (moves || !isSessionOver(parts.session().channelFds[0]));
+      const isWaited = !force && (moves || !isOver(parts.session()));
       quietMs = isWaited ? 0 : quietMs + WATCH_MS;
       if (quietMs < deadlineMs) return;
       clearInterval(timer);
@@ -119,6 +122,7 @@ export class MountEnd {
     for (let hasSaid = false; ; hasSaid = true) {
       const refused = await this.tryTakeDown();
       if (refused.length === 0) return true;
+      this.parts.refused();
       if (!hasSaid) log.error({ mountpoint, refused }, "not stopped: it is in use where an end would do harm");
       if (!isAwaited) return false;
       await sleep(RETRY_MS);
@@ -129,19 +133,19 @@ export class MountEnd {
   private async tryTakeDown(): Promise<readonly string[]> {
     const { mountpoint, log } = this.parts;
     const session = this.parts.session();
-    const device = deviceOf(session);
+    const device = deviceNow(session);
     try {
-      if (device !== null && !isSessionOver(session.channelFds[0])) {
+      if (device !== null) {
         const place = { mountpoint, device, fuseDirectory: directoryNow(session) };
-        const { refused, forced } = await clearDiskByForce(place);
+        const { refused, forced } = await clearDiskByForce(place, !isOver(session));
         if (refused.length > 0) return refused;
         for (const line of forced) log.warn({ mountpoint }, line);
         this.forced ||= forced.length > 0;
       }
-      await this.stop(false);
+      await this.parts.stop(false);
     } catch (error) {
       log.error({ mountpoint, error: String(error) }, "stopping by force");
-      await this.stop(true);
+      await this.parts.stop(true);
     }
     return [];
   }

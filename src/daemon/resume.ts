@@ -19,7 +19,7 @@ import { removeRecord } from "./record.js";
 import type { Service } from "./service.js";
 import { deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
 import { SESSION_BYTES } from "./sessionMemory.js";
-import { readRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
+import { isChannel, readRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
 import { removeQuietly, socketPath } from "./stateDirectory.js";
 
 /** A killed server may have to wait for a slow disk before it is gone. */
@@ -73,13 +73,18 @@ function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: S
   const found = withStoredFds(record, stored);
   if ("missing" in found) return `${found.missing} was not kept`;
   if (record.io === null) return "it was never ready";
-  const why = whyLast(found.session);
+  // One that was given up has no session that another server could go on with, and needs none.
+  const why = record.givenUp === null ? whyLast(found.session) : null;
   if (why !== null) return why;
   const { backing, session } = found;
   const superblock = readSuperblock(backing);
   const memory = { fd: memoryFd, ...mapShared(memoryFd, SESSION_BYTES) };
   const name = takeName(record.options.mountpoint, stored.get("name"));
   service.keepOn(noteFd);
+  if (record.givenUp !== null) {
+    // Of a new session that was begun and not noted: with its last fd it is over.
+    for (const [kept, fds] of service.storedFds) if (isChannel(kept)) for (const fd of fds) closeSync(fd);
+  }
   return { record, memory, pool: { backing, superblock }, session, name };
 }
 

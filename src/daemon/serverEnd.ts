@@ -1,5 +1,6 @@
 /** A server's words to its holder, and its end. Works on any of its threads. */
 import { writeSync } from "node:fs";
+import { missingProgram } from "./program.js";
 import type { FromServer } from "./serverProcess.js";
 
 /** sysexits(3) EX_SOFTWARE: a broken invariant. */
@@ -20,7 +21,14 @@ export function tell(message: FromServer): void {
  * the others wait for it meanwhile.
  */
 export function die(error: unknown): never {
-  tell({ kind: "fatal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  if (isUnloaded(error)) tell({ kind: "unloaded", message: missingProgram() ?? (error as Error).message });
+  else tell({ kind: "fatal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   process.kill(process.pid, "SIGKILL");
   process.exit(EXIT_SOFTWARE);
+}
+
+/** A module that a thread needs is not there (any more). */
+function isUnloaded(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND";
 }

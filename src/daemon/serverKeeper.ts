@@ -27,10 +27,24 @@ const SPARE_DELAY_MS = 1_000;
 
 /** What a server may take until it stands by. */
 const STANDBY_MS = 60_000;
+/** How often it is looked whether a program that is gone is back: a few calls of stat(2). */
+const PROGRAM_POLL_MS = 500;
+/** The same for a spare, which nobody waits for. */
+const SPARE_RETRY_MS = 5_000;
 
 /** Whatever kills servers as they start may pass; the first has no need to wait. */
 function backoffMs(deaths: number): number {
   return Math.min(3_000, 100 * 2 ** (deaths - 1));
+}
+
+/** For people. */
+function describeDeaths(count: number): string {
+  return `${count} ${count === 1 ? "death" : "deaths"} within a minute`;
+}
+
+function withReason(end: ServerEnd, why: string): ServerEnd {
+  const parts = [end.message, why].filter((part) => part !== null);
+  return { ...end, message: [...new Set(parts)].join("; ") };
 }
 
 /** @throws UserError when it takes longer */
@@ -50,6 +64,10 @@ export interface KeeperParts {
   launch(isRestart: boolean, standby: boolean): ServerProcess;
   /** For people: why a dead server can have no successor; null when it can. */
   whyLast(): string | null;
+  /** For people: why no server can be started now, which may pass; null when one can. */
+  missingProgram(): string | null;
+  /** Nobody waits for another server: the session is over. */
+  isOver(): boolean;
   readonly beats: Beats;
   /** The session goes on: servers of a holder before us served it, and the first of ours is their successor. */
   readonly wasServed: boolean;
@@ -67,6 +85,8 @@ export class ServerKeeper {
   restarts = 0;
   /** For people: why the last server before this one is gone. */
   lastDeath: string | null = null;
+  /** For people: why nothing can be started, while callers wait for that; null when they need not. */
+  waitsFor: string | null = null;
   /** Resolves when the first server serves. Rejects when none ever did, with the words of the last. */
   readonly ready: Promise<ServerReady>;
   /** Resolves when there is no server any more, and will be none: with the end of the last. */
@@ -81,6 +101,8 @@ export class ServerKeeper {
   /** The server is killed to be replaced. */
   private isReplaced = false;
   private hasServed = false;
+  /** When the last server died that had served. */
+  private unservedMs = 0;
   /** Servers that died one after the other before they served. */
   private deathsInStart = 0;
   private isAbandoned = false;
@@ -117,6 +139,9 @@ export class ServerKeeper {
     const { beats, whyLast } = this.parts;
     const why = whyLast();
     if (why !== null) throw new UserError("restart", why, { code: "EOPNOTSUPP" });
+    // Before anything is given up for a server that cannot come.
+    const gone = this.waitsFor ?? this.parts.missingProgram();
+    if (gone !== null) throw new UserError("restart", gone, { code: "ENOENT", cure: "install kmemfs there again" });
     if (this.isReplacing || !this.isServing) {
       throw new UserError("restart", "a server is just starting", { code: "EBUSY", cure: "try again" });
     }
@@ -154,8 +179,9 @@ export class ServerKeeper {
       const stopWatching = this.watch(this.server);
       const end = await this.server.ended;
       stopWatching();
+      if (this.isServing) this.unservedMs = performance.now();
       this.isServing = false;
-      const last = this.isLast(end);
+      const last = this.isLast(end) ?? (await this.takeOver(end));
       if (last !== null) {
         this.isAbandoned = true;
         this.successor?.kill("SIGKILL");
@@ -163,7 +189,6 @@ export class ServerKeeper {
         this.firstReady.reject(endError(last));
         return last;
       }
-      await this.takeOver(end);
     }
   }
 
@@ -174,23 +199,24 @@ export class ServerKeeper {
     // Later the pool was served already, and what it is refused for may pass.
     if (end.refused && !this.hasServed) return end;
     const { deathsMs, parts } = this;
+    // No server died of itself; where it was served there will be one as soon as it can be started.
+    if (end.unloaded) return this.hasServed && !parts.isOver() ? null : end;
     const nowMs = performance.now();
     deathsMs.push(nowMs);
     while (deathsMs.length > 0 && deathsMs[0] < nowMs - WINDOW_MS) deathsMs.shift();
-    const why = deathsMs.length > parts.mostDeaths ? `the ${deathsMs.length}. time within a minute` : parts.whyLast();
-    return why === null ? null : { ...end, message: [end.message, why].filter((part) => part !== null).join("; ") };
+    const why = deathsMs.length > parts.mostDeaths ? describeDeaths(deathsMs.length) : parts.whyLast();
+    return why === null ? null : withReason(end, why);
   }
 
-  private async takeOver(end: ServerEnd): Promise<void> {
+  /** @returns null when there is another server now, or the end to tell when nobody waits for one any more */
+  private async takeOver(end: ServerEnd): Promise<ServerEnd | null> {
     const { log, mountpoint, beats } = this.parts;
-    const beganMs = performance.now();
-    const dead = { mountpoint, serverPid: this.server.pid };
-    this.lastDeath = this.isReplaced ? "was replaced" : (this.hang ?? describeEnd(end));
-    if (!this.isReplaced) log.warn(dead, `the server ${this.lastDeath}; the next one goes on`);
-    this.hang = null;
-    this.isReplaced = false;
-    this.restarts++;
-    if (this.successor === null && this.deathsInStart > 0) await sleep(backoffMs(this.deathsInStart));
+    if (end.unloaded) this.wait(end.message ?? describeEnd(end));
+    else this.noteDeath(end);
+    if (this.successor === null) {
+      if (this.deathsInStart > 0) await sleep(backoffMs(this.deathsInStart));
+      if (!(await this.untilProgram())) return withReason(end, this.waitsFor ?? "");
+    }
     const next = this.successor ?? this.parts.launch(this.hasServed, false);
     this.successor = null;
     this.deathsInStart++;
@@ -198,6 +224,7 @@ export class ServerKeeper {
     this.server = next;
     if (this.isAbandoned) next.kill("SIGKILL");
     next.go();
+    const beganMs = this.unservedMs;
     next.ready.then(
       () => {
         const pauseMs = Math.round(performance.now() - beganMs);
@@ -205,6 +232,38 @@ export class ServerKeeper {
       },
       () => {},
     );
+    return null;
+  }
+
+  private noteDeath(end: ServerEnd): void {
+    const { log, mountpoint } = this.parts;
+    this.lastDeath = this.isReplaced ? "was replaced" : (this.hang ?? describeEnd(end));
+    const dead = { mountpoint, serverPid: this.server.pid };
+    if (!this.isReplaced) log.warn(dead, `the server ${this.lastDeath}; the next one goes on`);
+    this.hang = null;
+    this.isReplaced = false;
+    this.restarts++;
+  }
+
+  /** Waits until there is a program to start. @returns false when nobody needs it any more */
+  private async untilProgram(): Promise<boolean> {
+    for (;;) {
+      const missing = this.parts.missingProgram();
+      if (missing === null) return true;
+      this.wait(missing);
+      if (this.isAbandoned || this.parts.isOver()) return false;
+      await sleep(PROGRAM_POLL_MS);
+    }
+  }
+
+  /** Callers wait for as long as nothing can be started. @param why for people */
+  private wait(why: string): void {
+    if (this.waitsFor === why) return;
+    const { log, mountpoint } = this.parts;
+    const death = this.waitsFor === null ? this.lastDeath : this.lastDeath?.replace(`; ${this.waitsFor}`, "");
+    this.lastDeath = [death, why].filter((part) => part !== null && part !== undefined).join("; ");
+    this.waitsFor = why;
+    log.error({ mountpoint }, `no server can be started: ${why}; callers wait until one can`);
   }
 
   /** From now on another server stands by, so that one that dies is followed at once. */
@@ -217,7 +276,8 @@ export class ServerKeeper {
 
   private startSpare(): void {
     if (this.successor !== null || this.isAbandoned) return;
-    this.launchSuccessor();
+    if (this.parts.missingProgram() === null) this.launchSuccessor();
+    else setTimeout(() => this.isServing && this.startSpare(), SPARE_RETRY_MS).unref();
   }
 
   private launchSuccessor(): ServerProcess {
@@ -241,6 +301,7 @@ export class ServerKeeper {
         this.isServing = true;
         this.hasServed = true;
         this.deathsInStart = 0;
+        this.waitsFor = null;
         this.firstReady.resolve(ready);
         if (this.keepsSpare) this.startSpare();
       },

@@ -53,10 +53,14 @@ async function main(): Promise<void> {
     atomicWrites: facts.atomicWrites,
     faultsAddress,
   };
-  // A session that goes on keeps its way: one thread comes up while the pool is looked at, and
-  // whoever waits is served before the others are there.
-  const early = facts.isRestart ? startWorkers(facts, facts.direct !== null, common, 0, 1) : null;
-  if (process.argv[2] === STANDBY) {
+  // A session that goes on keeps its way, so that threads can come up while the pool is looked at: one, so that
+  // whoever waits is served before the others are there. Who stands by has all of them, as it may have to serve
+  // when there is no program any more to load them from.
+  const standsBy = process.argv[2] === STANDBY;
+  const early = facts.isRestart
+    ? startWorkers(facts, facts.direct !== null, common, 0, standsBy ? undefined : 1)
+    : null;
+  if (standsBy) {
     await early?.ready;
     tell({ kind: "standby" });
     await goAhead();
@@ -71,7 +75,7 @@ async function main(): Promise<void> {
   resend(facts);
   first.serve();
   tell({ kind: "ready", refused, io, ioReason, wasUnclean });
-  const others = early === null ? null : startWorkers(facts, isDirect, common, 1);
+  const others = early === null || standsBy ? null : startWorkers(facts, isDirect, common, 1);
   others?.serve();
   const beat = new Beat(session.beatWords, 0);
   beat.attach(threadId());
@@ -154,11 +158,9 @@ interface Workers {
 
 /** @param from number `from` up to `to` of the threads that this way has */
 function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput, from = 0, to?: number): Workers {
-  // A thread of another version would not understand what we share.
-  assert(
-    statSync(WORKER).mtimeMs === LOADED_MS,
-    "the program was replaced while it ran; kmemfs restart does that in order",
-  );
+  // A thread of another version would not understand what we share. (One that is gone cannot be started either.)
+  const writtenMs = statSync(WORKER, { throwIfNoEntry: false })?.mtimeMs ?? LOADED_MS;
+  assert(writtenMs === LOADED_MS, "the program was replaced while it ran; kmemfs restart does that in order");
   const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
   const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
   const gate = new Int32Array(new SharedArrayBuffer(4));

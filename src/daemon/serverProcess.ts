@@ -1,9 +1,9 @@
 /** Starts a server process with its inherited fds and listens to what it says. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { UserError } from "../base/errors.js";
 import type { BackingFacts } from "../linux/backing.js";
+import { missingProgram, SERVER_MAIN } from "./program.js";
 
 export interface ServerReady {
   /** What the machine refused it. */
@@ -25,6 +25,8 @@ export type FromServer =
   | { readonly kind: "damage"; readonly message: string }
   /** The pool cannot be served; the server ends. */
   | { readonly kind: "refused"; readonly message: string; readonly cure?: string }
+  /** A part of the program could not be loaded; the server ends at once. */
+  | { readonly kind: "unloaded"; readonly message: string }
   /** A broken invariant; the server ends at once. */
   | { readonly kind: "fatal"; readonly message: string }
   /** The session is over and the pool is closed cleanly; the server ends. */
@@ -59,6 +61,8 @@ export interface ServerEnd {
   readonly cure: string | null;
   /** It said that it cannot serve this pool, or this session. */
   readonly refused: boolean;
+  /** Its program could not be loaded, or not all of it: nothing is wrong with the pool, or with servers. */
+  readonly unloaded: boolean;
 }
 
 export interface ServerProcess {
@@ -101,17 +105,16 @@ export interface ServerStart {
 }
 
 export function startServer(start: ServerStart, listener: ServerListener): ServerProcess {
-  const main = fileURLToPath(new URL("./serverMain.js", import.meta.url));
   try {
-    return listen(spawnServer(main, start), listener);
+    return listen(spawnServer(start), listener);
   } catch (error) {
     // ENOMEM is thrown, others are told: to whoever waits it is a server that died at once.
     return deadProcess(error as Error);
   }
 }
 
-function spawnServer(main: string, start: ServerStart): ChildProcess {
-  const child = spawn(process.execPath, [SMALL_HEAPS, main, ...(start.standby ? [STANDBY] : [])], {
+function spawnServer(start: ServerStart): ChildProcess {
+  const child = spawn(process.execPath, [SMALL_HEAPS, SERVER_MAIN, ...(start.standby ? [STANDBY] : [])], {
     cwd: "/",
     // Its own session: a Ctrl-C at the terminal is the holder's to answer.
     detached: true,
@@ -138,6 +141,7 @@ const NO_END: ServerEnd = {
   message: null,
   cure: null,
   refused: false,
+  unloaded: false,
 };
 
 interface Waiting<T> {
@@ -164,9 +168,12 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   let lastWords: string | null = null;
   let cure: string | null = null;
   let refused = false;
+  let unloaded = false;
+  let isHeard = false;
   const ready = waiting<ServerReady>();
   const standsBy = waiting<void>();
   const hear = (message: FromServer): void => {
+    isHeard = true;
     if (message.kind === "ready") ready.resolve(message);
     else if (message.kind === "standby") standsBy.resolve();
     else if (message.kind === "closed") closed = true;
@@ -176,6 +183,7 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
       lastWords = message.message;
       refused = message.kind === "refused";
       unclosed = message.kind === "unclosed";
+      unloaded = message.kind === "unloaded";
       if (message.kind === "refused") cure = message.cure ?? null;
     }
   };
@@ -183,12 +191,15 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   if (child.stdout) createInterface({ input: child.stdout }).on("line", (line) => hear(parseLine(line)));
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.
-    child.once("close", (exitCode, signal) =>
-      resolve({ exitCode, signal, closed, unclosed, message: lastWords, cure, refused }),
-    );
-    child.on("error", (error) => {
+    child.once("close", (exitCode, signal) => {
+      const end: ServerEnd = { exitCode, signal, closed, unclosed, message: lastWords, cure, refused, unloaded };
+      resolve(isHeard || !exitCode ? end : { ...end, unloaded: true, message: whyUnloaded() });
+    });
+    child.on("error", (error: NodeJS.ErrnoException) => {
       // Also told when a living one cannot be killed.
-      if (child.pid === undefined) resolve({ ...NO_END, message: error.message });
+      if (child.pid !== undefined) return;
+      const isGone = error.code === "ENOENT" || error.code === "EACCES";
+      resolve({ ...NO_END, unloaded: isGone, message: isGone ? whyUnloaded() : error.message });
     });
   });
   ended.then((end) => {
@@ -204,6 +215,11 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
     ended,
     kill: (signal) => child.kill(signal),
   };
+}
+
+/** Whoever ends by itself without a word has not come as far as its first line: Node did not find a module. */
+function whyUnloaded(): string {
+  return missingProgram() ?? `the program cannot be loaded: ${SERVER_MAIN}`;
 }
 
 /** A line that is not ours (a library's own words) is passed on as a warning. */

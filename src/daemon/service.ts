@@ -8,7 +8,14 @@ import type { Log } from "../base/ports.js";
 import type { Errno } from "../base/units.js";
 import { createNote } from "../linux/noteFile.js";
 import type { ServiceEnvironment } from "../linux/notify.js";
-import { type SessionFds, type SessionRecord, sessionFds, writeRecord } from "./sessionRecord.js";
+import {
+  channelNames,
+  isChannel,
+  type SessionFds,
+  type SessionRecord,
+  sessionFds,
+  writeRecord,
+} from "./sessionRecord.js";
 
 /** How long the manager may take to close what it kept; only then the pool's lock is free. */
 const SETTLE_MS = 5_000;
@@ -53,6 +60,20 @@ export class Service {
     for (const [name, fd] of named) this.complain(await manager.storeFds(name, [fd]), `FDSTORE of ${name}`);
   }
 
+  /** Has a new session's channels kept beside all else; those before are dropped. */
+  async keepChannels(channelFds: readonly number[]): Promise<void> {
+    const { manager } = this.environment;
+    if (manager === null) return;
+    const named = channelNames(channelFds);
+    this.kept = [...this.kept, ...named.map(([name]) => name)];
+    for (const [name, fd] of named) this.complain(await manager.storeFds(name, [fd]), `FDSTORE of ${name}`);
+  }
+
+  /** Of a session that is over; its pool is kept on. */
+  async dropChannels(): Promise<void> {
+    await this.remove(this.kept.filter(isChannel));
+  }
+
   /** Goes on with a note that was kept. */
   keepOn(noteFd: number): void {
     this.noteFd = noteFd;
@@ -65,10 +86,13 @@ export class Service {
 
   /** Returns when nothing of the session is kept any more. */
   async drop(): Promise<void> {
-    const { manager } = this.environment;
     // The note last: whoever is started after a death in between still knows what to clear up.
-    const names = [...this.kept].sort((a, b) => Number(a === "note") - Number(b === "note"));
-    this.kept = [];
+    await this.remove([...this.kept].sort((a, b) => Number(a === "note") - Number(b === "note")));
+  }
+
+  private async remove(names: readonly string[]): Promise<void> {
+    const { manager } = this.environment;
+    this.kept = this.kept.filter((name) => !names.includes(name));
     if (manager === null || names.length === 0) return;
     for (const name of names) this.complain(await manager.removeFds(name), `FDSTOREREMOVE of ${name}`);
     this.complain(await manager.settled(SETTLE_MS), "BARRIER=1");

@@ -124,9 +124,21 @@ export function closeSession(session: Session): void {
   for (const fd of new Set(session.channelFds)) closeSync(fd);
 }
 
+/** True when a session was ended, or given up and its fds closed. */
+export function isOver({ channelFds }: Pick<Session, "channelFds">): boolean {
+  return channelFds.length === 0 || isSessionOver(channelFds[0]);
+}
+
 /** `MAJ:MIN` of a session's mounts; null where /proc does not tell. */
 export function deviceOf({ connection }: Pick<Session, "connection">): string | null {
   return connection === null ? null : `0:${connection}`;
+}
+
+/** As `deviceOf`, but null when it is over and gone: the number may be another mount's by now. */
+export function deviceNow(session: Pick<Session, "connection" | "directory" | "channelFds">): string | null {
+  const device = deviceOf(session);
+  if (!isOver(session)) return device;
+  return placesOf(session).some((place) => place.mountpoint === session.directory) ? device : null;
 }
 
 /** The mounts of a session in our namespace, wherever they are by now; the last made first. */
@@ -165,7 +177,7 @@ type Mounted = Pick<Session, "directory" | "connection" | "channelFds">;
  * its number, and its place, may be another mount's by now.
  */
 export function abortSession(session: Mounted, keepMount = false): void {
-  if (isSessionOver(session.channelFds[0])) return;
+  if (isOver(session)) return;
   const places = placesOf(session);
   // First, while it is alive and the number is ours: unmounting could wait for a server that hangs.
   if (session.connection !== null) abortConnection(session.connection);

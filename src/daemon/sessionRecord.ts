@@ -25,6 +25,8 @@ export interface SessionRecord {
   readonly damage: string | null;
   readonly refused: readonly string[];
   readonly restarts: number;
+  /** For people: why servers were given up; the pool is kept, and there are no channels. null while it is served. */
+  readonly givenUp: string | null;
 }
 
 export function writeRecord(noteFd: number, record: SessionRecord): void {
@@ -36,7 +38,8 @@ export function readRecord(noteFd: number): SessionRecord | null {
   const text = readNote(noteFd);
   if (text === null) return null;
   const record = JSON.parse(text) as SessionRecord & { readonly version?: number };
-  if (record.version === RECORD_VERSION) return record;
+  // A holder of before did not give up without ending.
+  if (record.version === RECORD_VERSION) return { ...record, givenUp: record.givenUp ?? null };
   const reason = `was begun by a version of kmemfs whose notes (${record.version ?? "none"}) this one does not understand`;
   throw new UserError("the session", reason, { code: "EPROTO", cure: "stop the service, and start it again" });
 }
@@ -59,9 +62,19 @@ export function sessionFds(fds: SessionFds, noteFd: number): Map<string, number>
   ]);
   if (dataFd !== metaFd) found.set("data", dataFd);
   if (tmpfsFd !== undefined) found.set("tmpfs", tmpfsFd);
-  // A user's threads share one channel.
-  for (const [i, fd] of fds.channelFds.entries()) if (fds.channelFds.indexOf(fd) === i) found.set(`channel${i}`, fd);
+  for (const [name, fd] of channelNames(fds.channelFds)) found.set(name, fd);
   return found;
+}
+
+/** A user's threads share one channel. */
+export function channelNames(channelFds: readonly number[]): [string, number][] {
+  const once = [...channelFds.entries()].filter(([i, fd]) => channelFds.indexOf(fd) === i);
+  return once.map(([i, fd]) => [`channel${i}`, fd]);
+}
+
+/** True for a name that `channelNames` gives. */
+export function isChannel(name: string): boolean {
+  return name.startsWith("channel");
 }
 
 /** The record with the fds that came back. @returns the name of one that did not */

@@ -57,7 +57,14 @@ export function recordPath(mountpoint: string): string {
 /** All that a disk may have in the state directory. */
 export function idPaths(id: string) {
   const at = (end: string): string => join(stateDirectory(), `${id}${end}`);
-  return { socket: at(".sock"), lock: at(".lock"), record: at(".json"), directory: join(diskDirectories(), id) };
+  return {
+    socket: at(".sock"),
+    lock: at(".lock"),
+    record: at(".json"),
+    /** The lock of who clears a disk whose name its living holder has. */
+    clearing: at(".clearing"),
+    directory: join(diskDirectories(), id),
+  };
 }
 
 /** The one log of all holders in the background. */

@@ -53,6 +53,8 @@ export interface MountStatus {
   readonly restarts: number;
   /** Why the last of those was gone, e.g. `was killed by SIGKILL`; null for none. */
   readonly lastDeath: string | null;
+  /** Why servers were given up: callers get errors, and the pool is kept until it is let go. null while it is served. */
+  readonly givenUp: string | null;
   /** Paths of the loop devices on the file, e.g. `/dev/loop0`. */
   readonly loopDevices: readonly string[];
   /** What the machine refused the daemon, each with its reason, e.g. `IO_FLUSHER: EPERM`. */

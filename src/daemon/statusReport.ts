@@ -22,6 +22,7 @@ export interface StatusParts {
   readonly serverPid: number | null;
   readonly restarts: number;
   readonly lastDeath: string | null;
+  readonly givenUp: string | null;
   readonly refused: readonly string[];
   readonly io: "served" | "direct";
   readonly ioReason: string | null;
@@ -77,6 +78,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
     holderPid: process.pid,
     restarts: parts.restarts,
     lastDeath: parts.lastDeath,
+    givenUp: parts.givenUp,
     loopDevices: device === null ? [] : loopsByPath(device, readMounts()).map((loop) => loop.path),
     refused: parts.refused,
   };

@@ -1,8 +1,11 @@
-/** The server is killed, and no other may follow: the holder ends the session, says why, nothing hangs, ordinary commands clean up. */
+/**
+ * The server is killed, and no other may follow: the session ends, the log says why, nothing hangs, ordinary commands
+ * clean up. The holder ends with it where the pool has a path (what it keeps otherwise: given-up.test.ts).
+ */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import { LOG_ERROR, logOf } from "../support/log.js";
-import { controlSocket, isMounted, withDisk, withPlace } from "../support/place.js";
+import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { run, start, until } from "../support/processes.js";
 import { testedIo } from "../support/project.js";
 import { requires } from "../support/requires.js";
@@ -13,8 +16,16 @@ const END_MS = 10_000;
 /** The first death is the last. */
 const LAST = ["--restarts", "0"];
 
+/** A pool whose data is in files. */
+async function poolArgs(place: Place): Promise<{ readonly pool: string; readonly args: readonly string[] }> {
+  const pool = place.path("pool");
+  await place.kmemfs(["format", pool, "--size", "128M", ...(testedIo === "direct" ? ["--split"] : [])]);
+  return { pool, args: LAST };
+}
+
 it("under load on the file", () =>
-  withDisk({ size: "64M", args: LAST }, async (disk, place) => {
+  withPlace(async (place) => {
+    const disk = await place.mount(await poolArgs(place));
     const { serverPid, holderPid } = await disk.status();
     const job = [
       "--rw=randrw",
@@ -52,7 +63,8 @@ it("under load on the file", () =>
   }));
 
 it("under a file system on a loop device", () =>
-  withDisk({ size: "128M", args: LAST }, async (disk, place) => {
+  withPlace(async (place) => {
+    const disk = await place.mount(await poolArgs(place));
     const device = await disk.loop();
     await place.makeFileSystem("ext4", device);
     const files = await place.mountFileSystem("ext4", device);

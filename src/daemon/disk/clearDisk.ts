@@ -96,8 +96,8 @@ export interface Cleared {
  * they get errors when the mount ends. It is refused where that would end what is not ours: what
  * is mounted over the disk or inside, and other places of it. What is dirty is written out then.
  */
-export async function clearDiskByForce(disk: DiskPlace): Promise<Cleared> {
-  const use = await readUse(disk.device, disk.fuseDirectory);
+export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Promise<Cleared> {
+  const use = await readUse(disk.device, disk.fuseDirectory, isServed);
   const { fileSystems, loops } = use;
   const what = `stop ${disk.mountpoint}`;
   const calls = fileSystems.flatMap((mount): Call[] => [

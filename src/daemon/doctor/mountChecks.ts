@@ -36,7 +36,8 @@ const UNIT_CURE = "the systemd unit, as root, or docker run --cap-add SYS_RESOUR
 
 export function checkMount(reading: MountReading): Check[] {
   const checks = [
-    checkLife(reading),
+    // There is no mount of one that was given up, or a dead one: that is what it means.
+    ...((reading.status.givenUp ?? null) === null ? [checkLife(reading)] : []),
     checkServer(reading),
     checkOtherPlaces(reading),
     ...checkDamage(reading.status),
@@ -56,9 +57,14 @@ function checkLife({ life, status }: MountReading): Check {
 }
 
 function checkServer({ status, server }: MountReading): Check {
-  const { serverPid, restarts, lastDeath } = status;
+  const { serverPid, restarts, lastDeath, givenUp } = status;
+  if ((givenUp ?? null) !== null) {
+    const cure = `kmemfs recover --up ${quote(status.mountpoint)}, or kmemfs down to let it go`;
+    return problem("server", `given up, as ${givenUp}; the pool is kept`, cure);
+  }
   if (serverPid === null || server === null) {
-    return problem("server", "no server is running", "see the log; kmemfs down ends the mount");
+    const why = lastDeath === null ? "" : `: the last ${lastDeath}`;
+    return problem("server", `no server is running${why}`, "see the log; kmemfs down ends the mount");
   }
   const found = `pid ${serverPid}, ${server.ioFlusher.length} threads, ${status.io}`;
   if (restarts === 0) return ok("server", found);

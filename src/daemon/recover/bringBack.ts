@@ -5,9 +5,10 @@ import { findMount, startMount, stopMount } from "../client.js";
 import { mountFileSystem, probeDevice } from "../disk/fileSystem.js";
 import { attachLoop, detachLoop } from "../disk/loop.js";
 import { quote } from "../disk/paths.js";
-import { allOrNothing } from "../disk/undo.js";
+import { allOrNothing, type UndoStack } from "../disk/undo.js";
 import type { MountOptions } from "../options.js";
 import { diskDirectories } from "../stateDirectory.js";
+import type { MountStatus } from "../status.js";
 import type { Remains } from "./remains.js";
 
 /** What would bring the disk back; `null` where its pool is gone with its processes, or nobody knows its name. */
@@ -61,7 +62,7 @@ function wordsOf(mountOptions: string): Words {
  * @throws UserError
  */
 export async function bringBack({ options }: WayBack): Promise<string[]> {
-  const { mountpoint, fuseDirectory } = options;
+  const { fuseDirectory } = options;
   return allOrNothing(async (undo) => {
     const disk = await startMount(options);
     undo.push("mount", () => stopMount(disk, { force: true }));
@@ -69,19 +70,29 @@ export async function bringBack({ options }: WayBack): Promise<string[]> {
       `mounted ${options.pool.kind === "path" ? options.pool.path : options.pool.kind} on ${fuseDirectory}`,
     ];
     if (disk.wasUnclean) lines.push("the pool was not closed; all of it was checked");
-    if (fuseDirectory === mountpoint) return lines;
-    const attached = attachLoop(disk);
-    const loop = attached.path;
-    undo.push(loop, () => detachLoop(`losetup -d ${loop}`, attached));
-    const content = await probeDevice(loop);
-    if (content.kind !== "fileSystem") {
-      const found = content.kind === "blank" ? "nothing" : content.name;
-      throw new UserError(`up ${mountpoint}`, `the pool holds ${found}, not a file system`, {
-        cure: `kmemfs up ${quote(mountpoint)}, which makes one`,
-      });
-    }
-    await mountFileSystem(content.type, loop, mountpoint, disk.readOnly ? ["ro"] : []);
-    await findMount(mountpoint);
-    return [...lines, `mounted the ${content.type} on ${loop} on ${mountpoint}`];
+    return [...lines, ...(await mountOfUp(disk, undo))];
   });
+}
+
+/**
+ * Attaches a loop device and mounts what is on it, where `up` had it; does nothing for a disk of `mount`.
+ * @returns what was done, a line each
+ */
+export async function mountOfUp(disk: MountStatus, undo: UndoStack): Promise<string[]> {
+  const { mountpoint, file, readOnly } = disk;
+  if (dirname(file) === mountpoint) return [];
+  const attached = attachLoop(disk);
+  const loop = attached.path;
+  undo.push(loop, () => detachLoop(`losetup -d ${loop}`, attached));
+  const content = await probeDevice(loop);
+  if (content.kind !== "fileSystem") {
+    const found = content.kind === "blank" ? "nothing" : content.name;
+    throw new UserError(`up ${mountpoint}`, `the pool holds ${found}, not a file system`, {
+      cure: `kmemfs down ${quote(mountpoint)}, then kmemfs up, which makes one`,
+    });
+  }
+  await mountFileSystem(content.type, loop, mountpoint, readOnly ? ["ro"] : []);
+  // Its holder notes the loop device, so that it can be told whose that is.
+  await findMount(mountpoint);
+  return [`mounted the ${content.type} on ${loop} on ${mountpoint}`];
 }

@@ -118,7 +118,7 @@ function idsWithoutMount(namespaces: readonly MountNamespace[], records: readonl
   const mounts = namespaces.flatMap((namespace) => namespace.mounts).filter((mount) => KMEMFS_TYPES.has(mount.fsType));
   const mounted = new Set(mounts.flatMap((mount) => [idOfFuse(mount.mountpoint), idOf(mount, records)]));
   const ids = new Set([
-    ...idsIn(stateDirectory(), /^([0-9a-f]{16})\.(?:sock|lock|json)$/),
+    ...idsIn(stateDirectory(), /^([0-9a-f]{16})\.(?:sock|lock|json|clearing)$/),
     ...idsIn(diskDirectories()),
   ]);
   return [...ids].filter((id) => !mounted.has(id) && !isNameTaken(idPaths(id).lock));

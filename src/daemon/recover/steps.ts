@@ -60,13 +60,17 @@ function usedBy(how: string, holders: readonly Holder[]): string {
 
 /** The steps in the safe order. */
 export function stepsOf(remains: Remains, users: Users = seenUsers): Step[] {
+  return [...clearingSteps(remains, users), forget(remains)];
+}
+
+/** The same for a disk whose holder lives, and keeps what it has in the state directory. */
+export function clearingSteps(remains: Remains, users: Users = seenUsers): Step[] {
   return [
     ...remains.swapAreas.map(swapoff),
     ...remains.fileSystems.map((mount) => unmount(mount, remains, users)),
     ...remains.loops.map((loop) => detach(loop, users)),
     // What was bound elsewhere first.
     ...remains.dead.toReversed().map((mount) => unmount(mount, remains, users)),
-    forget(remains),
   ];
 }
 
@@ -189,8 +193,8 @@ function removeIdFiles(id: string): void {
 }
 
 function removeFiles(id: string): void {
-  const { socket, record, directory } = idPaths(id);
-  for (const path of [socket, record, `${record}.new`]) rmSync(path, { force: true });
+  const { socket, record, clearing, directory } = idPaths(id);
+  for (const path of [socket, record, `${record}.new`, clearing]) rmSync(path, { force: true });
   try {
     rmdirSync(directory);
   } catch {

@@ -1,7 +1,8 @@
 /** While a disk is cleared, nobody else clears it or starts it: who does has its name. */
 import { UserError } from "../../base/errors.js";
 import { lockName } from "../../linux/nameLock.js";
-import { idOfFuse, idPaths, makeStateDirectory } from "../stateDirectory.js";
+import { diskId, idOfFuse, idPaths, makeStateDirectory } from "../stateDirectory.js";
+import type { MountStatus } from "../status.js";
 import { type Findings, lookAgain } from "./find.js";
 import type { Remains } from "./remains.js";
 
@@ -10,6 +11,26 @@ export function nameIsTaken(mountpoint: string): UserError {
     code: "EBUSY",
     cure: "wait for that, then kmemfs recover",
   });
+}
+
+/**
+ * The same for a disk whose living holder has the name: of two that clear it the first does.
+ * @throws UserError when another process does
+ */
+export async function whileItIsCleared<Result>(disk: MountStatus, act: () => Promise<Result>): Promise<Result> {
+  const { mountpoint } = disk;
+  const turn = lockName(idPaths(diskId(mountpoint)).clearing);
+  if (turn === null) {
+    throw new UserError(`recover ${mountpoint}`, "another process clears it, or brings it back", {
+      code: "EBUSY",
+      cure: "kmemfs status",
+    });
+  }
+  try {
+    return await act();
+  } finally {
+    turn.release();
+  }
 }
 
 /**

@@ -36,6 +36,7 @@ const mount: MountStatus = {
   restarts: 0,
   lastDeath: null,
   loopDevices: ["/dev/loop0"],
+  givenUp: null,
   refused: [],
 };
 
@@ -84,6 +85,7 @@ describe("statusNotes", () => {
       serverPid: null,
       restarts: 2,
       lastDeath: "was killed by SIGKILL",
+      givenUp: null,
       refused: ["IO_FLUSHER: EPERM"],
     };
     expect(statusNotes(odd)).toEqual([
@@ -94,6 +96,16 @@ describe("statusNotes", () => {
       "the machine refused: IO_FLUSHER: EPERM",
     ]);
   });
+});
+
+it("a disk that was given up says how to have it back, and how to let it go", () => {
+  const why = "the server was killed by SIGKILL: 6 deaths within a minute";
+  expect(statusNotes({ ...mount, ioReason: null, serverPid: null, givenUp: why })).toEqual([
+    `given up, as ${why}; the pool is kept`,
+    "try: kmemfs recover --up /mnt/ram, or kmemfs down /mnt/ram to let it go",
+  ]);
+  const { givenUp: _unsaid, ...older } = { ...mount, ioReason: null };
+  expect(statusNotes(older as MountStatus)).toEqual([]);
 });
 
 it("a holder of an older version does not say on which node its pool is", () => {

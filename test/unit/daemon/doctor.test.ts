@@ -138,6 +138,11 @@ describe("a mount", () => {
     ["that is dead", { life: "dead" }, ["problem answers"]],
     ["of somebody else", { life: "unseen" }, ["warning answers"]],
     ["without a server", { ...status({ serverPid: null }), server: null }, ["problem server"]],
+    [
+      "given up, without anything on it",
+      { ...status({ serverPid: null, givenUp: "the server died" }), server: null, life: "unseen" },
+      ["problem server"],
+    ],
     ["restarted", status({ restarts: 2 }), ["warning server"]],
     ["damaged", status({ damage: "entry 7" }), ["problem damage"]],
     ["on DAX", status({ pool: dax }), []],

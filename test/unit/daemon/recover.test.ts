@@ -5,7 +5,7 @@ import { isMeant } from "../../../src/cli/recover.js";
 import { parseRecord } from "../../../src/daemon/record.js";
 import { type WayBack, wayBack as wayBackWith } from "../../../src/daemon/recover/bringBack.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "../../../src/daemon/recover/remains.js";
-import { stepsOf } from "../../../src/daemon/recover/steps.js";
+import { clearingSteps, stepsOf } from "../../../src/daemon/recover/steps.js";
 import { diskDirectories } from "../../../src/daemon/stateDirectory.js";
 import { type MountEntry, parseMountinfo } from "../../../src/linux/mounts.js";
 
@@ -74,6 +74,12 @@ const OPTIONS = {
   debug: false,
   foreground: true,
 } as const;
+
+it("of a disk whose holder keeps the pool all is cleared but what it has in the state directory", () => {
+  const all = plan(facts());
+  expect(clearingSteps(remains(facts()), nobody).map((step) => step.plan)).toEqual(all.slice(0, -1));
+  expect(all.at(-1)).toBe("remove its files from the state directory");
+});
 
 describe("what is left", () => {
   it("is the dead mount's own, and nothing of a living one", () => {

@@ -19,6 +19,7 @@ const END: ServerEnd = {
   message: null,
   cure: null,
   refused: false,
+  unloaded: false,
 };
 const CLOSED: ServerEnd = { ...END, exitCode: 0, signal: null, closed: true };
 
@@ -72,6 +73,8 @@ function makeKeeper(changes: Partial<KeeperParts> = {}) {
       return server;
     },
     whyLast: () => null,
+    missingProgram: () => null,
+    isOver: () => false,
     beats: new Beats(new Int32Array(BEAT_WORDS)),
     wasServed: false,
     mostDeaths: 3,
@@ -114,7 +117,7 @@ it("gives up after so many deaths in a minute, and says so", async () => {
     servers[i].end(END);
     await settle();
   }
-  expect(await keeper.ended).toMatchObject({ closed: false, message: "the 4. time within a minute" });
+  expect(await keeper.ended).toMatchObject({ closed: false, message: "4 deaths within a minute" });
   expect([servers.length, keeper.restarts]).toEqual([4, 3]);
 });
 
@@ -160,7 +163,7 @@ it("goes on after a refusal by the first server of a session that goes on", asyn
     hopeless.servers[i].end({ ...END, refused: true, message: "no pool" });
     await settle();
   }
-  await expect(hopeless.keeper.ready).rejects.toThrow("no pool; the 2. time within a minute");
+  await expect(hopeless.keeper.ready).rejects.toThrow("no pool; 2 deaths within a minute");
 });
 
 it("takes nothing for its first server's that another holder's left in the beats", async () => {
@@ -283,4 +286,64 @@ it("goes on after a refusal in a session that was served, and gives a start that
   expect(servers.length).toBe(4);
   keeper.abandon();
   expect(await keeper.ended).toBe(END);
+});
+
+it("waits while there is nothing to start, counts no death for it, and says what it waits for", async () => {
+  let missing: string | null = null;
+  const { keeper, servers, logged } = makeKeeper({ mostDeaths: 1, missingProgram: () => missing });
+  servers[0].serve();
+  await settle();
+  missing = "the program is gone: /opt/x.js";
+  await expect(keeper.replace()).rejects.toThrow("restart: the program is gone: /opt/x.js (ENOENT)");
+  expect(servers.length).toBe(1);
+  servers[0].end(END);
+  await settle();
+  expect([servers.length, keeper.pid, keeper.waitsFor, keeper.restarts]).toEqual([1, null, missing, 1]);
+  expect(keeper.lastDeath).toBe("was killed by SIGKILL; the program is gone: /opt/x.js");
+  missing = null;
+  await sleep(600);
+  expect(servers.length).toBe(2);
+  // Found, and not whole.
+  const unloaded: ServerEnd = { ...END, exitCode: 1, signal: null, unloaded: true, message: "a module is missing" };
+  for (let tries = 1; tries < 4; tries++) {
+    servers.at(-1)?.end(unloaded);
+    await sleep(100 * 2 ** (tries - 1) + 50);
+    expect(servers.length).toBe(2 + tries);
+  }
+  expect(keeper.lastDeath).toBe("was killed by SIGKILL; a module is missing");
+  expect(logged.filter((line) => line.includes("no server can be started: a module is missing"))).toHaveLength(1);
+  servers.at(-1)?.serve();
+  await settle();
+  expect([keeper.pid, keeper.waitsFor, keeper.restarts]).toEqual([5, null, 1]);
+  servers.at(-1)?.end(CLOSED);
+  expect(await keeper.ended).toBe(CLOSED);
+});
+
+it("ends while it waits for something to start, as soon as nobody needs it", async () => {
+  for (const how of ["abandoned", "over"]) {
+    let isOver = false;
+    const { keeper, servers } = makeKeeper({ missingProgram: () => "the program is gone: /x", isOver: () => isOver });
+    servers[0].serve();
+    await settle();
+    servers[0].end(END);
+    await settle();
+    if (how === "over") isOver = true;
+    else keeper.abandon();
+    expect(await keeper.ended).toMatchObject({ signal: "SIGKILL", message: "the program is gone: /x" });
+    expect(servers.length).toBe(1);
+  }
+});
+
+it("does not wait for a program in a session that nobody served yet, and has no spare without one", async () => {
+  const first = makeKeeper();
+  first.servers[0].end({ ...END, exitCode: 1, signal: null, unloaded: true, message: "a module is missing" });
+  await expect(first.keeper.ready).rejects.toThrow("a module is missing");
+  const { keeper, servers } = makeKeeper({ missingProgram: () => "the program is gone: /x" });
+  servers[0].serve();
+  await settle();
+  keeper.keepSpare(0);
+  await settle();
+  expect(servers.length).toBe(1);
+  servers[0].end(CLOSED);
+  await keeper.ended;
 });

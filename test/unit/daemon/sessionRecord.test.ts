@@ -2,6 +2,7 @@
 import { closeSync } from "node:fs";
 import { expect, it } from "vitest";
 import {
+  isChannel,
   readRecord,
   type SessionRecord,
   sessionFds,
@@ -22,6 +23,7 @@ function record(backing: Partial<BackingFacts>, channelFds: readonly number[]): 
     wasUnclean: false,
     damage: null,
     refused: [],
+    givenUp: null,
     restarts: 3,
   };
 }
@@ -58,6 +60,20 @@ it("names what did not come back", () => {
   for (const name of ["meta", "data", "tmpfs", "channel0", "channel1"]) {
     expect(withStoredFds(before, new Map([...fds].filter(([other]) => other !== name)))).toEqual({ missing: name });
   }
+});
+
+it("of one that was given up has no channels, and an older holder's note is not one", () => {
+  const before = { ...record({ dataFd: 11, tmpfsFd: 12 }, []), givenUp: "the server died" };
+  const fds = sessionFds({ memoryFd: 5, nameFd: 6, backing: before.backing, channelFds: [] }, 4);
+  expect([...fds.keys()].filter(isChannel)).toEqual([]);
+  expect(withStoredFds(before, stored(fds))).toMatchObject({ session: { channelFds: [] } });
+  const fd = createNote();
+  writeRecord(fd, before);
+  expect(readRecord(fd)?.givenUp).toBe("the server died");
+  const { givenUp: _none, ...old } = before;
+  writeNote(fd, JSON.stringify({ ...old, version: 1 }));
+  expect(readRecord(fd)?.givenUp).toBeNull();
+  closeSync(fd);
 });
 
 it("is read as it was written, and not when another version wrote it", () => {

@@ -1,0 +1,69 @@
+/** What `recover` and `restart` do with disks whose servers were given up, and whose holder keeps the pool. */
+import { dirname } from "node:path";
+import { UserError } from "../base/errors.js";
+import { quote } from "../daemon/disk/paths.js";
+import type { Findings } from "../daemon/recover/find.js";
+import type { Kept } from "../daemon/recover/kept.js";
+import type { Remains } from "../daemon/recover/remains.js";
+import type { Step } from "../daemon/recover/steps.js";
+import { printLine } from "./print.js";
+
+/** True when `path` is one of the disk's names. */
+export function isKeptMeant({ status, remains }: Kept, path: string): boolean {
+  const places = [...(remains?.dead ?? []), ...(remains?.fileSystems ?? [])].map((mount) => mount.mountpoint);
+  return status.mountpoint === path || dirname(status.file) === path || places.includes(path);
+}
+
+/** Loop devices, what lies on them and swap are root's. */
+export function blockersOf(remains: Remains): readonly string[] {
+  const { loops, blockers } = remains;
+  if (process.geteuid?.() === 0 || loops.length === 0) return blockers;
+  return [...blockers, `${loops.map((loop) => loop.path).join(", ")} on its file can be cleared only by root`];
+}
+
+/** @throws UserError when something is left */
+export async function clear(remains: Remains, steps: readonly Step[]): Promise<void> {
+  const blockers = blockersOf(remains);
+  if (blockers.length > 0) {
+    const cure = process.geteuid?.() === 0 ? "end these, then kmemfs recover" : "sudo kmemfs recover";
+    throw new UserError(`recover ${remains.mountpoint}`, blockers.join("; "), { code: "EBUSY", cure });
+  }
+  for (const step of steps) printLine(await step.act());
+}
+
+/** What is going to be done, a line each. */
+export async function planOfKept({ status, remains }: Kept, up: boolean): Promise<string[]> {
+  const { clearingSteps } = await import("../daemon/recover/steps.js");
+  const { givenUp, holderPid } = status;
+  const place = quote(status.mountpoint);
+  const lines = [`${place}: given up, as ${givenUp}; process ${holderPid} keeps its pool`];
+  if (remains !== null && blockersOf(remains).length > 0) return lines;
+  const steps = remains === null ? [] : clearingSteps(remains);
+  lines.push(...steps.map((step) => `  will ${step.plan}`));
+  if (up) return [...lines, "  will bring it back, with what it holds"];
+  const then = steps.length === 0 ? "" : "then, ";
+  return [
+    ...lines,
+    `  ${then}to have it back: kmemfs recover --up ${place}`,
+    `  ${then}to let it go: kmemfs down ${place}`,
+  ];
+}
+
+/** @throws UserError when something is left, or another process is at it */
+export async function recoverKept(told: Kept, found: Findings, up: boolean): Promise<void> {
+  const [{ clearingSteps }, { bringKeptBack, lookAtKept }, { whileItIsCleared }] = await Promise.all([
+    import("../daemon/recover/steps.js"),
+    import("../daemon/recover/kept.js"),
+    import("../daemon/recover/underItsName.js"),
+  ]);
+  await whileItIsCleared(told.status, async () => {
+    const now = await lookAtKept(told, found);
+    const plan = await planOfKept(now, up);
+    // Not without saying so.
+    if (plan.join("\n") !== (await planOfKept(told, up)).join("\n")) for (const line of plan) printLine(line);
+    const { status, remains } = now;
+    if (remains !== null) await clear(remains, clearingSteps(remains));
+    if (!up) return;
+    for (const line of await bringKeptBack(status)) printLine(line);
+  });
+}

@@ -1,0 +1,202 @@
+/** The program's files are removed while a disk is up: it works on, and what cannot be started is waited for. */
+import { existsSync } from "node:fs";
+import { expect } from "vitest";
+import type { MountStatus } from "../../src/daemon/status.js";
+import { Disk } from "../support/disk.js";
+import { logOf } from "../support/log.js";
+import { isMounted, type Place, withPlace } from "../support/place.js";
+import { type Background, run, start, until } from "../support/processes.js";
+import { ProgramCopy } from "../support/programCopy.js";
+import { testedIo } from "../support/project.js";
+import { requires } from "../support/requires.js";
+
+const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", "mkfs.ext4", "e2fsck"] });
+
+const END_MS = 20_000;
+const VERIFY = ["--rw=randrw", "--bs=4k", "--ioengine=psync", "--verify=crc32c", "--verify_backlog=64", "--direct=1"];
+
+interface UpDisk {
+  readonly directory: string;
+  readonly program: ProgramCopy;
+  status(): Promise<MountStatus>;
+}
+
+async function upFromCopy(place: Place, ...args: string[]): Promise<UpDisk> {
+  const program = new ProgramCopy(place.path("program"));
+  const directory = place.makeDirectory("files");
+  place.cleanup.add(directory, () => place.refused(["down", directory]));
+  await program.kmemfs(["up", directory, "--size", "128M", ...args]);
+  const status = async (): Promise<MountStatus> =>
+    (JSON.parse((await place.kmemfs(["status", directory, "-J"])).stdout) as { mounts: MountStatus[] })
+      .mounts[0] as MountStatus;
+  return { directory, program, status };
+}
+
+function childrenOf(pid: number): Promise<string[]> {
+  return run("ps", ["-o", "pid=", "--ppid", String(pid)], { allowFail: true }).then(({ stdout }) =>
+    stdout.split("\n").filter((line) => line.trim() !== ""),
+  );
+}
+
+/** The spare says nothing to the outside: it stands by when its threads wait. */
+async function untilSpare({ status }: UpDisk): Promise<void> {
+  const { holderPid, serverPid } = await status();
+  const spare = async (): Promise<number | undefined> =>
+    (await childrenOf(holderPid)).map(Number).find((pid) => pid !== serverPid);
+  await until(async () => (await spare()) !== undefined, END_MS, "a spare");
+  // Its threads are the last that comes up.
+  const pid = (await spare()) ?? 0;
+  const threads = async (): Promise<number> => Number((await run("ps", ["-o", "nlwp=", "-p", String(pid)])).stdout);
+  let before = 0;
+  await until(
+    async () => {
+      const now = await threads();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const stands = now === before && now > 1;
+      before = now;
+      return stands;
+    },
+    END_MS,
+    "the spare to stand by",
+  );
+}
+
+async function killServer({ status }: UpDisk): Promise<number> {
+  const { serverPid } = await status();
+  process.kill(serverPid ?? 0, "SIGKILL");
+  return serverPid ?? 0;
+}
+
+async function nextServer({ status }: UpDisk, pid: number): Promise<void> {
+  const isNext = async (): Promise<boolean> => ![null, pid].includes((await status()).serverPid);
+  await until(isNext, END_MS, "the next server");
+}
+
+function writer(place: Place, { directory }: UpDisk, seconds: number): Background {
+  const where = [`--directory=${directory}`, "--size=16m", "--name=load", "--time_based", `--runtime=${seconds}`];
+  const load = start("fio", [...VERIFY, ...where], { cwd: "/" });
+  place.cleanup.add("fio", () => load.stop());
+  return load;
+}
+
+it("the spare serves without them, the disk waits for them after that, and goes on when they are back", () =>
+  withPlace(async (place) => {
+    const disk = await upFromCopy(place);
+    await untilSpare(disk);
+    disk.program.remove();
+    const load = writer(place, disk, 8);
+    await nextServer(disk, await killServer(disk));
+    const restart = await place.refused(["restart", disk.directory]);
+    const gone = `the program is gone: ${disk.program.directory}/dist/daemon/serverMain.js`;
+    expect([restart.status, restart.stderr]).toEqual([
+      1,
+      `kmemfs: restart: ${gone} (ENOENT)\ntry: install kmemfs there again\n`,
+    ]);
+    expect(await disk.status()).toMatchObject({ restarts: 1, lastDeath: "was killed by SIGKILL" });
+    // What it wrote is read back through the server that was the spare.
+    await run("dd", ["if=/dev/urandom", `of=${disk.directory}/a`, "bs=1M", "count=4", "conv=fsync", "status=none"]);
+    await killServer(disk);
+    const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes(gone) === true;
+    await until(waits, END_MS, "the holder to wait");
+    const { serverPid, restarts } = await disk.status();
+    expect([serverPid, restarts]).toEqual([null, 2]);
+    expect(logOf(disk.directory).map(({ msg }) => msg)).toContain(
+      `no server can be started: ${gone}; callers wait until one can`,
+    );
+    // Longer than five starts that fail would take.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    disk.program.putBack();
+    await nextServer(disk, 0);
+    expect(await load.exited, load.stderr()).toBe(0);
+    await run("umount", [disk.directory]);
+    await run("e2fsck", ["-fn", (await disk.status()).loopDevices[0] ?? ""]);
+  }));
+
+it("without one of its packages nothing can be started either; no such try counts, and it is named", () =>
+  withPlace(async (place) => {
+    const disk = await upFromCopy(place, "--no-spare", "--restarts", "3");
+    disk.program.remove("node_modules");
+    const load = writer(place, disk, 5);
+    await killServer(disk);
+    const gone = `; the program is gone: ${disk.program.directory}/node_modules/koffi/`;
+    const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes(gone) === true;
+    await until(waits, END_MS, "the holder to wait");
+    disk.program.putBack("node_modules");
+    await nextServer(disk, 0);
+    expect(await load.exited, load.stderr()).toBe(0);
+    expect(await disk.status()).toMatchObject({ restarts: 1 });
+
+    // There, but not whole: tried again and again, and none of that is a death of a server.
+    const parts = [
+      ["dist/fuse", /^was killed by SIGKILL; the program cannot be loaded: .*serverMain.js$/],
+      // Of a serving thread alone.
+      ["dist/daemon/serveLoop.js", /^was killed by SIGKILL; Cannot find module '.*serveLoop.js'/],
+    ] as const;
+    for (const [i, [part, words]] of parts.entries()) {
+      disk.program.remove(part);
+      const again = writer(place, disk, 5);
+      await killServer(disk);
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      disk.program.putBack(part);
+      await nextServer(disk, 0);
+      expect(await again.exited, again.stderr()).toBe(0);
+      const { restarts, lastDeath } = await disk.status();
+      expect(restarts).toBe(2 + i);
+      expect(lastDeath).toMatch(words);
+    }
+  }));
+
+it("without them a disk ends in order, and where nobody can close the pool it is left as in use", () =>
+  withPlace(async (place) => {
+    const program = new ProgramCopy(place.path("program"));
+    const pool = place.path("pool");
+    await place.kmemfs(["format", pool, "--size", "32M", ...(testedIo === "direct" ? ["--split"] : [])]);
+    for (const end of ["SIGTERM", "unmount", "unmount while it waits"] as const) {
+      const directory = place.makeDirectory("disk");
+      place.endsWithUs(directory);
+      await program.kmemfs(["mount", pool, directory, "--no-spare"]);
+      const disk = new Disk(place, directory);
+      await disk.io("pwrite -q -S 0x31 1m 4m");
+      const sum = await disk.sum();
+      const { holderPid, serverPid } = await disk.status();
+      program.remove();
+      if (end === "unmount while it waits") {
+        process.kill(serverPid ?? 0, "SIGKILL");
+        const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes("is gone: ") === true;
+        await until(waits, END_MS, "the holder to wait");
+      }
+      if (end === "SIGTERM") process.kill(holderPid, "SIGTERM");
+      else await disk.unmount();
+      await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
+      program.putBack();
+      const { stdout } = await place.kmemfs(["check", pool]);
+      const state = end === "unmount while it waits" ? /: (dirty|direct), .*no errors/ : /: clean, .*no errors/;
+      expect(stdout).toMatch(state);
+      const again = await place.mount({ pool });
+      expect(await again.sum()).toBe(sum);
+      await again.unmount();
+    }
+  }));
+
+for (const way of ["unmount --force", "SIGTERM"] as const) {
+  it(`${way} ends a disk that waits for its program`, () =>
+    withPlace(async (place) => {
+      const disk = await upFromCopy(place, "--no-spare");
+      const { holderPid } = await disk.status();
+      disk.program.remove();
+      await killServer(disk);
+      const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes("is gone: ") === true;
+      await until(waits, END_MS, "the holder to wait");
+      const load = start("dd", ["if=/dev/zero", `of=${disk.directory}/b`, "bs=64k", "count=64", "conv=fsync"]);
+      place.cleanup.add("dd", () => load.stop());
+      let left: string[] = [];
+      if (way === "SIGTERM") process.kill(holderPid, "SIGTERM");
+      else left = (await place.kmemfs(["unmount", "--force", disk.directory])).stdout.trimEnd().split("\n");
+      await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
+      await load.exited;
+      // What is said to be left to do.
+      for (const line of left) await run("sh", ["-c", line.replace("left to do: ", "")]);
+      expect(isMounted(disk.directory)).toBe(false);
+      await place.expectNothingLeft();
+    }));
+}
