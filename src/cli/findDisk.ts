@@ -8,13 +8,16 @@ import { absolutePath, KMEMFS_TYPES, mountAt } from "../daemon/disk/paths.js";
 import type { MountStatus } from "../daemon/status.js";
 import { readLoopDevices, readMounts } from "../linux/proc.js";
 
-/** The running disk that `text` means, or null. */
+/** The running disk that `text` means, or null. Asks the one that is meant before any other. @throws SilentHolder */
 export async function findDisk(text: string): Promise<MountStatus | null> {
   const path = absolutePath(text, process.cwd());
   const byName = await findMount(path);
   if (byName !== null) return byName;
   const loop = loopOf(mountAt(path, readMounts())?.source ?? "");
   if (loop === null) return null;
+  const backing = readLoopDevices().find((device) => device.path === loop)?.backingFile;
+  const byFile = backing === undefined ? null : await findMount(dirname(backing));
+  if (byFile !== null && loopsOn(byFile.file).includes(loop)) return byFile;
   return (await listMounts()).find((mount) => loopsOn(mount.file).includes(loop)) ?? null;
 }
 

@@ -105,6 +105,7 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   const taken = found.taken.filter(isWanted);
   const forgotten = path === null ? found.forgotten : found.forgotten.filter((id) => id === diskId(path));
   for (const note of found.notes) if (path === null || note.startsWith(`${path}: `)) printLine(note);
+  for (const still of found.still) if (path === null || still.what === path) failed(still);
   for (const turn of turns) printLines(planOf(turn, up));
   for (const remains of taken) failed(nameIsTaken(remains.mountpoint));
   const tidy = forgotten.length === 0 ? null : forgetStep(forgotten);

@@ -11,6 +11,7 @@ import { closeFuseBacking, isSessionOver } from "../linux/fuseDevice.js";
 import type { NameLock } from "../linux/nameLock.js";
 import { NO_SERVICE } from "../linux/notify.js";
 import { prepareIoProcess, type SharedMemory, sharedMemory } from "../linux/process.js";
+import { startTicksOf } from "../linux/standstill.js";
 import { Beats } from "./beats.js";
 import { ControlDoor } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
@@ -111,7 +112,7 @@ class Holder {
       await this.untilReady(keeper);
       this.service.note(this.record());
       await this.openControl(keeper);
-      writeRecord(this.options);
+      writeRecord(this.options, { pid: process.pid, startTicks: startTicksOf(process.pid) ?? "" });
       this.refuseIfStopped();
       this.started = true;
       // A signal that came before; a later one sees that it has started.

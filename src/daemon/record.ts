@@ -1,16 +1,28 @@
 /**
- * What it takes to mount a disk again when its holder was killed: a file in the
- * state directory, for as long as the mount is there.
+ * What it takes to mount a disk again when its holder was killed, and what tells
+ * of the holder without asking it: a file in the state directory, for as long as
+ * the mount is there.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MountOptions } from "./options.js";
-import { recordPath, stateDirectory } from "./stateDirectory.js";
+import { idPaths, recordPath, stateDirectory } from "./stateDirectory.js";
+
+/** What only the running holder knows of its mount. Another version's may have other fields. */
+export interface HolderFacts {
+  readonly pid: number;
+  /** With the pid it names one process, in its pid namespace. */
+  readonly startTicks: string;
+}
+
+/** `holder` is not there in the record of an older version. */
+export type MountRecord = MountOptions & { readonly holder?: HolderFacts };
 
 /** Never throws: a mount without its record only takes more words to bring back. */
-export function writeRecord(options: MountOptions): void {
+export function writeRecord(options: MountOptions, holder: HolderFacts): void {
+  const record: MountRecord = { ...options, holder };
   try {
-    writeFileSync(recordPath(options.mountpoint), JSON.stringify(options), { mode: 0o600 });
+    writeFileSync(recordPath(options.mountpoint), JSON.stringify(record), { mode: 0o600 });
   } catch {
     // A full or read-only /run.
   }
@@ -32,7 +44,7 @@ export function removeRecordAt(fuseDirectory: string): void {
 }
 
 /** The records of all mounts of this user, whether they still run or not. */
-export function readRecords(): MountOptions[] {
+export function readRecords(): MountRecord[] {
   const directory = stateDirectory();
   try {
     return readdirSync(directory)
@@ -44,13 +56,24 @@ export function readRecords(): MountOptions[] {
   }
 }
 
-/** The record in `text`; null for one that was cut off or is of another version. */
-export function parseRecord(text: string): MountOptions | null {
+/** The record of the disk with this id, or null. */
+export function readRecord(id: string): MountRecord | null {
   try {
-    const record = JSON.parse(text) as MountOptions;
-    const { mountpoint, fuseDirectory, pool, io } = record;
+    return parseRecord(readFileSync(idPaths(id).record, "utf8"));
+  } catch {
+    return null;
+  }
+}
+
+/** The record in `text`; null for one that was cut off or is of another version. */
+export function parseRecord(text: string): MountRecord | null {
+  try {
+    const { holder, ...options } = JSON.parse(text) as MountRecord;
+    const { mountpoint, fuseDirectory, pool, io } = options;
     const isWhole = [mountpoint, fuseDirectory, pool.kind, io].every((field) => typeof field === "string");
-    return isWhole ? record : null;
+    if (!isWhole) return null;
+    const isKnown = typeof holder?.pid === "number" && typeof holder.startTicks === "string";
+    return isKnown ? { ...options, holder } : options;
   } catch {
     return null;
   }

@@ -7,6 +7,7 @@ import { attachLoop, detachLoop } from "../disk/loop.js";
 import { quote } from "../disk/paths.js";
 import { allOrNothing } from "../disk/undo.js";
 import type { MountOptions } from "../options.js";
+import type { MountRecord } from "../record.js";
 import { diskDirectories } from "../stateDirectory.js";
 import type { Remains } from "./remains.js";
 
@@ -35,7 +36,7 @@ export function wayBack({ mountpoint, dead, record, poolPath }: Remains, default
   if (poolPath === null || dirname(mountpoint) === diskDirectories()) return null;
   const options: MountOptions = {
     ...defaults(poolPath, { mountpoint, fuseDirectory }, wordsOf(dead[0].options)),
-    ...(record === null ? {} : withoutSizes(record)),
+    ...(record === null ? {} : asAsked(record)),
     create: false,
     foreground: false,
   };
@@ -44,9 +45,9 @@ export function wayBack({ mountpoint, dead, record, poolPath }: Remains, default
   return { options, command };
 }
 
-/** The pool knows its sizes; what it was made with may have been changed since. */
-function withoutSizes(options: MountOptions): MountOptions {
-  const { sizeBytes: _size, maxSizeBytes: _max, poolSizeBytes: _pool, ...others } = options;
+/** The pool knows its sizes; what it was made with may have been changed since. The next holder is another. */
+function asAsked(record: MountRecord): MountOptions {
+  const { sizeBytes: _size, maxSizeBytes: _max, poolSizeBytes: _pool, holder: _holder, ...others } = record;
   return others;
 }
 

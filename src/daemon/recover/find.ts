@@ -5,7 +5,8 @@ import { fuseOwner, lifeOf } from "../../linux/deadMount.js";
 import { isNameTaken } from "../../linux/nameLock.js";
 import { type LoopNodes, type MountEntry, mountOn, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
 import { KMEMFS_TYPES, quote } from "../disk/paths.js";
-import { readRecords } from "../record.js";
+import { readRecord, readRecords } from "../record.js";
+import { type SilentHolder, standingStill } from "../silent.js";
 import { diskDirectories, idOfFuse, idPaths, stateDirectory } from "../stateDirectory.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./remains.js";
 import { strangersOf } from "./strangers.js";
@@ -19,12 +20,16 @@ export interface Findings {
   readonly forgotten: readonly string[];
   /** What is not dead but is not well either, a line each. */
   readonly notes: readonly string[];
+  /** Those whose holder stands still: they are not looked at, as their servers may stand still too. */
+  readonly still: readonly SilentHolder[];
 }
 
 /** Looks at all mounts of kmemfs; takes 3 s when one does not answer. */
 export async function findRemains(): Promise<Findings> {
   const mounts = readMounts();
-  const ours = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType));
+  const all = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType));
+  const stillOn = new Map(all.map((mount) => [mount, stillHolder(mount)]));
+  const ours = all.filter((mount) => stillOn.get(mount) === null);
   const held = new Set(ours.filter(hasHolder).map((mount) => mount.majorMinor));
   const seen = await Promise.all(ours.map((mount) => judge(mount, mounts)));
   const isHeld = (mount: MountEntry): boolean => held.has(mount.majorMinor);
@@ -37,9 +42,10 @@ export async function findRemains(): Promise<Findings> {
   return {
     remains: remains.filter((one) => !isHeld(one.dead[0])),
     taken: remains.filter((one) => isHeld(one.dead[0])),
-    forgotten: idsWithoutMount(ours),
+    forgotten: idsWithoutMount(all),
     // With a holder it will be served again, or is being ended.
     notes: [...seen.flatMap((note, i) => (note === null || note === "dead" || isHeld(ours[i]) ? [] : note)), ...odd],
+    still: [...stillOn.values()].filter((still) => still !== null),
   };
 }
 
@@ -88,6 +94,11 @@ async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<
   }
   if (life === "unseen" || !isMine) return null;
   return `${mountpoint}: is served, but its holder is gone; to end it: kmemfs unmount ${quote(mountpoint)}`;
+}
+
+function stillHolder(mount: MountEntry): SilentHolder | null {
+  if (fuseOwner(mount.options) !== process.geteuid?.()) return null;
+  return standingStill(readRecord(idOfFuse(mount.mountpoint)));
 }
 
 function hasHolder(mount: MountEntry): boolean {

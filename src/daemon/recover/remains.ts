@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { mountOfPath } from "../../linux/mounts.js";
 import type { LoopNodes, MountEntry } from "../../linux/proc.js";
 import { KMEMFS_TYPES } from "../disk/paths.js";
-import type { MountOptions } from "../options.js";
+import type { MountRecord } from "../record.js";
 import { diskDirectories } from "../stateDirectory.js";
 
 /** What the machine has, as it was read. */
@@ -16,7 +16,7 @@ export interface MachineFacts {
   readonly loops: readonly LoopNodes[];
   readonly swapAreas: readonly string[];
   /** What the mounts of this user were asked for. */
-  readonly records: readonly MountOptions[];
+  readonly records: readonly MountRecord[];
   /** All mounts of kmemfs that are dead. */
   readonly dead: readonly MountEntry[];
 }
@@ -27,7 +27,7 @@ export interface Remains {
   /** All places of the dead session; the first is where it was mounted, what was bound elsewhere follows. */
   readonly dead: readonly MountEntry[];
   /** What it was asked for; null when nobody wrote it down. */
-  readonly record: MountOptions | null;
+  readonly record: MountRecord | null;
   /** null for a pool that is gone with its processes. */
   readonly poolPath: string | null;
   readonly loops: readonly LoopNodes[];
@@ -97,7 +97,7 @@ function nameOf(dead: MountEntry, own: readonly MountEntry[]): string {
 }
 
 /** A mount's source is the pool's path, or the word kmemfs. */
-function poolPathOf(dead: MountEntry, record: MountOptions | null): string | null {
+function poolPathOf(dead: MountEntry, record: MountRecord | null): string | null {
   if (record !== null) return record.pool.kind === "path" ? record.pool.path : null;
   return dead.source.startsWith("/") ? dead.source : null;
 }
