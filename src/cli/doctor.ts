@@ -1,5 +1,6 @@
 /** `kmemfs doctor [MOUNTPOINT] [-J]`: what of the machine and of the mounts is not as it should be, and what helps. */
 import type { Command } from "commander";
+import type { UserError } from "../base/errors.js";
 import { quote } from "../daemon/disk/paths.js";
 import { type Check, problem, warning } from "../daemon/doctor/check.js";
 import type { MountStatus } from "../daemon/status.js";
@@ -61,7 +62,11 @@ async function mountsOf(
   const client = await import("../daemon/client.js");
   if (mountpoint === undefined) return client.listMounts(onSilent);
   const { findDisk, noDisk } = await import("./findDisk.js");
-  const disk = await findDisk(mountpoint);
+  const disk = await findDisk(mountpoint).catch((error: Error) => {
+    onSilent(error);
+    return undefined;
+  });
+  if (disk === undefined) return [];
   if (disk !== null) return [disk];
   if (remains.length === 0) throw noDisk("doctor", mountpoint);
   return [];
@@ -78,8 +83,9 @@ async function doctor(mountpoint: string | undefined, flags: DoctorFlags, outcom
   const path = mountpoint === undefined ? null : absolutePath(mountpoint, process.cwd());
   const remains = await checkRemains(path);
   const silent: Check[] = [];
-  const mounts = await mountsOf(mountpoint, remains, ({ message }) => {
-    silent.push(problem("holder", message, "kill -KILL the holder, then kmemfs recover"));
+  const mounts = await mountsOf(mountpoint, remains, (error) => {
+    const cure = (error as UserError).options?.cure ?? "kill -KILL the holder, then kmemfs recover";
+    silent.push(problem("holder", error.message, cure));
   });
   const readings = await Promise.all(mounts.map(readMount));
   const checks = [...checkMachine(readMachine()), ...silent, ...remains, ...readings.flatMap(checkMount)];

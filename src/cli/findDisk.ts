@@ -5,11 +5,12 @@ import { diskDirectories, diskId, findMount, listMounts } from "../daemon/client
 import type { DiskPlace } from "../daemon/disk/clearDisk.js";
 import { backingPath } from "../daemon/disk/loopFiles.js";
 import { absolutePath, KMEMFS_TYPES, mountAt } from "../daemon/disk/paths.js";
+import { readRecords } from "../daemon/record.js";
 import type { MountStatus } from "../daemon/status.js";
 import { type LoopNodes, type MountEntry, readLoopNodes, readMounts } from "../linux/proc.js";
 import { btrfsDevices } from "../linux/stacked.js";
 
-/** The running disk that `text` means, or null. */
+/** The running disk that `text` means, or null. Asks the one that is meant before any other. @throws SilentHolder */
 export async function findDisk(text: string): Promise<MountStatus | null> {
   const path = absolutePath(text, process.cwd());
   const byName = await findMount(path);
@@ -21,6 +22,12 @@ export async function findDisk(text: string): Promise<MountStatus | null> {
   if (!isKmemfs && loops.length === 0) return null;
   const isIt = (mount: MountStatus): boolean =>
     isKmemfs ? mount.device === there.majorMinor : mount.loopDevices.some((loop) => loops.includes(loop));
+  // Its own holder before any other: one that stands still keeps nobody from the others.
+  const record = readRecords().find(({ seen }) =>
+    isKmemfs ? seen?.device === there.majorMinor : seen?.loops.some(({ path }) => loops.includes(path)),
+  );
+  const byRecord = record === undefined ? null : await findMount(record.mountpoint);
+  if (byRecord !== null && isIt(byRecord)) return byRecord;
   return (await listMounts()).find(isIt) ?? null;
 }
 

@@ -47,7 +47,7 @@ export function buildProgram(outcome: Outcome): Command {
   addUpCommand(program);
   addDownCommand(program);
   addTrimCommand(program);
-  addStatusCommand(program);
+  addStatusCommand(program, outcome);
   addMountCommand(program, outcome);
   addRestartCommand(program);
   addUnmountCommand(program);

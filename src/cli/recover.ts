@@ -102,6 +102,7 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   const orphans = found.orphans.filter((orphan) => path === null || isOrphanMeant(orphan, path));
   const forgotten = new Set(path === null ? found.forgotten : found.forgotten.filter((id) => id === diskId(path)));
   for (const note of found.notes) if (path === null || note.startsWith(`${path}: `)) printLine(note);
+  for (const still of found.still) if (path === null || still.what === path) failed(still);
   for (const turn of turns) printLines(planOf(turn, up));
   for (const one of kept) printLines(await planOfKept(one, up));
   for (const remains of taken) failed(nameIsTaken(remains.mountpoint));

@@ -1,10 +1,12 @@
 /** `kmemfs status [MOUNTPOINT] [-J] [-b]`. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
 import type { Orphan } from "../daemon/recover/orphans.js";
-import type { MountStatus } from "../daemon/status.js";
+import type { MountStatus, SilentMount } from "../daemon/status.js";
 import { readLoopNodes, readMounts } from "../linux/proc.js";
+import type { Outcome } from "./outcome.js";
 import { type Column, formatTable, printErrorLine, printFailure, printLine } from "./print.js";
 import { describeOrphan } from "./recoverOrphans.js";
 import { formatBytes } from "./sizes.js";
@@ -13,6 +15,9 @@ interface StatusFlags {
   json?: boolean;
   bytes?: boolean;
 }
+
+/** A holder with a few other things to do answers within that. */
+const GRACE_MS = 500;
 
 const COLUMNS: readonly Column[] = [
   { title: "MOUNTPOINT" },
@@ -100,33 +105,87 @@ function orphanFields({ mountpoint, loop, heldBytes, sizeBytes }: Orphan) {
   return { mountpoint, loopDevice: loop.path, heldBytes, sizeBytes };
 }
 
-async function status(mountpoint: string | undefined, flags: StatusFlags): Promise<void> {
-  const client = await import("../daemon/client.js");
-  let mounts: readonly MountStatus[];
-  if (mountpoint === undefined) {
-    mounts = await client.listMounts((error) => printFailure(error, false));
-  } else {
-    const path = absolutePath(mountpoint, process.cwd());
-    const { findDisk } = await import("./findDisk.js");
-    const found = await findDisk(mountpoint);
-    if (found === null) throw notFound(path);
-    mounts = [found];
+/** What is known of the mounts that were asked for, as it comes. */
+class Answers {
+  readonly mounts: MountStatus[] = [];
+  readonly silent: SilentMount[] = [];
+  private readonly failures: unknown[] = [];
+  private isShown = false;
+
+  constructor(private readonly inBytes: boolean) {}
+
+  add(mount: MountStatus | null): void {
+    if (mount === null) return;
+    this.mounts.push(mount);
+    if (this.isShown) printLine(statusTable(this.mounts, this.inBytes).at(-1));
   }
-  const orphans = mountpoint === undefined ? await orphansOfAll() : [];
-  if (flags.json) {
-    printLine(JSON.stringify({ mounts, orphans: orphans.map(orphanFields) }, null, 2));
-    return;
+
+  /** @throws what is no matter of silence */
+  fail(error: unknown): void {
+    const { silent } = error as { readonly silent?: SilentMount };
+    if (silent === undefined) throw error;
+    this.silent.push(silent);
+    if (this.isShown) printFailure(error, false);
+    else this.failures.push(error);
   }
-  for (const line of statusTable(mounts, flags.bytes ?? false)) printLine(line);
-  for (const orphan of orphans) {
-    printErrorLine(`kmemfs: warning: ${describeOrphan(orphan)}`);
-    printErrorLine("try: kmemfs recover");
+
+  /** What is there by now; what comes later is shown when it comes. */
+  show(sort: (a: MountStatus, b: MountStatus) => number): void {
+    this.mounts.sort(sort);
+    if (this.mounts.length > 0 || this.failures.length === 0) {
+      for (const line of statusTable(this.mounts, this.inBytes)) printLine(line);
+    }
+    this.showFailures();
+    this.isShown = true;
   }
-  const [only] = mounts;
-  if (mountpoint !== undefined && only !== undefined) for (const note of statusNotes(only)) printLine(note);
+
+  showFailures(): void {
+    for (const error of this.failures.splice(0)) printFailure(error, false);
+  }
 }
 
-export function addStatusCommand(program: Command): void {
+async function status(mountpoint: string | undefined, flags: StatusFlags, outcome: Outcome): Promise<void> {
+  const client = await import("../daemon/client.js");
+  const answers = new Answers(flags.bytes ?? false);
+  const asked = (mountpoint === undefined ? client.askMounts() : [diskOn(mountpoint)]).map((answer) =>
+    answer.then(
+      (mount) => answers.add(mount),
+      (error) => answers.fail(error),
+    ),
+  );
+  const all = Promise.all(asked);
+  const orphans = mountpoint === undefined ? await orphansOfAll() : [];
+  if (flags.json) {
+    await all;
+    const { mounts, silent } = answers;
+    mounts.sort(client.byMountpoint);
+    printLine(JSON.stringify({ mounts, silent, orphans: orphans.map(orphanFields) }, null, 2));
+    answers.showFailures();
+  } else {
+    // Nobody waits for one that may never answer to see the others.
+    const wait = new AbortController();
+    const grace = mountpoint === undefined ? [sleep(GRACE_MS, undefined, { signal: wait.signal })] : [];
+    await Promise.race([all, ...grace]).finally(() => wait.abort());
+    answers.show(client.byMountpoint);
+    for (const orphan of orphans) {
+      printErrorLine(`kmemfs: warning: ${describeOrphan(orphan)}`);
+      printErrorLine("try: kmemfs recover");
+    }
+    await all;
+    const [only] = answers.mounts;
+    if (mountpoint !== undefined && only !== undefined) for (const note of statusNotes(only)) printLine(note);
+  }
+  if (answers.silent.length > 0) outcome.exitCode = 1;
+}
+
+async function diskOn(mountpoint: string): Promise<MountStatus> {
+  const { findDisk } = await import("./findDisk.js");
+  const found = await findDisk(mountpoint);
+  if (found === null) throw notFound(absolutePath(mountpoint, process.cwd()));
+  return found;
+}
+
+export function addStatusCommand(program: Command, outcome: Outcome): void {
   program
     .command("status")
     .summary("show mounts and what memory they use")
@@ -136,5 +195,5 @@ export function addStatusCommand(program: Command): void {
     .option("-J, --json", "JSON with all the figures, in bytes")
     .option("-b, --bytes", "bytes instead of units")
     .option("--debug", "stack traces with errors")
-    .action(status);
+    .action((mountpoint: string | undefined, flags: StatusFlags) => status(mountpoint, flags, outcome));
 }

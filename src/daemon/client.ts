@@ -1,7 +1,7 @@
 /** What commands know of running mounts: start one, list them, ask one to stop. */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../base/errors.js";
@@ -12,7 +12,9 @@ import { callControl, type ErrorBody, errorFromBody } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { removeStaleSocket } from "./mountName.js";
 import type { AskedOptions, MountOptions } from "./options.js";
-import { socketPath, stateDirectory } from "./stateDirectory.js";
+import { readRecord } from "./record.js";
+import { standingStill, withoutAnswer } from "./silent.js";
+import { idOfFuse, idPaths, socketPath, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
 export { removeRecordAt } from "./record.js";
@@ -71,30 +73,43 @@ export async function runForeground(asked: AskedOptions, debug: boolean, service
 }
 
 /**
- * All running mounts of this user. Sockets that nobody listens on are removed.
- * @param onSilent told of each holder that does not answer
+ * Asks all running mounts of this user. Sockets that nobody listens on are removed.
+ * @returns an answer for each socket, as soon as it is there; null for no mount.
+ *   One rejects with `SilentHolder`, at once where the holder stands still.
  */
-export async function listMounts(onSilent: (error: Error) => void = () => {}): Promise<MountStatus[]> {
+export function askMounts(): Promise<MountStatus | null>[] {
   const directory = stateDirectory();
-  let names: string[];
   try {
-    names = readdirSync(directory).filter((name) => name.endsWith(".sock"));
+    const names = readdirSync(directory).filter((name) => name.endsWith(".sock"));
+    return names.map((name) => statusAt(join(directory, name)));
   } catch {
     return [];
   }
+}
+
+/**
+ * All running mounts of this user that answer.
+ * @param onSilent told of each holder that does not answer
+ */
+export async function listMounts(onSilent: (error: Error) => void = () => {}): Promise<MountStatus[]> {
   const silent = (error: Error): null => {
     onSilent(error);
     return null;
   };
-  const found = await Promise.all(names.map((name) => statusAt(join(directory, name)).catch(silent)));
-  return found.filter((status) => status !== null).sort((a, b) => (a.mountpoint < b.mountpoint ? -1 : 1));
+  const found = await Promise.all(askMounts().map((answer) => answer.catch(silent)));
+  return found.filter((status) => status !== null).sort(byMountpoint);
 }
 
-/** The mount that the user calls `mountpoint`, or whose FUSE directory that is. */
+export function byMountpoint(a: MountStatus, b: MountStatus): number {
+  return a.mountpoint < b.mountpoint ? -1 : 1;
+}
+
+/**
+ * The mount that the user calls `mountpoint`, or whose FUSE directory that is. Asks no other.
+ * @throws SilentHolder
+ */
 export async function findMount(mountpoint: string): Promise<MountStatus | null> {
-  const named = await statusAt(socketPath(mountpoint));
-  if (named !== null) return named;
-  return (await listMounts()).find((status) => dirname(status.file) === mountpoint) ?? null;
+  return statusAt(idPaths(idOfFuse(mountpoint)).socket);
 }
 
 /**
@@ -131,12 +146,16 @@ export async function bringBackMount(status: MountStatus): Promise<MountStatus> 
 }
 
 async function statusAt(path: string): Promise<MountStatus | null> {
+  const id = basename(path, ".sock");
+  const still = standingStill(readRecord(id));
+  if (still !== null) throw still;
   try {
     return (await callControl(path, "GET", "/status", STATUS_TIMEOUT_MS)) as MountStatus;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = error instanceof UserError ? error.options.code : (error as NodeJS.ErrnoException).code;
     if (code === "ECONNREFUSED") removeStaleSocket(path);
     if (code === "ECONNREFUSED" || code === "ENOENT" || code === "ECONNRESET") return null;
+    if (code === "ETIMEDOUT") throw withoutAnswer(readRecord(id), path);
     throw error;
   }
 }

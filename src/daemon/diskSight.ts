@@ -5,6 +5,7 @@
  */
 import { MIB } from "../base/units.js";
 import { readLoopDevices } from "../linux/proc.js";
+import { startTicksOf } from "../linux/standstill.js";
 import type { MountOptions } from "./options.js";
 import { type SeenDisk, writeRecord } from "./record.js";
 import type { MountStatus } from "./status.js";
@@ -14,6 +15,7 @@ const PERIOD_MS = 10_000;
 const STEP_BYTES = 16 * MIB;
 
 export class DiskSight {
+  private readonly holder = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? "" };
   private last: SeenDisk | null = null;
   private timer: NodeJS.Timeout | undefined;
 
@@ -39,7 +41,7 @@ export class DiskSight {
     };
     if (this.last !== null && isLike(this.last, seen)) return status;
     this.last = seen;
-    writeRecord({ ...this.options, seen });
+    writeRecord({ ...this.options, holder: this.holder, seen });
     return status;
   }
 }

@@ -1,12 +1,23 @@
 /**
- * What it takes to mount a disk again when its holder was killed: a file in the
- * state directory, for as long as the mount is there.
+ * What it takes to mount a disk again when its holder was killed, and what tells
+ * of the holder without asking it: a file in the state directory, for as long as
+ * the mount is there.
  */
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoopNodes } from "../linux/proc.js";
 import type { MountOptions } from "./options.js";
-import { recordPath, stateDirectory } from "./stateDirectory.js";
+import { idPaths, recordPath, stateDirectory } from "./stateDirectory.js";
+
+/** What only the running holder knows of its mount. Another version's may have other fields. */
+export interface HolderFacts {
+  readonly pid: number;
+  /** With the pid it names one process, in its pid namespace. */
+  readonly startTicks: string;
+}
+
+/** What a disk was asked for. The record of an older version has neither of the others. */
+export type MountRecord = MountOptions & { readonly holder?: HolderFacts; readonly seen?: SeenDisk };
 
 /** What its holder saw of a disk last: it finds what a killed one leaves, also where no mount shows it any more. */
 export interface SeenDisk {
@@ -17,13 +28,8 @@ export interface SeenDisk {
   readonly heldBytes: number;
 }
 
-/** What a disk was asked for, and what was seen of it. */
-export interface DiskRecord extends MountOptions {
-  readonly seen?: SeenDisk;
-}
-
 /** Never throws: a mount without its record only takes more words to bring back. Replaces the whole of it or nothing. */
-export function writeRecord(record: DiskRecord): void {
+export function writeRecord(record: MountRecord): void {
   const path = recordPath(record.mountpoint);
   try {
     writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
@@ -49,7 +55,7 @@ export function removeRecordAt(fuseDirectory: string): void {
 }
 
 /** The records of all mounts of this user, whether they still run or not. */
-export function readRecords(): DiskRecord[] {
+export function readRecords(): MountRecord[] {
   const directory = stateDirectory();
   try {
     return readdirSync(directory)
@@ -61,13 +67,25 @@ export function readRecords(): DiskRecord[] {
   }
 }
 
-/** The record in `text`; null for one that was cut off or is of another version. */
-export function parseRecord(text: string): DiskRecord | null {
+/** The record of the disk with this id, or null. */
+export function readRecord(id: string): MountRecord | null {
   try {
-    const record = JSON.parse(text) as DiskRecord;
-    const { mountpoint, fuseDirectory, pool, io } = record;
+    return parseRecord(readFileSync(idPaths(id).record, "utf8"));
+  } catch {
+    return null;
+  }
+}
+
+/** The record in `text`; null for one that was cut off or is of another version. */
+export function parseRecord(text: string): MountRecord | null {
+  try {
+    const { holder, seen, ...options } = JSON.parse(text) as MountRecord;
+    const { mountpoint, fuseDirectory, pool, io } = options;
     const isWhole = [mountpoint, fuseDirectory, pool.kind, io].every((field) => typeof field === "string");
-    return isWhole ? record : null;
+    if (!isWhole) return null;
+    const isKnown = typeof holder?.pid === "number" && typeof holder.startTicks === "string";
+    const hasSeen = typeof seen?.heldBytes === "number" && Array.isArray(seen.loops);
+    return { ...options, ...(isKnown ? { holder } : {}), ...(hasSeen ? { seen } : {}) };
   } catch {
     return null;
   }

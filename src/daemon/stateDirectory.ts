@@ -1,13 +1,32 @@
-/** Where running mounts leave their control sockets: /run/kmemfs, for a user under XDG_RUNTIME_DIR. Mode 0700. */
+/**
+ * Where running mounts leave their control sockets, mode 0700: /run/kmemfs for
+ * root, and for others a directory of their own (`stateChoice.ts`).
+ */
 import { createHash } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { accessSync, chmodSync, constants, lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../base/errors.js";
+import { readText } from "../linux/procFile.js";
+import { type Caller, chooseStateDirectory, flawOf, type Place } from "./stateChoice.js";
 
+const OWN_CURE = "set XDG_RUNTIME_DIR to a directory of yours";
+const STICKY = 0o1000;
+
+/** What was chosen, and for which environment: it is asked for often, and must not change while we run. */
+let chosen: { readonly key: string; readonly directory: string } | null = null;
+
+/** @throws UserError for one in a temporary directory that is somebody else's: what it says is not to be believed */
 export function stateDirectory(): string {
-  if (process.geteuid?.() === 0) return "/run/kmemfs";
-  const runtime = process.env.XDG_RUNTIME_DIR ?? `/run/user/${process.geteuid?.() ?? 0}`;
-  return join(runtime, "kmemfs");
+  const uid = process.geteuid?.() ?? 0;
+  const { XDG_RUNTIME_DIR: runtime } = process.env;
+  const key = [uid, runtime, process.env.TMPDIR].join("\0");
+  if (chosen?.key === key) return chosen.directory;
+  const caller: Caller = { uid, uidMap: readText("/proc/self/uid_map"), runtime, temporary: resolve("/", tmpdir()) };
+  const directory = chooseStateDirectory(caller, look);
+  if (dirname(directory) === caller.temporary) refuseShared(directory, uid);
+  chosen = { key, directory };
+  return directory;
 }
 
 /** Creates the directory; refuses one that somebody else made. @throws UserError */
@@ -18,17 +37,59 @@ export function makeStateDirectory(): string {
   } catch (error) {
     throw new UserError(directory, "the state directory cannot be made", {
       code: (error as NodeJS.ErrnoException).code ?? "EIO",
-      cure: "set XDG_RUNTIME_DIR to a directory of yours",
+      cure: OWN_CURE,
     });
   }
-  const stat = lstatSync(directory);
-  if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0) {
-    throw new UserError(directory, "the state directory is open to others, or not ours", {
-      code: "EPERM",
-      cure: `rm -r ${directory}`,
-    });
-  }
+  refuseFlawed(directory, process.geteuid?.() ?? 0);
   return directory;
+}
+
+function look(path: string): Place | null {
+  try {
+    const { uid, mode } = lstatSync(path);
+    return { isDirectory: (mode & constants.S_IFMT) === constants.S_IFDIR, uid, mode, isWritable: isWritable(path) };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return null;
+    // What cannot be looked at is there, and of no use.
+    return { isDirectory: false, uid: -1, mode: 0, isWritable: false };
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Never advises to remove it: the state of running disks may be in there.
+ * @throws UserError when `directory` is there and not ours alone
+ */
+function refuseFlawed(directory: string, uid: number): void {
+  const place = look(directory);
+  const flaw = place === null ? null : flawOf(place, uid);
+  if (flaw === null) return;
+  const reason = {
+    other: "is not a directory, and the state of mounts would be in it",
+    foreign: "is to have the state of mounts, and belongs to another user",
+    open: "has the state of mounts, and is open to others",
+  }[flaw];
+  const cure =
+    flaw === "open" ? `chmod 0700 ${directory}` : dirname(directory) === "/run" ? `ls -ld ${directory}` : OWN_CURE;
+  throw new UserError(directory, reason, { code: "EPERM", cure });
+}
+
+/** Where everybody may write only the sticky bit keeps others from putting theirs in its place. */
+function refuseShared(directory: string, uid: number): void {
+  refuseFlawed(directory, uid);
+  const parent = dirname(directory);
+  const mode = look(parent)?.mode ?? 0;
+  if ((mode & 0o022) === 0 || (mode & STICKY) !== 0) return;
+  throw new UserError(parent, "everybody may replace what is in it", { code: "EPERM", cure: OWN_CURE });
 }
 
 /** Short and fixed in length: a socket's path has at most 107 bytes (unix(7)). */

@@ -60,3 +60,12 @@ export interface MountStatus {
   /** What the machine refused the daemon, each with its reason, e.g. `IO_FLUSHER: EPERM`. */
   readonly refused: readonly string[];
 }
+
+/** A mount whose holder does not answer, as `kmemfs status -J` prints it; the names are a contract. */
+export interface SilentMount {
+  /** null where the holder is of an older version, or could not write it down. */
+  readonly mountpoint: string | null;
+  readonly holderPid: number | null;
+  /** Stopped by a signal, frozen with its cgroup; `silent`: asked, and it did not answer in time. */
+  readonly state: "stopped" | "frozen" | "silent";
+}

@@ -7,6 +7,7 @@ import { attachLoop, detachLoop } from "../disk/loop.js";
 import { quote } from "../disk/paths.js";
 import { allOrNothing, type UndoStack } from "../disk/undo.js";
 import type { MountOptions } from "../options.js";
+import type { MountRecord } from "../record.js";
 import { diskDirectories } from "../stateDirectory.js";
 import type { MountStatus } from "../status.js";
 import type { Remains } from "./remains.js";
@@ -36,7 +37,7 @@ export function wayBack({ mountpoint, dead, record, poolPath }: Remains, default
   if (poolPath === null || dirname(mountpoint) === diskDirectories()) return null;
   const options: MountOptions = {
     ...defaults(poolPath, { mountpoint, fuseDirectory }, wordsOf(dead[0].options)),
-    ...(record === null ? {} : withoutSizes(record)),
+    ...(record === null ? {} : asAsked(record)),
     create: false,
     foreground: false,
   };
@@ -45,10 +46,11 @@ export function wayBack({ mountpoint, dead, record, poolPath }: Remains, default
   return { options, command };
 }
 
-/** The pool knows its sizes; what it was made with may have been changed since. */
-function withoutSizes(options: MountOptions): MountOptions {
-  const { sizeBytes: _size, maxSizeBytes: _max, poolSizeBytes: _pool, ...others } = options;
-  return others;
+/** The pool knows its sizes; what it was made with may have been changed since. The next holder is another. */
+function asAsked(record: MountRecord): MountOptions {
+  const { sizeBytes: _size, maxSizeBytes: _max, poolSizeBytes: _pool, ...others } = record;
+  const { holder: _holder, seen: _seen, ...options } = others;
+  return options;
 }
 
 function wordsOf(mountOptions: string): Words {

@@ -8,7 +8,8 @@ import { type LoopNodes, type MountEntry, mountOn, readLoopNodes, swapAreas } fr
 import { ownMounts } from "../disk/inUse.js";
 import { backingPath, fileOf, loopsOfDevices } from "../disk/loopFiles.js";
 import { KMEMFS_TYPES, quote } from "../disk/paths.js";
-import { type DiskRecord, readRecords } from "../record.js";
+import { type MountRecord, readRecord, readRecords } from "../record.js";
+import { type SilentHolder, standingStill } from "../silent.js";
 import { diskDirectories, diskId, idOfFuse, idPaths, stateDirectory } from "../stateDirectory.js";
 import { findOrphans, type Orphan } from "./orphans.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./remains.js";
@@ -24,6 +25,8 @@ export interface Findings {
   readonly orphans: readonly Orphan[];
   /** What is not dead but is not well either, a line each. */
   readonly notes: readonly string[];
+  /** Those whose holder stands still: they are not looked at, as their servers may stand still too. */
+  readonly still: readonly SilentHolder[];
 }
 
 /** Looks at all mounts of kmemfs; takes 3 s when one does not answer. */
@@ -31,7 +34,9 @@ export async function findRemains(): Promise<Findings> {
   const namespaces = readNamespaces();
   const mounts = ownMounts(namespaces);
   const records = readRecords();
-  const ours = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType));
+  const all = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType));
+  const stillOn = new Map(all.map((mount) => [mount, stillHolder(mount, records)]));
+  const ours = all.filter((mount) => stillOn.get(mount) === null);
   const held = new Set(ours.filter((mount) => hasHolder(mount, records)).map((mount) => mount.majorMinor));
   const seen = await Promise.all(ours.map((mount) => judge(mount, mounts)));
   const isHeld = (mount: MountEntry): boolean => held.has(mount.majorMinor);
@@ -48,6 +53,7 @@ export async function findRemains(): Promise<Findings> {
     orphans: await findOrphans(namespaces, records, readLoopNodes(), true),
     // With a holder it will be served again, or is being ended.
     notes: [...seen.flatMap((note, i) => (note === null || note === "dead" || isHeld(ours[i]) ? [] : note)), ...odd],
+    still: [...stillOn.values()].filter((still) => still !== null),
   };
 }
 
@@ -104,17 +110,22 @@ async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<
   return `${mountpoint}: is served, but its holder is gone; to end it: kmemfs unmount ${quote(mountpoint)}`;
 }
 
-function hasHolder(mount: MountEntry, records: readonly DiskRecord[]): boolean {
+function stillHolder(mount: MountEntry, records: readonly MountRecord[]): SilentHolder | null {
+  if (fuseOwner(mount.options) !== process.geteuid?.()) return null;
+  return standingStill(readRecord(idOf(mount, records)));
+}
+
+function hasHolder(mount: MountEntry, records: readonly MountRecord[]): boolean {
   return fuseOwner(mount.options) === process.geteuid?.() && isNameTaken(idPaths(idOf(mount, records)).lock);
 }
 
 /** A mount that was moved is called as before. */
-function idOf(mount: MountEntry, records: readonly DiskRecord[]): string {
+function idOf(mount: MountEntry, records: readonly MountRecord[]): string {
   const record = records.find(({ seen }) => seen?.device === mount.majorMinor);
   return record === undefined ? idOfFuse(mount.mountpoint) : diskId(record.mountpoint);
 }
 
-function idsWithoutMount(namespaces: readonly MountNamespace[], records: readonly DiskRecord[]): string[] {
+function idsWithoutMount(namespaces: readonly MountNamespace[], records: readonly MountRecord[]): string[] {
   const mounts = namespaces.flatMap((namespace) => namespace.mounts).filter((mount) => KMEMFS_TYPES.has(mount.fsType));
   const mounted = new Set(mounts.flatMap((mount) => [idOfFuse(mount.mountpoint), idOf(mount, records)]));
   const ids = new Set([

@@ -12,7 +12,7 @@ import { describeHolders } from "../disk/holders.js";
 import { mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, isOnDeadSession, PATHLESS } from "../disk/loopFiles.js";
 import { KMEMFS_TYPES } from "../disk/paths.js";
-import type { DiskRecord } from "../record.js";
+import type { MountRecord } from "../record.js";
 import { diskId, idPaths } from "../stateDirectory.js";
 
 export interface Orphan {
@@ -37,7 +37,7 @@ const SECTOR_BYTES = 512;
  */
 export async function findOrphans(
   namespaces: readonly MountNamespace[],
-  records: readonly DiskRecord[],
+  records: readonly MountRecord[],
   loops: readonly LoopNodes[],
   ask: boolean,
 ): Promise<Orphan[]> {
@@ -61,7 +61,7 @@ export async function findOrphans(
 }
 
 /** Somebody holds it, or it is mounted somewhere: it is not lost. */
-function isReachable({ mountpoint, seen }: DiskRecord, namespaces: readonly MountNamespace[]): boolean {
+function isReachable({ mountpoint, seen }: MountRecord, namespaces: readonly MountNamespace[]): boolean {
   if (isNameHeld(idPaths(diskId(mountpoint)).lock)) return true;
   return namespaces.some(({ mounts }) => isMountedIn(seen?.device ?? null, mounts));
 }

@@ -9,7 +9,7 @@ import type { MountNamespace } from "../../linux/namespaces.js";
 import type { LoopNodes, MountEntry } from "../../linux/proc.js";
 import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, fileOf } from "../disk/loopFiles.js";
-import type { DiskRecord } from "../record.js";
+import type { MountRecord } from "../record.js";
 import { diskDirectories } from "../stateDirectory.js";
 
 /** What the machine has, as it was read. */
@@ -18,7 +18,7 @@ export interface MachineFacts {
   readonly loops: readonly LoopNodes[];
   readonly swapAreas: readonly string[];
   /** What the mounts of this user were asked for. */
-  readonly records: readonly DiskRecord[];
+  readonly records: readonly MountRecord[];
   /** All mounts of kmemfs that are dead. */
   readonly dead: readonly MountEntry[];
   readonly namespaces: readonly MountNamespace[];
@@ -30,7 +30,7 @@ export interface Remains {
   /** All places of the dead session; the first is where it was mounted, what was bound elsewhere follows. */
   readonly dead: readonly MountEntry[];
   /** What it was asked for; null when nobody wrote it down. */
-  readonly record: DiskRecord | null;
+  readonly record: MountRecord | null;
   /** null for a pool that is gone with its processes. */
   readonly poolPath: string | null;
   readonly loops: readonly LoopNodes[];
@@ -88,9 +88,9 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
 }
 
 /** By the device, as a mount may have been moved; by the place where nobody noted it. */
-function recordOf(dead: readonly MountEntry[], records: readonly DiskRecord[]): DiskRecord | null {
+function recordOf(dead: readonly MountEntry[], records: readonly MountRecord[]): MountRecord | null {
   const [{ majorMinor }] = dead;
-  const isHere = ({ fuseDirectory }: DiskRecord): boolean => dead.some((mount) => mount.mountpoint === fuseDirectory);
+  const isHere = ({ fuseDirectory }: MountRecord): boolean => dead.some((mount) => mount.mountpoint === fuseDirectory);
   return records.find(({ seen }) => seen?.device === majorMinor) ?? records.find(isHere) ?? null;
 }
 
@@ -101,7 +101,7 @@ function nameOf(dead: MountEntry, own: readonly MountEntry[]): string {
 }
 
 /** A mount's source is the pool's path, or the word kmemfs. */
-function poolPathOf(dead: MountEntry, record: DiskRecord | null): string | null {
+function poolPathOf(dead: MountEntry, record: MountRecord | null): string | null {
   if (record !== null) return record.pool.kind === "path" ? record.pool.path : null;
   return dead.source.startsWith("/") ? dead.source : null;
 }

@@ -6,6 +6,7 @@ import { parseRecord } from "../../../src/daemon/record.js";
 import { type WayBack, wayBack as wayBackWith } from "../../../src/daemon/recover/bringBack.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "../../../src/daemon/recover/remains.js";
 import { clearingSteps, stepsOf } from "../../../src/daemon/recover/steps.js";
+import { standingStill } from "../../../src/daemon/silent.js";
 import { diskDirectories } from "../../../src/daemon/stateDirectory.js";
 import { type MountEntry, parseMountinfo } from "../../../src/linux/mounts.js";
 
@@ -191,6 +192,16 @@ describe("the way back", () => {
       wayBack(remainsOf(dead, { mounts: dead, dead, loops: [], swapAreas: [], records: [], namespaces: [] })),
     ).toBeNull();
   });
+});
+
+it("what a record says of the holder tells of it, and is no option of the next one", () => {
+  const holder = { pid: 7, startTicks: "4711" };
+  expect(parseRecord(JSON.stringify({ ...OPTIONS, holder }))).toEqual({ ...OPTIONS, holder });
+  expect(parseRecord(JSON.stringify({ ...OPTIONS, holder: { pid: "7" } }))).toEqual(OPTIONS);
+  expect(wayBack(remains(facts({ records: [{ ...OPTIONS, holder }] })))?.options).not.toHaveProperty("holder");
+  // Process 1 did not begin then: the number is another's.
+  expect(standingStill({ ...OPTIONS, holder: { pid: 1, startTicks: "no" } })).toBeNull();
+  expect(standingStill(OPTIONS)).toBeNull();
 });
 
 it("a record that was cut off is none", () => {
