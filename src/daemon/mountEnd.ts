@@ -9,7 +9,7 @@ import { ProcessProgress } from "../linux/threads.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { clearDiskByForce } from "./disk/clearDisk.js";
 import { busy } from "./disk/holders.js";
-import { coverClauses, otherPlaces, readUse } from "./disk/inUse.js";
+import { coverClauses, otherPlaces, readPlaces } from "./disk/inUse.js";
 import { quote } from "./disk/paths.js";
 import { abortSession, deviceNow, deviceOf, directoryNow, isOver, type Session, unmountSession } from "./session.js";
 
@@ -51,7 +51,7 @@ export class MountEnd {
     const session = parts.session();
     // Unmounted by somebody else, as at a shutdown: the server is closing the pool, and may take its time.
     if (isOver(session)) return this.watch(false);
-    await this.refuse(session, force);
+    this.refuse(session, force);
     // By force the connection goes first: unmounting may wait for a server that hangs.
     if (force) {
       this.forced = true;
@@ -64,11 +64,11 @@ export class MountEnd {
   }
 
   /** @throws UserError naming who else has the session; by force only what is mounted over it counts */
-  private async refuse(session: Session, force: boolean): Promise<void> {
+  private refuse(session: Session, force: boolean): void {
     const device = deviceOf(session);
     if (device === null) return;
-    const use = await readUse(device, directoryNow(session));
-    const clauses = force ? coverClauses(use) : otherPlaces(use);
+    const places = readPlaces(device, directoryNow(session));
+    const clauses = force ? coverClauses(places) : otherPlaces(places);
     if (clauses.length === 0) return;
     const { mountpoint } = this.parts;
     const cure = force ? "unmount that first" : `end these, or kmemfs unmount --force ${quote(mountpoint)}`;

@@ -18,30 +18,41 @@ import { describeHolders, deviceBlockers } from "./holders.js";
 import { loopsOfDevices } from "./loopFiles.js";
 import { KMEMFS_TYPES } from "./paths.js";
 
-export interface SessionUse {
+/** Where a session is mounted. */
+export interface SessionPlaces {
   /** `MAJ:MIN` of the session's file system. */
   readonly device: string;
   readonly namespaces: readonly MountNamespace[];
   /** The mount where the disk is, in our namespace; null when it is in none of its places. */
   readonly main: MountEntry | null;
+}
+
+export interface SessionUse extends SessionPlaces {
   readonly loops: readonly LoopNodes[];
   /** Mounts in our namespace of what lies on the loop devices; the latest first: the order to unmount in. */
   readonly fileSystems: readonly MountEntry[];
 }
 
 /**
+ * Asks nobody anything.
  * @param device `MAJ:MIN` of the FUSE mount
  * @param directory where it was mounted; it may have been moved
+ */
+export function readPlaces(device: string, directory: string): SessionPlaces {
+  const namespaces = readNamespaces();
+  const wholes = ownMounts(namespaces).filter((entry) => entry.majorMinor === device && entry.root === "/");
+  const main = wholes.find((entry) => entry.mountpoint === directory) ?? wholes[0] ?? null;
+  return { device, namespaces, main };
+}
+
+/**
+ * As `readPlaces`, with what lies on the session's file.
  * @param isHeld it has a holder; without one it may answer nobody
  */
 export async function readUse(device: string, directory: string, isHeld = true): Promise<SessionUse> {
-  const namespaces = readNamespaces();
-  const loops = await loopsOfDevices(new Set([device]), namespaces, readLoopNodes(), !isHeld);
-  const own = ownMounts(namespaces);
-  const ours = own.filter((entry) => entry.majorMinor === device);
-  const wholes = ours.filter((entry) => entry.root === "/");
-  const main = wholes.find((entry) => entry.mountpoint === directory) ?? wholes[0] ?? null;
-  return { device, namespaces, main, loops, fileSystems: mountsOnLoops(loops, own).reverse() };
+  const places = readPlaces(device, directory);
+  const loops = await loopsOfDevices(new Set([device]), places.namespaces, readLoopNodes(), !isHeld);
+  return { ...places, loops, fileSystems: mountsOnLoops(loops, ownMounts(places.namespaces)).reverse() };
 }
 
 export function ownMounts(namespaces: readonly MountNamespace[]): readonly MountEntry[] {
@@ -60,7 +71,7 @@ export function mountsOnLoops(loops: readonly LoopNodes[], mounts: readonly Moun
  * Where else the session is mounted, and what is mounted over it or inside, one clause each.
  * What unmounting takes away by itself is not named.
  */
-export function otherPlaces(use: SessionUse): string[] {
+export function otherPlaces(use: SessionPlaces): string[] {
   const { device, namespaces, main } = use;
   const others = ownMounts(namespaces)
     .filter((entry) => entry.majorMinor === device && entry !== main)
@@ -96,7 +107,7 @@ export function elsewhere(
 }
 
 /** Processes that use the session's file or directory, in any namespace; one clause, or none. */
-export function processClauses({ device, main }: SessionUse): string[] {
+export function processClauses({ device, main }: SessionPlaces): string[] {
   const users = holdersOfMount(device);
   return users.length === 0 ? [] : [`${main?.mountpoint ?? "it"} is used by ${describeHolders(users)}`];
 }
@@ -171,7 +182,7 @@ export function livingInside({ fileSystems, namespaces }: SessionUse): string[] 
 }
 
 /** What is mounted over the session's directory, or in it: taking that away would take it too. One clause each. */
-export function coverClauses({ main, namespaces }: SessionUse): string[] {
+export function coverClauses({ main, namespaces }: SessionPlaces): string[] {
   if (main === null) return [];
   const own = ownMounts(namespaces);
   const clauses = own

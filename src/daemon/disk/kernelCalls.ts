@@ -22,6 +22,15 @@ export type CallValue = number | LoopBacking;
 /** The outcomes of the calls up to the first that failed. */
 export type CallOutcome = { readonly value: CallValue } | { readonly error: ErrorBody };
 
+/** Calls that the disk's own server must answer: made by its holder they could wait for ever. */
+const ASKING: ReadonlySet<Call["act"]> = new Set(["loop-backing"]);
+
+/** As `makeHere`, of which those that ask the disk fail. */
+export function makeHereUnasked(what: string, calls: readonly Call[]): CallOutcome[] {
+  if (!calls.some(({ act }) => ASKING.has(act))) return makeHere(what, calls);
+  return [{ error: { what, reason: "the program is gone, and nobody else can ask" } }];
+}
+
 /** Makes `calls` up to the first that fails. @returns their outcomes */
 export function makeHere(what: string, calls: readonly Call[]): CallOutcome[] {
   const outcomes: CallOutcome[] = [];

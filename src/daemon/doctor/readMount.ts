@@ -4,7 +4,7 @@ import { lifeOf } from "../../linux/deadMount.js";
 import { mountOn } from "../../linux/proc.js";
 import { readText } from "../../linux/procFile.js";
 import { processState } from "../../linux/taskState.js";
-import { otherPlaces, readUse } from "../disk/inUse.js";
+import { otherPlaces, readPlaces } from "../disk/inUse.js";
 import { liesOn, swapOn } from "../disk/lyingOn.js";
 import { logPath, stateDirectory } from "../stateDirectory.js";
 import type { MountStatus } from "../status.js";
@@ -16,7 +16,7 @@ export async function readMount(status: MountStatus): Promise<MountReading> {
   const isItself = entry?.fsType === "fuse.kmemfs" && entry.majorMinor === status.device;
   return {
     status,
-    otherPlaces: status.device === null ? [] : otherPlaces(await readUse(status.device, directory)),
+    otherPlaces: status.device === null ? [] : otherPlaces(readPlaces(status.device, directory)),
     life: isItself ? await lifeOf(entry) : "unseen",
     holder: processState(status.holderPid),
     server: status.serverPid === null ? null : processState(status.serverPid),
