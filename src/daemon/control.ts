@@ -24,6 +24,8 @@ export interface ControlActions {
   stop(force: boolean): Promise<void>;
   /** Replaces the server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
   restart(): Promise<number>;
+  /** Lets the file be made as short as this, once; null takes that back. @throws UserError */
+  allowShrink(sizeBytes: number | null): void;
 }
 
 /** Listens at `path`; the caller has the name, so what is there is nobody's. */
@@ -98,6 +100,11 @@ async function answer(incoming: IncomingMessage, actions: ControlActions): Promi
     return {};
   }
   if (route === "POST /restart") return { pauseMs: await actions.restart() };
+  const resize = /^POST \/resize(?:\?bytes=(\d+))?$/.exec(route);
+  if (resize !== null) {
+    actions.allowShrink(resize[1] === undefined ? null : Number(resize[1]));
+    return {};
+  }
   throw new UserError("control", `no such request: ${route}`, { code: "EINVAL" });
 }
 

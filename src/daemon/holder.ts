@@ -23,6 +23,7 @@ import { closePool, giveName, openMount } from "./openMount.js";
 import type { AskedOptions, MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import { removeRecord, writeRecord } from "./record.js";
+import { letShrink } from "./resize.js";
 import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, inheritance, type ServerProcess, startServer } from "./serverProcess.js";
@@ -166,6 +167,7 @@ class Holder {
       status: () => this.status(),
       stop: (force) => this.stop(force),
       restart: () => this.replaceServer(keeper),
+      allowShrink: (sizeBytes) => letShrink(viewSession(this.memory.bytes).lastingWords, sizeBytes),
     });
     if (this.resumed === null) await this.control.open();
     else await this.control.openInTime(this.log);
