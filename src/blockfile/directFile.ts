@@ -3,13 +3,14 @@
  * itself, block b in the b-th data page, and asks us for all else. What is
  * mapped, and how much, only the backing knows.
  */
-import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EROFS } from "../base/errno.js";
+import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EPERM, EROFS } from "../base/errno.js";
 import { MediaError } from "../base/errors.js";
 import type { DataFile, FaultCounts, Memory } from "../base/ports.js";
 import { type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
 import { Account } from "../pool/account.js";
 import { Damage } from "../pool/damage.js";
 import type { Geometry } from "../pool/geometry.js";
+import { mayShrinkTo, shrunk } from "../pool/lasting.js";
 import { MediaSync } from "../pool/mediaSync.js";
 import { Mutex } from "../pool/mutex.js";
 import { CONTROL } from "../pool/shared.js";
@@ -42,6 +43,7 @@ export class DirectFile implements DiskFile {
   private readonly account: Account;
   private readonly traffic: Traffic;
   private readonly readOnly: boolean;
+  private readonly lastingWords: Int32Array;
   private readonly media: MediaSync;
   /** Guards the length of `data`, and the counting around a punch. */
   private readonly mutex: Mutex;
@@ -53,6 +55,7 @@ export class DirectFile implements DiskFile {
     this.account = new Account(parts.lastingWords, parts.geometry.dataPages);
     this.traffic = parts.traffic;
     this.readOnly = parts.readOnly;
+    this.lastingWords = parts.lastingWords;
     this.media = new MediaSync(parts.control, parts.lastingWords, parts.memory);
     this.mutex = new Mutex(parts.control, CONTROL.mutex);
     this.damage = new Damage(parts.lastingWords, parts.control);
@@ -161,12 +164,17 @@ export class DirectFile implements DiskFile {
     return this.memory.durable ? 0 - this.media.sync() : 0;
   }
 
+  /**
+   * Smaller only as a command has asked for: whoever truncates a file means to write
+   * what follows, and the kernel would let that through to where it is cut off.
+   */
   resize(sizeBytes: number): number {
     if (this.isFixed) return -EROFS;
     if (sizeBytes > this.maxSizeBytes) return -EFBIG;
     if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
     // It could not be put on the media any more, and the superblock is to stay as it was.
     if (this.failedErrno !== 0) return -EIO;
+    if (sizeBytes < this.sizeBytes && !mayShrinkTo(this.lastingWords, sizeBytes / PAGE_BYTES)) return -EPERM;
     this.mutex.lock();
     if (this.isCutOff()) {
       this.mutex.unlock();
@@ -183,7 +191,9 @@ export class DirectFile implements DiskFile {
 
   /** `data` is never shorter than the disk, on the media too: a shorter one has lost something. */
   private shrink(sizeBytes: number): Errno {
-    return this.storeBlocks(sizeBytes / PAGE_BYTES) || this.data.setLength(sizeBytes);
+    const errno = this.storeBlocks(sizeBytes / PAGE_BYTES) || this.data.setLength(sizeBytes);
+    if (errno === 0) shrunk(this.lastingWords, sizeBytes / PAGE_BYTES);
+    return errno;
   }
 
   private grow(sizeBytes: number): Errno {

@@ -12,6 +12,7 @@ import { addMountCommand } from "./mount.js";
 import type { Outcome } from "./outcome.js";
 import { addRecoverCommand } from "./recover.js";
 import { addRehomeCommand } from "./rehome.js";
+import { addResizeCommand } from "./resize.js";
 import { addRestartCommand } from "./restart.js";
 import { addStatusCommand } from "./status.js";
 import { addTrimCommand } from "./trim.js";
@@ -48,6 +49,7 @@ export function buildProgram(outcome: Outcome): Command {
   addDownCommand(program);
   addTrimCommand(program);
   addStatusCommand(program, outcome);
+  addResizeCommand(program);
   addMountCommand(program, outcome);
   addRestartCommand(program);
   addUnmountCommand(program);

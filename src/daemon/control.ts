@@ -26,6 +26,8 @@ export interface ControlActions {
   restart(): Promise<number>;
   /** Has a disk served again whose servers were given up. @returns when it is. @throws UserError */
   bringBack(): Promise<MountStatus>;
+  /** Lets the file be made as short as this, once; null takes that back. @throws UserError */
+  allowShrink(sizeBytes: number | null): void;
 }
 
 /** Listens at `path`; the caller has the name, so what is there is nobody's. */
@@ -101,6 +103,11 @@ async function answer(incoming: IncomingMessage, actions: ControlActions): Promi
   }
   if (route === "POST /restart") return { pauseMs: await actions.restart() };
   if (route === "POST /back") return actions.bringBack();
+  const resize = /^POST \/resize(?:\?bytes=(\d+))?$/.exec(route);
+  if (resize !== null) {
+    actions.allowShrink(resize[1] === undefined ? null : Number(resize[1]));
+    return {};
+  }
   throw new UserError("control", `no such request: ${route}`, { code: "EINVAL" });
 }
 

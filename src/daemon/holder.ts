@@ -20,12 +20,13 @@ import { closePool, giveName, openMount } from "./openMount.js";
 import type { AskedOptions, MountOptions } from "./options.js";
 import type { OpenedPool } from "./poolSuperblock.js";
 import { removeRecord } from "./record.js";
+import { letShrink } from "./resize.js";
 import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
 import type { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import { Service } from "./service.js";
 import { closeSession, deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
-import { initAttributes, SESSION_BYTES } from "./sessionMemory.js";
+import { initAttributes, SESSION_BYTES, viewSession } from "./sessionMemory.js";
 import { socketPath } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
@@ -194,6 +195,7 @@ class Holder {
       stop: (force) => this.stop(force),
       restart: () => this.replaceServer(),
       bringBack: () => this.disk.bringBack(),
+      allowShrink: (sizeBytes) => letShrink(viewSession(this.memory.bytes).lastingWords, sizeBytes),
     });
     if (this.resumed === null) await this.control.open();
     else await this.control.openInTime(this.log);

@@ -61,7 +61,7 @@ function requireSizes(path: string, options: MountOptions, superblock: Superbloc
     if (name === "--pool-size" && Math.ceil(bytes / grainBytes) * grainBytes === has * PAGE_BYTES) continue;
     throw new UserError(path, `has ${has * PAGE_BYTES} bytes, not the ${bytes} of ${name}`, {
       code: "EINVAL",
-      cure: name === "--size" ? "leave it out; truncate -s SIZE MOUNTPOINT/disk changes it" : "leave it out",
+      cure: name === "--size" ? "leave it out; kmemfs resize MOUNTPOINT SIZE changes it" : "leave it out",
     });
   }
 }

@@ -52,8 +52,9 @@ export function flawOf(place: Place, uid: number): "other" | "foreign" | "open" 
   return (place.mode & 0o077) === 0 ? null : "open";
 }
 
-function isOurs(place: Place | null, uid: number): boolean {
-  return place !== null && flawOf(place, uid) === null;
+/** Also one that is open to others: with another choice the disks in it could not be reached any more. */
+function isOurs(place: Place, uid: number): boolean {
+  return place.isDirectory && place.uid === uid;
 }
 
 /** Ours is in `parent`, or can be made there, and the parent is ours as well. */

@@ -13,6 +13,7 @@ import {
   LOOP_CTL_GET_FREE,
   LOOP_GET_STATUS64,
   LOOP_SET_BLOCK_SIZE,
+  LOOP_SET_CAPACITY,
   LOOP_SET_DIRECT_IO,
   LOOP_SET_FD,
   LOOP_SET_STATUS64,
@@ -125,6 +126,15 @@ export function detachLoopDevice(path: string, diskSeq: string | null): Errno {
   } finally {
     closeSync(device);
   }
+}
+
+/** Makes a loop device as long as its file is now; asks the file's server. @returns 0 or a positive errno */
+export function refreshLoopSize(path: string): Errno {
+  const device = open(path, O_RDONLY | O_CLOEXEC);
+  if (device < 0) return -device;
+  const errno = errnoOf(ioctl(device, LOOP_SET_CAPACITY, NOTHING));
+  closeSync(device);
+  return errno;
 }
 
 /** The number that the kernel gives to each use of a block device, once (Linux 5.15); null before. */

@@ -18,8 +18,24 @@ export const LASTING = {
   lostFrom: ACCOUNT_WORDS + 4,
   /** MOST_LOST_PAGES pages that are lost, by the first of their grain; 0 for none. */
   lostPages: ACCOUNT_WORDS + 5,
+  /** The one smaller size, in blocks, that the file may be given in the direct way; 0 for none. */
+  shrinkTo: ACCOUNT_WORDS + 18,
 } as const;
 
-export const MOST_LOST_PAGES = 13;
+export const MOST_LOST_PAGES = LASTING.shrinkTo - LASTING.lostPages;
 
-export const LASTING_WORDS = LASTING.lostPages + MOST_LOST_PAGES;
+export const LASTING_WORDS = LASTING.shrinkTo + 1;
+
+/** Lets the file be made as short as `blocks`, once; 0 takes that back. */
+export function allowShrink(lastingWords: Int32Array, blocks: number): void {
+  Atomics.store(lastingWords, LASTING.shrinkTo, blocks | 0);
+}
+
+export function mayShrinkTo(lastingWords: Int32Array, blocks: number): boolean {
+  return blocks > 0 && Atomics.load(lastingWords, LASTING.shrinkTo) >>> 0 === blocks;
+}
+
+/** What was allowed is done. */
+export function shrunk(lastingWords: Int32Array, blocks: number): void {
+  Atomics.compareExchange(lastingWords, LASTING.shrinkTo, blocks | 0, 0);
+}

@@ -17,12 +17,13 @@ const { it } = requires({
 const MIB = 2 ** 20;
 
 it("truncate grows to the maximum and no further, and a smaller size gives pages back", () =>
-  withDisk({ size: "16M", args: ["--max-size", "64M"] }, async (disk) => {
+  withDisk({ size: "16M", args: ["--max-size", "64M"] }, async (disk, place) => {
     await disk.io("pwrite -q -S 0x61 -b 1m 0 16m", "truncate 64m", "pwrite -q -S 0x62 63m 1m");
     expect((await disk.expectAccount()).usedBytes).toBe(17 * MIB);
     const { status, stderr } = await run("truncate", ["-s", "65M", disk.file], { allowFail: true });
     expect([status, stderr]).toEqual([1, expect.stringMatching(/File too large/)]);
-    await disk.io("truncate 8m");
+    const resized = await place.kmemfs(["resize", disk.directory, "8M", "--force"]);
+    expect(resized.stdout).toBe(`${disk.directory}: 8.0 MiB, was 64.0 MiB\n`);
     const small = await disk.expectAccount();
     expect([small.sizeBytes, small.usedBytes]).toEqual([8 * MIB, 8 * MIB]);
     // What was cut off is gone for good.

@@ -1,6 +1,6 @@
 /** Random work on the direct way's file, the kernel's part included, against a naive one. `KMEMFS_SEED=<seed>` repeats a run. */
 import { describe, expect, it } from "vitest";
-import { ENOSPC, ENXIO } from "../../src/base/errno.js";
+import { ENOSPC, ENXIO, EPERM } from "../../src/base/errno.js";
 import { PAGE_BYTES } from "../../src/base/units.js";
 import { recoverDirect } from "../../src/pool/direct.js";
 import { budget } from "../support/budget.js";
@@ -75,6 +75,11 @@ class DirectRun {
     }
     if (dice < 85) {
       const blocks = 1 + random.below(naive.maxBlocks);
+      if (blocks < naive.sizeBlocks) {
+        expect(file.resize(blocks * PAGE_BYTES)).toBe(-EPERM);
+        if (random.chance(0.5)) return `refused to resize to ${blocks}`;
+        pool.allowShrink(blocks);
+      }
       this.counted(() => expect(file.resize(blocks * PAGE_BYTES)).toBe(0));
       naive.resize(blocks);
       return `resize to ${blocks}`;

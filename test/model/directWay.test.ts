@@ -217,7 +217,7 @@ describe(`cut at every step (KMEMFS_SEED=${seed})`, () => {
 describe(`power cuts in the direct way (KMEMFS_SEED=${seed})`, () => {
   it.each(shapes.slice(0, 2).map((shape, i) => [i, shape] as const))("shape %s", (_i, shape) => {
     const random = new Random(seed);
-    const { fake, data, file, naive } = directPool(shape, random);
+    const { fake, data, file, naive, allowShrink } = directPool(shape, random);
     let since = [naive.copy()];
     let lengths = [data.lengthBytes()];
     for (let step = 0; step < budget(80); step++) {
@@ -233,6 +233,7 @@ describe(`power cuts in the direct way (KMEMFS_SEED=${seed})`, () => {
         naive.discard(offset, length);
       } else if (dice < 80) {
         const blocks = 1 + random.below(naive.maxBlocks);
+        allowShrink(blocks);
         expect(file.resize(blocks * PAGE_BYTES)).toBe(0);
         const emptied = naive.copy();
         emptied.discard(blocks * PAGE_BYTES, emptied.sizeBytes);

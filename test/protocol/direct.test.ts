@@ -36,6 +36,28 @@ describe("INIT", () => {
   });
 });
 
+describe("SETATTR of the size", () => {
+  // FATTR_SIZE; fh, size, and zeros for all the rest.
+  const setSize = (blocks: number) => request(4, 2, u32(8), u32(0), u64(0), u64(BigInt(blocks * PAGE_BYTES)), fill(64));
+
+  it("smaller is EPERM until it is allowed, larger is not", () => {
+    const server = new DirectServer();
+    const { data, file, allowShrink } = server.pool;
+    data.kernelWrites(0, blocksOf(7, 30));
+    const refused = shown(refusal(MINUS.EPERM));
+    for (const blocks of [0, 1, 29]) expect(shown(server.send(setSize(blocks)))).toBe(refused);
+    expect([data.heldPages(), data.lengthBytes(), file.sizeBytes]).toEqual([30, 30 * PAGE_BYTES, 30 * PAGE_BYTES]);
+    server.send(setSize(32));
+    expect(file.sizeBytes).toBe(32 * PAGE_BYTES);
+    allowShrink(8);
+    expect(shown(server.send(setSize(9)))).toBe(refused);
+    server.send(setSize(8));
+    expect([data.heldPages(), data.lengthBytes(), file.sizeBytes]).toEqual([8, 8 * PAGE_BYTES, 8 * PAGE_BYTES]);
+    // Asked again after a server's death, it is answered the same.
+    expect(shown(server.send(setSize(8)))).not.toBe(refused);
+  });
+});
+
 describe("OPEN", () => {
   it.each([
     ["O_RDONLY", 0x8000],

@@ -6,7 +6,7 @@ import { TRAFFIC_DOUBLES, Traffic } from "../../src/blockfile/traffic.js";
 import { Account } from "../../src/pool/account.js";
 import { beginDirect } from "../../src/pool/direct.js";
 import { formatPool } from "../../src/pool/format.js";
-import { LASTING_WORDS } from "../../src/pool/lasting.js";
+import { allowShrink, LASTING_WORDS } from "../../src/pool/lasting.js";
 import { allocateShared } from "../../src/pool/shared.js";
 import { decode, INCOMPATIBLE_SPLIT, type Superblock } from "../../src/pool/superblock.js";
 import { superblockPage } from "../../src/pool/superblockStore.js";
@@ -41,6 +41,8 @@ export interface DirectPool {
   readonly account: Account;
   readonly traffic: Traffic;
   readonly control: Int32Array;
+  /** As the holder does it for a command. */
+  allowShrink(blocks: number): void;
 }
 
 /** Hands a closed pool to the direct way. */
@@ -58,5 +60,6 @@ export function openDirect(
   const traffic = new Traffic(new Float64Array(TRAFFIC_DOUBLES), 0, { nowMs: () => 1 });
   const { control } = allocateShared(geometry, 1);
   const file = new DirectFile({ memory, data, geometry, lastingWords, control, traffic, readOnly });
-  return { fake, memory, data, file, account, traffic, control };
+  const allow = (allowed: number): void => allowShrink(lastingWords, allowed);
+  return { fake, memory, data, file, account, traffic, control, allowShrink: allow };
 }

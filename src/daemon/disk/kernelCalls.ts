@@ -2,7 +2,7 @@
 import { ENOENT, ENXIO, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { syncFileSystemOn, thawFileSystemOn, trimFileSystemOn } from "../../linux/fileSystemCalls.js";
-import { detachLoopDevice, type LoopBacking, readLoopBacking } from "../../linux/loopControl.js";
+import { detachLoopDevice, type LoopBacking, readLoopBacking, refreshLoopSize } from "../../linux/loopControl.js";
 import { detachExactly, type MountIdentity, makePrivate, unmountExactly } from "../../linux/mountHandle.js";
 import { type ErrorBody, errorBody } from "../control.js";
 
@@ -14,7 +14,7 @@ export type Call =
   /** `private` keeps what happens inside from happening in other places of the same mount. */
   | { readonly act: "detach" | "private"; readonly mount: MountIdentity; readonly withInside: boolean }
   | { readonly act: "loop-detach"; readonly path: string; readonly diskSeq: string | null }
-  | { readonly act: "loop-backing"; readonly path: string };
+  | { readonly act: "loop-backing" | "loop-size"; readonly path: string };
 
 /** What a call gave: bytes of a trim, what a loop device is on, or 0. */
 export type CallValue = number | LoopBacking;
@@ -23,7 +23,7 @@ export type CallValue = number | LoopBacking;
 export type CallOutcome = { readonly value: CallValue } | { readonly error: ErrorBody };
 
 /** Calls that the disk's own server must answer: made by its holder they could wait for ever. */
-const ASKING: ReadonlySet<Call["act"]> = new Set(["loop-backing"]);
+const ASKING: ReadonlySet<Call["act"]> = new Set(["loop-backing", "loop-size"]);
 
 /** As `makeHere`, of which those that ask the disk fail. */
 export function makeHereUnasked(what: string, calls: readonly Call[]): CallOutcome[] {
@@ -74,6 +74,8 @@ function make(what: string, call: Call): CallValue {
       return -thawFileSystemOn(what, call.mount);
     case "loop-detach":
       return must(what, -detachLoopDevice(call.path, call.diskSeq), `${call.path} cannot be detached`);
+    case "loop-size":
+      return must(what, -refreshLoopSize(call.path), `${call.path} does not take the size of its file`);
     case "loop-backing": {
       const found = readLoopBacking(call.path);
       return typeof found === "number" ? -found : found;

@@ -2,16 +2,14 @@
 import { closeSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { O_CLOEXEC, O_NOFOLLOW, O_RDONLY, O_RDWR } from "../../linux/constants.js";
-import { openat } from "../../linux/libc.js";
+import { O_RDONLY, O_RDWR } from "../../linux/constants.js";
 import { attachLoopDevice } from "../../linux/loopControl.js";
-import { openExactly } from "../../linux/mountHandle.js";
-import { type LoopNodes, readLoopDevices, readLoopNodes, readMounts, swapAreas } from "../../linux/proc.js";
+import { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "../../linux/proc.js";
 import { readNames } from "../../linux/procFile.js";
 import type { MountStatus } from "../status.js";
 import { makeCalls } from "./call.js";
+import { openDisk } from "./openDisk.js";
 import { neededSectorBytes, SECTOR_LOOK_BYTES } from "./sectorSize.js";
 
 const DETACH_TIMEOUT_MS = 30_000;
@@ -25,23 +23,15 @@ const GONE_POLL_MS = 20;
  * disk was made for smaller ones.
  * @throws UserError
  */
-export function attachLoop({ mountpoint, file, device, readOnly }: MountStatus): LoopNodes {
+export function attachLoop(disk: MountStatus): LoopNodes {
+  const { file, readOnly } = disk;
   const what = `losetup ${file}`;
-  const mount = readMounts().find((entry) => entry.majorMinor === device && entry.root === "/");
-  if (mount === undefined) throw new UserError(what, `${mountpoint} is not mounted here`, { code: "ENOENT" });
-  const handle = openExactly(what, mount);
+  const fd = openDisk(what, disk, readOnly ? O_RDONLY : O_RDWR);
   try {
-    const flags = (readOnly ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC;
-    const fd = openat(handle.fd, "disk", flags);
-    if (fd < 0) throw new UserError(what, "cannot be opened", { code: errnoName(-fd) });
-    try {
-      const sectorBytes = neededSectorBytes(beginningOf(fd));
-      return nodesOf(attachLoopDevice(what, fd, { readOnly, sectorBytes, name: file }));
-    } finally {
-      closeSync(fd);
-    }
+    const sectorBytes = neededSectorBytes(beginningOf(fd));
+    return nodesOf(attachLoopDevice(what, fd, { readOnly, sectorBytes, name: file }));
   } finally {
-    handle.close();
+    closeSync(fd);
   }
 }
 

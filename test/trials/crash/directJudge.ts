@@ -16,7 +16,7 @@ const zeros = Buffer.alloc(PAGE_BYTES);
 const traffic = new Traffic(new Float64Array(TRAFFIC_DOUBLES), 0, { nowMs: () => 1 });
 
 /** As a mount does it: probed first, unless it was direct. */
-export function openDirect(memory: PlainMemory): DirectFile {
+export function openDirect(memory: PlainMemory, lastingWords = new Int32Array(LASTING_WORDS)): DirectFile {
   const { state, geometry, blocks } = superblockOf(memory);
   if (state !== STATE_DIRECT) {
     const { blocksAway } = openPool(memory, { atomicWrites: false, own: true });
@@ -25,7 +25,6 @@ export function openDirect(memory: PlainMemory): DirectFile {
   const data = dataFileOf(memory);
   const errno = beginDirect(memory, data, blocks);
   if (errno !== 0) throw new Violation(`direct: errno ${errno}`);
-  const lastingWords = new Int32Array(LASTING_WORDS);
   new Account(lastingWords, geometry.dataPages).setBlocks(blocks);
   const { control } = allocateShared(geometry, 1);
   return new DirectFile({ memory, data, geometry, lastingWords, control, traffic, readOnly: false });

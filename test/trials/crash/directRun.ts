@@ -2,6 +2,7 @@
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import type { DirectFile } from "../../../src/blockfile/directFile.js";
 import { endDirect, recoverDirect } from "../../../src/pool/direct.js";
+import { allowShrink, LASTING_WORDS } from "../../../src/pool/lasting.js";
 import { closePool } from "../../../src/pool/probe.js";
 import { STATE_DIRECT } from "../../../src/pool/superblock.js";
 import type { Random } from "../../support/random.js";
@@ -21,6 +22,8 @@ class DirectRun {
   private readonly firstByte: number;
   private readonly dataBytes: number;
   private promised: Promised;
+  /** Of the mount that is now. */
+  private lastingWords = new Int32Array(LASTING_WORDS);
 
   constructor(
     shape: PoolShape,
@@ -85,7 +88,8 @@ class DirectRun {
 
   private direct(): void {
     this.note("into the direct way");
-    const file = openDirect(this.memory);
+    this.lastingWords = new Int32Array(LASTING_WORDS);
+    const file = openDirect(this.memory, this.lastingWords);
     for (let i = 0; i < 8; i++) {
       this.act(file);
       this.memory.moment();
@@ -119,6 +123,7 @@ class DirectRun {
       const blocks = 1 + random.below(promised.maxBlocks);
       this.note(`resize to ${blocks} blocks`);
       promised.resize(blocks);
+      allowShrink(this.lastingWords, blocks);
       this.answered(file.resize(blocks * PAGE_BYTES));
     } else if (dice < 90) this.answered(file.keepLength());
     else {

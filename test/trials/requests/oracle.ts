@@ -106,7 +106,8 @@ function setattr(request: RequestView, model: FileModel, now: Circumstances): nu
   if (change(now) !== 0) return change(now);
   if (size > model.maxBlocks * 4096) return E.EFBIG;
   if (size % 4096 !== 0) return E.EINVAL;
-  return now.isStopped ? E.EIO : 0;
+  if (now.isStopped) return E.EIO;
+  return now.isDirect && size < model.sizeBytes ? E.EPERM : 0;
 }
 
 function open(request: RequestView, now: Circumstances): number {

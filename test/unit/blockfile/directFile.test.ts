@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EFBIG, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EROFS } from "../../../src/base/errno.js";
+import { EFBIG, EINVAL, EIO, ENOMEM, ENOSPC, ENXIO, EPERM, EROFS } from "../../../src/base/errno.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import { superblockPage } from "../../../src/pool/superblockStore.js";
 import { formatSplit, openDirect, superblockOf, wholeData } from "../../support/directPool.js";
@@ -150,13 +150,38 @@ describe("resize", () => {
   });
 
   it("smaller gives back what is cut off, counts it and the peak before", () => {
-    const { file, data, fake, traffic, account } = make();
+    const { file, data, fake, traffic, account, allowShrink } = make();
     data.kernelWrites(0, blocksOf(3, 30));
+    allowShrink(8);
     expect(file.resize(8 * PAGE)).toBe(0);
     expect([data.heldPages(), data.lengthBytes(), superblockOf(fake).blocks]).toEqual([8, 8 * PAGE, 8]);
     expect([traffic.totals().discardedBytes, account.peak]).toEqual([22 * PAGE, 30]);
     expect(file.resize(30 * PAGE)).toBe(0);
     expect(data.kernelReads(8 * PAGE, 22 * PAGE).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it("smaller only as allowed, and once: what is written after that would be cut off", () => {
+    const { file, data, fake, allowShrink } = make();
+    data.kernelWrites(0, blocksOf(3, 30));
+    const expectWhole = (): void => {
+      expect([file.sizeBytes, data.lengthBytes(), superblockOf(fake).blocks]).toEqual([30 * PAGE, 30 * PAGE, 30]);
+      expect(data.heldPages()).toBe(30);
+    };
+    expect([file.resize(0), file.resize(29 * PAGE)]).toEqual([-EPERM, -EPERM]);
+    expectWhole();
+    allowShrink(8);
+    expect([file.resize(0), file.resize(7 * PAGE), file.resize(9 * PAGE)]).toEqual([-EPERM, -EPERM, -EPERM]);
+    allowShrink(0);
+    expect([file.resize(0), file.resize(8 * PAGE)]).toEqual([-EPERM, -EPERM]);
+    expectWhole();
+    allowShrink(8);
+    expect([file.resize(8 * PAGE), file.resize(8 * PAGE)]).toEqual([0, 0]);
+    expect([file.resize(30 * PAGE), file.resize(8 * PAGE)]).toEqual([0, -EPERM]);
+  });
+
+  it("the size that it has is no change, and allowed", () => {
+    const { file } = make();
+    expect([file.resize(30 * PAGE), file.sizeBytes]).toEqual([0, 30 * PAGE]);
   });
 
   it("refuses more than the maximum, and parts of blocks", () => {

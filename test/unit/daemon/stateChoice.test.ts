@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Caller, chooseStateDirectory, type Look, type Place } from "../../../src/daemon/stateChoice.js";
+import { type Caller, chooseStateDirectory, flawOf, type Look, type Place } from "../../../src/daemon/stateChoice.js";
 import { projectRoot } from "../../support/project.js";
 
 const INITIAL = "         0          0 4294967295\n";
@@ -58,8 +58,16 @@ describe("uid 0 in another user namespace", () => {
     expect(chooseStateDirectory(caller(0, MAPPED, "/x"), look(own))).toBe("/run/kmemfs");
     const made = { ...own, "/run/kmemfs": directory(0, true) };
     expect(chooseStateDirectory(caller(0, MAPPED, "/x"), look(made))).toBe("/run/kmemfs");
-    const open = { ...own, "/run/kmemfs": directory(0, true, 0o755) };
-    expect(chooseStateDirectory(caller(0, MAPPED), look(open))).toBe("/tmp/kmemfs-1000");
+  });
+  it("keeps to one that somebody opened to others meanwhile, which is refused and named", () => {
+    const open = { ...home, "/run/user/1000/kmemfs": directory(0, true, 0o755) };
+    expect(chooseStateDirectory(caller(0, MAPPED), look(open))).toBe("/run/user/1000/kmemfs");
+    expect(flawOf(open["/run/user/1000/kmemfs"], 0)).toBe("open");
+    expect([flawOf(directory(0, true), 0), flawOf(directory(1, true), 0), flawOf(file(0), 0)]).toEqual([
+      null,
+      "foreign",
+      "other",
+    ]);
   });
   it("makes nothing in a /run that everybody may write", () => {
     const shared = { "/run": directory(NOBODY, true, 0o1777) };
