@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { backingPath, PATHLESS } from "../daemon/disk/loopFiles.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
 import type { Orphan } from "../daemon/recover/orphans.js";
 import type { MountStatus, SilentMount } from "../daemon/status.js";
@@ -89,9 +90,9 @@ function notFound(path: string): UserError {
   });
 }
 
-/** Memory of disks that are gone; only where a loop device is there at all. */
+/** Memory of disks that are gone; not looked for where no loop device has lost its path. */
 async function orphansOfAll(): Promise<readonly Orphan[]> {
-  const loops = readLoopNodes();
+  const loops = readLoopNodes().filter((loop) => backingPath(loop) === PATHLESS);
   if (loops.length === 0) return [];
   const [{ findOrphans }, { readNamespaces }, { readRecords }] = await Promise.all([
     import("../daemon/recover/orphans.js"),

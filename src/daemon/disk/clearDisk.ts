@@ -102,7 +102,7 @@ export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Prom
   const what = `stop ${disk.mountpoint}`;
   const calls = fileSystems.flatMap((mount): Call[] => [
     { act: "thaw", mount },
-    { act: "sync", mount },
+    { act: "sync", mount, mayFail: true },
   ]);
   const refused = [...otherPlaces(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
   if (refused.length > 0) {

@@ -1,5 +1,5 @@
 /** What `call.ts` asks for, done in this process. */
-import { ENOENT, ENXIO, errnoName } from "../../base/errno.js";
+import { EIO, ENOENT, ENXIO, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { syncFileSystemOn, thawFileSystemOn, trimFileSystemOn } from "../../linux/fileSystemCalls.js";
 import { detachLoopDevice, type LoopBacking, readLoopBacking, refreshLoopSize } from "../../linux/loopControl.js";
@@ -65,13 +65,13 @@ function make(what: string, call: Call): CallValue {
         `${call.mount.mountpoint} cannot be made private`,
       );
     case "sync":
-      if (call.mayFail) return -syncFileSystemOn(what, call.mount);
+      if (call.mayFail) return -reached(() => syncFileSystemOn(what, call.mount));
       return must(what, -syncFileSystemOn(what, call.mount), `${call.mount.mountpoint} cannot be written out`);
     case "trim":
       return must(what, trimFileSystemOn(what, call.mount), `${call.mount.mountpoint} cannot be trimmed`);
     case "thaw":
       // Also the answer of a file system that is not frozen, or cannot be: nothing waits there.
-      return -thawFileSystemOn(what, call.mount);
+      return -reached(() => thawFileSystemOn(what, call.mount));
     case "loop-detach":
       return must(what, -detachLoopDevice(call.path, call.diskSeq), `${call.path} cannot be detached`);
     case "loop-size":
@@ -80,6 +80,16 @@ function make(what: string, call: Call): CallValue {
       const found = readLoopBacking(call.path);
       return typeof found === "number" ? -found : found;
     }
+  }
+}
+
+/** A file system that is shut down cannot even be opened, and is to be unmounted all the same. @returns an errno */
+function reached(act: () => number): number {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof UserError) || error.options.code === "EBUSY") throw error;
+    return EIO;
   }
 }
 

@@ -62,6 +62,8 @@ export async function loopsOfDevices(
 
 /** `MAJ:MIN` of the session that a holder saw the loop device on; null when none did. */
 function deviceInRecords({ path, diskSeq }: LoopNodes): string | null {
+  // Without a number of its own it may be on another file by now.
+  if (diskSeq === null) return null;
   const isIt = (one: Pick<LoopNodes, "path" | "diskSeq">): boolean => one.path === path && one.diskSeq === diskSeq;
   return readRecords().find(({ seen }) => seen?.loops.some(isIt))?.seen?.device ?? null;
 }

@@ -121,7 +121,8 @@ function hasHolder(mount: MountEntry, records: readonly MountRecord[]): boolean 
 
 /** A mount that was moved is called as before. */
 function idOf(mount: MountEntry, records: readonly MountRecord[]): string {
-  const record = records.find(({ seen }) => seen?.device === mount.majorMinor);
+  const isHere = records.some(({ fuseDirectory }) => fuseDirectory === mount.mountpoint);
+  const record = isHere ? undefined : records.find(({ seen }) => seen?.device === mount.majorMinor);
   return record === undefined ? idOfFuse(mount.mountpoint) : diskId(record.mountpoint);
 }
 

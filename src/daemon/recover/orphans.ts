@@ -12,7 +12,7 @@ import { describeHolders } from "../disk/holders.js";
 import { mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, isOnDeadSession, PATHLESS } from "../disk/loopFiles.js";
 import { KMEMFS_TYPES } from "../disk/paths.js";
-import type { MountRecord } from "../record.js";
+import { type MountRecord, readRecords } from "../record.js";
 import { diskId, idPaths } from "../stateDirectory.js";
 
 export interface Orphan {
@@ -79,6 +79,8 @@ export function endSession({ device }: Orphan): void {
   if (connection === undefined) return;
   // Another mount may have the number by now.
   if (readNamespaces().some(({ mounts }) => mounts.some((mount) => mount.majorMinor === device))) return;
+  const isHeld = ({ mountpoint: name }: MountRecord): boolean => isNameHeld(idPaths(diskId(name)).lock);
+  if (readRecords().some((record) => record.seen?.device === device && isHeld(record))) return;
   abortConnection(Number(connection));
 }
 

@@ -87,11 +87,11 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
   };
 }
 
-/** By the device, as a mount may have been moved; by the place where nobody noted it. */
+/** By the place, and where it was moved by the device; not the other way, as a device number comes again. */
 function recordOf(dead: readonly MountEntry[], records: readonly MountRecord[]): MountRecord | null {
   const [{ majorMinor }] = dead;
   const isHere = ({ fuseDirectory }: MountRecord): boolean => dead.some((mount) => mount.mountpoint === fuseDirectory);
-  return records.find(({ seen }) => seen?.device === majorMinor) ?? records.find(isHere) ?? null;
+  return records.find(isHere) ?? records.find(({ seen }) => seen?.device === majorMinor) ?? null;
 }
 
 /** The name of a disk of `up` is its file system's mount point; its own directory is private. */
