@@ -70,7 +70,7 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
   const path = absolutePath(mountpoint, process.cwd());
   const what = `unmount ${path}`;
   const force = flags.force ?? false;
-  const [{ findDisk, placeOf }, client, { readUse }] = await Promise.all([
+  const [{ findDisk, placeOf }, client, { readKnownUse, readUse }] = await Promise.all([
     import("./findDisk.js"),
     import("../daemon/client.js"),
     import("../daemon/disk/inUse.js"),
@@ -79,7 +79,12 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
   if (disk === null || !isItself(disk.mountpoint, disk.file, path)) return unmountDead(what, path, force);
   const place = placeOf(disk);
   const isServed = (disk.givenUp ?? null) === null;
-  const use = place === null ? null : await readUse(place.device, place.fuseDirectory, isServed);
+  const use =
+    place === null
+      ? null
+      : force
+        ? readKnownUse(place.device, place.fuseDirectory, disk.loopDevices)
+        : await readUse(place.device, place.fuseDirectory, isServed);
   if (use !== null) await refuseInUse(what, use, disk.mountpoint, force);
   await client.stopMount(disk, { force });
   if (use !== null) printLeft(use);

@@ -8,11 +8,13 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorFromBody } from "../control.js";
 import { complaint, run } from "./command.js";
-import { type Call, type CallOutcome, type CallValue, makeHereUnasked } from "./kernelCalls.js";
+import { type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
 
 export interface CallOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Nobody serves the disk: it answers at once, with an error, also its own holder. */
+  readonly isDead?: boolean;
 }
 
 const MAIN = fileURLToPath(new URL("./callMain.js", import.meta.url));
@@ -24,7 +26,7 @@ const MAIN = fileURLToPath(new URL("./callMain.js", import.meta.url));
  */
 export async function tryCalls(what: string, calls: readonly Call[], options: CallOptions): Promise<CallOutcome[]> {
   // The program was removed while it runs: what must be ended can be ended all the same.
-  if (!existsSync(MAIN)) return makeHereUnasked(what, calls);
+  if (!existsSync(MAIN)) return options.isDead ? makeHere(what, calls) : makeHereUnasked(what, calls);
   const result = await run(process.execPath, [MAIN, what, JSON.stringify(calls)], options);
   if (result.exitCode !== 0) return [{ error: { what, reason: complaint(result) } }];
   return JSON.parse(result.stdout) as CallOutcome[];

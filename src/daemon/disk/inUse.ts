@@ -29,6 +29,8 @@ export interface SessionPlaces {
 
 export interface SessionUse extends SessionPlaces {
   readonly loops: readonly LoopNodes[];
+  /** Loop devices that may be on it, and do not say. */
+  readonly silent: readonly LoopNodes[];
   /** Mounts in our namespace of what lies on the loop devices; the latest first: the order to unmount in. */
   readonly fileSystems: readonly MountEntry[];
 }
@@ -51,8 +53,19 @@ export function readPlaces(device: string, directory: string): SessionPlaces {
  */
 export async function readUse(device: string, directory: string, isHeld = true): Promise<SessionUse> {
   const places = readPlaces(device, directory);
-  const loops = await loopsOfDevices(new Set([device]), places.namespaces, readLoopNodes(), !isHeld);
-  return { ...places, loops, fileSystems: mountsOnLoops(loops, ownMounts(places.namespaces)).reverse() };
+  const { ours, silent } = await loopsOfDevices(new Set([device]), places.namespaces, readLoopNodes(), !isHeld);
+  return { ...places, ...stackOn(ours, places), silent };
+}
+
+/** As `readUse`, by what its holder saw: for an end that asks nobody whether it may. */
+export function readKnownUse(device: string, directory: string, loopDevices: readonly string[]): SessionUse {
+  const places = readPlaces(device, directory);
+  const loops = readLoopNodes().filter((loop) => loopDevices.includes(loop.path));
+  return { ...places, ...stackOn(loops, places), silent: [] };
+}
+
+function stackOn(loops: readonly LoopNodes[], { namespaces }: SessionPlaces) {
+  return { loops, fileSystems: mountsOnLoops(loops, ownMounts(namespaces)).reverse() };
 }
 
 export function ownMounts(namespaces: readonly MountNamespace[]): readonly MountEntry[] {
@@ -113,8 +126,8 @@ export function processClauses({ device, main }: SessionPlaces): string[] {
 }
 
 /** Its loop devices, one clause each. */
-export function loopClauses({ loops, namespaces }: SessionUse): string[] {
-  return loops.map((loop) => {
+export function loopClauses({ loops, silent, namespaces }: SessionUse): string[] {
+  const known = loops.map((loop) => {
     const places = namespaces.flatMap(({ mounts, isOwn, processName, pid }) =>
       mountsOnLoops([loop], mounts).map(
         ({ mountpoint }) => mountpoint + (isOwn ? "" : ` (in the mount namespace of ${processName}, pid ${pid})`),
@@ -122,12 +135,18 @@ export function loopClauses({ loops, namespaces }: SessionUse): string[] {
     );
     return `${loop.path} is on its file${places.length === 0 ? "" : `, mounted on ${[...new Set(places)].join(", ")}`}`;
   });
+  return [...known, ...silentClauses(silent)];
+}
+
+function silentClauses(silent: readonly LoopNodes[]): string[] {
+  return silent.map((loop) => `${loop.path} does not say whether it is on its file`);
 }
 
 /** What keeps its file systems and loop devices from being taken away in order, one clause each. */
 export function stackClauses(use: SessionUse): string[] {
-  const { loops, fileSystems } = use;
+  const { loops, silent, fileSystems } = use;
   return [
+    ...silentClauses(silent),
     ...fileSystems.flatMap((mount) => fileSystemClauses(mount, use)),
     ...fileSystemsElsewhere(use),
     ...loops.flatMap((loop) => deviceBlockers(loop.path)),
@@ -135,7 +154,11 @@ export function stackClauses(use: SessionUse): string[] {
 }
 
 /** What lies on its loop devices in other namespaces and does not go with our mounts of it, one clause each. */
-export function fileSystemsElsewhere({ namespaces, loops, fileSystems }: SessionUse): string[] {
+export function fileSystemsElsewhere({
+  namespaces,
+  loops,
+  fileSystems,
+}: Pick<SessionUse, "namespaces" | "loops" | "fileSystems">): string[] {
   const clauses: string[] = [];
   for (const device of new Set(fileSystems.map((mount) => mount.majorMinor))) {
     const leaving = fileSystems.filter((mount) => mount.majorMinor === device);

@@ -35,8 +35,14 @@ export function loopsByPath(device: string, mounts: readonly MountEntry[], loops
   return loops.filter((loop) => files.has(backingPath(loop)));
 }
 
+export interface LoopsFound {
+  readonly ours: LoopNodes[];
+  /** May be ours: they did not say in time. */
+  readonly silent: LoopNodes[];
+}
+
 /**
- * The loop devices of `loops` that are on a file of `devices`, `MAJ:MIN` each; asks for 3 s at the most.
+ * Which of `loops` are on a file of `devices`, `MAJ:MIN` each; asks for 3 s at the most.
  * @param dead the sessions of `devices` answer nobody: a device that says so is on one of them
  */
 export async function loopsOfDevices(
@@ -44,20 +50,25 @@ export async function loopsOfDevices(
   namespaces: readonly MountNamespace[],
   loops: readonly LoopNodes[],
   dead = false,
-): Promise<LoopNodes[]> {
-  const seen = await Promise.all(
-    loops.map(async (loop) => {
+): Promise<LoopsFound> {
+  const judged = await Promise.all(
+    loops.map(async (loop): Promise<"ours" | "silent" | "other"> => {
       const means = devicesMeant(backingPath(loop), devices, namespaces);
+      const isPathless = backingPath(loop) === PATHLESS;
       // One that hangs keeps whoever asks for ever: not of a device that another disk is known to have.
-      const known = backingPath(loop) === PATHLESS ? deviceInRecords(loop) : null;
-      if (known !== null) return devices.has(known);
-      if (backingPath(loop) !== PATHLESS && ![...means].some((device) => devices.has(device))) return false;
-      if ([...means].every((device) => devices.has(device))) return true;
-      const on = await backingOf(loop.path);
-      return on === "dead" ? dead : devices.has(on);
+      const known = isPathless ? deviceInRecords(loop) : null;
+      if (known !== null) return devices.has(known) ? "ours" : "other";
+      if (!isPathless && ![...means].some((device) => devices.has(device))) return "other";
+      if ([...means].every((device) => devices.has(device))) return "ours";
+      const on = await backingOf(loop.path, dead);
+      if (on === "silent") return isPathless ? "other" : "silent";
+      return (on === "dead" ? dead : devices.has(on)) ? "ours" : "other";
     }),
   );
-  return loops.filter((_loop, i) => seen[i]);
+  return {
+    ours: loops.filter((_loop, i) => judged[i] === "ours"),
+    silent: loops.filter((_loop, i) => judged[i] === "silent"),
+  };
 }
 
 /** `MAJ:MIN` of the session that a holder saw the loop device on; null when none did. */
@@ -91,17 +102,17 @@ function devicesMeant(
 
 /** True when a loop device's file is of a session that is over. */
 export async function isOnDeadSession(path: string): Promise<boolean> {
-  return (await backingOf(path)) === "dead";
+  return (await backingOf(path, false)) === "dead";
 }
 
 /**
  * `MAJ:MIN` of the file system that the file of a loop device is on, as the device says; "dead" where
- * that is a session which answers nobody; "" for one that is gone, or does not answer in time.
+ * that is a session which answers nobody; "silent" where it does not say in time; "" for one that is gone.
  */
-async function backingOf(path: string): Promise<string> {
+async function backingOf(path: string, isDead: boolean): Promise<string> {
   const calls = [{ act: "loop-backing", path }] as const;
-  const [outcome] = await tryCalls(path, calls, { timeoutMs: ASK_TIMEOUT_MS }).catch(() => []);
-  if (outcome === undefined || "error" in outcome) return "";
+  const [outcome] = await tryCalls(path, calls, { timeoutMs: ASK_TIMEOUT_MS, isDead }).catch(() => []);
+  if (outcome === undefined || "error" in outcome) return "silent";
   const { value } = outcome;
   if (typeof value !== "number") return value.majorMinor;
   return DEAD.has(-value) ? "dead" : "";

@@ -82,7 +82,7 @@ async function factsOf(
   const all = readLoopNodes();
   const devices = new Set(dead.map((mount) => mount.majorMinor));
   const files = new Set(dead.map(fileOf));
-  const ours = await loopsOfDevices(devices, namespaces, all, true);
+  const { ours } = await loopsOfDevices(devices, namespaces, all, true);
   // Only called like those of a dead disk: in another mount namespace the same path is another file.
   const strangers = all.filter((loop) => files.has(backingPath(loop)) && !ours.includes(loop));
   const loops = all.filter((loop) => !strangers.includes(loop));

@@ -30,7 +30,14 @@ function use(own: readonly string[], ...others: MountNamespace[]): SessionUse {
   const namespaces = [namespace(own), ...others];
   const { mounts } = namespaces[0];
   const main = mounts.find((mount) => mount.mountpoint === "/mnt/x") ?? null;
-  return { device: "0:40", namespaces, main, loops: [LOOP], fileSystems: mountsOnLoops([LOOP], mounts).reverse() };
+  return {
+    device: "0:40",
+    namespaces,
+    main,
+    loops: [LOOP],
+    silent: [],
+    fileSystems: mountsOnLoops([LOOP], mounts).reverse(),
+  };
 }
 
 const MAIN = "30 20 0:40 / /mnt/x rw - fuse.kmemfs kmemfs rw";
