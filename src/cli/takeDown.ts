@@ -1,18 +1,39 @@
 /** A disk's end: what lies on its file, then the mount. */
-import { removePrivateDirectory, removeRecordAt, stopMount } from "../daemon/client.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../base/errors.js";
+import { findMount, removePrivateDirectory, removeRecordAt, stopMount } from "../daemon/client.js";
 import { makeCalls } from "../daemon/disk/call.js";
 import { clearDisk, type DiskPlace } from "../daemon/disk/clearDisk.js";
 import { otherPlaces, ownMounts, processClauses, readUse } from "../daemon/disk/inUse.js";
+import { quote } from "../daemon/disk/paths.js";
 import type { MountStatus } from "../daemon/status.js";
 import { lifeOf } from "../linux/deadMount.js";
 
 const UNMOUNT_TIMEOUT_MS = 60_000;
+const SERVER_MS = 5_000;
+const SERVER_POLL_MS = 100;
 
 /** Takes a served disk down; returns what was done, a line each. @throws UserError naming who holds it */
 export async function takeDown(status: MountStatus, disk: DiskPlace | null): Promise<string[]> {
+  await requireServer(status);
   const done = disk === null ? [] : await clear(disk, (status.givenUp ?? null) === null);
   await stopMount(status, { force: false });
   return [...done, `stopped the mount of ${status.pool.path ?? status.pool.kind}`];
+}
+
+/** Unmounting waits for a server. One that is just being replaced is waited for. @throws UserError EAGAIN */
+async function requireServer({ mountpoint }: MountStatus): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += SERVER_POLL_MS) {
+    const now = await findMount(mountpoint);
+    if (now === null || now.serverPid !== null || (now.givenUp ?? null) !== null) return;
+    if (waitedMs >= SERVER_MS) {
+      throw new UserError(`down ${mountpoint}`, `no server is running, the last one ${now.lastDeath}`, {
+        code: "EAGAIN",
+        cure: `try again when one is back, or kmemfs unmount --force ${quote(mountpoint)}`,
+      });
+    }
+    await sleep(SERVER_POLL_MS);
+  }
 }
 
 /** As `takeDown` for a disk that has no holder any more; its server may still be there, or not. */
