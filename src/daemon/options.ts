@@ -38,6 +38,8 @@ export interface MountOptions {
   /** A server that does nothing for so long is taken for hung; 0: it is not watched. */
   readonly watchdogSeconds: number;
   readonly allowOther: boolean;
+  /** What mountinfo shows as the source; one that begins with `/` is the pool's path. Older records have none. */
+  readonly source?: string;
   readonly debug: boolean;
   /** True when the holder stays in the foreground and logs to stderr. */
   readonly foreground: boolean;
