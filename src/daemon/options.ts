@@ -9,7 +9,14 @@ export type PoolSource =
 
 export type IoWay = "auto" | "served" | "direct";
 
-export interface MountOptions {
+/** Whose `disk` is; what is absent is as for any new file of the caller. The mode is at most 0o7777. */
+export interface DiskOwner {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: number;
+}
+
+export interface MountOptions extends DiskOwner {
   readonly pool: PoolSource;
   /** The name the user calls this disk by: the FUSE mount point, or for `up` the file system's mount point. Absolute. */
   readonly mountpoint: string;

@@ -40,3 +40,52 @@ it("mount -a knows its lines again", () =>
     }
     await place.expectNothingLeft();
   }));
+
+it("owner, mode, name and share of the memory, over a directory that is not empty", () =>
+  withPlace(async (place) => {
+    installHelper(place);
+    const directory = place.makeDirectory("disk");
+    writeFileSync(`${directory}/hidden`, "");
+    place.endsWithUs(directory);
+    const mount = (options: string) =>
+      run("mount", ["-t", "fuse.kmemfs", "none", directory, "-o", options], { allowFail: true });
+    expect((await mount("size=16M")).stderr).toMatch(
+      /not empty \(ENOTEMPTY\)\ntry: an empty directory, or -o nonempty/,
+    );
+    expect((await mount("sync,nonempty")).stderr).toMatch(/^kmemfs: -o sync: the file system on the disk decides that/);
+    const wishes =
+      "nonempty,size=1%,uid=nobody,gid=65533,mode=0640,fsname=scratch,dirsync,nosymfollow,silent,allow_root";
+    const { status, stderr } = await mount(wishes);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(await shown(directory, "SOURCE")).toBe("scratch");
+    const owner = async () => (await run("stat", ["-c", "%u:%g %a", `${directory}/disk`])).stdout.trim();
+    expect(await owner()).toBe("65534:65533 640");
+    const { mounts } = JSON.parse((await place.kmemfs(["status", directory, "-J"])).stdout);
+    expect(mounts[0].sizeBytes).toBeGreaterThan(0);
+    // It is reached by its owner, and written to; others only see that it is there.
+    await run("chmod", ["755", place.directory]);
+    const as = (uid: number, of: string) =>
+      run(
+        "setpriv",
+        [
+          `--reuid=${uid}`,
+          `--regid=${uid}`,
+          "--clear-groups",
+          "dd",
+          `of=${of}`,
+          "if=/dev/zero",
+          "bs=4k",
+          "count=1",
+          "conv=notrunc",
+          "status=none",
+        ],
+        { allowFail: true },
+      );
+    expect((await as(65534, `${directory}/disk`)).stderr).toBe("");
+    expect((await as(65532, `${directory}/disk`)).stderr).toMatch(/Permission denied/);
+    // Another server, where the kernel can have one.
+    await place.kmemfs(["restart", directory], { allowFail: true });
+    expect(await owner()).toBe("65534:65533 640");
+    await run("umount", [directory]);
+    await place.expectNothingLeft();
+  }));
