@@ -37,7 +37,7 @@ export function prepareMount(
   if (mountpointText === "") throw new UserError("mount", "an empty mount point", { exitCode: 2 });
   const mountpoint = absolutePath(mountpointText, caller.directory);
   const options = toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
-  if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts(), words.nonempty ?? false);
+  if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts());
   return options;
 }
 
@@ -78,7 +78,7 @@ export function addMountCommand(program: Command, outcome: Outcome): void {
     .usage("[POOL] MOUNTPOINT [options]")
     .argument("[pool]", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")
     .argument("[mountpoint]", "an empty directory")
-    .option("--size <size>", "size of the file: 512M, 4G, 1.5GiB, 4GB, bytes, or 50% of the memory")
+    .option("--size <size>", "size of the file: 512M, 4G, 1.5GiB, 4GB, or bytes")
     .option("--max-size <size>", "size the file can be given later")
     .option("--pool-size <size>", "memory the pool may use; less than the size makes the file thin")
     .option("--numa-node <node>", "the NUMA node that the pool's memory is to come from")

@@ -4,9 +4,8 @@
  */
 import { resolve } from "node:path";
 import { UserError } from "../base/errors.js";
-import type { DiskOwner, IoWay, MountOptions, PoolSource } from "../daemon/options.js";
-import { type Identity, parseOwner } from "./owner.js";
-import { parseMemorySize } from "./sizes.js";
+import type { IoWay, MountOptions, PoolSource } from "../daemon/options.js";
+import { parsePageSizeFloor } from "./sizes.js";
 
 /** What was written, still text. The keys are commander's names of the flags. */
 export interface MountWords {
@@ -26,26 +25,19 @@ export interface MountWords {
   allowOther?: boolean;
   debug?: boolean;
   foreground?: boolean;
-  uid?: string;
-  gid?: string;
-  mode?: string;
-  fsname?: string;
-  nonempty?: boolean;
-  allowRoot?: boolean;
 }
 
 /** Who asks, and from where: all that parsing needs to know of the world. */
-export interface Caller extends Identity {
+export interface Caller {
+  readonly root: boolean;
   readonly directory: string;
 }
 
 export function currentCaller(): Caller {
-  const uid = process.geteuid?.() ?? 0;
-  const groups = [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])];
-  return { root: uid === 0, uid, groups, directory: process.cwd() };
+  return { root: process.geteuid?.() === 0, directory: process.cwd() };
 }
 
-type ValueWord = { [K in keyof MountWords]-?: MountWords[K] extends string | undefined ? K : never }[keyof MountWords];
+type ValueWord = "size" | "maxSize" | "poolSize" | "numaNode" | "io" | "workers" | "restarts" | "watchdog";
 
 const WITH_VALUE: Readonly<Record<string, ValueWord>> = {
   size: "size",
@@ -56,10 +48,6 @@ const WITH_VALUE: Readonly<Record<string, ValueWord>> = {
   workers: "workers",
   restarts: "restarts",
   watchdog: "watchdog",
-  uid: "uid",
-  gid: "gid",
-  mode: "mode",
-  fsname: "fsname",
 };
 
 const WITHOUT_VALUE: Readonly<Record<string, MountWords>> = {
@@ -74,23 +62,13 @@ const WITHOUT_VALUE: Readonly<Record<string, MountWords>> = {
   debug: { debug: true },
   foreground: { foreground: true },
   allow_other: { allowOther: true },
-  allow_root: { allowRoot: true },
-  nonempty: { nonempty: true },
 };
 
-/** Options of mount(8) that cannot hold for one file that others make a file system in. */
-const IMPOSSIBLE: Readonly<Record<string, readonly [reason: string, cure: string]>> = {
-  sync: ["the file system on the disk decides that", "mount that one with sync"],
-  mand: ["the kernel has had no mandatory locks since Linux 5.15", "leave it out"],
-  iversion: ["the file disk has no change counter", "leave it out; the file system on the disk may have one"],
-};
-
-/** Options of mount(8) and fstab(5) that ask nothing of us, or hold as it is. */
+/** Options of mount(8) and fstab(5) that ask nothing of us. */
 const IGNORED = new Set(
   (
     "defaults auto noauto nofail _netdev user nouser users owner group exec noexec suid nosuid dev nodev " +
-    "atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime lazytime nolazytime default_permissions " +
-    "async dirsync silent loud nomand noiversion symfollow nosymfollow"
+    "atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime lazytime nolazytime default_permissions"
   ).split(" "),
 );
 
@@ -121,8 +99,6 @@ export function parseOptionList(text: string, sloppy = false): MountWords {
     } else if (Object.hasOwn(WITHOUT_VALUE, name)) {
       if (value !== undefined) throw usage(what, "the option takes no value", `-o ${name}`);
       Object.assign(words, WITHOUT_VALUE[name]);
-    } else if (!sloppy && Object.hasOwn(IMPOSSIBLE, name)) {
-      throw usage(what, ...IMPOSSIBLE[name]);
     } else if (!sloppy && !isIgnored(name)) {
       throw usage(what, `unknown mount option ${JSON.stringify(name)}`, "kmemfs mount --help");
     }
@@ -140,40 +116,6 @@ export function parsePool(text: string | undefined, caller: Caller): PoolSource 
   if (PRIVATE_NAMES.has(text)) return { kind: "tmpfs" };
   if (text === "memfd") return { kind: "memfd" };
   return { kind: "path", path: resolve(caller.directory, text) };
-}
-
-/** What mountinfo shows: the word that was written, so that `mount -a` knows its line again. */
-function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | undefined): string {
-  const source = pool.kind === "path" ? pool.path : (text ?? "kmemfs");
-  if (fsname === undefined || fsname === source) return source;
-  const what = `fsname ${fsname}`;
-  if (fsname === "") throw usage(what, "an empty name", "a word");
-  // `recover` takes a source that begins so for the pool.
-  if (fsname.startsWith("/")) throw usage(what, "a path other than the pool's", `a word, or ${source}`);
-  return fsname;
-}
-
-/** Whoever is named as root could not get there if only root could. */
-function isForOthers(words: MountWords, caller: Caller, owner: DiskOwner): boolean {
-  if (words.allowRoot === true && !caller.root) {
-    throw usage("-o allow_root", "a mount of a user is for him alone, or for everybody", "-o allow_other");
-  }
-  return words.allowOther ?? (caller.root && Object.keys(owner).length > 0);
-}
-
-function parseSizes(words: MountWords): Pick<MountOptions, "sizeBytes" | "maxSizeBytes" | "poolSizeBytes"> {
-  const size = words.size === undefined ? undefined : parseMemorySize(words.size, `size ${words.size}`);
-  const max = words.maxSize === undefined ? undefined : parseMemorySize(words.maxSize, `max-size ${words.maxSize}`);
-  const poolSize =
-    words.poolSize === undefined ? undefined : parseMemorySize(words.poolSize, `pool-size ${words.poolSize}`);
-  if (size !== undefined && max !== undefined && size > max) {
-    throw usage(`size ${words.size}`, `larger than max-size ${words.maxSize}`, "a max-size that is at least the size");
-  }
-  return {
-    ...(size === undefined ? {} : { sizeBytes: size }),
-    ...(max === undefined ? {} : { maxSizeBytes: max }),
-    ...(poolSize === undefined ? {} : { poolSizeBytes: poolSize }),
-  };
 }
 
 function parseIo(text: string | undefined): IoWay {
@@ -225,14 +167,19 @@ export function toMountOptions(
   words: MountWords,
   caller: Caller,
 ): MountOptions {
-  const poolSource = parsePool(pool, caller);
-  const owner = parseOwner(words, caller);
+  const size = words.size === undefined ? undefined : parsePageSizeFloor(words.size, `size ${words.size}`);
+  const max = words.maxSize === undefined ? undefined : parsePageSizeFloor(words.maxSize, `max-size ${words.maxSize}`);
+  const poolSize =
+    words.poolSize === undefined ? undefined : parsePageSizeFloor(words.poolSize, `pool-size ${words.poolSize}`);
+  if (size !== undefined && max !== undefined && size > max) {
+    throw usage(`size ${words.size}`, `larger than max-size ${words.maxSize}`, "a max-size that is at least the size");
+  }
   return Object.freeze({
-    pool: Object.freeze(poolSource),
-    source: sourceOf(pool, poolSource, words.fsname),
+    pool: Object.freeze(parsePool(pool, caller)),
     ...place,
-    ...parseSizes(words),
-    ...owner,
+    ...(size === undefined ? {} : { sizeBytes: size }),
+    ...(max === undefined ? {} : { maxSizeBytes: max }),
+    ...(poolSize === undefined ? {} : { poolSizeBytes: poolSize }),
     ...(words.numaNode === undefined ? {} : { numaNode: parseNumaNode(words.numaNode, words.readOnly ?? false) }),
     create: words.create ?? false,
     readOnly: words.readOnly ?? false,
@@ -243,7 +190,7 @@ export function toMountOptions(
     restarts: parseCount(words.restarts, "restarts", DEFAULT_RESTARTS),
     watchdogSeconds: parseCount(words.watchdog, "watchdog", DEFAULT_WATCHDOG_SECONDS),
     spare: words.spare ?? true,
-    allowOther: isForOthers(words, caller, owner),
+    allowOther: words.allowOther ?? false,
     debug: words.debug ?? false,
     foreground: words.foreground ?? false,
   });

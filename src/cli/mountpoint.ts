@@ -25,15 +25,9 @@ function refuseUnreachable(what: string, path: string, error: unknown): never {
 /**
  * Makes sure that a file system can be mounted on `path`.
  * @param what the thing that fails, e.g. `mount /mnt/x`
- * @param nonEmpty what the directory holds may be hidden by the mount; null: that cannot be asked for
  * @throws UserError with the cause and the cure
  */
-export function checkMountpoint(
-  what: string,
-  path: string,
-  mounts: readonly MountedAt[],
-  nonEmpty: boolean | null = null,
-): void {
+export function checkMountpoint(what: string, path: string, mounts: readonly MountedAt[]): void {
   const there = mountAt(path, mounts);
   if (there !== null && KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "already a kmemfs mount", { code: "EBUSY", cure: `kmemfs unmount ${quote(path)}` });
@@ -50,9 +44,8 @@ export function checkMountpoint(
     if (!stats.isDirectory()) {
       throw new UserError(what, "not a directory", { code: "ENOTDIR", cure: "an empty directory" });
     }
-    if (nonEmpty !== true && readdirSync(path).length > 0) {
-      const cure = nonEmpty === null ? "an empty directory" : "an empty directory, or -o nonempty";
-      throw new UserError(what, "the directory is not empty", { code: "ENOTEMPTY", cure });
+    if (readdirSync(path).length > 0) {
+      throw new UserError(what, "the directory is not empty", { code: "ENOTEMPTY", cure: "an empty directory" });
     }
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {

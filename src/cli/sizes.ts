@@ -2,7 +2,6 @@
  * Sizes as util-linux reads them, and as people read them.
  * The arithmetic is exact (BigInt): 2.3GB in floating point is one byte short.
  */
-import { totalmem } from "node:os";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
 
@@ -40,17 +39,6 @@ export function parsePageSizeFloor(text: string, what: string): number {
   const rounded = bytes - (bytes % PAGE_BYTES);
   if (rounded === 0) throw refused(what, `smaller than one page of ${PAGE_BYTES} bytes`);
   return rounded;
-}
-
-/**
- * As `parsePageSizeFloor`; `50%` is half of the machine's memory, as in tmpfs(5).
- * @param memoryBytes that memory
- */
-export function parseMemorySize(text: string, what: string, memoryBytes = totalmem()): number {
-  const percent = /^(\d{1,4})%$/.exec(text)?.[1];
-  if (percent === undefined) return parsePageSizeFloor(text, what);
-  const bytes = (BigInt(memoryBytes) * BigInt(percent)) / 100n;
-  return parsePageSizeFloor(bytes.toString(), what);
 }
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;

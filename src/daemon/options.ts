@@ -9,14 +9,7 @@ export type PoolSource =
 
 export type IoWay = "auto" | "served" | "direct";
 
-/** Whose `disk` is; what is absent is as for any new file of the caller. The mode is at most 0o7777. */
-export interface DiskOwner {
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly mode?: number;
-}
-
-export interface MountOptions extends DiskOwner {
+export interface MountOptions {
   readonly pool: PoolSource;
   /** The name the user calls this disk by: the FUSE mount point, or for `up` the file system's mount point. Absolute. */
   readonly mountpoint: string;
@@ -45,8 +38,6 @@ export interface MountOptions extends DiskOwner {
   /** A server that does nothing for so long is taken for hung; 0: it is not watched. */
   readonly watchdogSeconds: number;
   readonly allowOther: boolean;
-  /** What mountinfo shows as the source; one that begins with `/` is the pool's path. Older records have none. */
-  readonly source?: string;
   readonly debug: boolean;
   /** True when the holder stays in the foreground and logs to stderr. */
   readonly foreground: boolean;

@@ -11,7 +11,6 @@ import type { BackingFacts } from "../linux/backing.js";
 import { MAX_THREADS } from "../pool/epochs.js";
 import { LASTING_WORDS } from "../pool/lasting.js";
 import { BEAT_WORDS } from "./beats.js";
-import type { DiskOwner } from "./options.js";
 
 const LASTING_AT = 0;
 const ATTRIBUTES_AT = 1024;
@@ -62,14 +61,9 @@ export function viewSession(bytes: ArrayBufferLike): SessionMemory {
 }
 
 /** Owner, mode and times of the file, for a session that begins. */
-export function initAttributes(bytes: ArrayBufferLike, wanted: DiskOwner & { readonly readOnly: boolean }): void {
-  const { mode, uid, gid } = wanted;
-  new Attributes(viewSession(bytes).attributeDoubles).init(
-    mode ?? (wanted.readOnly ? 0o400 : 0o600),
-    uid ?? process.geteuid?.() ?? 0,
-    gid ?? process.getegid?.() ?? 0,
-    Date.now(),
-  );
+export function initAttributes(bytes: ArrayBufferLike, readOnly: boolean): void {
+  const attributes = new Attributes(viewSession(bytes).attributeDoubles);
+  attributes.init(readOnly ? 0o400 : 0o600, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, Date.now());
 }
 
 export function writeFacts(bytes: ArrayBufferLike, facts: ServerFacts): void {

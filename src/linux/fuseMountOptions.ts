@@ -3,7 +3,7 @@ export interface FuseMountOptions {
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly maxReadBytes?: number;
-  /** What mountinfo shows as the source: the pool's path, or a word. */
+  /** What mountinfo shows as the source: the pool's path, or `kmemfs`. */
   readonly source?: string;
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
-import { formatBytes, parseMemorySize, parsePageSizeFloor, parseSize } from "../../../src/cli/sizes.js";
+import { formatBytes, parsePageSizeFloor, parseSize } from "../../../src/cli/sizes.js";
 
 const K = 1024;
 
@@ -119,24 +119,6 @@ describe("parsePageSizeFloor", () => {
   });
   it("refuses less than a page", () => {
     expect(() => parsePageSizeFloor("4095", "size 4095")).toThrow("size 4095: smaller than one page of 4096 bytes");
-  });
-});
-
-describe("parseMemorySize", () => {
-  it("reads a share of the memory, in whole pages", () => {
-    expect(parseMemorySize("50%", "size 50%", 8 * K ** 3)).toBe(4 * K ** 3);
-    expect(parseMemorySize("200%", "size 200%", K ** 3)).toBe(2 * K ** 3);
-    expect(parseMemorySize("33%", "size 33%", 10 * K ** 2)).toBe(844 * 4096);
-    expect(parseMemorySize("10%", "size 10%")).toBeGreaterThan(0);
-  });
-  it("reads other sizes like everywhere", () => {
-    expect(parseMemorySize("1G", "size 1G", 1)).toBe(K ** 3);
-  });
-  it.each(["%", "-1%", "1.5%", "50%%", "50 %", "10000%"])("refuses %s", (text) => {
-    expect(() => parseMemorySize(text, `size ${text}`, K ** 3)).toThrow(`size ${text}: not a size`);
-  });
-  it.each(["0%", "00%"])("refuses %s", (text) => {
-    expect(() => parseMemorySize(text, `size ${text}`, K ** 3)).toThrow(`size ${text}: a size of zero`);
   });
 });
 

@@ -60,7 +60,6 @@ const wayBack = (found: Remains): WayBack | null =>
 
 const OPTIONS = {
   pool: { kind: "path", path: "/srv/pool" },
-  source: "/srv/pool",
   mountpoint: "/mnt/x",
   fuseDirectory: "/mnt/x",
   sizeBytes: 4096,
