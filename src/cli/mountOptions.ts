@@ -118,6 +118,11 @@ export function parsePool(text: string | undefined, caller: Caller): PoolSource 
   return { kind: "path", path: resolve(caller.directory, text) };
 }
 
+/** Where no pool was named it is our own name. */
+function sourceOf(text: string | undefined, pool: PoolSource): string {
+  return pool.kind === "path" ? pool.path : (text ?? "kmemfs");
+}
+
 function parseIo(text: string | undefined): IoWay {
   if (text === undefined) return "auto";
   if (text === "auto" || text === "served" || text === "direct") return text;
@@ -174,8 +179,10 @@ export function toMountOptions(
   if (size !== undefined && max !== undefined && size > max) {
     throw usage(`size ${words.size}`, `larger than max-size ${words.maxSize}`, "a max-size that is at least the size");
   }
+  const source = parsePool(pool, caller);
   return Object.freeze({
-    pool: Object.freeze(parsePool(pool, caller)),
+    pool: Object.freeze(source),
+    source: sourceOf(pool, source),
     ...place,
     ...(size === undefined ? {} : { sizeBytes: size }),
     ...(max === undefined ? {} : { maxSizeBytes: max }),

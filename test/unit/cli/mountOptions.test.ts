@@ -98,6 +98,7 @@ describe("toMountOptions", () => {
   it("fills in the defaults and leaves out what was not said", () => {
     expect(options({})).toEqual({
       pool: { kind: "tmpfs" },
+      source: "kmemfs",
       mountpoint: "/mnt/x",
       fuseDirectory: "/mnt/x",
       create: false,
@@ -112,6 +113,16 @@ describe("toMountOptions", () => {
       debug: false,
       foreground: false,
     });
+  });
+
+  it.each([
+    ["none", "none"],
+    ["tmpfs", "tmpfs"],
+    ["memfd", "memfd"],
+    ["pool", "/home/me/pool"],
+    [undefined, "kmemfs"],
+  ])("has the word of fstab's first field as the source: %s", (pool, source) => {
+    expect(options({}, pool).source).toBe(source);
   });
 
   it("takes what concerns the server", () => {
