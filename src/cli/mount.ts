@@ -37,7 +37,7 @@ export function prepareMount(
   if (mountpointText === "") throw new UserError("mount", "an empty mount point", { exitCode: 2 });
   const mountpoint = absolutePath(mountpointText, caller.directory);
   const options = toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
-  if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts());
+  if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts(), words.nonEmpty);
   return options;
 }
 

@@ -103,7 +103,7 @@ class Holder {
     let stoppedBy: string | null = null;
     try {
       if (this.resumed === null) {
-        initAttributes(this.memory.bytes, this.options.readOnly);
+        initAttributes(this.memory.bytes, this.options);
         await this.service.keep(this.fds(), this.record());
       }
       const keeper = this.keepServer();

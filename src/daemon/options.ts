@@ -42,6 +42,10 @@ export interface MountOptions {
   readonly spare: boolean;
   /** A server that does nothing for so long is taken for hung; 0: it is not watched. */
   readonly watchdogSeconds: number;
+  /** Owner and permission bits of the file `disk`; absent: whoever mounts, and nobody else. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: number;
   readonly allowOther: boolean;
   readonly debug: boolean;
   /** True when the holder stays in the foreground and logs to stderr. */
