@@ -53,6 +53,10 @@ export async function mountHere(asked: AskedOptions, debug: boolean): Promise<nu
 async function mount(pool: string | undefined, mountpoint: string, flags: MountFlags, outcome: Outcome): Promise<void> {
   const words = mergeWords(flags);
   const caller = currentCaller();
+  if (words.remount === true) {
+    const { remount, describeRemounted } = await import("./remount.js");
+    return describeRemounted(await remount(mountpoint, words, caller));
+  }
   if (words.foreground === true) {
     const asked: AskedOptions = (goesOn) => prepareMount(pool, mountpoint, words, caller, goesOn);
     outcome.exitCode = await mountHere(asked, words.debug ?? false);

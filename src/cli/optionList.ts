@@ -23,6 +23,7 @@ export interface MountWords {
   gid?: string;
   mode?: string;
   fsname?: string;
+  remount?: boolean;
   debug?: boolean;
   foreground?: boolean;
 }
@@ -70,6 +71,7 @@ const WITHOUT_VALUE: Readonly<Record<string, MountWords>> = {
   allow_other: { allowOther: true },
   allow_root: { allowRoot: true },
   nonempty: { nonEmpty: true },
+  remount: { remount: true },
 };
 
 /** Options of mount(8) and fstab(5) that ask nothing of us, or what is so anyway. */
@@ -96,12 +98,21 @@ const REFUSED: Readonly<Record<string, Refusal>> = {
   },
 };
 
-function isIgnored(name: string): boolean {
-  return IGNORED.has(name) || name === "comment" || /^x-/i.test(name);
+/** What mountinfo shows of a FUSE mount, and mount(8) gives back when it mounts that again. */
+const OF_THE_KERNEL = new Set("fd rootmode user_id group_id max_read blksize subtype seclabel".split(" "));
+
+function isIgnored(name: string, remounts: boolean): boolean {
+  if (IGNORED.has(name) || name === "comment" || /^x-/i.test(name)) return true;
+  return remounts && (OF_THE_KERNEL.has(name) || /^(fs|def|root)?context$/.test(name));
 }
 
 function usage(what: string, reason: string, cure: string): UserError {
   return new UserError(what, reason, { cure, exitCode: 2 });
+}
+
+/** The options of a list. A comma inside double quotes does not separate, as in libmount. */
+export function splitOptionList(text: string): string[] {
+  return text.match(/(?:[^,"]|"[^"]*"?)+/g) ?? [];
 }
 
 /**
@@ -111,8 +122,9 @@ function usage(what: string, reason: string, cure: string): UserError {
  */
 export function parseOptionList(text: string, sloppy = false): MountWords {
   const words: MountWords = {};
-  // A comma inside double quotes does not separate, as in libmount.
-  for (const item of text.match(/(?:[^,"]|"[^"]*"?)+/g) ?? []) {
+  const items = splitOptionList(text);
+  const remounts = items.includes("remount");
+  for (const item of items) {
     const equals = item.indexOf("=");
     const name = equals < 0 ? item : item.slice(0, equals);
     const value = equals < 0 ? undefined : item.slice(equals + 1).replace(/^"(.*)"$/, "$1");
@@ -125,9 +137,15 @@ export function parseOptionList(text: string, sloppy = false): MountWords {
       Object.assign(words, WITHOUT_VALUE[name]);
     } else if (!sloppy && Object.hasOwn(REFUSED, name)) {
       throw usage(what, REFUSED[name].reason, REFUSED[name].cure);
-    } else if (!sloppy && !isIgnored(name)) {
+    } else if (!sloppy && !isIgnored(name, remounts)) {
       throw usage(what, `unknown mount option ${JSON.stringify(name)}`, "kmemfs mount --help");
     }
   }
   return words;
+}
+
+/** The option that stands for a word, by its name in `-o`. */
+export function optionOf(word: string): string {
+  const withValue = Object.keys(WITH_VALUE).find((name) => WITH_VALUE[name] === word);
+  return withValue ?? Object.keys(WITHOUT_VALUE).find((name) => word in WITHOUT_VALUE[name]) ?? word;
 }

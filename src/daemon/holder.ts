@@ -210,6 +210,7 @@ class Holder {
       ioReason: this.ioReason,
       wasUnclean: this.wasUnclean,
       damage: this.damage,
+      connection: this.session.connection,
     });
   }
 

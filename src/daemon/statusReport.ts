@@ -4,6 +4,7 @@ import { PAGE_BYTES } from "../base/units.js";
 import { trafficTotals } from "../blockfile/traffic.js";
 import { heldPages, nodeOfPool } from "../linux/backing.js";
 import { loopDevicesOn } from "../linux/loopDevices.js";
+import { readMounts } from "../linux/proc.js";
 import { Account } from "../pool/account.js";
 import { formatUuid, labelBytes } from "../pool/superblock.js";
 import type { MountOptions } from "./options.js";
@@ -23,6 +24,16 @@ export interface StatusParts {
   readonly ioReason: string | null;
   readonly wasUnclean: boolean;
   readonly damage: string | null;
+  /** Number of the session's FUSE connection. */
+  readonly connection: number | null;
+}
+
+/** True since `mount -o remount,ro`, of which the kernel tells nobody. */
+function isMountedReadOnly(directory: string, connection: number | null): boolean {
+  const ours = readMounts().find(
+    ({ mountpoint, majorMinor }) => mountpoint === directory && majorMinor === `0:${connection}`,
+  );
+  return ours?.options.split(",").includes("ro") ?? false;
 }
 
 export function buildStatus(parts: StatusParts): MountStatus {
@@ -50,7 +61,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
       label: new TextDecoder().decode(labelBytes(superblock.label)),
       numaNode: nodeOfPool(backing),
     },
-    readOnly: options.readOnly || parts.damage !== null,
+    readOnly: options.readOnly || parts.damage !== null || isMountedReadOnly(options.fuseDirectory, parts.connection),
     atomicWrites: options.atomicWrites,
     wasUnclean: parts.wasUnclean,
     damage: parts.damage,

@@ -47,6 +47,12 @@ describe("parseOptionList", () => {
     });
   });
 
+  it("takes what mount(8) adds when it remounts", () => {
+    const added =
+      "rw,nosuid,nodev,relatime,remount,user_id=0,group_id=0,default_permissions,max_read=4096,blksize=4096";
+    expect(parseOptionList(`${added},context="a,b"`)).toEqual({ readOnly: false, remount: true });
+  });
+
   it("skips x-* and comments, whatever they say", () => {
     expect(
       parseOptionList('x-systemd.requires=/srv,X-mount.mkdir=0700,comment=size=1G,x-a="b,size=3G",size=1G'),
@@ -62,7 +68,8 @@ describe("parseOptionList", () => {
 
   it.each([
     ["sizes=1G", '-o sizes=1G: unknown mount option "sizes"'],
-    ["ro,remount", '-o remount: unknown mount option "remount"'],
+    ["user_id=0", '-o user_id=0: unknown mount option "user_id"'],
+    ["remount=1", "-o remount=1: the option takes no value"],
     ["__proto__", '-o __proto__: unknown mount option "__proto__"'],
     ["constructor=1", '-o constructor=1: unknown mount option "constructor"'],
     ["sync", "-o sync: the file system on the disk decides about that"],
