@@ -37,7 +37,7 @@ export function prepareMount(
   if (mountpointText === "") throw new UserError("mount", "an empty mount point", { exitCode: 2 });
   const mountpoint = absolutePath(mountpointText, caller.directory);
   const options = toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
-  if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts());
+  if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts(), words.nonEmpty);
   return options;
 }
 
@@ -53,6 +53,10 @@ export async function mountHere(asked: AskedOptions, debug: boolean): Promise<nu
 async function mount(pool: string | undefined, mountpoint: string, flags: MountFlags, outcome: Outcome): Promise<void> {
   const words = mergeWords(flags);
   const caller = currentCaller();
+  if (words.remount === true) {
+    const { remount, describeRemounted } = await import("./remount.js");
+    return describeRemounted(await remount(mountpoint, words, caller));
+  }
   if (words.foreground === true) {
     const asked: AskedOptions = (goesOn) => prepareMount(pool, mountpoint, words, caller, goesOn);
     outcome.exitCode = await mountHere(asked, words.debug ?? false);

@@ -5,8 +5,10 @@
 import { basename } from "node:path";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
+import { absolutePath } from "../daemon/disk/paths.js";
 import { prepareMount } from "./mount.js";
 import { currentCaller, type MountWords, parseOptionList } from "./mountOptions.js";
+import { splitOptionList } from "./optionList.js";
 import { printFailure } from "./print.js";
 import { isHelp, throwUsageErrors } from "./usage.js";
 
@@ -24,6 +26,8 @@ export interface HelperCall {
   readonly pool: string;
   readonly directory: string;
   readonly words: MountWords;
+  /** The text that `words` were read from. */
+  readonly list: string;
   /** `-f`: do everything but the mount. */
   readonly fake: boolean;
 }
@@ -61,11 +65,12 @@ export function parseHelperCall(args: readonly string[]): HelperCall {
       exitCode: 2,
     });
   }
-  const words = parseOptionList((flags.o ?? []).join(","), flags.s ?? false);
+  const list = (flags.o ?? []).join(",");
+  const words = parseOptionList(list, flags.s ?? false);
   if (flags.r) words.readOnly = true;
   if (flags.w) words.readOnly = false;
   const [pool = "", directory = ""] = command.args;
-  return { pool, directory, words, fake: flags.f ?? false };
+  return { pool, directory, words, list, fake: flags.f ?? false };
 }
 
 /** mount(8)'s exit code for `error`. */
@@ -75,12 +80,25 @@ export function helperExitCode(error: unknown): number {
   return error.exitCode === 2 || denied ? MOUNT_USAGE : MOUNT_FAILED;
 }
 
+/** mount(8) gives the options of fstab, or of mountinfo, together with those that it was called with. */
+async function remountByHelper({ directory, words, list, fake }: HelperCall): Promise<void> {
+  const { asksForSize, optionsInFstab } = await import("./fstab.js");
+  const { remount } = await import("./remount.js");
+  const mountpoint = absolutePath(directory, process.cwd());
+  const sizeIsAsked = asksForSize(splitOptionList(list), splitOptionList(optionsInFstab(mountpoint) ?? ""));
+  if (!fake) await remount(mountpoint, words, currentCaller(), sizeIsAsked);
+}
+
 /** Acts as mount(8)'s helper; returns its exit code. */
 export async function runMountHelper(args: readonly string[]): Promise<number> {
   let debug = false;
   try {
     const call = parseHelperCall(args);
     debug = call.words.debug ?? false;
+    if (call.words.remount === true) {
+      await remountByHelper(call);
+      return 0;
+    }
     const options = prepareMount(call.pool, call.directory, { ...call.words, foreground: false }, currentCaller());
     if (!call.fake) await (await import("../daemon/client.js")).startMount(options);
     return 0;

@@ -5,105 +5,27 @@
 import { resolve } from "node:path";
 import { UserError } from "../base/errors.js";
 import type { IoWay, MountOptions, PoolSource } from "../daemon/options.js";
+import type { MountWords } from "./optionList.js";
+import { letsOthersIn, type Owner, type OwnIds, parseOwner } from "./owner.js";
 import { parsePageSizeFloor } from "./sizes.js";
 
-/** What was written, still text. The keys are commander's names of the flags. */
-export interface MountWords {
-  size?: string;
-  maxSize?: string;
-  poolSize?: string;
-  numaNode?: string;
-  create?: boolean;
-  readOnly?: boolean;
-  io?: string;
-  atomicWrites?: boolean;
-  durable?: boolean;
-  workers?: string;
-  restarts?: string;
-  watchdog?: string;
-  spare?: boolean;
-  allowOther?: boolean;
-  debug?: boolean;
-  foreground?: boolean;
-}
+export { type MountWords, parseOptionList } from "./optionList.js";
 
 /** Who asks, and from where: all that parsing needs to know of the world. */
 export interface Caller {
   readonly root: boolean;
   readonly directory: string;
+  /** Absent: of a user who may name nobody. */
+  readonly own?: OwnIds;
 }
 
 export function currentCaller(): Caller {
-  return { root: process.geteuid?.() === 0, directory: process.cwd() };
-}
-
-type ValueWord = "size" | "maxSize" | "poolSize" | "numaNode" | "io" | "workers" | "restarts" | "watchdog";
-
-const WITH_VALUE: Readonly<Record<string, ValueWord>> = {
-  size: "size",
-  "max-size": "maxSize",
-  "pool-size": "poolSize",
-  "numa-node": "numaNode",
-  io: "io",
-  workers: "workers",
-  restarts: "restarts",
-  watchdog: "watchdog",
-};
-
-const WITHOUT_VALUE: Readonly<Record<string, MountWords>> = {
-  create: { create: true },
-  ro: { readOnly: true },
-  "read-only": { readOnly: true },
-  rw: { readOnly: false },
-  "atomic-writes": { atomicWrites: true },
-  durable: { durable: true },
-  spare: { spare: true },
-  nospare: { spare: false },
-  debug: { debug: true },
-  foreground: { foreground: true },
-  allow_other: { allowOther: true },
-};
-
-/** Options of mount(8) and fstab(5) that ask nothing of us. */
-const IGNORED = new Set(
-  (
-    "defaults auto noauto nofail _netdev user nouser users owner group exec noexec suid nosuid dev nodev " +
-    "atime noatime diratime nodiratime relatime norelatime strictatime nostrictatime lazytime nolazytime default_permissions"
-  ).split(" "),
-);
-
-function isIgnored(name: string): boolean {
-  return IGNORED.has(name) || name === "comment" || /^x-/i.test(name);
+  const own = { uid: process.geteuid?.() ?? 0, gids: [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])] };
+  return { root: own.uid === 0, directory: process.cwd(), own };
 }
 
 function usage(what: string, reason: string, cure?: string): UserError {
   return new UserError(what, reason, cure === undefined ? { exitCode: 2 } : { cure, exitCode: 2 });
-}
-
-/**
- * Reads `-o opt[,opt…]`; of two that disagree the later one counts.
- * @param sloppy unknown options are skipped, as mount(8)'s `-s` asks
- * @throws UserError naming the option that is unknown or misses its value
- */
-export function parseOptionList(text: string, sloppy = false): MountWords {
-  const words: MountWords = {};
-  // A comma inside double quotes does not separate, as in libmount.
-  for (const item of text.match(/(?:[^,"]|"[^"]*"?)+/g) ?? []) {
-    const equals = item.indexOf("=");
-    const name = equals < 0 ? item : item.slice(0, equals);
-    const value = equals < 0 ? undefined : item.slice(equals + 1).replace(/^"(.*)"$/, "$1");
-    const what = `-o ${item}`;
-    if (Object.hasOwn(WITH_VALUE, name)) {
-      if (value === undefined) throw usage(what, "the value is missing", `-o ${name}=VALUE`);
-      words[WITH_VALUE[name] as "size"] = value;
-    } else if (Object.hasOwn(WITHOUT_VALUE, name)) {
-      if (value !== undefined) throw usage(what, "the option takes no value", `-o ${name}`);
-      Object.assign(words, WITHOUT_VALUE[name]);
-    } else if (!sloppy && !isIgnored(name)) {
-      throw usage(what, `unknown mount option ${JSON.stringify(name)}`, "kmemfs mount --help");
-    }
-  }
-  return words;
 }
 
 const PRIVATE_NAMES = new Set(["none", "tmpfs", "kmemfs"]);
@@ -116,6 +38,25 @@ export function parsePool(text: string | undefined, caller: Caller): PoolSource 
   if (PRIVATE_NAMES.has(text)) return { kind: "tmpfs" };
   if (text === "memfd") return { kind: "memfd" };
   return { kind: "path", path: resolve(caller.directory, text) };
+}
+
+/** @throws UserError for a name that would be taken for the path of a pool */
+function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | undefined): string {
+  // Where no pool was named it is our own name.
+  const source = pool.kind === "path" ? pool.path : (text ?? "kmemfs");
+  if (fsname === undefined || fsname === source) return source;
+  if (fsname === "") throw usage("fsname", "an empty name");
+  if (!fsname.startsWith("/")) return fsname;
+  throw usage(`fsname ${fsname}`, "a name that begins with / stands for the path of the pool", "a name without a /");
+}
+
+/** @throws UserError */
+function mayOthers(words: MountWords, owner: Owner, { root }: Caller): boolean {
+  // Root and whoever mounts are let in anyway; of a user's mount FUSE keeps root out.
+  if (words.allowRoot === true && !root && words.allowOther !== true) {
+    throw usage("-o allow_root", "the kernel lets either nobody else or everybody in", "-o allow_other");
+  }
+  return words.allowOther ?? (root && letsOthersIn(owner));
 }
 
 function parseIo(text: string | undefined): IoWay {
@@ -174,8 +115,11 @@ export function toMountOptions(
   if (size !== undefined && max !== undefined && size > max) {
     throw usage(`size ${words.size}`, `larger than max-size ${words.maxSize}`, "a max-size that is at least the size");
   }
+  const source = parsePool(pool, caller);
+  const owner = parseOwner(words, caller.root ? null : (caller.own ?? { uid: -1, gids: [] }));
   return Object.freeze({
-    pool: Object.freeze(parsePool(pool, caller)),
+    pool: Object.freeze(source),
+    source: sourceOf(pool, source, words.fsname),
     ...place,
     ...(size === undefined ? {} : { sizeBytes: size }),
     ...(max === undefined ? {} : { maxSizeBytes: max }),
@@ -190,7 +134,8 @@ export function toMountOptions(
     restarts: parseCount(words.restarts, "restarts", DEFAULT_RESTARTS),
     watchdogSeconds: parseCount(words.watchdog, "watchdog", DEFAULT_WATCHDOG_SECONDS),
     spare: words.spare ?? true,
-    allowOther: words.allowOther ?? false,
+    ...owner,
+    allowOther: mayOthers(words, owner, caller),
     debug: words.debug ?? false,
     foreground: words.foreground ?? false,
   });

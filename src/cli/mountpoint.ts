@@ -25,9 +25,10 @@ function refuseUnreachable(what: string, path: string, error: unknown): never {
 /**
  * Makes sure that a file system can be mounted on `path`.
  * @param what the thing that fails, e.g. `mount /mnt/x`
+ * @param mayHide what is in the directory already
  * @throws UserError with the cause and the cure
  */
-export function checkMountpoint(what: string, path: string, mounts: readonly MountedAt[]): void {
+export function checkMountpoint(what: string, path: string, mounts: readonly MountedAt[], mayHide = false): void {
   const there = mountAt(path, mounts);
   if (there !== null && KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "already a kmemfs mount", { code: "EBUSY", cure: `kmemfs unmount ${quote(path)}` });
@@ -44,7 +45,7 @@ export function checkMountpoint(what: string, path: string, mounts: readonly Mou
     if (!stats.isDirectory()) {
       throw new UserError(what, "not a directory", { code: "ENOTDIR", cure: "an empty directory" });
     }
-    if (readdirSync(path).length > 0) {
+    if (!mayHide && readdirSync(path).length > 0) {
       throw new UserError(what, "the directory is not empty", { code: "ENOTEMPTY", cure: "an empty directory" });
     }
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);

@@ -2,13 +2,15 @@
  * Sizes as util-linux reads them, and as people read them.
  * The arithmetic is exact (BigInt): 2.3GB in floating point is one byte short.
  */
+import { totalmem } from "node:os";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
 
 const SIZE_PATTERN = /^(\d+)(?:\.(\d+))?(?:([KMGTPE])(iB|B)?)?$/i;
 const SUFFIXES = "KMGTPE";
 const LIMIT = 2n ** 53n;
-const CURE = "a size such as 512M, 4G, 1.5GiB (powers of 1024), 4GB (powers of 1000), or bytes as a bare number";
+const CURE =
+  "a size such as 512M, 4G, 1.5GiB (powers of 1024), 4GB (powers of 1000), bytes as a bare number, or 50% of the memory";
 
 function refused(what: string, reason: string): UserError {
   return new UserError(what, reason, { code: "EINVAL", cure: CURE, exitCode: 2 });
@@ -33,12 +35,21 @@ export function parseSize(text: string, what: string): number {
   return Number(bytes);
 }
 
-/** As `parseSize`, rounded down to whole pages; less than one page is refused. */
-export function parsePageSizeFloor(text: string, what: string): number {
-  const bytes = parseSize(text, what);
+/**
+ * As `parseSize`, rounded down to whole pages; less than one page is refused.
+ * @param memoryBytes what `50%` is half of, as in tmpfs(5)
+ */
+export function parsePageSizeFloor(text: string, what: string, memoryBytes = totalmem()): number {
+  const percent = /^(\d{1,4})%$/.exec(text)?.[1];
+  const bytes = percent === undefined ? parseSize(text, what) : partOf(memoryBytes, Number(percent), what);
   const rounded = bytes - (bytes % PAGE_BYTES);
   if (rounded === 0) throw refused(what, `smaller than one page of ${PAGE_BYTES} bytes`);
   return rounded;
+}
+
+function partOf(memoryBytes: number, percent: number, what: string): number {
+  if (percent === 0) throw refused(what, "a size of zero");
+  return Math.floor((memoryBytes / 100) * percent);
 }
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const;

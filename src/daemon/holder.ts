@@ -154,7 +154,7 @@ class Holder {
   private async beginServing(): Promise<void> {
     const goesOn = this.resumed !== null;
     if (!goesOn) {
-      initAttributes(this.memory.bytes, this.options.readOnly);
+      initAttributes(this.memory.bytes, this.options);
       await this.service.keep(this.disk.fds(), this.disk.record());
     }
     const { serving } = this.disk;

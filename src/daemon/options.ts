@@ -11,6 +11,11 @@ export type IoWay = "auto" | "served" | "direct";
 
 export interface MountOptions {
   readonly pool: PoolSource;
+  /**
+   * What mountinfo shows as the source: the word that the pool was named by, so that mount(8) knows
+   * its line of fstab again. Begins with `/` only where it is the pool's path. Absent in older records.
+   */
+  readonly source?: string;
   /** The name the user calls this disk by: the FUSE mount point, or for `up` the file system's mount point. Absolute. */
   readonly mountpoint: string;
   /** Directory that FUSE is mounted on; equals `mountpoint` but for `up`. Absolute. */
@@ -37,6 +42,10 @@ export interface MountOptions {
   readonly spare: boolean;
   /** A server that does nothing for so long is taken for hung; 0: it is not watched. */
   readonly watchdogSeconds: number;
+  /** Owner and permission bits of the file `disk`; absent: whoever mounts, and nobody else. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: number;
   readonly allowOther: boolean;
   readonly debug: boolean;
   /** True when the holder stays in the foreground and logs to stderr. */

@@ -1,10 +1,11 @@
 /** Another size of a disk that is mounted: the holder allows it, and the caller's ftruncate does it. */
 import { closeSync } from "node:fs";
-import { errnoName } from "../base/errno.js";
+import { ENXIO, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
-import { O_RDWR } from "../linux/constants.js";
-import { ftruncate } from "../linux/libc.js";
+import { O_RDONLY, O_RDWR, SEEK_DATA } from "../linux/constants.js";
+import { ftruncate, lseek } from "../linux/libc.js";
+import { type MountEntry, readMounts } from "../linux/proc.js";
 import { allowShrink } from "../pool/lasting.js";
 import { callControl } from "./control.js";
 import { openDisk } from "./disk/openDisk.js";
@@ -73,3 +74,24 @@ const REASONS: Readonly<Record<string, string>> = {
   EFBIG: "that is more than it can have",
   EIO: "its pool has an error, see kmemfs status",
 };
+
+/** The FUSE mount of a disk, wherever that is by now. @throws UserError ENOENT when it is gone */
+export function fuseMountOf(what: string, { mountpoint, device }: MountStatus): MountEntry {
+  const entry = readMounts().find((mount) => mount.majorMinor === device && mount.root === "/");
+  if (entry !== undefined) return entry;
+  throw new UserError(what, `${mountpoint} is not mounted here`, { code: "ENOENT" });
+}
+
+/** True when something is written at `sizeBytes` or beyond. @throws UserError */
+export function hasDataBeyond(disk: MountStatus, sizeBytes: number): boolean {
+  const what = `resize ${disk.mountpoint}`;
+  const fd = openDisk(what, disk, O_RDONLY);
+  try {
+    const found = lseek(fd, sizeBytes, SEEK_DATA);
+    if (found >= 0) return true;
+    if (found === -ENXIO) return false;
+    throw new UserError(what, "it cannot be said what the disk holds", { code: errnoName(-found) });
+  } finally {
+    closeSync(fd);
+  }
+}

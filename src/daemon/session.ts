@@ -42,7 +42,7 @@ export function openSession(options: MountOptions, backing: BackingFacts, wantsD
   const mountOptions = {
     readOnly: options.readOnly,
     allowOther: options.allowOther,
-    source: backing.path ?? "kmemfs",
+    source: options.source ?? backing.path ?? "kmemfs",
   };
   const directory = options.fuseDirectory;
   const isRoot = process.geteuid?.() === 0;

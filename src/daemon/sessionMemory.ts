@@ -11,6 +11,7 @@ import type { BackingFacts } from "../linux/backing.js";
 import { MAX_THREADS } from "../pool/epochs.js";
 import { LASTING_WORDS } from "../pool/lasting.js";
 import { BEAT_WORDS } from "./beats.js";
+import type { MountOptions } from "./options.js";
 
 const LASTING_AT = 0;
 const ATTRIBUTES_AT = 1024;
@@ -60,10 +61,17 @@ export function viewSession(bytes: ArrayBufferLike): SessionMemory {
   };
 }
 
-/** Owner, mode and times of the file, for a session that begins. */
-export function initAttributes(bytes: ArrayBufferLike, readOnly: boolean): void {
+/** Owner, mode and times of the file and its directory, for a session that begins. */
+export function initAttributes(bytes: ArrayBufferLike, options: MountOptions): void {
+  const { uid = process.geteuid?.() ?? 0, gid = process.getegid?.() ?? 0, mode, readOnly } = options;
   const attributes = new Attributes(viewSession(bytes).attributeDoubles);
-  attributes.init(readOnly ? 0o400 : 0o600, process.geteuid?.() ?? 0, process.getegid?.() ?? 0, Date.now());
+  attributes.init(mode ?? (readOnly ? 0o400 : 0o600), uid, gid, Date.now());
+  if (mode !== undefined) attributes.setDirectoryMode(searchable(mode));
+}
+
+/** Whoever may read or write the file may look it up. */
+function searchable(mode: number): number {
+  return mode | ((mode & 0o444) >> 2) | ((mode & 0o222) >> 1);
 }
 
 export function writeFacts(bytes: ArrayBufferLike, facts: ServerFacts): void {

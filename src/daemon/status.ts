@@ -20,7 +20,7 @@ export interface MountStatus {
     /** The NUMA node of its memory; null where that is not one known node. */
     readonly numaNode: number | null;
   };
-  /** Asked for, or since damage was found. */
+  /** Asked for, since damage was found, or since it was remounted. */
   readonly readOnly: boolean;
   readonly atomicWrites: boolean;
   /** The pool had not been closed before this mount. */

@@ -30,6 +30,12 @@ export interface StatusParts {
   readonly damage: string | null;
 }
 
+/** True since `mount -o remount,ro`, of which the kernel tells nobody. */
+function isMountedReadOnly(directory: string, device: string | null): boolean {
+  const ours = readMounts().find(({ mountpoint, majorMinor }) => mountpoint === directory && majorMinor === device);
+  return ours?.options.split(",").includes("ro") ?? false;
+}
+
 export function buildStatus(parts: StatusParts): MountStatus {
   const { options, memory } = parts;
   const { backing, superblock } = parts.pool;
@@ -56,7 +62,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
       label: new TextDecoder().decode(labelBytes(superblock.label)),
       numaNode: nodeOfPool(backing),
     },
-    readOnly: options.readOnly || parts.damage !== null,
+    readOnly: options.readOnly || parts.damage !== null || isMountedReadOnly(parts.directory, device),
     atomicWrites: options.atomicWrites,
     wasUnclean: parts.wasUnclean,
     damage: parts.damage,

@@ -17,6 +17,9 @@ const CTIME = 7;
 /** When `mtime` was set by hand; a later write counts more. */
 const MTIME_SET_MS = 9;
 const MOUNTED_MS = 10;
+/** 0 where nobody set it, as in a session that an older version began. */
+const DIRECTORY_MODE = 11;
+const DIRECTORY_MODE_DEFAULT = 0o755;
 
 export interface NodeFacts {
   readonly node: number;
@@ -53,6 +56,10 @@ export class Attributes {
 
   setMode(mode: number): void {
     this.doubles[MODE] = mode & 0o7777;
+  }
+
+  setDirectoryMode(mode: number): void {
+    this.doubles[DIRECTORY_MODE] = S_IFDIR | (mode & 0o1777);
   }
 
   setUid(uid: number): void {
@@ -114,7 +121,8 @@ export class Attributes {
   }
 
   modeOf(node: number): number {
-    return node === NODE_DISK ? S_IFREG | this.mode : S_IFDIR | 0o755;
+    if (node === NODE_DISK) return S_IFREG | this.mode;
+    return this.doubles[DIRECTORY_MODE] || S_IFDIR | DIRECTORY_MODE_DEFAULT;
   }
 
   private get ctimeMs(): number {

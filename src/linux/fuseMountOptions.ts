@@ -3,7 +3,7 @@ export interface FuseMountOptions {
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly maxReadBytes?: number;
-  /** What mountinfo shows as the source: the pool's path, or `kmemfs`. */
+  /** What mountinfo shows as the source; absent: `kmemfs`. */
   readonly source?: string;
 }
 

@@ -1,21 +1,12 @@
 /** mount(8) and umount(8) work through the helper /sbin/mount.fuse.kmemfs, with mount(8)'s exit codes. */
-import { existsSync, lstatSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { expect } from "vitest";
-import { isMounted, type Place, withPlace } from "../support/place.js";
+import { installHelper } from "../support/mountHelper.js";
+import { isMounted, withPlace } from "../support/place.js";
 import { run, until } from "../support/processes.js";
-import { kmemfsProgram } from "../support/project.js";
 import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, commands: ["mount", "umount"] });
-
-const HELPER = "/sbin/mount.fuse.kmemfs";
-
-/** Installs the helper for one test; one that is there already must be ours. */
-function installHelper(place: Place): void {
-  if (lstatSync(HELPER, { throwIfNoEntry: false }) !== undefined) return;
-  symlinkSync(kmemfsProgram, HELPER);
-  place.cleanup.add(HELPER, () => rmSync(HELPER, { force: true }));
-}
 
 it("a private tmpfs and a pool file, with options", () =>
   withPlace(async (place) => {

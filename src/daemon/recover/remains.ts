@@ -100,7 +100,7 @@ function nameOf(dead: MountEntry, own: readonly MountEntry[]): string {
   return (isPrivate ? own.find((mount) => mount.root === "/")?.mountpoint : undefined) ?? dead.mountpoint;
 }
 
-/** A mount's source is the pool's path, or the word kmemfs. */
+/** A mount's source is the pool's path, or a word. */
 function poolPathOf(dead: MountEntry, record: MountRecord | null): string | null {
   if (record !== null) return record.pool.kind === "path" ? record.pool.path : null;
   return dead.source.startsWith("/") ? dead.source : null;

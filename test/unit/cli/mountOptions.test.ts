@@ -4,9 +4,10 @@ import { UserError } from "../../../src/base/errors.js";
 import { type MountWords, parseOptionList, parsePool, toMountOptions } from "../../../src/cli/mountOptions.js";
 
 const root = { root: true, directory: "/home/me" };
-const user = { root: false, directory: "/home/me" };
+const user = { root: false, directory: "/home/me", own: { uid: 1000, gids: [1000, 27] } };
 const place = { mountpoint: "/mnt/x", fuseDirectory: "/mnt/x" };
 const options = (words: MountWords, pool?: string) => toMountOptions(pool, place, words, root);
+const ofUser = (list: string) => toMountOptions("memfd", place, parseOptionList(list), user);
 
 describe("parseOptionList", () => {
   it("reads every option that the flags know", () => {
@@ -34,6 +35,24 @@ describe("parseOptionList", () => {
     },
   );
 
+  it("takes what is so anyway", () => {
+    expect(parseOptionList("async,dirsync,silent,loud,nomand,noiversion,nosymfollow")).toEqual({});
+    expect(parseOptionList("nonempty,allow_root,uid=1,gid=disk,mode=660,fsname=scratch")).toEqual({
+      nonEmpty: true,
+      allowRoot: true,
+      uid: "1",
+      gid: "disk",
+      mode: "660",
+      fsname: "scratch",
+    });
+  });
+
+  it("takes what mount(8) adds when it remounts", () => {
+    const added =
+      "rw,nosuid,nodev,relatime,remount,user_id=0,group_id=0,default_permissions,max_read=4096,blksize=4096";
+    expect(parseOptionList(`${added},context="a,b"`)).toEqual({ readOnly: false, remount: true });
+  });
+
   it("skips x-* and comments, whatever they say", () => {
     expect(
       parseOptionList('x-systemd.requires=/srv,X-mount.mkdir=0700,comment=size=1G,x-a="b,size=3G",size=1G'),
@@ -49,9 +68,13 @@ describe("parseOptionList", () => {
 
   it.each([
     ["sizes=1G", '-o sizes=1G: unknown mount option "sizes"'],
-    ["ro,remount", '-o remount: unknown mount option "remount"'],
+    ["user_id=0", '-o user_id=0: unknown mount option "user_id"'],
+    ["remount=1", "-o remount=1: the option takes no value"],
     ["__proto__", '-o __proto__: unknown mount option "__proto__"'],
     ["constructor=1", '-o constructor=1: unknown mount option "constructor"'],
+    ["sync", "-o sync: the file system on the disk decides about that"],
+    ["mand", "-o mand: Linux has no mandatory locks since 5.15"],
+    ["iversion", "-o iversion: the disk is one file without versions"],
     ["size", "-o size: the value is missing"],
     ["create=yes", "-o create=yes: the option takes no value"],
   ])("refuses %s and names it", (text, message) => {
@@ -98,6 +121,7 @@ describe("toMountOptions", () => {
   it("fills in the defaults and leaves out what was not said", () => {
     expect(options({})).toEqual({
       pool: { kind: "tmpfs" },
+      source: "kmemfs",
       mountpoint: "/mnt/x",
       fuseDirectory: "/mnt/x",
       create: false,
@@ -112,6 +136,41 @@ describe("toMountOptions", () => {
       debug: false,
       foreground: false,
     });
+  });
+
+  it.each([
+    ["none", "none"],
+    ["tmpfs", "tmpfs"],
+    ["memfd", "memfd"],
+    ["pool", "/home/me/pool"],
+    [undefined, "kmemfs"],
+  ])("has the word of fstab's first field as the source: %s", (pool, source) => {
+    expect(options({}, pool).source).toBe(source);
+  });
+
+  it("has another source on request, which is no other pool's path", () => {
+    expect(options({ fsname: "scratch" }, "/srv/pool").source).toBe("scratch");
+    expect(options({ fsname: "/srv/pool" }, "/srv/pool").source).toBe("/srv/pool");
+    expect(() => options({ fsname: "/srv/pool" })).toThrow("fsname /srv/pool: a name that begins with /");
+    expect(() => options({ fsname: "" })).toThrow("fsname: an empty name");
+  });
+
+  it("lets in whom root names, and everybody only then", () => {
+    expect(options({ uid: "1000", gid: "0", mode: "0640" })).toMatchObject({ uid: 1000, gid: 0, mode: 0o640 });
+    for (const list of ["uid=1", "gid=1", "mode=604", "allow_other"]) {
+      expect(options(parseOptionList(list)).allowOther, list).toBe(true);
+    }
+    for (const list of ["uid=0", "gid=0", "mode=600", "allow_root"]) {
+      expect(options(parseOptionList(list)).allowOther, list).toBe(false);
+    }
+  });
+
+  it("lets a user name himself alone", () => {
+    expect(ofUser("uid=1000,gid=27,mode=660")).toMatchObject({ uid: 1000, gid: 27, mode: 0o660, allowOther: false });
+    expect(() => ofUser("uid=0")).toThrow("uid 0: a user can give a disk to nobody else (EPERM)");
+    expect(() => ofUser("gid=0")).toThrow("gid 0: you are not in this group (EPERM)");
+    expect(() => ofUser("allow_root")).toThrow("-o allow_root: the kernel lets either nobody else or everybody in");
+    expect(ofUser("allow_root,allow_other").allowOther).toBe(true);
   });
 
   it("takes what concerns the server", () => {
@@ -148,6 +207,12 @@ describe("toMountOptions", () => {
     [{ size: "1X" }, "size 1X: not a size"],
     [{ size: "" }, "empty"],
     [{ size: "2G", maxSize: "1G" }, "size 2G: larger than max-size 1G"],
+    [{ size: "0%" }, "size 0%: a size of zero"],
+    [{ uid: "nobody-there" }, "uid nobody-there: no such user (EINVAL)"],
+    [{ gid: "nobody-there" }, "gid nobody-there: no such group (EINVAL)"],
+    [{ uid: "4294967295" }, "uid 4294967295: larger than"],
+    [{ mode: "8" }, "mode 8: not an octal mode"],
+    [{ mode: "17777" }, "mode 17777: not an octal mode"],
     [{ io: "fast" }, "io fast: no such way of data"],
     [{ workers: "0" }, "workers 0: not a number of threads"],
     [{ workers: "65" }, "workers 65"],

@@ -155,7 +155,8 @@ describe("the way back", () => {
     const back = wayBack(remains(facts({ records: [OPTIONS] })));
     expect(back?.command).toBe("kmemfs mount /srv/pool /mnt/x");
     const { sizeBytes: _size, ...others } = OPTIONS;
-    expect(back?.options).toEqual({ ...others, create: false, foreground: false });
+    // A record of a version that knew no source.
+    expect(back?.options).toEqual({ ...others, source: "/srv/pool", create: false, foreground: false });
   });
 
   it("is the mount's source where there is no record", () => {

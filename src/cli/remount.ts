@@ -1,0 +1,170 @@
+/**
+ * `-o remount`, as users of tmpfs(5) know it: `ro` and `rw` are the kernel's business, `size=` is the
+ * size of the file. What a mount was begun with otherwise stays as it is until it is mounted anew.
+ */
+import { basename, dirname } from "node:path";
+import { EBUSY, errnoName } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import { findMount } from "../daemon/client.js";
+import { describeHolders } from "../daemon/disk/holders.js";
+import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
+import type { MountOptions } from "../daemon/options.js";
+import { readRecords } from "../daemon/record.js";
+import { fuseMountOf, hasDataBeyond, resizeDisk } from "../daemon/resize.js";
+import type { MountStatus } from "../daemon/status.js";
+import { holdersOfMount, readMounts } from "../linux/proc.js";
+import { readText } from "../linux/procFile.js";
+import { remountExactly } from "../linux/remount.js";
+import { type Caller, type MountWords, toMountOptions } from "./mountOptions.js";
+import { optionOf } from "./optionList.js";
+import { printErrorLine, printLine } from "./print.js";
+import { formatBytes, parsePageSizeFloor } from "./sizes.js";
+
+/** What a remount may say without being refused, though it changes nothing. */
+const SAYS_NOTHING = new Set(["remount", "size", "readOnly", "create", "debug", "foreground", "nonEmpty", "allowRoot"]);
+/** Where the parsed options have another name than the words. */
+const FIELD_OF: Readonly<Record<string, keyof MountOptions>> = {
+  maxSize: "maxSizeBytes",
+  poolSize: "poolSizeBytes",
+  watchdog: "watchdogSeconds",
+  fsname: "source",
+};
+
+/**
+ * Changes a mount as `words` say.
+ * @param sizeIsAsked false when the size is only what fstab has: that makes no disk smaller
+ * @returns the status afterwards
+ * @throws UserError; a size may have been changed then, when the rest is refused
+ */
+export async function remount(
+  mountpointText: string,
+  words: MountWords,
+  caller: Caller,
+  sizeIsAsked = true,
+): Promise<MountStatus> {
+  const mountpoint = absolutePath(mountpointText, caller.directory);
+  const what = `remount ${mountpoint}`;
+  if (!caller.root) {
+    throw new UserError(what, "only root can change a mount", {
+      code: "EPERM",
+      cure: `as root; the size alone also by  truncate -s SIZE ${quote(`${mountpoint}/disk`)}`,
+    });
+  }
+  const disk = await findMount(mountpoint);
+  if (disk === null) throw notThere(what, mountpoint);
+  const record = readRecords().find((other) => other.mountpoint === disk.mountpoint) ?? null;
+  refuseOthers(words, record, caller);
+  const sizeBytes = newSize(what, disk, words, sizeIsAsked);
+  // A disk is writable while its size changes, whatever it is before and afterwards.
+  if (words.readOnly === false && disk.readOnly) allowWriting(what, disk, record);
+  if (sizeBytes !== disk.sizeBytes) {
+    if (disk.readOnly && words.readOnly !== false) {
+      throw new UserError(what, "the size of a read-only disk cannot be changed", {
+        code: "EROFS",
+        cure: `mount -o remount,rw,size=${words.size} ${quote(mountpoint)}`,
+      });
+    }
+    await resizeDisk({ ...disk, readOnly: false }, sizeBytes);
+  }
+  if (words.readOnly === true && !disk.readOnly) refuseWriting(what, disk);
+  return (await findMount(mountpoint)) ?? disk;
+}
+
+/** For people: what a disk is now. */
+export function describeRemounted(disk: MountStatus): void {
+  printLine(`${quote(disk.file)}: ${formatBytes(disk.sizeBytes)}, ${disk.readOnly ? "read-only" : "read and write"}`);
+  for (const device of disk.loopDevices) printLine(`  ${device} learns of another size by  losetup -c ${device}`);
+}
+
+function notThere(what: string, mountpoint: string): UserError {
+  const there = mountAt(mountpoint, readMounts());
+  if (there !== null && KMEMFS_TYPES.has(there.fsType)) {
+    return new UserError(what, "no holder of root's answers for this mount", {
+      code: "ENOTCONN",
+      cure: `kmemfs recover ${quote(mountpoint)}, if it is dead`,
+    });
+  }
+  return new UserError(what, "no kmemfs disk is there", { code: "EINVAL", cure: "without remount" });
+}
+
+/** @throws UserError for an option that says something else than the mount was begun with */
+function refuseOthers(words: MountWords, record: MountOptions | null, caller: Caller): void {
+  const others = (Object.keys(words) as (keyof MountWords)[]).filter((word) => !SAYS_NOTHING.has(word));
+  if (others.length === 0) return;
+  const pool = record?.pool.kind === "path" ? record.pool.path : record?.pool.kind;
+  const place = { mountpoint: record?.mountpoint ?? "/", fuseDirectory: record?.fuseDirectory ?? "/" };
+  const { size: _size, readOnly: _readOnly, ...rest } = words;
+  const asked: Partial<MountOptions> = toMountOptions(pool, place, rest, caller);
+  for (const word of others) {
+    const field = FIELD_OF[word] ?? (word as keyof MountOptions);
+    if (record !== null && asked[field] === record[field]) continue;
+    throw new UserError(`-o remount,${optionOf(word)}`, "this cannot be changed while it is mounted", {
+      cure: "unmount it, and mount it again",
+      exitCode: 2,
+    });
+  }
+}
+
+/** The size that `words` ask for, or the one that it has. @throws UserError when it cannot have it */
+function newSize(what: string, disk: MountStatus, { size }: MountWords, sizeIsAsked: boolean): number {
+  const has = disk.sizeBytes;
+  if (size === undefined) return has;
+  const sizeBytes = parsePageSizeFloor(size, `size ${size}`);
+  if (sizeBytes > disk.maxSizeBytes) {
+    throw new UserError(what, `${formatBytes(disk.maxSizeBytes)} is the most that this pool was made for`, {
+      code: "EFBIG",
+      cure: `a new pool with max-size=${size}`,
+    });
+  }
+  if (sizeBytes >= has) return sizeBytes;
+  if (!sizeIsAsked) {
+    printErrorLine(`kmemfs: ${what}: it stays at ${formatBytes(has)}; the smaller size=${size} is only that of fstab`);
+    return has;
+  }
+  const [loop] = disk.loopDevices;
+  if (loop !== undefined) {
+    throw new UserError(what, `${loop} would lose its end`, {
+      code: "EBUSY",
+      cure: `kmemfs down ${quote(disk.mountpoint)}`,
+    });
+  }
+  if (hasDataBeyond(disk, sizeBytes)) {
+    throw new UserError(what, `what is written beyond ${formatBytes(sizeBytes)} would be lost`, {
+      code: "EBUSY",
+      cure: `fallocate -p -o ${sizeBytes} -l ${has - sizeBytes} ${quote(disk.file)}, which discards it`,
+    });
+  }
+  return sizeBytes;
+}
+
+function allowWriting(what: string, disk: MountStatus, record: MountOptions | null): void {
+  if (disk.damage !== null) {
+    throw new UserError(what, `the pool is damaged: ${disk.damage}`, {
+      code: "EROFS",
+      cure: "kmemfs check, unmounted",
+    });
+  }
+  if (record?.readOnly === true) {
+    throw new UserError(what, "it was mounted read-only, and its pool is open for reading only", {
+      code: "EROFS",
+      cure: "unmount it, and mount it again without ro",
+    });
+  }
+  const errno = remountExactly(what, fuseMountOf(what, disk), false);
+  if (errno !== 0) throw new UserError(what, "the kernel refused it", { code: errnoName(errno) });
+}
+
+function refuseWriting(what: string, disk: MountStatus): void {
+  const errno = remountExactly(what, fuseMountOf(what, disk), true);
+  if (errno === 0) return;
+  if (errno !== EBUSY) throw new UserError(what, "the kernel refused it", { code: errnoName(errno) });
+  const writers = disk.loopDevices.filter((loop) => readText(`/sys/block/${basename(loop)}/ro`)?.trim() !== "1");
+  const [loop] = writers;
+  if (loop !== undefined) {
+    const reason = `${writers.join(", ")} may write to the disk`;
+    throw new UserError(what, reason, { code: "EBUSY", cure: `umount what is on it, then losetup -d ${loop}` });
+  }
+  const holders = holdersOfMount(dirname(disk.file));
+  const who = holders.length === 0 ? "something" : describeHolders(holders);
+  throw new UserError(what, `${who} has the disk open for writing`, { code: "EBUSY", cure: "end it, and try again" });
+}
