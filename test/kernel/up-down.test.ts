@@ -1,6 +1,6 @@
 /** up makes a disk with a file system in one step, trim gives memory back, down leaves nothing. */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import type { MountStatus } from "../../src/daemon/status.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
@@ -100,8 +100,11 @@ it("a pool with a path keeps its file system from up to up", () =>
 it("up that fails in the middle leaves nothing", () =>
   withPlace(async (place) => {
     const directory = directoryFor(place);
-    // Too small for xfs: mkfs fails after mount and losetup.
-    const result = await place.refused(["up", directory, "--size", "8M", "--fs", "xfs"]);
+    // mkfs fails after mount and losetup.
+    const commands = place.makeDirectory("commands");
+    writeFileSync(`${commands}/mkfs.xfs`, "#!/bin/sh\necho no luck >&2\nexit 1\n", { mode: 0o755 });
+    const env = { PATH: `${commands}:${process.env.PATH}` };
+    const result = await place.refused(["up", directory, "--size", "300M", "--fs", "xfs"], { env });
     expectRefusal(result, { cause: /mkfs\.xfs/, cure: false });
     expectGone(directory);
     await place.expectNothingLeft();
