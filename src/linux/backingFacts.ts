@@ -7,6 +7,7 @@ import { closeSync, fstatSync } from "node:fs";
 import { EFBIG, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES, SECTOR_BYTES } from "../base/units.js";
+import { fileSizeLimit } from "./fileSizeLimit.js";
 import { fstatfs } from "./libc.js";
 
 export type BackingKind = "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "devdax";
@@ -87,7 +88,8 @@ export function splitFacts(
 /** `UserError` for a failed start-up call on `what`. @param result -errno */
 export function startError(what: string, reason: string, result: number, cure?: string): UserError {
   const code = errnoName(-result);
-  // What this process may write is the limit of the shell that it was started from, in most cases.
-  const help = cure ?? (result === -EFBIG ? "ulimit -f unlimited, or LimitFSIZE=infinity" : undefined);
+  // A file system has a limit of its own, which that of this process says nothing of.
+  const isLimited = result === -EFBIG && fileSizeLimit().softBytes < Number.POSITIVE_INFINITY;
+  const help = cure ?? (isLimited ? "ulimit -f unlimited, or LimitFSIZE=infinity" : undefined);
   return new UserError(what, reason, help === undefined ? { code } : { code, cure: help });
 }

@@ -4,7 +4,7 @@ import { readText } from "./procFile.js";
 const RLIMIT_FSIZE = 1;
 
 /** Bytes; Infinity for no limit, or where /proc does not tell. */
-function fileSizeLimit(): { readonly softBytes: number; readonly hardBytes: number } {
+export function fileSizeLimit(): { readonly softBytes: number; readonly hardBytes: number } {
   const match = /^Max file size\s+(\S+)\s+(\S+)/m.exec(readText("/proc/self/limits") ?? "");
   const bytes = (word: string | undefined): number =>
     word === undefined || word === "unlimited" ? Number.POSITIVE_INFINITY : Number(word);
