@@ -4,11 +4,12 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { findMount } from "../../src/daemon/client.js";
 import type { MountStatus } from "../../src/daemon/status.js";
+import { patience } from "./patience.js";
 import type { Place } from "./place.js";
 import { type RunResult, run } from "./processes.js";
 
 /** Limbo is looked after every 100 ms, and the machine may be busy. */
-const QUIET_MS = 3_000;
+const QUIET_MS = 20_000 * patience;
 const POLL_MS = 50;
 const SECTOR_BYTES = 512;
 
