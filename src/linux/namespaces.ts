@@ -29,20 +29,39 @@ export function readNamespaces(): MountNamespace[] {
 }
 
 /**
+ * The peer groups that receive what happens inside `around`: its own, and of their slaves those
+ * that pass it on, however many namespaces lie between (mount_namespaces(7), shared and slave).
+ */
+function receivers(around: MountEntry, namespaces: readonly MountNamespace[]): ReadonlySet<number> {
+  const groups = new Set<number>(around.sharedWith === null ? [] : [around.sharedWith]);
+  const mounts = namespaces.flatMap((namespace) => namespace.mounts);
+  for (let before = -1; before !== groups.size; ) {
+    before = groups.size;
+    for (const { slaveOf, sharedWith } of mounts) {
+      if (slaveOf !== null && sharedWith !== null && groups.has(slaveOf)) groups.add(sharedWith);
+    }
+  }
+  return groups;
+}
+
+/**
  * True when unmounting `mount` in our namespace unmounts `other` in another one too:
  * it lies in the same place, and what happens in ours around it is received there.
  */
 export function goesWith(
   mount: MountEntry,
-  own: readonly MountEntry[],
   other: MountEntry,
   others: readonly MountEntry[],
+  namespaces: readonly MountNamespace[],
 ): boolean {
+  const own = namespaces.find(({ isOwn }) => isOwn)?.mounts ?? [];
   const around = own.find((entry) => entry.mountId === mount.parentId);
   const aroundOther = others.find((entry) => entry.mountId === other.parentId);
-  if (around === undefined || aroundOther === undefined || around.sharedWith === null) return false;
-  const isPeer = aroundOther.sharedWith === around.sharedWith || aroundOther.slaveOf === around.sharedWith;
-  return isPeer && placeIn(mount, around) === placeIn(other, aroundOther);
+  if (around === undefined || aroundOther === undefined) return false;
+  const groups = receivers(around, namespaces);
+  const receives = (group: number | null): boolean => group !== null && groups.has(group);
+  const isReached = receives(aroundOther.sharedWith) || receives(aroundOther.slaveOf);
+  return isReached && placeIn(mount, around) === placeIn(other, aroundOther);
 }
 
 /** Where `mount` lies in the file system that it is mounted in. */

@@ -106,11 +106,11 @@ export function elsewhere(
   device: string,
   namespaces: readonly MountNamespace[],
 ): string[] {
-  const own = ownMounts(namespaces);
   return namespaces.flatMap((namespace) => {
     if (namespace.isOwn) return [];
     const staying = namespace.mounts.filter(
-      (entry) => entry.majorMinor === device && !leaving.some((mount) => goesWith(mount, own, entry, namespace.mounts)),
+      (entry) =>
+        entry.majorMinor === device && !leaving.some((mount) => goesWith(mount, entry, namespace.mounts, namespaces)),
     );
     const { id, processName, pid } = namespace;
     return staying.map(

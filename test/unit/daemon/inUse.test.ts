@@ -11,7 +11,7 @@ import {
 import { loopsByPath } from "../../../src/daemon/disk/loopFiles.js";
 import { neededSectorBytes, SECTOR_LOOK_BYTES } from "../../../src/daemon/disk/sectorSize.js";
 import { mountOfPath, parseMountinfo } from "../../../src/linux/mounts.js";
-import { goesWith, type MountNamespace } from "../../../src/linux/namespaces.js";
+import type { MountNamespace } from "../../../src/linux/namespaces.js";
 import { layersOf } from "../../../src/linux/stacked.js";
 
 const LOOP = {
@@ -71,9 +71,15 @@ describe("other places of a session", () => {
     expect(otherPlaces(use([MAIN], other("shared:9")))).toEqual([named]);
     expect(otherPlaces(use([MAIN], other("shared:1")))).toEqual([]);
     expect(otherPlaces(use([MAIN], other("master:1")))).toEqual([]);
-    const [own] = use([MAIN]).namespaces;
-    const elsewhere = parseMountinfo([around("master:1"), theirs.replace("/mnt/x", "/mnt/y")].join("\n"));
-    expect(goesWith(own.mounts[1], own.mounts, elsewhere[1], elsewhere)).toBe(false);
+    // A slave of a slave that passes it on, and one in another place.
+    const between = { ...other("shared:5 master:1"), id: "mnt:[3]" };
+    expect(otherPlaces(use([MAIN], between, other("master:5")))).toEqual([]);
+    expect(otherPlaces(use([MAIN], other("master:5")))).toEqual([named]);
+    const moved = {
+      ...other(""),
+      mounts: parseMountinfo([around("master:1"), theirs.replace("/mnt/x", "/mnt/y")].join("\n")),
+    };
+    expect(otherPlaces(use([MAIN], moved))).toEqual([named.replace("/mnt/x", "/mnt/y")]);
   });
 
   it("are file systems on its loop device that are mounted only there", () => {
