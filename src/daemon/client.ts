@@ -13,7 +13,7 @@ import { closeDeadlineMs } from "./deadlines.js";
 import { removeStaleSocket } from "./mountName.js";
 import type { AskedOptions, MountOptions } from "./options.js";
 import { readRecord } from "./record.js";
-import { standingStill, withoutAnswer } from "./silent.js";
+import { isEnded, standingStill, withoutAnswer } from "./silent.js";
 import { idOfFuse, idPaths, socketPath, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
@@ -147,8 +147,10 @@ export async function bringBackMount(status: MountStatus): Promise<MountStatus> 
 
 async function statusAt(path: string): Promise<MountStatus | null> {
   const id = basename(path, ".sock");
-  const still = standingStill(readRecord(id));
+  const record = readRecord(id);
+  const still = standingStill(record);
   if (still !== null) throw still;
+  if (isEnded(record)) return null;
   try {
     return (await callControl(path, "GET", "/status", STATUS_TIMEOUT_MS)) as MountStatus;
   } catch (error) {

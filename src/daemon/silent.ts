@@ -1,7 +1,9 @@
 /** Holders that do not answer, and what is known of them without asking. */
 import { UserError } from "../base/errors.js";
+import { isNameOfEnded } from "../linux/nameLock.js";
 import { type Standstill, standstillOf, startTicksOf } from "../linux/standstill.js";
 import type { MountRecord } from "./record.js";
+import { diskId, idPaths } from "./stateDirectory.js";
 import type { SilentMount } from "./status.js";
 
 /** A mount that nothing can be learned of at the moment; others are not to wait for it. */
@@ -37,6 +39,18 @@ export function standingStill(record: MountRecord | null): SilentHolder | null {
   if (standstill === null) return null;
   const silent = { mountpoint, holderPid: holder.pid, state: standstill.state };
   return new SilentHolder(mountpoint, silent, cureOf(standstill, holder.pid));
+}
+
+/**
+ * True when all that is left of a holder is what the kernel cannot clear away: its socket takes
+ * what is said, and nobody answers. `findOrphans` tells of what such a disk still holds.
+ */
+export function isEnded(record: MountRecord | null): boolean {
+  if (record === null) return false;
+  const { holder, mountpoint } = record;
+  // That process lives, as a look at /proc says; the locks need not be looked at.
+  if (holder !== undefined && startTicksOf(holder.pid) === holder.startTicks) return false;
+  return isNameOfEnded(idPaths(diskId(mountpoint)).lock);
 }
 
 /** One that was asked in vain. @param socket names it where there is no record */

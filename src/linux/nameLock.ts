@@ -54,10 +54,15 @@ export function isNameTaken(path: string): boolean {
 
 /** As `isNameTaken`, but not by a process whose program has ended. */
 export function isNameHeld(path: string): boolean {
+  return isNameTaken(path) && !isNameOfEnded(path);
+}
+
+/** True when who has the name is a process whose program has ended: it answers nobody. */
+export function isNameOfEnded(path: string): boolean {
   const fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return false;
   try {
-    return flock(fd, LOCK_EX | LOCK_NB) === -EAGAIN && !lockHolderIsEnding(fd);
+    return lockHolderIsEnding(fd);
   } finally {
     closeSync(fd);
   }
