@@ -5,6 +5,7 @@
  */
 import { MIB } from "../base/units.js";
 import { readLoopDevices } from "../linux/proc.js";
+import { readLink } from "../linux/procFile.js";
 import { startTicksOf } from "../linux/standstill.js";
 import type { MountOptions } from "./options.js";
 import { type SeenDisk, writeRecord } from "./record.js";
@@ -14,8 +15,11 @@ const PERIOD_MS = 10_000;
 /** A smaller change of what is held is not worth writing. */
 const STEP_BYTES = 16 * MIB;
 
+/** As /proc shows it, which may be of another pid namespace than ours. */
+const OWN_PID = Number(readLink("/proc/self") ?? process.pid);
+
 export class DiskSight {
-  private readonly holder = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? "" };
+  private readonly holder = { pid: OWN_PID, startTicks: startTicksOf(OWN_PID) ?? "" };
   private last: SeenDisk | null = null;
   private timer: NodeJS.Timeout | undefined;
 
