@@ -1,7 +1,7 @@
 /** Holders that do not answer, and what is known of them without asking. */
 import { UserError } from "../base/errors.js";
 import { isNameOfEnded } from "../linux/nameLock.js";
-import { isAlive } from "../linux/proc.js";
+import { hasEnded } from "../linux/proc.js";
 import { type Standstill, standstillOf, startTicksOf } from "../linux/standstill.js";
 import type { MountRecord } from "./record.js";
 import { diskId, idPaths } from "./stateDirectory.js";
@@ -49,8 +49,8 @@ export function standingStill(record: MountRecord | null): SilentHolder | null {
 export function isEnded(record: MountRecord | null): boolean {
   if (record === null) return false;
   const { holder, mountpoint } = record;
-  // It is that process still; one that has ended, but cannot be cleared away, is there as a zombie.
-  if (holder !== undefined && startTicksOf(holder.pid) === holder.startTicks) return !isAlive(holder.pid);
+  // It is that process still; one that has ended may be there, as the kernel cannot clear it away.
+  if (holder !== undefined && startTicksOf(holder.pid) === holder.startTicks) return hasEnded(holder.pid);
   return isNameOfEnded(idPaths(diskId(mountpoint)).lock);
 }
 

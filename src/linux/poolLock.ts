@@ -10,7 +10,7 @@ import { startError } from "./backingFacts.js";
 import { LOCK_EX, LOCK_NB, LOCK_SH } from "./constants.js";
 import { deviceNumbers } from "./daxDevice.js";
 import { flock } from "./libc.js";
-import { isAlive, processName } from "./proc.js";
+import { hasEnded, isAlive, processName } from "./proc.js";
 import { processIds } from "./procFile.js";
 
 /** @throws UserError EBUSY with the holder's pid */
@@ -44,7 +44,9 @@ export function lockHolder(fd: number): number | null {
 export function lockHolderIsEnding(fd: number): boolean {
   const key = lockKey(fd);
   const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
-  return pid !== null && !isAlive(pid) && findInFdinfo(key) === null;
+  if (pid === null || !hasEnded(pid)) return false;
+  const other = findInFdinfo(key);
+  return other === null || hasEnded(other);
 }
 
 function lockKey(fd: number): string {

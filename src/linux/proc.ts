@@ -22,6 +22,17 @@ export function isAlive(pid: number): boolean {
   return state !== "Z" && state !== "X";
 }
 
+/** PF_EXITING of include/linux/sched.h: it runs no program any more, only the kernel's clearing away. */
+const PF_EXITING = 0x4;
+
+/** True for a process that answers nobody any more: gone, a zombie, or on its way there (field 9 of its stat). */
+export function hasEnded(pid: number): boolean {
+  if (!isAlive(pid)) return true;
+  const stat = readText(`/proc/${pid}/stat`) ?? "";
+  const flags = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[6]);
+  return (flags & PF_EXITING) !== 0;
+}
+
 /** Values of `Name:   123 kB` lines in bytes (proc_meminfo(5), proc_pid_status(5)). */
 export function parseKilobytes(text: string): ReadonlyMap<string, number> {
   const values = new Map<string, number>();
