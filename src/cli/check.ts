@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil } from "../base/units.js";
-import type { RepairResult } from "../daemon/poolCheck.js";
+import type { RepairResult } from "../media/checkPool.js";
 import type { CheckSummary } from "../pool/check.js";
 import type { FindingKind } from "../pool/findings.js";
 import { jsonPrinter, linePrinter, MAX_PRINTED, Output } from "./checkPrint.js";
@@ -53,7 +53,7 @@ function requireSense(flags: CheckFlags): void {
 }
 
 async function look(path: string, json: boolean, kinds: Set<FindingKind>): Promise<CheckSummary> {
-  const { checkPool } = await import("../daemon/poolCheck.js");
+  const { checkPool } = await import("../media/checkPool.js");
   const progress = progressBar("checking");
   const output = new Output();
   const print = (line: string): void => {
@@ -80,7 +80,7 @@ async function look(path: string, json: boolean, kinds: Set<FindingKind>): Promi
 }
 
 async function repair(path: string, flags: CheckFlags): Promise<RepairResult> {
-  const { repairPool } = await import("../daemon/poolCheck.js");
+  const { repairPool } = await import("../media/checkPool.js");
   const blocksOf = (text: string | undefined, name: string) =>
     text === undefined ? undefined : bytesToPagesCeil(parsePageSizeFloor(text, `check --${name} ${text}`));
   const rebuild = flags.rebuildSuperblock
@@ -149,7 +149,7 @@ async function checkAndRepair(path: string, flags: CheckFlags, outcome: Outcome)
 }
 
 async function undo(path: string, file: string): Promise<void> {
-  const { undoPool } = await import("../daemon/poolCheck.js");
+  const { undoPool } = await import("../media/checkPool.js");
   const { entries, releasedPages } = await undoPool(path, file);
   printLine(`${path}: put back ${entries} entries and the superblock, and gave ${releasedPages} pages of copies back`);
 }

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { MIB } from "../base/units.js";
-import { allOrNothing, interruptible, type UndoStack } from "../daemon/disk/undo.js";
-import { type MountEntry, machineMemory, readMounts } from "../linux/proc.js";
+import { allOrNothing, interruptible, type UndoStack } from "../disk/rollback.js";
+import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { machineMemory } from "../linux/proc/proc.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
 import { type Column, formatRow, printLine } from "./print.js";
 import { requireRoot } from "./root.js";
@@ -17,12 +18,12 @@ const DATA_TIMEOUT_MS = 600_000;
 
 async function loadParts() {
   const [client, figures, systems, loops, { runOk }, { mountsOnLoops }] = await Promise.all([
-    import("../daemon/client.js"),
+    import("../mounts/client.js"),
     import("./figures.js"),
-    import("../daemon/disk/fileSystem.js"),
-    import("../daemon/disk/loop.js"),
-    import("../daemon/disk/command.js"),
-    import("../daemon/disk/inUse.js"),
+    import("../disk/fileSystems.js"),
+    import("../disk/loop.js"),
+    import("../linux/process/command.js"),
+    import("../disk/inUse.js"),
   ]);
   return { client, figures, systems, loops, runOk, mountsOnLoops };
 }

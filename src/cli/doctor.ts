@@ -1,9 +1,9 @@
 /** `kmemfs doctor [MOUNTPOINT] [-J]`: what of the machine and of the mounts is not as it should be, and what helps. */
 import type { Command } from "commander";
 import type { UserError } from "../base/errors.js";
-import { quote } from "../daemon/disk/paths.js";
-import { type Check, problem, warning } from "../daemon/doctor/check.js";
-import type { MountStatus } from "../daemon/status.js";
+import { quote } from "../mounts/paths.js";
+import { type Check, problem, warning } from "../doctor/finding.js";
+import type { MountStatus } from "../mounts/status.js";
 import type { Outcome } from "./outcome.js";
 import { formatRow, printLine } from "./print.js";
 
@@ -33,7 +33,7 @@ export function doctorLines(checks: readonly Check[]): string[] {
 /** What no holder answers for: dead mounts, and what is odd about others. */
 async function checkRemains(path: string | null): Promise<Check[]> {
   const [{ findRemains }, { isMeant }, { describeOrphan, isOrphanMeant }] = await Promise.all([
-    import("../daemon/recover/find.js"),
+    import("../recover/find.js"),
     import("./recover.js"),
     import("./recoverOrphans.js"),
   ]);
@@ -59,9 +59,9 @@ async function mountsOf(
   remains: readonly Check[],
   onSilent: (error: Error) => void,
 ): Promise<readonly MountStatus[]> {
-  const client = await import("../daemon/client.js");
+  const client = await import("../mounts/client.js");
   if (mountpoint === undefined) return client.listMounts(onSilent);
-  const { findDisk, noDisk } = await import("./findDisk.js");
+  const { findDisk, noDisk } = await import("../disk/findDisk.js");
   const disk = await findDisk(mountpoint).catch((error: Error) => {
     onSilent(error);
     return undefined;
@@ -74,11 +74,11 @@ async function mountsOf(
 
 async function doctor(mountpoint: string | undefined, flags: DoctorFlags, outcome: Outcome): Promise<void> {
   const [{ checkMachine }, { readMachine }, { checkMount }, { readMount }, { absolutePath }] = await Promise.all([
-    import("../daemon/doctor/machineChecks.js"),
-    import("../daemon/doctor/readMachine.js"),
-    import("../daemon/doctor/mountChecks.js"),
-    import("../daemon/doctor/readMount.js"),
-    import("../daemon/disk/paths.js"),
+    import("../doctor/machineChecks.js"),
+    import("../doctor/readMachine.js"),
+    import("../doctor/mountChecks.js"),
+    import("../doctor/readMount.js"),
+    import("../mounts/paths.js"),
   ]);
   const path = mountpoint === undefined ? null : absolutePath(mountpoint, process.cwd());
   const remains = await checkRemains(path);

@@ -1,10 +1,10 @@
 /** `kmemfs down MOUNTPOINT`: the reverse of `up`, in the safe order. */
 import type { Command } from "commander";
-import { interruptible } from "../daemon/disk/undo.js";
+import { interruptible } from "../disk/rollback.js";
 import { printLine } from "./print.js";
 
 async function down(mountpoint: string): Promise<void> {
-  const [find, { takeDown, takeDownDead }] = await Promise.all([import("./findDisk.js"), import("./takeDown.js")]);
+  const [find, { takeDown, takeDownDead }] = await Promise.all([import("../disk/findDisk.js"), import("../disk/takeDown.js")]);
   const disk = await find.findDisk(mountpoint);
   const dead = disk === null ? find.findDead(mountpoint) : null;
   if (disk === null && dead === null) throw find.noDisk("down", mountpoint);

@@ -76,7 +76,7 @@ export function jsonDump(path: string, print: (line: string) => void): DumpEvent
 
 async function dump(pool: string, flags: { json?: boolean }): Promise<void> {
   const path = poolPath("dump", pool, 2);
-  const { dumpPoolAt } = await import("../daemon/poolCheck.js");
+  const { dumpPoolAt } = await import("../media/checkPool.js");
   const output = new Output();
   const print = (line: string): void => output.line(line);
   try {

@@ -41,7 +41,7 @@ async function format(pool: string, flags: FormatFlags): Promise<void> {
   if (sizeBytes !== undefined && maxSizeBytes !== undefined && sizeBytes > maxSizeBytes) {
     throw new UserError(`format --size ${flags.size}`, `larger than --max-size ${flags.maxSize}`, { exitCode: 2 });
   }
-  const { formatPool } = await import("../daemon/poolFile.js");
+  const { formatPool } = await import("../media/offline.js");
   const result = await formatPool({
     path,
     ...(sizeBytes === undefined ? {} : { sizeBytes }),

@@ -1,6 +1,6 @@
 /** What fstab says of a directory (fstab(5)): mount(8) puts that before the options that it was called with. */
-import { unescapeOctal } from "../linux/mounts.js";
-import { readText } from "../linux/procFile.js";
+import { unescapeOctal } from "../linux/proc/mounts.js";
+import { readText } from "../linux/proc/procFile.js";
 
 /** The options of the last line for `directory`, or null. */
 export function optionsInFstab(directory: string, text = readText("/etc/fstab") ?? ""): string | null {

@@ -1,6 +1,6 @@
 /** Says, after a mount, what this kernel cannot do for it. */
 import { release } from "node:os";
-import { kernelLacks } from "../daemon/kernelLacks.js";
+import { kernelLacks } from "../linux/proc/kernelLacks.js";
 import { printLine } from "./print.js";
 
 export function printLacks(): void {

@@ -22,7 +22,7 @@ async function obey(args: readonly string[], outcome: Outcome): Promise<void> {
  */
 async function goOnDespite(error: unknown, debug: boolean): Promise<number> {
   if (error instanceof CommanderError || process.env.LISTEN_FDS === undefined) throw error;
-  const [{ hasStoredFds }, { mountHere }] = await Promise.all([import("../linux/notify.js"), import("./mount.js")]);
+  const [{ hasStoredFds }, { mountHere }] = await Promise.all([import("../linux/process/notify.js"), import("./mount.js")]);
   if (!hasStoredFds()) throw error;
   return mountHere(() => {
     throw error;
@@ -34,7 +34,7 @@ const WORDS_BYTES = 64 * 1024;
 
 /** An error is said also under `ulimit -f 0`, when standard error is a file. */
 async function makeRoomForWords(): Promise<void> {
-  const { raiseFileSizeLimit } = await import("../linux/fileSizeLimit.js");
+  const { raiseFileSizeLimit } = await import("../linux/syscall/fileSizeLimit.js");
   if (!(await raiseFileSizeLimit(WORDS_BYTES))) avoidFiles();
 }
 

@@ -1,11 +1,12 @@
 /** `kmemfs mount [POOL] MOUNTPOINT`, and what it shares with mount(8)'s helper. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { absolutePath, quote } from "../daemon/disk/paths.js";
-import type { AskedOptions, MountOptions } from "../daemon/options.js";
-import { readMounts } from "../linux/proc.js";
+import { absolutePath, quote } from "../mounts/paths.js";
+import type { AskedOptions, MountOptions } from "../mounts/options.js";
+import { readMounts } from "../linux/proc/mounts.js";
 import { printLacks } from "./lacks.js";
-import { type Caller, currentCaller, type MountWords, parseOptionList, toMountOptions } from "./mountOptions.js";
+import { type Caller, currentCaller, toMountOptions } from "./mountOptions.js";
+import { type MountWords, parseOptionList } from "./optionList.js";
 import { checkMountpoint } from "./mountpoint.js";
 import type { Outcome } from "./outcome.js";
 import { warnOfOwnSwap } from "./ownSwap.js";
@@ -44,8 +45,8 @@ export function prepareMount(
 /** Mounts in this process, or goes on with a mount whose fds the service manager kept. @returns the exit code */
 export async function mountHere(asked: AskedOptions, debug: boolean): Promise<number> {
   const [{ takeServiceEnvironment }, { runForeground }] = await Promise.all([
-    import("../linux/notify.js"),
-    import("../daemon/client.js"),
+    import("../linux/process/notify.js"),
+    import("../mounts/client.js"),
   ]);
   return runForeground(asked, debug, takeServiceEnvironment());
 }
@@ -63,7 +64,7 @@ async function mount(pool: string | undefined, mountpoint: string, flags: MountF
     return;
   }
   const options = prepareMount(pool, mountpoint, words, caller);
-  const client = await import("../daemon/client.js");
+  const client = await import("../mounts/client.js");
   const status = await client.startMount(options);
   const where = status.pool.path === null ? status.pool.kind : quote(status.pool.path);
   printLine(`${quote(status.file)}: ${formatBytes(status.sizeBytes)}, pool ${where}, ${status.io}`);

@@ -5,9 +5,10 @@
 import { basename } from "node:path";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
-import { absolutePath } from "../daemon/disk/paths.js";
+import { absolutePath } from "../mounts/paths.js";
 import { prepareMount } from "./mount.js";
-import { currentCaller, type MountWords, parseOptionList } from "./mountOptions.js";
+import { currentCaller } from "./mountOptions.js";
+import { type MountWords, parseOptionList } from "./optionList.js";
 import { splitOptionList } from "./optionList.js";
 import { printFailure } from "./print.js";
 import { isHelp, throwUsageErrors } from "./usage.js";
@@ -100,7 +101,7 @@ export async function runMountHelper(args: readonly string[]): Promise<number> {
       return 0;
     }
     const options = prepareMount(call.pool, call.directory, { ...call.words, foreground: false }, currentCaller());
-    if (!call.fake) await (await import("../daemon/client.js")).startMount(options);
+    if (!call.fake) await (await import("../mounts/client.js")).startMount(options);
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && isHelp(error)) return 0;

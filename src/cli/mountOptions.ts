@@ -4,7 +4,7 @@
  */
 import { resolve } from "node:path";
 import { UserError } from "../base/errors.js";
-import type { IoWay, MountOptions, PoolSource } from "../daemon/options.js";
+import type { IoWay, MountOptions, PoolSource } from "../mounts/options.js";
 import type { MountWords } from "./optionList.js";
 import { letsOthersIn, type Owner, type OwnIds, parseOwner } from "./owner.js";
 import { parsePageSizeFloor } from "./sizes.js";

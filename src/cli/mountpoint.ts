@@ -5,8 +5,8 @@
  */
 import { accessSync, constants, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { UserError } from "../base/errors.js";
-import { absolutePath, KMEMFS_TYPES, type MountedAt, mountAt, quote } from "../daemon/disk/paths.js";
-import { stateDirectory } from "../daemon/stateDirectory.js";
+import { absolutePath, KMEMFS_TYPES, type MountedAt, mountAt, quote } from "../mounts/paths.js";
+import { stateDirectory } from "../mounts/stateDirectory.js";
 
 function refuseUnreachable(what: string, path: string, error: unknown): never {
   const code = (error as NodeJS.ErrnoException).code ?? "EIO";

@@ -1,11 +1,11 @@
 /** `kmemfs recover [MOUNTPOINT] [--up] [--dry-run]`: clears what killed processes left, and brings it back. */
 import type { Command } from "commander";
-import { absolutePath, quote } from "../daemon/disk/paths.js";
-import type { DefaultOptions, WayBack } from "../daemon/recover/bringBack.js";
-import type { Findings } from "../daemon/recover/find.js";
-import type { Orphan } from "../daemon/recover/orphans.js";
-import type { Remains } from "../daemon/recover/remains.js";
-import type { Step } from "../daemon/recover/steps.js";
+import { absolutePath, quote } from "../mounts/paths.js";
+import type { DefaultOptions, WayBack } from "../recover/bringBack.js";
+import type { Findings } from "../recover/find.js";
+import type { Orphan } from "../recover/orphans.js";
+import type { Remains } from "../recover/deadMount.js";
+import type { Step } from "../recover/steps.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
 import type { Outcome } from "./outcome.js";
 import { printFailure, printLine } from "./print.js";
@@ -47,7 +47,7 @@ function printLines(lines: readonly string[]): void {
 
 /** @throws UserError when something is left */
 async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains) => Turn, up: boolean): Promise<void> {
-  const { underItsName } = await import("../daemon/recover/underItsName.js");
+  const { underItsName } = await import("../recover/withNameLock.js");
   const cleared = await underItsName(told.remains, found, async (remains) => {
     const turn = turnOf(remains);
     const plan = planOf(turn, up);
@@ -58,7 +58,7 @@ async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains
   });
   if (cleared === null) printLine(`${quote(told.remains.mountpoint)}: is not dead any more`);
   if (!up || cleared === null || cleared.back === null) return;
-  const { bringBack } = await import("../daemon/recover/bringBack.js");
+  const { bringBack } = await import("../recover/bringBack.js");
   printLines(await bringBack(cleared.back));
 }
 
@@ -73,13 +73,13 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
     { interruptible },
     { clearOrphan, isOrphanMeant, orphanPlan },
   ] = await Promise.all([
-    import("../daemon/client.js"),
-    import("../daemon/recover/find.js"),
-    import("../daemon/recover/kept.js"),
-    import("../daemon/recover/steps.js"),
-    import("../daemon/recover/bringBack.js"),
-    import("../daemon/recover/underItsName.js"),
-    import("../daemon/disk/undo.js"),
+    import("../mounts/client.js"),
+    import("../recover/find.js"),
+    import("../recover/kept.js"),
+    import("../recover/steps.js"),
+    import("../recover/bringBack.js"),
+    import("../recover/withNameLock.js"),
+    import("../disk/rollback.js"),
     import("./recoverOrphans.js"),
   ]);
   const { up = false, debug = false } = flags;

@@ -1,6 +1,6 @@
 /** The part of `recover` for loop devices that hold the memory of disks that are gone. */
 import { UserError } from "../base/errors.js";
-import type { Orphan } from "../daemon/recover/orphans.js";
+import type { Orphan } from "../recover/orphans.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
@@ -31,8 +31,8 @@ export async function clearOrphan(orphan: Orphan): Promise<void> {
     throw new UserError(`recover ${loop.path}`, blockers.join("; "), { code: "EBUSY", cure });
   }
   const [{ detach }, { endSession }] = await Promise.all([
-    import("../daemon/recover/steps.js"),
-    import("../daemon/recover/orphans.js"),
+    import("../recover/steps.js"),
+    import("../recover/orphans.js"),
   ]);
   endSession(orphan);
   printLine(await detach(loop).act());

@@ -47,7 +47,7 @@ function progressLine(): { show(moved: number, away: number): void; end(): void 
 
 async function rehome(pool: string, outcome: Outcome): Promise<void> {
   const path = poolPath("rehome", pool, 2);
-  const { rehomePool } = await import("../daemon/poolFile.js");
+  const { rehomePool } = await import("../media/offline.js");
   const progress = progressLine();
   const report = await rehomePool(path, { onProgress: progress.show })
     .finally(progress.end)

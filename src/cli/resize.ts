@@ -1,9 +1,9 @@
 /** `kmemfs resize MOUNTPOINT SIZE [--force]`: another size of a disk that is mounted. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { quote } from "../daemon/disk/paths.js";
-import type { MountStatus } from "../daemon/status.js";
-import type { MountEntry } from "../linux/proc.js";
+import { quote } from "../mounts/paths.js";
+import type { MountStatus } from "../mounts/status.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
 import { printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
 
@@ -32,7 +32,7 @@ function refuseLoops(what: string, loops: readonly string[]): void {
 
 /** @throws UserError naming what would lose its end */
 async function refuseContent(what: string, disk: MountStatus): Promise<void> {
-  const { probeDevice } = await import("../daemon/disk/fileSystem.js");
+  const { probeDevice } = await import("../disk/fileSystems.js");
   const content = await probeDevice(disk.file);
   if (content.kind === "blank") return;
   const name = content.kind === "fileSystem" ? content.type : content.name;
@@ -45,10 +45,10 @@ async function refuseContent(what: string, disk: MountStatus): Promise<void> {
 async function resize(mountpoint: string, sizeText: string, flags: ResizeFlags): Promise<void> {
   const sizeBytes = parsePageSizeFloor(sizeText, `resize ${sizeText}`);
   const [{ requireDisk, placeOf }, { resizeDisk }, { readUse, mountsOnLoops }, { makeCalls }] = await Promise.all([
-    import("./findDisk.js"),
-    import("../daemon/resize.js"),
-    import("../daemon/disk/inUse.js"),
-    import("../daemon/disk/call.js"),
+    import("../disk/findDisk.js"),
+    import("../disk/resize.js"),
+    import("../disk/inUse.js"),
+    import("../disk/call.js"),
   ]);
   const disk = await requireDisk("resize", mountpoint);
   const what = `resize ${disk.mountpoint}`;

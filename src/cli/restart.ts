@@ -1,13 +1,13 @@
 /** `kmemfs restart MOUNTPOINT`: another server of the same mount. */
 import type { Command } from "commander";
-import type { MountStatus } from "../daemon/status.js";
-import { noDisk, requireDisk } from "./findDisk.js";
+import type { MountStatus } from "../mounts/status.js";
+import { noDisk, requireDisk } from "../disk/findDisk.js";
 import { printLine } from "./print.js";
 
 async function restart(mountpoint: string): Promise<void> {
   const disk = await requireDisk("restart", mountpoint);
   if ((disk.givenUp ?? null) !== null) return bringBack(disk);
-  const { restartServer, findMount } = await import("../daemon/client.js");
+  const { restartServer, findMount } = await import("../mounts/client.js");
   const pauseMs = await restartServer(disk);
   const now = await findMount(disk.mountpoint);
   const pid = now?.serverPid ?? null;
@@ -17,10 +17,10 @@ async function restart(mountpoint: string): Promise<void> {
 /** As `kmemfs recover --up` of it. */
 async function bringBack({ mountpoint }: MountStatus): Promise<void> {
   const [{ findRemains }, { findKept }, kept, { interruptible }] = await Promise.all([
-    import("../daemon/recover/find.js"),
-    import("../daemon/recover/kept.js"),
+    import("../recover/find.js"),
+    import("../recover/kept.js"),
     import("./recoverKept.js"),
-    import("../daemon/disk/undo.js"),
+    import("../disk/rollback.js"),
   ]);
   process.chdir("/");
   const found = await findRemains();

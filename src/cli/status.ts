@@ -2,11 +2,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { backingPath, PATHLESS } from "../daemon/disk/loopFiles.js";
-import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
-import type { Orphan } from "../daemon/recover/orphans.js";
-import type { MountStatus, SilentMount } from "../daemon/status.js";
-import { readLoopNodes, readMounts } from "../linux/proc.js";
+import { backingPath, PATHLESS } from "../disk/loopFiles.js";
+import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
+import type { Orphan } from "../recover/orphans.js";
+import type { MountStatus, SilentMount } from "../mounts/status.js";
+import { readLoopNodes } from "../linux/proc/loopDevices.js";
+import { readMounts } from "../linux/proc/mounts.js";
 import type { Outcome } from "./outcome.js";
 import { type Column, formatTable, printErrorLine, printFailure, printLine } from "./print.js";
 import { describeOrphan } from "./recoverOrphans.js";
@@ -95,9 +96,9 @@ async function orphansOfAll(): Promise<readonly Orphan[]> {
   const loops = readLoopNodes().filter((loop) => backingPath(loop) === PATHLESS);
   if (loops.length === 0) return [];
   const [{ findOrphans }, { readNamespaces }, { readRecords }] = await Promise.all([
-    import("../daemon/recover/orphans.js"),
-    import("../linux/namespaces.js"),
-    import("../daemon/record.js"),
+    import("../recover/orphans.js"),
+    import("../linux/proc/namespaces.js"),
+    import("../mounts/mountRecord.js"),
   ]);
   return findOrphans(readNamespaces(), readRecords(), loops, false);
 }
@@ -146,7 +147,7 @@ class Answers {
 }
 
 async function status(mountpoint: string | undefined, flags: StatusFlags, outcome: Outcome): Promise<void> {
-  const client = await import("../daemon/client.js");
+  const client = await import("../mounts/client.js");
   const answers = new Answers(flags.bytes ?? false);
   const asked = (mountpoint === undefined ? client.askMounts() : [diskOn(mountpoint)]).map((answer) =>
     answer.then(
@@ -180,7 +181,7 @@ async function status(mountpoint: string | undefined, flags: StatusFlags, outcom
 }
 
 async function diskOn(mountpoint: string): Promise<MountStatus> {
-  const { findDisk } = await import("./findDisk.js");
+  const { findDisk } = await import("../disk/findDisk.js");
   const found = await findDisk(mountpoint);
   if (found === null) throw notFound(absolutePath(mountpoint, process.cwd()));
   return found;

@@ -1,16 +1,16 @@
 /** `kmemfs trim MOUNTPOINT`: discards what the file systems do not use, with the memory before and after. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { quote } from "../daemon/disk/paths.js";
-import { interruptible } from "../daemon/disk/undo.js";
-import type { MountEntry } from "../linux/proc.js";
+import { quote } from "../mounts/paths.js";
+import { interruptible } from "../disk/rollback.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
 import { formatTable, printLine } from "./print.js";
 import { requireRoot } from "./root.js";
 import { formatBytes } from "./sizes.js";
 
 /** One mount a file system: one that its path leads to, and of the whole tree rather than a part. */
 async function oneEach(mounts: readonly MountEntry[]): Promise<MountEntry[]> {
-  const { isReachable } = await import("../linux/mountHandle.js");
+  const { isReachable } = await import("../linux/mount/mountHandle.js");
   const rank = (mount: MountEntry): number => (isReachable(mount) ? 2 : 0) + (mount.root === "/" ? 1 : 0);
   const best = new Map<string, MountEntry>();
   for (const mount of mounts.toSorted((a, b) => rank(a) - rank(b))) best.set(mount.majorMinor, mount);
@@ -19,9 +19,9 @@ async function oneEach(mounts: readonly MountEntry[]): Promise<MountEntry[]> {
 
 async function trim(mountpoint: string): Promise<void> {
   const [{ requireDisk, placeOf }, { readUse }, systems, figures] = await Promise.all([
-    import("./findDisk.js"),
-    import("../daemon/disk/inUse.js"),
-    import("../daemon/disk/fileSystem.js"),
+    import("../disk/findDisk.js"),
+    import("../disk/inUse.js"),
+    import("../disk/fileSystems.js"),
     import("./figures.js"),
   ]);
   const disk = await requireDisk("trim", mountpoint);

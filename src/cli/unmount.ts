@@ -2,10 +2,10 @@
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import type { SessionUse } from "../daemon/disk/inUse.js";
-import type { Call } from "../daemon/disk/kernelCalls.js";
-import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../daemon/disk/paths.js";
-import { type MountEntry, readMounts } from "../linux/proc.js";
+import type { SessionUse } from "../disk/inUse.js";
+import type { Call } from "../disk/kernelCalls.js";
+import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
+import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { printLine } from "./print.js";
 
 const UNMOUNT_TIMEOUT_MS = 60_000;
@@ -23,8 +23,8 @@ function printLeft({ fileSystems, loops }: SessionUse): void {
  */
 async function refuseInUse(what: string, use: SessionUse, name: string, force: boolean): Promise<void> {
   const [{ busy }, clauses] = await Promise.all([
-    import("../daemon/disk/holders.js"),
-    import("../daemon/disk/inUse.js"),
+    import("../disk/users.js"),
+    import("../disk/inUse.js"),
   ]);
   const covers = clauses.coverClauses(use);
   if (covers.length > 0) throw busy(what, covers, "unmount that first");
@@ -43,10 +43,10 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
     throw new UserError(what, "not a kmemfs mount", { code: "EINVAL", cure: "kmemfs status" });
   }
   const [{ readUse, loopClauses }, { busy }, { tryCalls }, { errorFromBody }] = await Promise.all([
-    import("../daemon/disk/inUse.js"),
-    import("../daemon/disk/holders.js"),
-    import("../daemon/disk/call.js"),
-    import("../daemon/control.js"),
+    import("../disk/inUse.js"),
+    import("../disk/users.js"),
+    import("../disk/call.js"),
+    import("../mounts/control.js"),
   ]);
   const use = await readUse(there.majorMinor, path, false);
   const loops = loopClauses(use);
@@ -57,7 +57,7 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
     const { reason, options } = errorFromBody(outcome.error);
     throw new UserError(what, reason, { cure: `kmemfs unmount --force ${quote(path)}`, ...options });
   }
-  const { removeRecordAt } = await import("../daemon/client.js");
+  const { removeRecordAt } = await import("../mounts/client.js");
   removeRecordAt(path);
   printLeft(use);
 }
@@ -71,9 +71,9 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
   const what = `unmount ${path}`;
   const force = flags.force ?? false;
   const [{ findDisk, placeOf }, client, { readKnownUse, readUse }] = await Promise.all([
-    import("./findDisk.js"),
-    import("../daemon/client.js"),
-    import("../daemon/disk/inUse.js"),
+    import("../disk/findDisk.js"),
+    import("../mounts/client.js"),
+    import("../disk/inUse.js"),
   ]);
   const disk = await findDisk(path);
   if (disk === null || !isItself(disk.mountpoint, disk.file, path)) return unmountDead(what, path, force);

@@ -3,13 +3,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { FILE_SYSTEMS, type FileSystem, requireSize } from "../daemon/disk/fileSystem.js";
-import { absolutePath, quote } from "../daemon/disk/paths.js";
-import { allOrNothing, interruptible } from "../daemon/disk/undo.js";
-import type { MountOptions } from "../daemon/options.js";
-import { readMounts } from "../linux/proc.js";
+import { FILE_SYSTEMS, type FileSystem, requireSize } from "../disk/fileSystems.js";
+import { absolutePath, quote } from "../mounts/paths.js";
+import { allOrNothing, interruptible } from "../disk/rollback.js";
+import type { MountOptions } from "../mounts/options.js";
+import { readMounts } from "../linux/proc/mounts.js";
 import { printLacks } from "./lacks.js";
-import { currentCaller, type MountWords, toMountOptions } from "./mountOptions.js";
+import { currentCaller, toMountOptions } from "./mountOptions.js";
+import { type MountWords } from "./optionList.js";
 import { checkMountpoint } from "./mountpoint.js";
 import { warnOfOwnSwap } from "./ownSwap.js";
 import { printLine } from "./print.js";
@@ -53,10 +54,10 @@ function fullPool(mountpoint: string, error: unknown): UserError {
 /** Every step of `up`, each undone when a later one fails. */
 async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal: AbortSignal): Promise<Made> {
   const [client, loops, systems, { chooseFileSystem }] = await Promise.all([
-    import("../daemon/client.js"),
-    import("../daemon/disk/loop.js"),
-    import("../daemon/disk/fileSystem.js"),
-    import("../daemon/disk/choose.js"),
+    import("../mounts/client.js"),
+    import("../disk/loop.js"),
+    import("../disk/fileSystems.js"),
+    import("../disk/chooseFileSystem.js"),
   ]);
   return allOrNothing(async (undo) => {
     const disk = await client.startMount(options);
@@ -92,7 +93,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   const wanted = parseFileSystem(fs);
   toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
   requireRoot(what, `kmemfs up ${quote(mountpointText)}`);
-  const [{ findDead, findDisk }, client] = await Promise.all([import("./findDisk.js"), import("../daemon/client.js")]);
+  const [{ findDead, findDisk }, client] = await Promise.all([import("../disk/findDisk.js"), import("../mounts/client.js")]);
   const there = await findDisk(mountpoint);
   if (there !== null && (there.givenUp ?? null) !== null) {
     throw new UserError(what, `a disk is there, given up as ${there.givenUp}; its pool is kept`, {

@@ -1,7 +1,7 @@
 /** doctor: one line for each thing, the cure where one is due, exit code 1 for a problem, and no hanging. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
-import type { Check } from "../../src/daemon/doctor/check.js";
+import type { Check } from "../../src/doctor/finding.js";
 import { killBoth } from "../support/killed.js";
 import { type Place, withDisk } from "../support/place.js";
 import { run } from "../support/processes.js";

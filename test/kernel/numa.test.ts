@@ -1,7 +1,7 @@
 /** --numa-node: the pool's memory is bound to a node, whoever takes it, and `status` names the node. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
-import { memoryNodes } from "../../src/linux/numaNodes.js";
+import { memoryNodes } from "../../src/linux/proc/numaNodes.js";
 import type { Disk } from "../support/disk.js";
 import { ManagedMount } from "../support/managedMount.js";
 import { type Place, withPlace } from "../support/place.js";

@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { expect } from "vitest";
-import { readLoopDevices } from "../../src/linux/loopDevices.js";
-import { machineMemory } from "../../src/linux/proc.js";
+import { readLoopDevices } from "../../src/linux/proc/loopDevices.js";
+import { machineMemory } from "../../src/linux/proc/proc.js";
 import { type Place, withPlace } from "../support/place.js";
 import { run, start, until } from "../support/processes.js";
 import { kmemfsProgram, withTestedIo } from "../support/project.js";

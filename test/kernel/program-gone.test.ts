@@ -1,7 +1,7 @@
 /** The program's files are removed while a disk is up: it works on, and what cannot be started is waited for. */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
-import type { MountStatus } from "../../src/daemon/status.js";
+import type { MountStatus } from "../../src/mounts/status.js";
 import { Disk } from "../support/disk.js";
 import { logOf } from "../support/log.js";
 import { isMounted, type Place, withPlace } from "../support/place.js";
@@ -130,7 +130,7 @@ it("without one of its packages nothing can be started either; no such try count
     const parts = [
       ["dist/fuse", /^was killed by SIGKILL; the program cannot be loaded: .*serverMain.js$/],
       // Of a serving thread alone.
-      ["dist/daemon/serveLoop.js", /^was killed by SIGKILL; Cannot find module '.*serveLoop.js'/],
+      ["dist/daemon/server/serveLoop.js", /^was killed by SIGKILL; Cannot find module '.*serveLoop.js'/],
     ] as const;
     for (const [i, [part, words]] of parts.entries()) {
       disk.program.remove(part);

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
-import type { MountStatus } from "../../src/daemon/status.js";
+import type { MountStatus } from "../../src/mounts/status.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
 import { expectRefusal } from "../support/refusal.js";

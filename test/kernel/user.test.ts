@@ -1,6 +1,6 @@
 /** A user without root mounts through fusermount3, sees the status, and unmounts; others cannot look in. */
 import { expect } from "vitest";
-import type { MountStatus } from "../../src/daemon/status.js";
+import type { MountStatus } from "../../src/mounts/status.js";
 import { withPlace } from "../support/place.js";
 import type { RunResult } from "../support/processes.js";
 import { kmemfsProgram } from "../support/project.js";

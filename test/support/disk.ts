@@ -2,8 +2,8 @@
 import { strictEqual } from "node:assert";
 import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { findMount } from "../../src/daemon/client.js";
-import type { MountStatus } from "../../src/daemon/status.js";
+import { findMount } from "../../src/mounts/client.js";
+import type { MountStatus } from "../../src/mounts/status.js";
 import { patience } from "./patience.js";
 import type { Place } from "./place.js";
 import { type RunResult, run } from "./processes.js";

@@ -1,6 +1,6 @@
 /** Disks whose processes are killed. */
 import { existsSync } from "node:fs";
-import type { MountStatus } from "../../src/daemon/status.js";
+import type { MountStatus } from "../../src/mounts/status.js";
 import { until } from "./processes.js";
 
 const END_MS = 10_000;

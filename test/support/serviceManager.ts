@@ -4,9 +4,9 @@
  * stored is handed to the next process by `listenFor`.
  */
 import { closeSync, fstatSync, rmSync } from "node:fs";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from "../../src/linux/constants.js";
-import { bind, socket } from "../../src/linux/libcMount.js";
-import { UnixMessage, unixAddress } from "../../src/linux/unixMessage.js";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from "../../src/linux/syscall/constants.js";
+import { bind, socket } from "../../src/linux/syscall/libcMount.js";
+import { UnixMessage, unixAddress } from "../../src/linux/syscall/unixMessage.js";
 import { until } from "./processes.js";
 
 const POLL_MS = 5;

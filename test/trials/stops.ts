@@ -7,7 +7,7 @@
  *
  * `--way NAME`, `--io served|direct`: those alone.
  */
-import { findMount } from "../../src/daemon/client.js";
+import { findMount } from "../../src/mounts/client.js";
 import type { Place } from "../support/place.js";
 import { Random } from "../support/random.js";
 import { trialArguments } from "./arguments.js";

@@ -13,10 +13,10 @@ import {
   MAP_SHARED,
   PROT_READ,
   PROT_WRITE,
-} from "../../../src/linux/constants.js";
-import { ftruncate, ioctl, memcpy, memfd_create } from "../../../src/linux/libc.js";
-import { mmap, viewMemory } from "../../../src/linux/libcMemory.js";
-import { attachFaults, installSigbusGuard } from "../../../src/linux/sigbusGuard.js";
+} from "../../../src/linux/syscall/constants.js";
+import { ftruncate, ioctl, memcpy, memfd_create } from "../../../src/linux/syscall/libc.js";
+import { mmap, viewMemory } from "../../../src/linux/syscall/libcMemory.js";
+import { attachFaults, installSigbusGuard } from "../../../src/linux/memory/sigbusGuard.js";
 
 const MFD_HUGETLB = 4;
 const HUGE_BYTES = 2 * 1024 * 1024;

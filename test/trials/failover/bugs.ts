@@ -12,14 +12,14 @@ const SERVED = ["--io=served", "--only=ext4"];
 export const failoverBugs: readonly FailoverBug[] = [
   {
     name: "nothing is asked again",
-    file: "src/daemon/serverMain.ts",
+    file: "src/daemon/server/serverMain.ts",
     find: "  resend(facts);\n",
     replace: "",
     args: SERVED,
   },
   {
     name: "the successor serves while the old server does",
-    file: "src/daemon/serverKeeper.ts",
+    file: "src/daemon/holder/serverKeeper.ts",
     find: "      await within(STANDBY_MS, next.standsBy);\n",
     replace:
       "      await within(STANDBY_MS, next.standsBy);\n      next.go();\n      await next.ready;\n      await sleep(500);\n",
@@ -27,14 +27,14 @@ export const failoverBugs: readonly FailoverBug[] = [
   },
   {
     name: "replies are gathered from pages that are not faulted in",
-    file: "src/linux/faultedPages.ts",
+    file: "src/linux/memory/faultedPages.ts",
     find: "    const end = firstPage + pageCount;\n    let page = firstPage;\n    while",
     replace: "    const end = firstPage;\n    let page = firstPage;\n    while",
     args: SERVED,
   },
   {
     name: "buffers are not faulted in",
-    file: "src/linux/buffers.ts",
+    file: "src/linux/syscall/buffers.ts",
     find: "MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);",
     replace:
       "MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);\n  if (address > 0) return { address, lengthBytes: length, bytes: viewMemory(address, length), locked: false };",
@@ -42,7 +42,7 @@ export const failoverBugs: readonly FailoverBug[] = [
   },
   {
     name: "a server has clones of its own",
-    file: "src/linux/fuseDevice.ts",
+    file: "src/linux/fuse/fuseDevice.ts",
     find: "  constructor(private readonly fd: number) {}\n",
     replace:
       "  constructor(first) {\n    const own = cloneFuseDevice(first);\n    this.fd = own < 0 ? first : own;\n  }\n  private readonly fd: number;\n",
@@ -57,7 +57,7 @@ export const failoverBugs: readonly FailoverBug[] = [
   },
   {
     name: "a killed server is the end",
-    file: "src/daemon/serverKeeper.ts",
+    file: "src/daemon/holder/serverKeeper.ts",
     find: "deathsMs.length > parts.mostDeaths",
     replace: "deathsMs.length > 3",
     args: [],

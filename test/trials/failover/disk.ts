@@ -1,8 +1,8 @@
 /** A mounted disk whose servers are killed: who serves it now, and when the next one does. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { findMount, restartServer } from "../../../src/daemon/client.js";
-import type { MountStatus } from "../../../src/daemon/status.js";
+import { findMount, restartServer } from "../../../src/mounts/client.js";
+import type { MountStatus } from "../../../src/mounts/status.js";
 import { abortConnection, snapshot } from "../../support/machine.js";
 import type { Place } from "../../support/place.js";
 import { pause } from "../load/within.js";

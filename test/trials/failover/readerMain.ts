@@ -5,7 +5,7 @@
  * Arguments: the file, its size in bytes, a seed, the path of the log.
  */
 import { constants, openSync, readSync, writeSync } from "node:fs";
-import { allocateBuffer } from "../../../src/linux/buffers.js";
+import { allocateBuffer } from "../../../src/linux/syscall/buffers.js";
 import { Random } from "../../support/random.js";
 
 const BLOCK_BYTES = 4096;

@@ -8,7 +8,7 @@
  * records of that writer is the order of what the sector has held.
  */
 import { closeSync, ftruncateSync, openSync } from "node:fs";
-import { mapShared } from "../../../src/linux/process.js";
+import { mapShared } from "../../../src/linux/process/sharedMemory.js";
 import { BLOCK_SECTORS } from "./stamps.js";
 
 export const KIND_WRITE = 1;

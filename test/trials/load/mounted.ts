@@ -3,8 +3,8 @@
  * without the process of the command line: a trial mounts thousands of times.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { startMount } from "../../../src/daemon/client.js";
-import type { MountOptions } from "../../../src/daemon/options.js";
+import { startMount } from "../../../src/mounts/client.js";
+import type { MountOptions } from "../../../src/mounts/options.js";
 import type { Place } from "../../support/place.js";
 import { run } from "../../support/processes.js";
 import { pause, within } from "./within.js";

@@ -55,7 +55,7 @@ export const requestBugs: readonly RequestBug[] = [
   },
   {
     name: "errors are answered twice",
-    file: "src/daemon/serveLoop.ts",
+    file: "src/daemon/server/serveLoop.ts",
     find: "      reply(stack);\n    }\n    fileSystem.file.leave();",
     replace:
       "      reply(stack);\n      if (fileSystem.exchange.reply[1] !== 0) reply(stack);\n    }\n    fileSystem.file.leave();",

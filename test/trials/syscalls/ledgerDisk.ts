@@ -1,6 +1,6 @@
 /** A pool and what must be in it: written by a load with a ledger, compared after each kill. */
-import { findMount } from "../../../src/daemon/client.js";
-import type { MountStatus } from "../../../src/daemon/status.js";
+import { findMount } from "../../../src/mounts/client.js";
+import type { MountStatus } from "../../../src/mounts/status.js";
 import type { Place } from "../../support/place.js";
 import { kmemfs } from "../failover/kmemfs.js";
 import { Load } from "../load/load.js";

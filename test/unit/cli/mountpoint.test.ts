@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { checkMountpoint } from "../../../src/cli/mountpoint.js";
-import { absolutePath, mountAt, quote } from "../../../src/daemon/disk/paths.js";
+import { absolutePath, mountAt, quote } from "../../../src/mounts/paths.js";
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), "kmemfs-point-")));
 afterAll(() => rmSync(directory, { recursive: true }));

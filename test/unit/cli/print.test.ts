@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { MediaError, UserError } from "../../../src/base/errors.js";
 import { failureLines, formatTable } from "../../../src/cli/print.js";
 import { statusNotes, statusTable } from "../../../src/cli/status.js";
-import type { MountStatus } from "../../../src/daemon/status.js";
+import type { MountStatus } from "../../../src/mounts/status.js";
 
 const MIB = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 /** A disk that was given up is let go once, or is back once, and one thing is done with it at a time. */
 import { expect, it } from "vitest";
-import { GivenUp } from "../../../src/daemon/givenUp.js";
-import { waiting } from "../../../src/daemon/serverProcess.js";
+import { GivenUp } from "../../../src/daemon/holder/givenUp.js";
+import { waiting } from "../../../src/daemon/holder/serverProcess.js";
 
 it("is let go, or back, and says which", async () => {
   const gone = new GivenUp("the server died");

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { BEAT_WORDS, Beat, Beats } from "../../../src/daemon/beats.js";
-import { HangWatch } from "../../../src/daemon/hangWatch.js";
-import { parseThread, type ThreadState, threadId } from "../../../src/linux/threads.js";
+import { BEAT_WORDS, Beat, Beats } from "../../../src/daemon/session/heartbeats.js";
+import { HangWatch } from "../../../src/daemon/holder/hangWatch.js";
+import { parseThread, type ThreadState, threadId } from "../../../src/linux/proc/threads.js";
 
 const AT_REST: ThreadState = { isWaitingForIo: false, isTraced: false, isRunnable: false, userMs: 0, systemMs: 0 };
 

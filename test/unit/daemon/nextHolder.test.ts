@@ -1,8 +1,8 @@
 /** Which failures of a holder that goes on leave the session to the next one. */
 import { expect, it } from "vitest";
 import { MediaError, UserError } from "../../../src/base/errors.js";
-import { mayPass } from "../../../src/daemon/nextHolder.js";
-import { startError } from "../../../src/linux/backingFacts.js";
+import { mayPass } from "../../../src/daemon/holder/nextHolder.js";
+import { startError } from "../../../src/linux/backing/backingFacts.js";
 
 it("leaves a shortage, a server that does not end and a bug to the next holder, and no refusal", () => {
   for (const errno of [11, 12, 23, 24, 110]) expect(mayPass(startError("a", "b", -errno)), String(errno)).toBe(true);

@@ -8,9 +8,9 @@ import {
   sessionFds,
   withStoredFds,
   writeRecord,
-} from "../../../src/daemon/sessionRecord.js";
-import type { BackingFacts } from "../../../src/linux/backing.js";
-import { createNote, writeNote } from "../../../src/linux/noteFile.js";
+} from "../../../src/daemon/holder/sessionRecord.js";
+import type { BackingFacts } from "../../../src/linux/backing/backingFacts.js";
+import { createNote, writeNote } from "../../../src/linux/process/noteFile.js";
 import { userError } from "../linux/support.js";
 
 function record(backing: Partial<BackingFacts>, channelFds: readonly number[]): SessionRecord {

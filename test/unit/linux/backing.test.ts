@@ -20,22 +20,17 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import {
-  type BackingFacts,
-  closeBacking,
-  createMemfd,
-  createPoolDirectory,
-  createPoolFile,
-  createPrivateTmpfs,
-  looksLike,
-  mapBacking,
-  openBacking,
-  readMetadata,
-  resizePrivateTmpfs,
-  unmapBacking,
-} from "../../../src/linux/backing.js";
-import { libpmem } from "../../../src/linux/libpmem.js";
-import { signatureOf } from "../../../src/linux/signature.js";
+import { type BackingFacts, closeBacking } from "../../../src/linux/backing/backingFacts.js";
+import { createMemfd } from "../../../src/linux/backing/memfd.js";
+import { createPoolDirectory } from "../../../src/linux/backing/poolDirectory.js";
+import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
+import { createPrivateTmpfs, resizePrivateTmpfs } from "../../../src/linux/backing/privateTmpfs.js";
+import { looksLike } from "../../../src/linux/backing/signature.js";
+import { mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
+import { openBacking } from "../../../src/linux/backing/openBacking.js";
+import { readMetadata } from "../../../src/linux/backing/readMetadata.js";
+import { libpmem } from "../../../src/linux/syscall/libpmem.js";
+import { signatureOf } from "../../../src/linux/backing/signature.js";
 import { daxTree, isRoot, userError, withDirectory } from "./support.js";
 
 const readWrite = { readOnly: false };

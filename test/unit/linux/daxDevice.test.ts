@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, closeSync, copyFileSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { readDaxDevice, usableDax } from "../../../src/linux/daxDevice.js";
-import { mapsFile, refuseOtherUsers } from "../../../src/linux/daxUsers.js";
-import { commandLine } from "../../../src/linux/openedBy.js";
+import { readDaxDevice, usableDax } from "../../../src/linux/backing/daxDevice.js";
+import { mapsFile, refuseOtherUsers } from "../../../src/linux/backing/daxUsers.js";
+import { commandLine } from "../../../src/linux/proc/openedBy.js";
 import { until } from "../../support/processes.js";
 import { daxTree, plant, userError, withDirectory } from "./support.js";
 

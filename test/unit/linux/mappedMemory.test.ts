@@ -5,20 +5,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EFAULT, EIO, ENOSPC } from "../../../src/base/errno.js";
 import { MIB, PAGE_BYTES } from "../../../src/base/units.js";
-import {
-  type BackingFacts,
-  closeBacking,
-  createMemfd,
-  createPoolFile,
-  heldBytes,
-  mapBacking,
-  openBacking,
-  unmapBacking,
-} from "../../../src/linux/backing.js";
-import { memcpy, memset } from "../../../src/linux/libc.js";
-import { mount, umount2 } from "../../../src/linux/libcMount.js";
-import { MappedMemory } from "../../../src/linux/mappedMemory.js";
-import { attachMemory } from "../../../src/linux/memory.js";
+import { type BackingFacts, closeBacking, heldBytes } from "../../../src/linux/backing/backingFacts.js";
+import { createMemfd } from "../../../src/linux/backing/memfd.js";
+import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
+import { mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
+import { openBacking } from "../../../src/linux/backing/openBacking.js";
+import { memcpy, memset } from "../../../src/linux/syscall/libc.js";
+import { mount, umount2 } from "../../../src/linux/syscall/libcMount.js";
+import { MappedMemory } from "../../../src/linux/memory/mappedMemory.js";
+import { attachMemory } from "../../../src/linux/memory/memory.js";
 import { filled, isRoot, poolBytes, withMemory } from "./support.js";
 
 const NR_HUGEPAGES = "/proc/sys/vm/nr_hugepages";

@@ -12,8 +12,8 @@ import {
   isReachable,
   openExactly,
   unmountExactly,
-} from "../../../src/linux/mountHandle.js";
-import { type MountEntry, mountOn, readMounts } from "../../../src/linux/mounts.js";
+} from "../../../src/linux/mount/mountHandle.js";
+import { type MountEntry, mountOn, readMounts } from "../../../src/linux/proc/mounts.js";
 import { isRoot, userError } from "./support.js";
 
 const command = (name: string, ...args: string[]): void => void execFileSync(name, args, { timeout: 10_000 });

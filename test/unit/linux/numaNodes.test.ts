@@ -11,8 +11,8 @@ import {
   parseNodeList,
   reckonedMemory,
   requireNode,
-} from "../../../src/linux/numaNodes.js";
-import { reserveBytes, shortOf } from "../../../src/linux/shortage.js";
+} from "../../../src/linux/proc/numaNodes.js";
+import { reserveBytes, shortOf } from "../../../src/linux/proc/shortage.js";
 import { plant, userError, withDirectory } from "./support.js";
 
 const MIB = 2 ** 20;

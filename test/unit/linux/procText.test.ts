@@ -1,11 +1,12 @@
 /** Parsers of /proc on recorded text. */
 import { describe, expect, it } from "vitest";
-import { connectionOf } from "../../../src/linux/fuseConnection.js";
-import { mappingOn } from "../../../src/linux/holders.js";
-import { loopDevicesOn, swapAreas } from "../../../src/linux/loopDevices.js";
-import { mountOfPath, parseMountinfo } from "../../../src/linux/mounts.js";
-import { parseLocks } from "../../../src/linux/poolLock.js";
-import { isAlive, machineMemory, parseKilobytes, processName, residentBytes } from "../../../src/linux/proc.js";
+import { connectionOf } from "../../../src/linux/fuse/fuseConnection.js";
+import { mappingOn } from "../../../src/linux/proc/mountUsers.js";
+import { loopDevicesOn, swapAreas } from "../../../src/linux/proc/loopDevices.js";
+import { mountOfPath, parseMountinfo } from "../../../src/linux/proc/mounts.js";
+import { parseLocks } from "../../../src/linux/backing/poolLock.js";
+import { isAlive, machineMemory, parseKilobytes, residentBytes } from "../../../src/linux/proc/proc.js";
+import { processName } from "../../../src/linux/proc/procFile.js";
 
 const MOUNTINFO = [
   "21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,errors=remount-ro",

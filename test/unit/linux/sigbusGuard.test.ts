@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it, type TestContext } from "vitest";
-import { handlerCode } from "../../../src/linux/sigbusCode.js";
-import { Faults } from "../../../src/linux/sigbusGuard.js";
+import { handlerCode } from "../../../src/linux/memory/sigbusCode.js";
+import { Faults } from "../../../src/linux/memory/sigbusGuard.js";
 import { type RunResult, run, start } from "../../support/processes.js";
 import type { LostCase } from "../../support/threads/lostMemory.js";
 import { compiledScript } from "../../support/threads.js";

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { standstillOf, startTicksOf } from "../../../src/linux/standstill.js";
+import { standstillOf, startTicksOf } from "../../../src/linux/proc/standstill.js";
 
 let root = "";
 beforeEach(() => {

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { fuseOwner } from "../../../src/linux/deadMount.js";
-import { readLoopNodes } from "../../../src/linux/loopDevices.js";
+import { fuseOwner } from "../../../src/linux/mount/liveness.js";
+import { readLoopNodes } from "../../../src/linux/proc/loopDevices.js";
 import {
   CAP_IPC_LOCK,
   CAP_SYS_ADMIN,
@@ -14,7 +14,7 @@ import {
   lockedBytes,
   parseLimits,
   processState,
-} from "../../../src/linux/taskState.js";
+} from "../../../src/linux/proc/taskState.js";
 
 const LIMITS = `Limit                     Soft Limit           Hard Limit           Units     
 Max cpu time              unlimited            unlimited            seconds   

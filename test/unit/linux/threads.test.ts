@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { ProcessProgress } from "../../../src/linux/threads.js";
+import { ProcessProgress } from "../../../src/linux/proc/threads.js";
 
 const LOOK_MS = 100;
 const MOST_LOOKS = 100;

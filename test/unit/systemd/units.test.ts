@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { closeDeadlineMs } from "../../../src/daemon/deadlines.js";
+import { closeDeadlineMs } from "../../../src/mounts/deadlines.js";
 import { projectRoot } from "../../support/project.js";
 
 /** `Section.Key` → its values in order, as systemd.syntax(7) has them. */

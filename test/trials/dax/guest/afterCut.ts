@@ -1,7 +1,7 @@
 /** The boot after the power was cut under load, and what daxctl makes of a device. */
 import { equal, throws } from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
-import { openBacking } from "../../../../src/linux/backing.js";
+import { openBacking } from "../../../../src/linux/backing/openBacking.js";
 import { Place } from "../../../support/place.js";
 import { run } from "../../../support/processes.js";
 import { Ledger } from "../../load/ledger.js";

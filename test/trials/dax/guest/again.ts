@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { findMount } from "../../../../src/daemon/client.js";
+import { findMount } from "../../../../src/mounts/client.js";
 import { Place } from "../../../support/place.js";
 import { run, until } from "../../../support/processes.js";
 import { kmemfsProgram } from "../../../support/project.js";

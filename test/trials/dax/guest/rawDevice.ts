@@ -1,10 +1,10 @@
 /** The bytes of a DAX device, past kmemfs: only mmap works on it. */
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
-import { allocateBuffer } from "../../../../src/linux/buffers.js";
-import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../../src/linux/constants.js";
-import { deviceNumbers } from "../../../../src/linux/daxDevice.js";
-import { memcpy } from "../../../../src/linux/libc.js";
-import { mmap, munmap } from "../../../../src/linux/libcMemory.js";
+import { allocateBuffer } from "../../../../src/linux/syscall/buffers.js";
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../../src/linux/syscall/constants.js";
+import { deviceNumbers } from "../../../../src/linux/backing/daxDevice.js";
+import { memcpy } from "../../../../src/linux/syscall/libc.js";
+import { mmap, munmap } from "../../../../src/linux/syscall/libcMemory.js";
 
 /** A device is mapped in multiples of this. */
 const CHUNK_BYTES = 2 * 2 ** 20;

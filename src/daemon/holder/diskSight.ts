@@ -1,0 +1,56 @@
+/**
+ * Keeps the record of a disk up to date with what its holder sees of it. When all of its
+ * processes are killed at once, and its mounts go with their namespace, nothing else tells
+ * whose a loop device is, and how much it holds.
+ */
+import { MIB } from "../../base/units.js";
+import { readLoopDevices } from "../../linux/proc/loopDevices.js";
+import { readLink } from "../../linux/proc/procFile.js";
+import { startTicksOf } from "../../linux/proc/standstill.js";
+import type { MountOptions } from "../../mounts/options.js";
+import { type SeenDisk, writeRecord } from "../../mounts/mountRecord.js";
+import type { MountStatus } from "../../mounts/status.js";
+
+const PERIOD_MS = 10_000;
+/** A smaller change of what is held is not worth writing. */
+const STEP_BYTES = 16 * MIB;
+
+/** As /proc shows it, which may be of another pid namespace than ours. */
+const OWN_PID = Number(readLink("/proc/self") ?? process.pid);
+
+export class DiskSight {
+  private readonly holder = { pid: OWN_PID, startTicks: startTicksOf(OWN_PID) ?? "" };
+  private last: SeenDisk | null = null;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: MountOptions) {}
+
+  /** Looks every ten seconds; `kmemfs up` asks for the status once its loop device is there. */
+  watch(status: () => MountStatus): void {
+    this.timer = setInterval(() => this.note(status()), PERIOD_MS).unref();
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  /** @returns the same status */
+  note(status: MountStatus): MountStatus {
+    const seen: SeenDisk = {
+      device: status.device,
+      loops: readLoopDevices()
+        .filter((loop) => status.loopDevices.includes(loop.path))
+        .map(({ path, diskSeq }) => ({ path, diskSeq })),
+      heldBytes: status.usedBytes + status.metadataBytes + status.limboBytes + status.stockBytes,
+    };
+    if (this.last !== null && isLike(this.last, seen)) return status;
+    this.last = seen;
+    writeRecord({ ...this.options, holder: this.holder, seen });
+    return status;
+  }
+}
+
+function isLike(one: SeenDisk, other: SeenDisk): boolean {
+  const isNear = Math.abs(one.heldBytes - other.heldBytes) < STEP_BYTES;
+  return isNear && one.device === other.device && JSON.stringify(one.loops) === JSON.stringify(other.loops);
+}

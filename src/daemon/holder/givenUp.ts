@@ -1,0 +1,88 @@
+/**
+ * A disk whose servers were given up. There is no session any more, and callers
+ * have got their errors, but its pool is memory that only we keep: until it is
+ * let go it can be brought back, by a new session in the same place.
+ */
+import { UserError } from "../../base/errors.js";
+import { waiting } from "./serverProcess.js";
+import type { Service } from "./service.js";
+import { Serving } from "./serving.js";
+import { closeSession, failSession, openSession, removeDeadMounts } from "./session.js";
+import { makePrivateDirectory } from "../../mounts/stateDirectory.js";
+
+export class GivenUp {
+  private readonly end = waiting<"back" | "let go">();
+  private work: Promise<void> | null = null;
+
+  /** @param reason for people */
+  constructor(readonly reason: string) {}
+
+  /** Resolves when it is served again, or nobody wants it any more. */
+  get over(): Promise<"back" | "let go"> {
+    return this.end.promise;
+  }
+
+  /** Does what nothing else may be done beside. @throws UserError when something else is being done */
+  async alone(what: string, act: () => Promise<void>): Promise<void> {
+    if (this.work !== null) {
+      throw new UserError(what, "it is being ended, or brought back", { code: "EBUSY", cure: "kmemfs status" });
+    }
+    this.work = act();
+    try {
+      await this.work;
+    } finally {
+      this.work = null;
+    }
+  }
+
+  isBack(): void {
+    this.end.resolve("back");
+  }
+
+  /** Waits for who is just bringing it back. @returns false when it is back */
+  async letGo(isBack: () => boolean): Promise<boolean> {
+    await this.work?.catch(() => {});
+    if (isBack()) return false;
+    this.end.resolve("let go");
+    return true;
+  }
+}
+
+/** Ends a session whose servers are gone. @returns what is left of it: what they found out, and no fds */
+export async function endServing(serving: Serving, service: Service): Promise<Serving> {
+  const { session, parts, facts } = serving;
+  failSession(session);
+  closeSession(session);
+  await service.dropChannels();
+  return new Serving({ ...session, channelFds: [] }, parts, facts);
+}
+
+/**
+ * Mounts again where a session was that is over. Its first server takes the pool as one that was cut off, and is
+ * the successor of the one that died last.
+ * @param begun told of what there is to end when it fails
+ * @throws UserError; nothing is mounted then
+ */
+export async function serveAgain(dead: Serving, service: Service, begun: (serving: Serving) => void): Promise<void> {
+  const { options, pool } = dead.parts;
+  const { fuseDirectory, mountpoint } = options;
+  const what = `recover ${mountpoint}`;
+  if (!(await removeDeadMounts(fuseDirectory, null))) {
+    const cure = `kmemfs recover --up ${mountpoint}, which clears it`;
+    throw new UserError(what, "a loop device is on its dead mount", { code: "EBUSY", cure });
+  }
+  makePrivateDirectory(fuseDirectory);
+  // Whoever has a file open from before still writes to `data` itself, where it was direct.
+  const isDirect = dead.io === "direct";
+  const session = openSession(options, pool.backing, isDirect);
+  const { facts } = dead;
+  const serving = new Serving(session, dead.parts, { ...facts, restarts: facts.restarts + 1 });
+  begun(serving);
+  const { passthrough } = session;
+  if (isDirect && passthrough !== null && "reason" in passthrough) {
+    throw new UserError(what, `it was direct and cannot be now: ${passthrough.reason}`, { code: "EOPNOTSUPP" });
+  }
+  await service.keepChannels(session.channelFds);
+  await serving.untilReady(serving.begin(false), false);
+  if (options.spare) serving.keeper?.keepSpare();
+}

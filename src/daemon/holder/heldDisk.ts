@@ -1,0 +1,169 @@
+/**
+ * What a holder holds: the name, the pool, and the session with its servers; or,
+ * where these were given up, the pool alone. Tells of it to whoever asks.
+ */
+import { UserError } from "../../base/errors.js";
+import type { Log } from "../../base/ports.js";
+import { isSessionOver } from "../../linux/fuse/fuseDevice.js";
+import type { NameLock } from "../../linux/process/nameLock.js";
+import type { SharedMemory } from "../../linux/process/sharedMemory.js";
+import { quote } from "../../mounts/paths.js";
+import { endServing, GivenUp, serveAgain } from "./givenUp.js";
+import type { MountOptions } from "../../mounts/options.js";
+import type { OpenedPool } from "../../media/readSuperblock.js";
+import { describeEnd, type ServerEnd } from "./serverProcess.js";
+import type { Service } from "./service.js";
+import { Serving, type ServingFacts } from "./serving.js";
+import { deviceNow, directoryNow, type Session } from "./session.js";
+import { viewSession } from "../session/sessionMemory.js";
+import type { SessionFds, SessionRecord } from "./sessionRecord.js";
+import type { MountStatus } from "../../mounts/status.js";
+import { buildStatus } from "./statusReport.js";
+
+export interface HeldParts {
+  readonly options: MountOptions;
+  readonly log: Log;
+  readonly service: Service;
+  readonly memory: SharedMemory & { readonly fd: number };
+  readonly name: NameLock;
+  readonly pool: OpenedPool;
+}
+
+export class HeldDisk {
+  serving: Serving;
+  /** null while there is a session. */
+  givenUp: GivenUp | null;
+  /** Others may be told of it. */
+  isReady = false;
+
+  constructor(
+    readonly parts: HeldParts,
+    session: Session,
+    facts: ServingFacts,
+    givenUp: string | null,
+  ) {
+    const { options, log, memory, pool } = parts;
+    const noteFacts = (): void => this.note();
+    const served = (pid: number): void => this.tellOfServer(pid);
+    this.serving = new Serving(session, { options, log, memory, pool, noteFacts, served }, facts);
+    this.givenUp = givenUp === null ? null : new GivenUp(givenUp);
+  }
+
+  /** Nobody serves, and that is no hang of ours: there is no session, or no program. */
+  get isIdle(): boolean {
+    return this.givenUp !== null || this.waitsForProgram;
+  }
+
+  get waitsForProgram(): boolean {
+    return (this.serving.keeper?.waitsFor ?? null) !== null;
+  }
+
+  fds(): SessionFds {
+    const { memory, name, pool } = this.parts;
+    const { channelFds } = this.serving.session;
+    return { memoryFd: memory.fd, nameFd: name.fd, backing: pool.backing, channelFds };
+  }
+
+  record(): SessionRecord {
+    const { options, pool } = this.parts;
+    const { io, ioReason, wasUnclean, damage, refused, restarts } = this.serving.facts;
+    const facts = { io, ioReason, wasUnclean, damage, refused, restarts };
+    const givenUp = this.givenUp?.reason ?? null;
+    const { session } = this.serving;
+    const kept = givenUp === null ? session : { ...session, channelFds: [] };
+    return { ...facts, options, backing: pool.backing, session: kept, givenUp };
+  }
+
+  /** For the next holder. */
+  note(): void {
+    this.parts.service.note(this.record());
+  }
+
+  /** For the service manager. */
+  summary(serverPid: number | null): string {
+    const { io, restarts } = this.serving.facts;
+    if (this.givenUp !== null) return "STATUS=given up, the pool is kept";
+    return `STATUS=${io}, server ${serverPid ?? "(starting)"}, ${restarts} restarts`;
+  }
+
+  status(): MountStatus {
+    const { facts, keeper, session } = this.serving;
+    const { options, pool, memory } = this.parts;
+    return buildStatus({
+      ...facts,
+      options,
+      directory: directoryNow(session),
+      device: deviceNow(session),
+      pool,
+      memory: viewSession(memory.bytes),
+      serverPid: keeper?.pid ?? null,
+      io: facts.io ?? "served",
+      givenUp: this.givenUp?.reason ?? null,
+    });
+  }
+
+  /** True where the pool would be gone with us at a server's `end`, which was nobody's wish. */
+  wouldLose({ closed, unclosed }: ServerEnd): boolean {
+    if (closed || unclosed || this.parts.pool.backing.path !== null) return false;
+    return !isSessionOver(this.serving.session.channelFds[0]);
+  }
+
+  /** From now on callers get errors; the pool stays. */
+  async giveUp(end: ServerEnd): Promise<GivenUp> {
+    const { log, options, service } = this.parts;
+    const { mountpoint } = options;
+    const reason = `the server ${describeEnd(end)}`;
+    const { keeper } = this.serving;
+    if (keeper !== null) keeper.lastDeath = describeEnd(end);
+    const givenUp = new GivenUp(reason);
+    this.givenUp = givenUp;
+    // Before the session is over: a holder that follows us takes one that is over for unmounted.
+    this.note();
+    const cure = `kmemfs recover --up ${quote(mountpoint)}, or kmemfs down to let it go`;
+    log.error({ mountpoint, ...end, cure }, `${reason}; the mount ends, and its pool is kept`);
+    await givenUp.alone("give up", async () => {
+      this.serving = await endServing(this.serving, service);
+    });
+    await service.tell(this.summary(null));
+    return givenUp;
+  }
+
+  /** Has it served again. @throws UserError; it stays given up then */
+  async bringBack(): Promise<MountStatus> {
+    const { log, options, service } = this.parts;
+    const { mountpoint } = options;
+    const { givenUp } = this;
+    const what = `recover ${mountpoint}`;
+    if (givenUp === null) throw new UserError(what, "it is served", { code: "EEXIST", cure: "kmemfs status" });
+    await givenUp.alone(what, () => this.serveAgain());
+    givenUp.isBack();
+    const pid = this.serving.keeper?.pid ?? null;
+    log.info({ mountpoint, serverPid: pid }, "brought back: another session of the pool that was kept");
+    await service.tell(this.summary(pid));
+    return this.status();
+  }
+
+  private async serveAgain(): Promise<void> {
+    const { service } = this.parts;
+    const dead = this.serving;
+    try {
+      await serveAgain(dead, service, (serving) => {
+        this.serving = serving;
+      });
+    } catch (error) {
+      this.serving.keeper?.abandon();
+      await this.serving.keeper?.ended;
+      if (this.serving !== dead) await endServing(this.serving, service);
+      this.serving = dead;
+      throw error;
+    }
+    this.givenUp = null;
+    this.note();
+  }
+
+  private tellOfServer(pid: number): void {
+    if (!this.isReady || this.givenUp !== null) return;
+    this.note();
+    void this.parts.service.tell(this.summary(pid));
+  }
+}

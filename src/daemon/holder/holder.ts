@@ -1,0 +1,314 @@
+/**
+ * The holder: keeps the pool and the session open, starts the server, answers
+ * `status` and ends everything in order. It does no I/O on the mount.
+ */
+import { release } from "node:os";
+import { assert } from "../../base/assert.js";
+import { UserError } from "../../base/errors.js";
+import type { Log } from "../../base/ports.js";
+import { NO_SERVICE } from "../../linux/process/notify.js";
+import { prepareIoProcess } from "../../linux/process/ioProcess.js";
+import { type SharedMemory, sharedMemory } from "../../linux/process/sharedMemory.js";
+import { ControlDoor } from "../../mounts/control.js";
+import { quote } from "../../mounts/paths.js";
+import { DiskSight } from "./diskSight.js";
+import { EndSignals } from "./endSignals.js";
+import { HeldDisk, type HeldParts } from "./heldDisk.js";
+import { kernelLacks } from "../../linux/proc/kernelLacks.js";
+import { MountEnd } from "./mountEnd.js";
+import { leaveToNext, mayPass } from "./nextHolder.js";
+import { closePool, giveName, openMount } from "./openMount.js";
+import type { AskedOptions, MountOptions } from "../../mounts/options.js";
+import type { OpenedPool } from "../../media/readSuperblock.js";
+import { removeRecord } from "../../mounts/mountRecord.js";
+import { letShrink } from "../../disk/resize.js";
+import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
+import type { ServerKeeper } from "./serverKeeper.js";
+import { describeEnd, type ServerEnd } from "./serverProcess.js";
+import { Service } from "./service.js";
+import { closeSession, deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
+import { initAttributes, SESSION_BYTES, viewSession } from "../session/sessionMemory.js";
+import { socketPath } from "../../mounts/stateDirectory.js";
+import type { MountStatus } from "../../mounts/status.js";
+
+export interface HolderEvents {
+  /** The mount is ready for use. */
+  ready(status: MountStatus): void;
+}
+
+/**
+ * Runs a mount from its beginning to its end.
+ * @returns the exit code: 0 when it ended in order
+ * @throws UserError when it cannot begin; nothing is left behind then
+ */
+export async function runHolder(
+  asked: AskedOptions,
+  log: Log,
+  events: HolderEvents,
+  environment = NO_SERVICE,
+): Promise<number> {
+  const signals = new EndSignals();
+  const service = new Service(environment, log);
+  const resumed = service.storedFds.size === 0 ? null : await resumeSession(service, log, asked);
+  if (resumed !== null) warnOfOtherOptions(asked, resumed.record.options, log);
+  const holder = new Holder(resumed?.record.options ?? asked(false), log, service, signals, resumed);
+  await holder.start();
+  events.ready(holder.disk.status());
+  return holder.untilEnd();
+}
+
+class Holder {
+  private readonly memory: SharedMemory & { readonly fd: number };
+  disk!: HeldDisk;
+  private control: ControlDoor | null = null;
+  private started = false;
+  private readonly end: MountEnd;
+  private readonly sight: DiskSight;
+  /** Ends when what lies on the disk was cleared for a signal. */
+  private takingDown: Promise<void> | null = null;
+  /** The end was asked for, or is our own bug's. */
+  private isEnding = false;
+
+  constructor(
+    private readonly options: MountOptions,
+    private readonly log: Log,
+    private readonly service: Service,
+    private readonly signals: EndSignals,
+    /** A session that another holder began. */
+    private readonly resumed: Resumed | null,
+  ) {
+    this.memory = resumed?.memory ?? sharedMemory(SESSION_BYTES);
+    this.sight = new DiskSight(options);
+    this.end = new MountEnd({
+      mountpoint: options.mountpoint,
+      log,
+      isAwaited: service.isManaged,
+      session: () => this.session,
+      isDurable: () => this.pool.backing.durable,
+      serverPid: () => this.keeper?.pid ?? null,
+      abandon: () => this.keeper?.abandon(),
+      stop: (force) => this.stop(force),
+      begun: () => {
+        this.isEnding = true;
+        void service.tell("STOPPING=1");
+      },
+      refused: () => {
+        this.isEnding = false;
+      },
+    });
+  }
+
+  private get session(): Session {
+    return this.disk.serving.session;
+  }
+
+  private get pool(): OpenedPool {
+    return this.disk.parts.pool;
+  }
+
+  /** Null before the first server was started. */
+  private get keeper(): ServerKeeper | null {
+    return this.disk?.serving.keeper ?? null;
+  }
+
+  /** @throws UserError; what was begun is undone */
+  async start(): Promise<void> {
+    this.listenForSignals();
+    if (this.resumed === null) this.begin();
+    else this.goOn(this.resumed);
+    let stoppedBy: string | null = null;
+    try {
+      if (this.disk.givenUp === null) await this.beginServing();
+      else await this.service.dropChannels();
+      await this.openControl();
+      this.sight.note(this.disk.status());
+      this.sight.watch(() => this.disk.status());
+      this.refuseIfStopped();
+      this.started = true;
+      this.disk.isReady = true;
+      // A signal that came before; a later one sees that it has started.
+      stoppedBy = this.signals.first;
+      // A spare is of no use where nobody can go on.
+      if (this.options.spare && this.disk.givenUp === null && whyLast(this.session) === null) this.keeper?.keepSpare();
+    } catch (error) {
+      if (this.resumed !== null && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
+      failSession(this.session);
+      this.keeper?.abandon();
+      await this.keeper?.ended;
+      await this.letGo(true);
+      throw error;
+    }
+    const { mountpoint } = this.options;
+    const { wasUnclean, refused } = this.disk.serving;
+    if (wasUnclean && this.resumed === null) {
+      this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
+    }
+    const lacks = kernelLacks(release()) ?? [];
+    const goesOn = this.disk.givenUp === null ? "goes on with the mount" : "keeps the pool";
+    const how = this.resumed === null ? "mounted" : `${goesOn} of a holder that was killed`;
+    this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused, lacks }, how);
+    await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.disk.summary(this.keeper?.pid ?? null));
+    this.service.answerWatchdog(() => (this.keeper?.pid ?? null) !== null || this.disk.isIdle);
+    if (stoppedBy !== null) this.takingDown = this.takeDown(stoppedBy);
+  }
+
+  private async beginServing(): Promise<void> {
+    const goesOn = this.resumed !== null;
+    if (!goesOn) {
+      initAttributes(this.memory.bytes, this.options);
+      await this.service.keep(this.disk.fds(), this.disk.record());
+    }
+    const { serving } = this.disk;
+    await serving.untilReady(serving.begin(goesOn), goesOn).catch((error: unknown) => {
+      this.refuseIfStopped();
+      throw error;
+    });
+    this.disk.note();
+  }
+
+  private begin(): void {
+    const { name, pool, session, ioReason, refused } = openMount(this.options);
+    const facts = { io: null, ioReason, wasUnclean: false, damage: null, refused, restarts: 0, lastDeath: null };
+    this.disk = new HeldDisk({ ...this.heldParts(), name, pool }, session, facts, null);
+  }
+
+  /** Nothing here may ask the mount: nobody answers before there is a server. */
+  private goOn(resumed: Resumed): void {
+    const { record, name, pool, session } = resumed;
+    const { givenUp } = record;
+    const facts = {
+      ...record,
+      refused: [...new Set([...record.refused, ...prepareIoProcess().refused])],
+      restarts: record.restarts + (givenUp === null ? 1 : 0),
+      lastDeath: givenUp?.replace(/^the server /, "") ?? "was ended with its holder",
+    };
+    this.disk = new HeldDisk({ ...this.heldParts(), name, pool }, session, facts, givenUp);
+  }
+
+  private heldParts(): Omit<HeldParts, "name" | "pool"> {
+    const { options, log, service, memory } = this;
+    return { options, log, service, memory };
+  }
+
+  private async openControl(): Promise<void> {
+    this.control = new ControlDoor(socketPath(this.options.mountpoint), {
+      status: () => this.sight.note(this.disk.status()),
+      stop: (force) => this.stop(force),
+      restart: () => this.replaceServer(),
+      bringBack: () => this.disk.bringBack(),
+      allowShrink: (sizeBytes) => letShrink(viewSession(this.memory.bytes).lastingWords, sizeBytes),
+    });
+    if (this.resumed === null) await this.control.open();
+    else await this.control.openInTime(this.log);
+  }
+
+  /** Waits for the end of the last server, or of what is kept without one, and clears up. @returns the exit code */
+  async untilEnd(): Promise<number> {
+    const { disk } = this;
+    for (;;) {
+      let { givenUp } = disk;
+      if (givenUp === null) {
+        assert(this.keeper !== null, "a mount that was not started ends");
+        const end = await this.keeper.ended;
+        if (this.isEnding || !disk.wouldLose(end)) return this.endAll(end);
+        givenUp = await disk.giveUp(end);
+      }
+      if ((await givenUp.over) === "let go") return this.endAll(null);
+    }
+  }
+
+  /** @param end of the last server; null where there has been none for long */
+  private async endAll(end: ServerEnd | null): Promise<number> {
+    // Freeing a large pool may take longer than the watchdog bears with: who stops need not show signs of life.
+    await this.service.tell("STOPPING=1");
+    const { mountpoint } = this.options;
+    const inOrder = end === null || (end.closed && end.exitCode === 0);
+    if (inOrder) {
+      const how = end === null ? "the pool that was kept is let go" : "unmounted";
+      this.log.info({ mountpoint, forced: this.end.forced }, how);
+    } else {
+      this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
+      failSession(this.session);
+    }
+    // With errors for whoever waited, it goes on.
+    await this.takingDown?.catch((error: unknown) => this.log.error({ mountpoint, error: String(error) }, "stopping"));
+    await this.letGo(false);
+    return inOrder && !this.end.forced ? 0 : 1;
+  }
+
+  private async replaceServer(): Promise<number> {
+    const { keeper } = this;
+    if (keeper === null || this.disk.givenUp !== null) {
+      const cure = `kmemfs recover --up ${quote(this.options.mountpoint)}`;
+      throw new UserError("restart", "its servers were given up", { code: "ENOTCONN", cure });
+    }
+    await this.service.tell("RELOADING=1");
+    try {
+      return await keeper.replace();
+    } finally {
+      await this.service.tell("READY=1");
+    }
+  }
+
+  /** @throws UserError when the mount is busy and not forced */
+  private async stop(force: boolean): Promise<void> {
+    const { givenUp } = this.disk;
+    if (givenUp !== null) {
+      // Who brings it back just now is not waited for by those who insist.
+      if (force || this.signals.first !== null) this.keeper?.abandon();
+      if (await givenUp.letGo(() => this.disk.givenUp !== givenUp)) return;
+    }
+    await this.end.stop(force);
+  }
+
+  /** A signal during the start undoes the start; later it takes the disk down. */
+  private listenForSignals(): void {
+    this.signals.listen((signal) => {
+      if (this.started) this.takingDown = this.takeDown(signal);
+      // What others use is taken down in order, once it can be.
+      else if (this.resumed === null) this.keeper?.abandon();
+    });
+    process.on("uncaughtException", (error) => {
+      const { mountpoint } = this.options;
+      this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
+      // The next holder goes on; whoever crashes again and again is given up by the service manager.
+      if ((this.started || this.resumed !== null) && this.service.isManaged) process.kill(process.pid, "SIGKILL");
+      // A pool that nobody uses is best kept as it is.
+      if (this.started && this.disk.givenUp !== null) return;
+      this.isEnding = true;
+      if (this.started) failSession(this.session);
+      this.keeper?.abandon();
+    });
+  }
+
+  private refuseIfStopped(): void {
+    const { first } = this.signals;
+    if (first === null || this.resumed !== null) return;
+    throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${first}`, { code: "EINTR" });
+  }
+
+  /** File systems, loop devices, the mount; by force where somebody will not let go. */
+  private async takeDown(signal: string): Promise<void> {
+    this.isEnding = true;
+    // Nothing on it can be unmounted in order while nobody serves, nor may ever.
+    if (this.disk.waitsForProgram) {
+      this.end.forced = true;
+      failSession(this.session);
+    }
+    if (await this.end.takeDown(signal)) return;
+    this.isEnding = false;
+    this.signals.rearm();
+  }
+
+  /** The name goes last: until then nobody else mounts where we do. */
+  private async letGo(failed: boolean): Promise<void> {
+    this.control?.close();
+    this.sight.close();
+    await this.service.drop();
+    closeSession(this.session);
+    closePool(this.pool, failed);
+    // What somebody else aborted is still there, and answers nobody.
+    if (await removeDeadMounts(this.session.directory, deviceOf(this.session))) removeRecord(this.options.mountpoint);
+    giveName(this.disk.parts.name, this.options);
+  }
+}

@@ -1,0 +1,28 @@
+/** Entry of a holder in the background: tells whoever started it, on fd 3, whether the mount is ready. */
+import { closeSync, writeSync } from "node:fs";
+import { errorBody } from "../../mounts/control.js";
+import { runHolder } from "./holder.js";
+import { fileLog } from "./log.js";
+import type { MountOptions } from "../../mounts/options.js";
+
+const READY_FD = 3;
+
+function tell(message: object): void {
+  try {
+    writeSync(READY_FD, JSON.stringify(message));
+    closeSync(READY_FD);
+  } catch {
+    // Whoever started us did not wait.
+  }
+}
+
+const options = JSON.parse(process.argv[2]) as MountOptions;
+process.title = `kmemfs ${options.mountpoint}`;
+try {
+  const log = fileLog(options.debug);
+  process.exitCode = await runHolder(() => options, log, { ready: (status) => tell({ status }) });
+} catch (error) {
+  tell({ error: errorBody(error) });
+  process.exitCode = 1;
+}
+process.exit();

@@ -1,0 +1,152 @@
+/**
+ * How a mount is ended: asked for by a command, or by a signal to the holder. Nothing is
+ * changed while somebody uses the session whom the end would harm, unless it is forced.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../../base/errors.js";
+import type { Log } from "../../base/ports.js";
+import { ProcessProgress } from "../../linux/proc/threads.js";
+import { closeDeadlineMs } from "../../mounts/deadlines.js";
+import { clearDiskByForce } from "../../disk/clearDisk.js";
+import { busy } from "../../disk/users.js";
+import { coverClauses, otherPlaces, readPlaces } from "../../disk/inUse.js";
+import { quote } from "../../mounts/paths.js";
+import { abortSession, deviceNow, deviceOf, directoryNow, isOver, type Session, unmountSession } from "./session.js";
+
+const WATCH_MS = 1_000;
+/** What the kernel may take to end a session whose last mount is gone. */
+const OVER_MS = 2_000;
+const OVER_POLL_MS = 10;
+/** A service manager that waits for the end is tried again for. */
+const RETRY_MS = 1_000;
+
+export interface EndParts {
+  readonly mountpoint: string;
+  readonly log: Log;
+  session(): Session;
+  isDurable(): boolean;
+  /** null while none serves. */
+  serverPid(): number | null;
+  /** Kills the server; no other one follows. */
+  abandon(): void;
+  /** As `MountEnd.stop`, or lets a disk go that was given up. */
+  stop(force: boolean): Promise<void>;
+  /** The end has begun. */
+  begun(): void;
+  /** It was asked for, and is put off. */
+  refused(): void;
+  /** Somebody waits for the end, and kills us when it takes too long. */
+  readonly isAwaited: boolean;
+}
+
+export class MountEnd {
+  /** Somebody was made to let go. */
+  forced = false;
+
+  constructor(private readonly parts: EndParts) {}
+
+  /** Begins the end. @throws UserError when somebody uses the mount, and `force` is false; nothing was changed then */
+  async stop(force: boolean): Promise<void> {
+    const { parts } = this;
+    const session = parts.session();
+    // Unmounted by somebody else, as at a shutdown: the server is closing the pool, and may take its time.
+    if (isOver(session)) return this.watch(false);
+    this.refuse(session, force);
+    // By force the connection goes first: unmounting may wait for a server that hangs.
+    if (force) {
+      this.forced = true;
+      abortSession(session);
+      return this.watch(true);
+    }
+    unmountSession(session, parts.mountpoint);
+    this.watch(false);
+    await this.requireOver(session);
+  }
+
+  /** @throws UserError naming who else has the session; by force only what is mounted over it counts */
+  private refuse(session: Session, force: boolean): void {
+    const device = deviceOf(session);
+    if (device === null) return;
+    const places = readPlaces(device, directoryNow(session));
+    const clauses = force ? coverClauses(places) : otherPlaces(places);
+    if (clauses.length === 0) return;
+    const { mountpoint } = this.parts;
+    const cure = force ? "unmount that first" : `end these, or kmemfs unmount --force ${quote(mountpoint)}`;
+    throw busy(`unmount ${mountpoint}`, clauses, cure);
+  }
+
+  /** @throws UserError when the session goes on without a mount that we see: its users lose nothing */
+  private async requireOver(session: Session): Promise<void> {
+    for (let waitedMs = 0; !isOver(session); waitedMs += OVER_POLL_MS) {
+      if (waitedMs >= OVER_MS) {
+        const { mountpoint } = this.parts;
+        throw new UserError(`unmount ${mountpoint}`, "it is unmounted, but in use still where nobody can see it", {
+          code: "EBUSY",
+          cure: `kmemfs unmount --force ${quote(mountpoint)}`,
+        });
+      }
+      await sleep(OVER_POLL_MS);
+    }
+  }
+
+  /**
+   * The server closes the pool by itself when the session is over. It is killed when it does
+   * nothing for so long; never for a session that somebody still has.
+   */
+  private watch(force: boolean): void {
+    const { parts } = this;
+    parts.begun();
+    const deadlineMs = closeDeadlineMs(parts.isDurable(), force);
+    const pid = parts.serverPid();
+    const progress = pid === null ? null : new ProcessProgress(pid);
+    let quietMs = 0;
+    const timer = setInterval(() => {
+      const moves = progress?.hasMoved() ?? false;
+      const isWaited = !force && (moves || !isOver(parts.session()));
+      quietMs = isWaited ? 0 : quietMs + WATCH_MS;
+      if (quietMs < deadlineMs) return;
+      clearInterval(timer);
+      const { mountpoint } = parts;
+      parts.log.error({ mountpoint }, "the server did not close the pool in time and is killed");
+      parts.abandon();
+    }, WATCH_MS).unref();
+  }
+
+  /**
+   * File systems, loop devices, the mount; by force where somebody will not let go.
+   * @returns false when it was refused, as that would end what is not ours; nothing was changed then
+   */
+  async takeDown(signal: string): Promise<boolean> {
+    const { mountpoint, log, isAwaited } = this.parts;
+    log.info({ mountpoint, signal }, "stopping");
+    for (let hasSaid = false; ; hasSaid = true) {
+      const refused = await this.tryTakeDown();
+      if (refused.length === 0) return true;
+      this.parts.refused();
+      if (!hasSaid) log.error({ mountpoint, refused }, "not stopped: it is in use where an end would do harm");
+      if (!isAwaited) return false;
+      await sleep(RETRY_MS);
+    }
+  }
+
+  /** @returns why it was refused; one clause each */
+  private async tryTakeDown(): Promise<readonly string[]> {
+    const { mountpoint, log } = this.parts;
+    const session = this.parts.session();
+    const device = deviceNow(session);
+    try {
+      if (device !== null) {
+        const place = { mountpoint, device, fuseDirectory: directoryNow(session) };
+        const { refused, forced } = await clearDiskByForce(place, !isOver(session));
+        if (refused.length > 0) return refused;
+        for (const line of forced) log.warn({ mountpoint }, line);
+        this.forced ||= forced.length > 0;
+      }
+      await this.parts.stop(false);
+    } catch (error) {
+      log.error({ mountpoint, error: String(error) }, "stopping by force");
+      await this.parts.stop(true);
+    }
+    return [];
+  }
+}

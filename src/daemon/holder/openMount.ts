@@ -1,0 +1,60 @@
+/** Takes all that a mount is made of, in order: its name, the pool, the session. */
+import { closeBacking } from "../../linux/backing/backingFacts.js";
+import type { NameLock } from "../../linux/process/nameLock.js";
+import { prepareIoProcess } from "../../linux/process/ioProcess.js";
+import { notDirect, requireWay } from "./ioMode.js";
+import { takeName } from "../../mounts/mountName.js";
+import { openPool } from "../../media/openPool.js";
+import type { MountOptions } from "../../mounts/options.js";
+import type { OpenedPool } from "../../media/readSuperblock.js";
+import { openSession, type Session } from "./session.js";
+import { makePrivateDirectory, removePrivateDirectory, removeQuietly } from "../../mounts/stateDirectory.js";
+
+export interface OpenMount {
+  readonly name: NameLock;
+  readonly pool: OpenedPool;
+  readonly session: Session;
+  /** What the machine refused. */
+  readonly refused: readonly string[];
+  /** Why it cannot be direct, as far as is known before a server has looked at the pool. */
+  readonly ioReason: string | null;
+}
+
+/** @throws UserError; nothing is left behind then */
+export function openMount(options: MountOptions): OpenMount {
+  const name = takeName(options.mountpoint);
+  let pool: OpenedPool | null = null;
+  try {
+    const { refused } = prepareIoProcess();
+    makePrivateDirectory(options.fuseDirectory);
+    pool = openPool(options);
+    const { kind, durable } = pool.backing;
+    if (kind === "devdax" && !durable) {
+      refused.push("PMEM: no libpmem.so.1, so a power cut may take what was flushed");
+    }
+    if (pool.isScattered === true) refused.push("NUMA_MOVE: pages that the pool had stay on another node");
+    const not = notDirect(options, pool);
+    requireWay(options, not);
+    const session = openSession(options, pool.backing, not === null);
+    const { passthrough } = session;
+    const refusal = passthrough !== null && "reason" in passthrough ? passthrough.reason : null;
+    return { name, pool, session, refused, ioReason: not?.reason ?? refusal };
+  } catch (error) {
+    if (pool !== null) closePool(pool, true);
+    giveName(name, options);
+    throw error;
+  }
+}
+
+/** @param failed a pool that was made for this mount goes again, before anybody else can lock it */
+export function closePool(pool: OpenedPool, failed: boolean): void {
+  const { createdPath, backing } = pool;
+  if (failed && createdPath !== undefined) removeQuietly(createdPath);
+  closeBacking(backing);
+}
+
+/** The last thing: until then nobody else mounts where we do. */
+export function giveName(name: NameLock, options: MountOptions): void {
+  removePrivateDirectory(options.fuseDirectory);
+  name.release();
+}

@@ -1,0 +1,244 @@
+/** Starts a server process with its inherited fds and listens to what it says. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { UserError } from "../../base/errors.js";
+import type { BackingFacts } from "../../linux/backing/backingFacts.js";
+import { missingProgram, SERVER_MAIN } from "../session/program.js";
+
+export interface ServerReady {
+  /** What the machine refused it. */
+  readonly refused: readonly string[];
+  readonly io: "served" | "direct";
+  /** Why not direct, where the pool itself is the reason. */
+  readonly ioReason: string | null;
+  /** The pool had not been closed; every entry was looked at. */
+  readonly wasUnclean: boolean;
+}
+
+/** What the server says, a line of JSON each. */
+export type FromServer =
+  | ({ readonly kind: "ready" } & ServerReady)
+  /** It could go on with the session, and waits to be told. */
+  | { readonly kind: "standby" }
+  | { readonly kind: "warning"; readonly message: string }
+  /** The pool is damaged: nothing is written any more. */
+  | { readonly kind: "damage"; readonly message: string }
+  /** The pool cannot be served; the server ends. */
+  | { readonly kind: "refused"; readonly message: string; readonly cure?: string }
+  /** A part of the program could not be loaded; the server ends at once. */
+  | { readonly kind: "unloaded"; readonly message: string }
+  /** A broken invariant; the server ends at once. */
+  | { readonly kind: "fatal"; readonly message: string }
+  /** The session is over and the pool is closed cleanly; the server ends. */
+  | { readonly kind: "closed" }
+  /** The session is over, and the pool could not be closed: it stays unclean. The server ends. */
+  | { readonly kind: "unclosed"; readonly message: string };
+
+/** Told of what a server says while it serves. */
+export interface ServerListener {
+  warning(message: string): void;
+  damage(message: string): void;
+}
+
+/** The server's number of the session's memory; the pool's and the device's fds follow. */
+export const SESSION_FD = 3;
+const FIRST_FURTHER_FD = 4;
+/** Argument of a server that waits, before it touches anything, for a line on its standard input. */
+export const STANDBY = "standby";
+
+/** Little garbage is made: with V8's own size of the young generation a server took 8 MB more. */
+const SMALL_HEAPS = "--max-semi-space-size=1";
+
+export interface ServerEnd {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The server said that it closed the pool. */
+  readonly closed: boolean;
+  /** It said that the session is over and the pool stays unclean: another server would find nobody to serve. */
+  readonly unclosed: boolean;
+  /** Its last words, where it had any, and what it said would help. */
+  readonly message: string | null;
+  readonly cure: string | null;
+  /** It said that it cannot serve this pool, or this session. */
+  readonly refused: boolean;
+  /** Its program could not be loaded, or not all of it: nothing is wrong with the pool, or with servers. */
+  readonly unloaded: boolean;
+}
+
+export interface ServerProcess {
+  readonly pid: number;
+  /** Resolves when it serves. Rejects with its own words when it cannot. */
+  readonly ready: Promise<ServerReady>;
+  /** Of one that was started to stand by: resolves when it does; rejects as `ready`. */
+  readonly standsBy: Promise<void>;
+  /** Has one that stands by begin to serve. */
+  go(): void;
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<ServerEnd>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** The fds a server inherits beside the session's memory, and the facts with their numbers over there. */
+export function inheritance(
+  backing: BackingFacts,
+  channelFds: readonly number[],
+): { readonly fds: readonly number[]; readonly backing: BackingFacts; readonly channelFds: readonly number[] } {
+  const { metaFd, dataFd, tmpfsFd } = backing;
+  const poolFds = [...new Set([metaFd, dataFd, ...(tmpfsFd === undefined ? [] : [tmpfsFd])])];
+  const there = (fd: number): number => FIRST_FURTHER_FD + poolFds.indexOf(fd);
+  return {
+    fds: [...poolFds, ...channelFds],
+    backing: {
+      ...backing,
+      metaFd: there(metaFd),
+      dataFd: there(dataFd),
+      ...(tmpfsFd === undefined ? {} : { tmpfsFd: there(tmpfsFd) }),
+    },
+    channelFds: channelFds.map((_fd, i) => FIRST_FURTHER_FD + poolFds.length + i),
+  };
+}
+
+export interface ServerStart {
+  readonly sessionFd: number;
+  readonly furtherFds: readonly number[];
+  readonly standby: boolean;
+}
+
+export function startServer(start: ServerStart, listener: ServerListener): ServerProcess {
+  try {
+    return listen(spawnServer(start), listener);
+  } catch (error) {
+    // ENOMEM is thrown, others are told: to whoever waits it is a server that died at once.
+    return deadProcess(error as Error);
+  }
+}
+
+function spawnServer(start: ServerStart): ChildProcess {
+  const child = spawn(process.execPath, [SMALL_HEAPS, SERVER_MAIN, ...(start.standby ? [STANDBY] : [])], {
+    cwd: "/",
+    // Its own session: a Ctrl-C at the terminal is the holder's to answer.
+    detached: true,
+    stdio: [start.standby ? "pipe" : "ignore", "pipe", "inherit", start.sessionFd, ...start.furtherFds],
+    env: { ...process.env, NODE_OPTIONS: "" },
+  });
+  // One that is gone is told nothing; its end says why.
+  child.stdin?.on("error", () => {});
+  return child;
+}
+
+function deadProcess(error: Error): ServerProcess {
+  const end: ServerEnd = { ...NO_END, message: error.message };
+  const never = Promise.reject(endError(end));
+  never.catch(() => {});
+  return { pid: -1, ready: never, standsBy: never, go: () => {}, ended: Promise.resolve(end), kill: () => {} };
+}
+
+const NO_END: ServerEnd = {
+  exitCode: null,
+  signal: null,
+  closed: false,
+  unclosed: false,
+  message: null,
+  cure: null,
+  refused: false,
+  unloaded: false,
+};
+
+interface Waiting<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A promise that may be rejected when nobody waits for it. */
+export function waiting<T>(): Waiting<T> {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((toResolve, toReject) => {
+    resolve = toResolve;
+    reject = toReject;
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
+
+function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
+  let closed = false;
+  let unclosed = false;
+  let lastWords: string | null = null;
+  let cure: string | null = null;
+  let refused = false;
+  let unloaded = false;
+  let isHeard = false;
+  const ready = waiting<ServerReady>();
+  const standsBy = waiting<void>();
+  const hear = (message: FromServer): void => {
+    isHeard = true;
+    if (message.kind === "ready") ready.resolve(message);
+    else if (message.kind === "standby") standsBy.resolve();
+    else if (message.kind === "closed") closed = true;
+    else if (message.kind === "warning") listener.warning(message.message);
+    else if (message.kind === "damage") listener.damage(message.message);
+    else {
+      lastWords = message.message;
+      refused = message.kind === "refused";
+      unclosed = message.kind === "unclosed";
+      unloaded = message.kind === "unloaded";
+      if (message.kind === "refused") cure = message.cure ?? null;
+    }
+  };
+  // Neither where it could not be started.
+  if (child.stdout) createInterface({ input: child.stdout }).on("line", (line) => hear(parseLine(line)));
+  const ended = new Promise<ServerEnd>((resolve) => {
+    // `close` comes after the last line was read, and after the process is gone.
+    child.once("close", (exitCode, signal) => {
+      const end: ServerEnd = { exitCode, signal, closed, unclosed, message: lastWords, cure, refused, unloaded };
+      resolve(isHeard || !exitCode ? end : { ...end, unloaded: true, message: whyUnloaded() });
+    });
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      // Also told when a living one cannot be killed.
+      if (child.pid !== undefined) return;
+      const isGone = error.code === "ENOENT" || error.code === "EACCES";
+      resolve({ ...NO_END, unloaded: isGone, message: isGone ? whyUnloaded() : error.message });
+    });
+  });
+  ended.then((end) => {
+    const error = endError(end);
+    ready.reject(error);
+    standsBy.reject(error);
+  });
+  return {
+    pid: child.pid ?? -1,
+    ready: ready.promise,
+    standsBy: standsBy.promise,
+    go: () => void child.stdin?.end("go\n"),
+    ended,
+    kill: (signal) => child.kill(signal),
+  };
+}
+
+/** Whoever ends by itself without a word has not come as far as its first line: Node did not find a module. */
+function whyUnloaded(): string {
+  return missingProgram() ?? `the program cannot be loaded: ${SERVER_MAIN}`;
+}
+
+/** A line that is not ours (a library's own words) is passed on as a warning. */
+function parseLine(line: string): FromServer {
+  try {
+    return JSON.parse(line) as FromServer;
+  } catch {
+    return { kind: "warning", message: line };
+  }
+}
+
+/** For people: how a server ended. */
+export function describeEnd(end: ServerEnd): string {
+  const how = end.signal === null ? `exited with code ${end.exitCode}` : `was killed by ${end.signal}`;
+  return end.message === null ? how : `${how}: ${end.message}`;
+}
+
+/** What a server's end means for whoever waits for it: its own words, where it had any. */
+export function endError(end: ServerEnd): UserError {
+  const options = end.cure === null ? {} : { cure: end.cure };
+  return new UserError("server", end.message ?? describeEnd(end), options);
+}

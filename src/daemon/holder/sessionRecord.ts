@@ -1,0 +1,104 @@
+/**
+ * What a holder needs to go on with a session that another holder began: a note
+ * beside the fds that the service manager keeps (docs/decisions/0011).
+ */
+import { UserError } from "../../base/errors.js";
+import type { BackingFacts } from "../../linux/backing/backingFacts.js";
+import { readNote, writeNote } from "../../linux/process/noteFile.js";
+import type { MountOptions } from "../../mounts/options.js";
+import type { Session } from "./session.js";
+
+/** To be raised when a holder could not go on with what an older one noted. */
+const RECORD_VERSION = 1;
+
+export interface SessionRecord {
+  /** They win over the options that the next holder is started with. */
+  readonly options: MountOptions;
+  /** Its fds are numbers of a process that is gone. */
+  readonly backing: BackingFacts;
+  /** The same holds for the channels, whose count is right. */
+  readonly session: Session;
+  /** null while the mount has not been ready: such a session is not gone on with. */
+  readonly io: "served" | "direct" | null;
+  readonly ioReason: string | null;
+  readonly wasUnclean: boolean;
+  readonly damage: string | null;
+  readonly refused: readonly string[];
+  readonly restarts: number;
+  /** For people: why servers were given up; the pool is kept, and there are no channels. null while it is served. */
+  readonly givenUp: string | null;
+}
+
+export function writeRecord(noteFd: number, record: SessionRecord): void {
+  writeNote(noteFd, JSON.stringify({ version: RECORD_VERSION, ...record }));
+}
+
+/** @returns null when the holder was gone before it had noted anything. @throws UserError when another version did */
+export function readRecord(noteFd: number): SessionRecord | null {
+  const text = readNote(noteFd);
+  if (text === null) return null;
+  const record = JSON.parse(text) as SessionRecord & { readonly version?: number };
+  // A holder of before did not give up without ending.
+  if (record.version === RECORD_VERSION) return { ...record, givenUp: record.givenUp ?? null };
+  const reason = `was begun by a version of kmemfs whose notes (${record.version ?? "none"}) this one does not understand`;
+  throw new UserError("the session", reason, { code: "EPROTO", cure: "stop the service, and start it again" });
+}
+
+export interface SessionFds {
+  readonly memoryFd: number;
+  readonly nameFd: number;
+  readonly backing: BackingFacts;
+  readonly channelFds: readonly number[];
+}
+
+/** Open files that make up a session, each once, by the name that it is stored under. */
+export function sessionFds(fds: SessionFds, noteFd: number): Map<string, number> {
+  const { metaFd, dataFd, tmpfsFd } = fds.backing;
+  const found = new Map([
+    ["note", noteFd],
+    ["memory", fds.memoryFd],
+    ["name", fds.nameFd],
+    ["meta", metaFd],
+  ]);
+  if (dataFd !== metaFd) found.set("data", dataFd);
+  if (tmpfsFd !== undefined) found.set("tmpfs", tmpfsFd);
+  for (const [name, fd] of channelNames(fds.channelFds)) found.set(name, fd);
+  return found;
+}
+
+/** A user's threads share one channel. */
+export function channelNames(channelFds: readonly number[]): [string, number][] {
+  const once = [...channelFds.entries()].filter(([i, fd]) => channelFds.indexOf(fd) === i);
+  return once.map(([i, fd]) => [`channel${i}`, fd]);
+}
+
+/** True for a name that `channelNames` gives. */
+export function isChannel(name: string): boolean {
+  return name.startsWith("channel");
+}
+
+/** The record with the fds that came back. @returns the name of one that did not */
+export function withStoredFds(
+  record: SessionRecord,
+  stored: ReadonlyMap<string, number>,
+): Pick<SessionRecord, "backing" | "session"> | { readonly missing: string } {
+  const { backing, session } = record;
+  let missing: string | null = null;
+  const fd = (name: string): number => {
+    const found = stored.get(name);
+    if (found === undefined) missing ??= name;
+    return found ?? -1;
+  };
+  const metaFd = fd("meta");
+  const channelFds = session.channelFds.map((old) => fd(`channel${session.channelFds.indexOf(old)}`));
+  const found = {
+    backing: {
+      ...backing,
+      metaFd,
+      dataFd: backing.dataFd === backing.metaFd ? metaFd : fd("data"),
+      ...(backing.tmpfsFd === undefined ? {} : { tmpfsFd: fd("tmpfs") }),
+    },
+    session: { ...session, channelFds },
+  };
+  return missing === null ? found : { missing };
+}

@@ -1,0 +1,125 @@
+/** Builds the whole stack of one serving thread, bottom up. */
+import { IovecList, MAX_IOVECS } from "../../base/iovec.js";
+import { KIB } from "../../base/units.js";
+import { BlockFile } from "../../blockfile/blockFile.js";
+import { DirectFile } from "../../blockfile/directFile.js";
+import type { DiskFile } from "../../blockfile/diskFile.js";
+import { Traffic } from "../../blockfile/traffic.js";
+import { Attributes } from "../../fuse/attributes.js";
+import { Exchange, REPLY_BYTES } from "../../fuse/exchange.js";
+import { FileSystem } from "../../fuse/fileSystem.js";
+import { REQUEST_BYTES } from "../../fuse/init.js";
+import type { MemoryMapping } from "../../linux/memory/mapping.js";
+import { allocateBuffer } from "../../linux/syscall/buffers.js";
+import { LinuxDataFile } from "../../linux/backing/dataFile.js";
+import { FuseChannel } from "../../linux/fuse/fuseDevice.js";
+import { attachMemory } from "../../linux/memory/memory.js";
+import type { Faults } from "../../linux/memory/sigbusGuard.js";
+import type { Geometry } from "../../pool/geometry.js";
+import { Pool } from "../../pool/pool.js";
+import type { PoolShared } from "../../pool/shared.js";
+import { Beat } from "../session/heartbeats.js";
+import type { SessionMemory } from "../session/sessionMemory.js";
+
+/**
+ * Holes are answered from so many zeros, repeatedly. Pages of our own: the kernel's zero page is none that
+ * the fast way to user memory takes (pte_special), and the slow one fails when we are killed.
+ */
+const ZERO_BYTES = 64 * KIB;
+
+export const clock = { nowMs: () => Date.now() };
+
+export interface ThreadParts {
+  readonly mapping: MemoryMapping;
+  readonly geometry: Geometry;
+  readonly shared: PoolShared;
+  readonly session: SessionMemory;
+  readonly channelFd: number;
+  readonly readOnly: boolean;
+  readonly atomicWrites: boolean;
+  /** What the kernel reads and writes by itself; 0 where all data is served. */
+  readonly backingId: number;
+  /** Memory of the pool that was lost; null where that kills the server. */
+  readonly faults: Faults | null;
+  /** Number of this thread; 0 is the server's main thread. */
+  readonly thread: number;
+}
+
+export interface ThreadStack {
+  readonly faults: Faults | null;
+  readonly beat: Beat;
+  readonly fileSystem: FileSystem;
+  readonly channel: Pick<FuseChannel, "read" | "writev">;
+  readonly requestAddress: number;
+  readonly requestBytes: number;
+  readonly iovecAddress: number;
+  readonly iovecs: IovecList;
+  readonly isLocked: boolean;
+}
+
+export function composeThread(parts: ThreadParts): ThreadStack {
+  const buffers = composeExchange();
+  const fileSystem = new FileSystem({
+    file: parts.backingId === 0 ? composeServed(parts) : composeDirect(parts),
+    attributes: new Attributes(parts.session.attributeDoubles),
+    exchange: buffers.exchange,
+    clock,
+    readOnly: parts.readOnly,
+    backingId: parts.backingId,
+  });
+  const beat = new Beat(parts.session.beatWords, parts.thread);
+  return { fileSystem, channel: new FuseChannel(parts.channelFd), faults: parts.faults, beat, ...buffers };
+}
+
+function composeServed(parts: ThreadParts): DiskFile {
+  const { geometry, shared, thread, session } = parts;
+  const memory = attachMemory(parts.mapping);
+  return new BlockFile({
+    pool: new Pool({ memory, geometry, shared, lastingWords: session.lastingWords, thread }),
+    readOnly: parts.readOnly,
+    atomicWrites: parts.atomicWrites,
+    zeroAddress: allocateBuffer(ZERO_BYTES).address,
+    zeroBytes: ZERO_BYTES,
+    traffic: new Traffic(session.trafficSlots, thread, clock),
+  });
+}
+
+/** @param parts of a thread, or of a server's main thread */
+export function composeDirect(
+  parts: Omit<ThreadParts, "channelFd" | "backingId" | "atomicWrites" | "faults">,
+): DirectFile {
+  const { geometry, shared, thread, session, mapping } = parts;
+  return new DirectFile({
+    memory: attachMemory(mapping),
+    data: new LinuxDataFile(mapping.facts.dataFd),
+    geometry,
+    lastingWords: session.lastingWords,
+    control: shared.control,
+    traffic: new Traffic(session.trafficSlots, thread, clock),
+    readOnly: parts.readOnly,
+  });
+}
+
+/** The buffers of one thread: faulted in and locked, so that a request never faults. */
+export function composeExchange() {
+  const request = allocateBuffer(REQUEST_BYTES);
+  const reply = allocateBuffer(REPLY_BYTES);
+  const iovec = allocateBuffer(MAX_IOVECS * 16);
+  const iovecs = new IovecList(new Int32Array(iovec.bytes));
+  const exchange = new Exchange({
+    request: new Int32Array(request.bytes),
+    requestAddress: request.address,
+    reply: new Int32Array(reply.bytes),
+    replyAddress: reply.address,
+    iovecs,
+  });
+  return {
+    exchange,
+    iovecs,
+    iovecAddress: iovec.address,
+    requestAddress: request.address,
+    requestBytes: REQUEST_BYTES,
+    /** False where the buffers may be swapped out. */
+    isLocked: request.locked && reply.locked && iovec.locked,
+  };
+}

@@ -1,0 +1,148 @@
+/** What a server does when no request does it: lets limbo go, and watches the machine's memory. */
+import { fstatSync } from "node:fs";
+import { errnoName } from "../../base/errno.js";
+import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../../base/units.js";
+import type { DirectFile } from "../../blockfile/directFile.js";
+import { type BackingFacts, heldPages } from "../../linux/backing/backingFacts.js";
+import { boundNode } from "../../linux/backing/poolNode.js";
+import { resizePrivateTmpfs } from "../../linux/backing/privateTmpfs.js";
+import { reserveBytes, shortOf } from "../../linux/proc/shortage.js";
+import type { Faults } from "../../linux/memory/sigbusGuard.js";
+import type { Account } from "../../pool/account.js";
+import { type Damage, describeDamage } from "../../pool/damage.js";
+import type { Pool } from "../../pool/pool.js";
+import { tell } from "./serverEnd.js";
+
+const PERIOD_MS = 100;
+/** In a durable pool it costs a flush; freed memory is still back within a second. */
+const PERIOD_DURABLE_MS = 500;
+
+interface Housekeeping {
+  readonly periodMs: number;
+  run(): void;
+}
+
+/** Looks only when the pool has grown or shrunk; tells the holder once. */
+class MemoryWatch {
+  private usedBefore = 0;
+  /** Until it is known: the server before this one may have left it so. */
+  private short = true;
+  private told = false;
+
+  /**
+   * @param node the one that the pool is bound to; null for none
+   * @param act what a change means for the pool; false when it could not be done yet
+   */
+  constructor(
+    private readonly node: number | null,
+    private readonly act: (short: boolean) => boolean,
+  ) {}
+
+  look(used: number): void {
+    if (used === this.usedBefore && !this.short) return;
+    this.usedBefore = used;
+    const what = shortOf(this.node);
+    const short = what !== null;
+    if (short && !this.told) {
+      tell({ kind: "warning", message: `${what} is short of memory: new blocks get ENOSPC` });
+    }
+    this.told = short;
+    if ((short || this.short) && !this.act(short)) return;
+    this.short = short;
+  }
+}
+
+/** Tells the holder once that the pool is damaged. */
+function damageTeller(damage: Damage, noteFaults: () => void): () => void {
+  let told = false;
+  return () => {
+    // Of this thread, or of one that has not come to its end yet.
+    noteFaults();
+    if (told || !damage.isFound) return;
+    told = true;
+    tell({ kind: "damage", message: describeDamage(damage) });
+  };
+}
+
+/** Of threads that serve, of this one, of those that have not come to their end yet. */
+export function noteFaults({ damage, memory, geometry }: Pool, faults: Faults | null): void {
+  if (faults === null || faults.count === damage.faultsSeen) return;
+  damage.noteFaults(faults, memory, geometry.firstDataPage);
+}
+
+/** Nobody may make the pool's files shorter; who may write them can. */
+function watchLength(damage: Damage, backing: BackingFacts): void {
+  if (backing.kind === "devdax" || backing.kind === "memfd") return;
+  const { metaFd, metaBytes, dataFd, dataBytes } = backing;
+  const endOfMeta = fstatSync(metaFd).size;
+  if (endOfMeta < metaBytes) damage.noteTruncated(bytesToPagesFloor(endOfMeta));
+  if (dataFd === metaFd) return;
+  const endOfData = fstatSync(dataFd).size;
+  if (endOfData < dataBytes) damage.noteTruncated(bytesToPagesFloor(metaBytes) + bytesToPagesFloor(endOfData));
+}
+
+/** Tells the holder once of a flush that failed. */
+function failureTeller(consequence: string): (errno: number) => void {
+  let told = false;
+  return (errno) => {
+    if (errno === 0 || told) return;
+    told = true;
+    tell({ kind: "warning", message: `the pool cannot be flushed (${errnoName(errno)}): ${consequence}` });
+  };
+}
+
+export function keepServed(pool: Pool, backing: BackingFacts, faults: Faults | null): Housekeeping {
+  const { kind } = backing;
+  const takesMemory = kind === "tmpfs" || kind === "memfd";
+  const watch = new MemoryWatch(boundNode(backing), (short) => {
+    pool.setMemoryShort(short);
+    return true;
+  });
+  const tellFailure = failureTeller("writes are stopped");
+  const tellDamage = damageTeller(pool.damage, () => noteFaults(pool, faults));
+  const run = (): void => {
+    watchLength(pool.damage, backing);
+    tellDamage();
+    pool.settle();
+    tellFailure(pool.failedErrno);
+    if (takesMemory) watch.look(pool.account.used);
+  };
+  return { periodMs: pool.memory.durable ? PERIOD_DURABLE_MS : PERIOD_MS, run };
+}
+
+/** The kernel writes without asking: only the size of a private tmpfs can hold it back. */
+export function keepDirect(
+  file: DirectFile,
+  account: Account,
+  backing: BackingFacts,
+  faults: Faults | null,
+): Housekeeping {
+  const { tmpfsFd, metaBytes, dataBytes } = backing;
+  const wholeBytes = metaBytes + dataBytes;
+  const watch = new MemoryWatch(boundNode(backing), (short) => {
+    if (tmpfsFd === undefined) return true;
+    if (!short) return resizePrivateTmpfs(tmpfsFd, wholeBytes) === 0;
+    // What is written between the count and the change makes it EINVAL: room for more of that each time.
+    for (let slackBytes = PAGE_BYTES; slackBytes < reserveBytes(); slackBytes *= 4) {
+      const heldBytes = pagesToBytes(heldPages(backing.metaFd) + heldPages(backing.dataFd));
+      if (resizePrivateTmpfs(tmpfsFd, Math.min(wholeBytes, heldBytes + slackBytes)) === 0) return true;
+    }
+    return false;
+  });
+  const tellFailure = failureTeller("what was written lately may be lost");
+  const tellDamage = damageTeller(file.damage, () => {
+    if (faults !== null && faults.count !== file.faultsSeen) file.noteLoss(faults);
+  });
+  const run = (): void => {
+    // The length of data is the file's own to watch: it is the disk's.
+    file.keepLength();
+    watchLength(file.damage, { ...backing, dataBytes: 0 });
+    tellDamage();
+    tellFailure(file.failedErrno);
+    const used = heldPages(backing.dataFd);
+    account.observe(used, heldPages(backing.metaFd));
+    if (tmpfsFd !== undefined) watch.look(used);
+  };
+  run();
+  return { periodMs: PERIOD_MS, run };
+}

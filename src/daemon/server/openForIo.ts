@@ -1,0 +1,186 @@
+/**
+ * The two ways of data, as a server opens the pool for them: served through
+ * our threads and the index, or direct through the kernel.
+ */
+import { asShortage, EIO, ENOSPC, errnoName } from "../../base/errno.js";
+import { MediaError, UserError } from "../../base/errors.js";
+import type { Memory } from "../../base/ports.js";
+import { bytesToPagesFloor, PAGE_BYTES } from "../../base/units.js";
+import type { MemoryMapping } from "../../linux/memory/mapping.js";
+import { LinuxDataFile } from "../../linux/backing/dataFile.js";
+import type { Faults } from "../../linux/memory/sigbusGuard.js";
+import { Account } from "../../pool/account.js";
+import { Damage } from "../../pool/damage.js";
+import { beginDirect, endDirect, recoverDirect } from "../../pool/direct.js";
+import type { Geometry } from "../../pool/geometry.js";
+import { LASTING } from "../../pool/lasting.js";
+import { closePool, probePool } from "../../pool/probe.js";
+import { CONTROL, type PoolShared } from "../../pool/shared.js";
+import { decode, STATE_CLEAN, STATE_DIRECT, type Superblock } from "../../pool/superblock.js";
+import { superblockPage } from "../../pool/superblockStore.js";
+import { composeDirect } from "./compose.js";
+import { keepDirect, keepServed, noteFaults } from "./housekeeping.js";
+import { tell } from "./serverEnd.js";
+import type { ServerFacts, SessionMemory } from "../session/sessionMemory.js";
+
+/** How long the last users of the file may take to be gone once the session is over. */
+const LET_GO_MS = 1_000;
+const LET_GO_STEP_MS = 20;
+
+export interface WayParts {
+  readonly facts: ServerFacts;
+  readonly mapping: MemoryMapping;
+  readonly memory: Memory;
+  readonly geometry: Geometry;
+  readonly shared: PoolShared;
+  readonly session: SessionMemory;
+  readonly faults: Faults | null;
+}
+
+/** A pool that is open for all threads of this server. */
+export interface OpenWay {
+  readonly io: "served" | "direct";
+  /** Why not direct, where the pool itself is the reason. */
+  readonly ioReason: string | null;
+  /** The pool had not been closed. */
+  readonly wasUnclean: boolean;
+  /** To be done every `periodMs`, on the main thread. */
+  readonly housekeeping: { readonly periodMs: number; run(): void };
+  /** After all other threads have ended. @throws UserError when the pool stays unclean */
+  close(): void;
+}
+
+/**
+ * Opens the pool, direct where `facts.direct` allows it and every block is at home. In a session that goes
+ * on, what is found wrong costs no more than it would have cost the server before: from then on nothing changes.
+ * @throws UserError, MediaError
+ */
+export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
+  try {
+    return openOnce(parts, superblock);
+  } catch (error) {
+    const isExpected = error instanceof UserError || error instanceof MediaError;
+    if (!parts.facts.isRestart || !isExpected || parts.facts.readOnly) throw error;
+    const { shared, session } = parts;
+    // Whatever it was, somebody has to look at it.
+    if (!isFixed(parts)) Atomics.store(session.lastingWords, LASTING.failedErrno, EIO);
+    tell({ kind: "warning", message: `the next server found: ${error.message}` });
+    for (const words of [shared.freeMap, shared.freeSummary, shared.present, shared.grains]) words.fill(0);
+    return openOnce(parts, superblock);
+  }
+}
+
+function openOnce(parts: WayParts, superblock: Superblock): OpenWay {
+  const { facts, memory, geometry, shared, session } = parts;
+  // Whatever cut it off: the holes of `data` are the truth still.
+  const wasCutOff = superblock.state === STATE_DIRECT;
+  const fixed = isFixed(parts);
+  if (wasCutOff && !fixed) requireWholeData(parts, superblock);
+  if (wasCutOff && facts.direct !== null) return openDirect(parts, superblock);
+  const found = wasCutOff ? recover(parts, superblock) : superblock;
+  const poolParts = { memory, geometry, shared, lastingWords: session.lastingWords, thread: 0 };
+  const { pool, blocksAway } = probePool(poolParts, found, { readOnly: fixed });
+  if (facts.direct !== null && blocksAway === 0) return openDirect(parts, superblock);
+  const path = facts.backing.path ?? facts.backing.kind;
+  const ioReason =
+    facts.direct === null ? null : `${blocksAway} blocks are away from home; kmemfs rehome ${path} helps`;
+  if (facts.direct?.only) {
+    // A mount that is refused leaves the pool as it was.
+    if (!facts.readOnly) closePool(pool);
+    const cure = `kmemfs rehome ${path}, or --io auto`;
+    throw new UserError(path, `${blocksAway} blocks are away from home`, { code: "EOPNOTSUPP", cure });
+  }
+  return {
+    io: "served",
+    ioReason,
+    wasUnclean: superblock.state !== STATE_CLEAN,
+    housekeeping: keepServed(pool, facts.backing, parts.faults),
+    close: () => {
+      noteFaults(pool, parts.faults);
+      closePool(pool);
+    },
+  };
+}
+
+/** True when nothing on the media may change: asked for, or something was lost, perhaps to a server before this one. */
+function isFixed({ facts, session, shared }: WayParts): boolean {
+  const { lastingWords } = session;
+  if (Atomics.load(lastingWords, LASTING.failedErrno) !== 0) return true;
+  return facts.readOnly || new Damage(lastingWords, shared.control).isFound;
+}
+
+/** We never leave data shorter than the disk. @throws UserError when it is: what is missing would read as holes */
+function requireWholeData({ facts, session, shared, geometry }: WayParts, { blocks }: Superblock): void {
+  const { backing } = facts;
+  const lengthBytes = new LinuxDataFile(backing.dataFd).lengthBytes();
+  if (lengthBytes >= blocks * PAGE_BYTES) return;
+  const damage = new Damage(session.lastingWords, shared.control);
+  if (facts.isRestart) damage.noteTruncated(geometry.firstDataPage + bytesToPagesFloor(lengthBytes));
+  const path = backing.path ?? backing.kind;
+  const reason = `data was cut off by somebody, at byte ${lengthBytes} of ${blocks * PAGE_BYTES}`;
+  throw new UserError(path, reason, { code: "EIO", cure: `kmemfs check --repair ${path}, which lists what is lost` });
+}
+
+function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
+  const { facts, mapping, memory, geometry, shared, session } = parts;
+  const data = new LinuxDataFile(facts.backing.dataFd);
+  const account = new Account(session.lastingWords, geometry.dataPages);
+  if (!isFixed(parts)) must(beginDirect(memory, data, superblock.blocks));
+  account.reset(0, 0);
+  account.setBlocks(superblock.blocks);
+  const file = composeDirect({ mapping, geometry, shared, session, readOnly: facts.readOnly, thread: 0 });
+  return {
+    io: "direct",
+    ioReason: null,
+    wasUnclean: superblock.state !== STATE_CLEAN,
+    housekeeping: keepDirect(file, account, facts.backing, parts.faults),
+    close: () => {
+      // Nobody opens a private pool again.
+      if (facts.backing.path === null) return;
+      const lost = file.failedErrno;
+      if (lost !== 0) throw new UserError("pool", "it could not be flushed", { code: errnoName(lost) });
+      if (parts.faults !== null && parts.faults.count > 0) file.noteLoss(parts.faults);
+      const alone = isAlone(data, shared);
+      // Nobody may have looked since somebody cut it off.
+      file.keepLength();
+      if (file.damage.isFound) throw new UserError("pool", "it is damaged and left as in use", { code: "EIO" });
+      if (!alone) {
+        // Ended by force: the kernel goes on writing for them, and its writes must count.
+        tell({ kind: "warning", message: "somebody may have the disk open still: the pool is left as in use" });
+        must(memory.sync());
+        return;
+      }
+      const errno = endDirect(memory, data, geometry, account.blocks);
+      // The data is whole, and the next mount has no need of an index, or makes it.
+      if (asShortage(errno) === ENOSPC) {
+        tell({ kind: "warning", message: `no room for the pool's index (${errnoName(errno)}): it is left as in use` });
+      } else must(errno);
+    },
+  };
+}
+
+/** Waits a moment: what was closed just now the kernel lets go a little later (delayed_fput). */
+function isAlone(data: LinuxDataFile, { control }: PoolShared): boolean {
+  process.on("SIGIO", () => {});
+  for (let waitedMs = 0; data.isWrittenElsewhere(); waitedMs += LET_GO_STEP_MS) {
+    if (waitedMs >= LET_GO_MS) return false;
+    Atomics.wait(control, CONTROL.pause, 0, LET_GO_STEP_MS);
+  }
+  return true;
+}
+
+/** @returns the superblock as it is then. @throws UserError when the index cannot be had back */
+function recover({ facts, memory, geometry }: WayParts, superblock: Superblock): Superblock {
+  if (facts.readOnly) {
+    const path = facts.backing.path ?? facts.backing.kind;
+    const reason = "was in use the direct way and not closed, and its index can be had back only by writing";
+    throw new UserError(path, reason, { code: "EROFS", cure: "mount it once without --read-only" });
+  }
+  must(recoverDirect(memory, new LinuxDataFile(facts.backing.dataFd), geometry, superblock.blocks));
+  return decode(superblockPage(memory), geometry.pageCount);
+}
+
+/** @throws UserError for an errno */
+function must(errno: number): void {
+  if (errno !== 0) throw new UserError("pool", "its metadata cannot be written", { code: errnoName(errno) });
+}

@@ -1,0 +1,34 @@
+/** A server's words to its holder, and its end. Works on any of its threads. */
+import { writeSync } from "node:fs";
+import { missingProgram } from "../session/program.js";
+import type { FromServer } from "../holder/serverProcess.js";
+
+/** sysexits(3) EX_SOFTWARE: a broken invariant. */
+const EXIT_SOFTWARE = 70;
+const HOLDER_FD = 1;
+
+export function tell(message: FromServer): void {
+  try {
+    writeSync(HOLDER_FD, `${JSON.stringify(message)}\n`);
+  } catch {
+    // The holder is gone; the mount goes on without it.
+  }
+}
+
+/**
+ * Ends the whole process at once. process.exit would wait for threads that
+ * block in a read, and what this thread holds (a mutex, an epoch) would make
+ * the others wait for it meanwhile.
+ */
+export function die(error: unknown): never {
+  if (isUnloaded(error)) tell({ kind: "unloaded", message: missingProgram() ?? (error as Error).message });
+  else tell({ kind: "fatal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  process.kill(process.pid, "SIGKILL");
+  process.exit(EXIT_SOFTWARE);
+}
+
+/** A module that a thread needs is not there (any more). */
+function isUnloaded(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND";
+}

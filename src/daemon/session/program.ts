@@ -1,0 +1,27 @@
+/**
+ * The files that a server is started from. They may go away while a disk is up
+ * (an uninstall), or be there in part only (an upgrade): then nothing can be
+ * started, which is no server's fault, and may pass.
+ */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const SERVER_MAIN = fileURLToPath(new URL("../server/serverMain.js", import.meta.url));
+const WORKER = fileURLToPath(new URL("../server/worker.js", import.meta.url));
+
+const FILES: readonly string[] = [SERVER_MAIN, WORKER, process.execPath, ...koffi()];
+
+/** The package that may be swept away alone. Looked up as this is loaded: when it is gone it has no path. */
+function koffi(): string[] {
+  try {
+    return [fileURLToPath(import.meta.resolve("koffi"))];
+  } catch {
+    return [];
+  }
+}
+
+/** For people: the file without which no server can be started; null when all that we know of are there. */
+export function missingProgram(): string | null {
+  const missing = FILES.find((file) => !existsSync(file));
+  return missing === undefined ? null : `the program is gone: ${missing}`;
+}

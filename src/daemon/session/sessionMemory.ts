@@ -1,0 +1,94 @@
+/**
+ * The memory that holder and servers share: a memfd that lives as long as the
+ * holder. It has the facts a server needs, and the account and counters that
+ * `status` shows, so that those do not depend on a server being alive.
+ */
+import { assert } from "../../base/assert.js";
+import { UserError } from "../../base/errors.js";
+import { TRAFFIC_DOUBLES } from "../../blockfile/traffic.js";
+import { ATTRIBUTE_DOUBLES, Attributes } from "../../fuse/attributes.js";
+import type { BackingFacts } from "../../linux/backing/backingFacts.js";
+import { MAX_THREADS } from "../../pool/epochs.js";
+import { LASTING_WORDS } from "../../pool/lasting.js";
+import { BEAT_WORDS } from "./heartbeats.js";
+import type { MountOptions } from "../../mounts/options.js";
+
+const LASTING_AT = 0;
+const ATTRIBUTES_AT = 1024;
+const TRAFFIC_AT = 4096;
+const BEATS_AT = 8192;
+const FACTS_AT = 16384;
+export const SESSION_BYTES = 65536;
+
+/** To be raised when a server could not go on with what an older holder wrote here. */
+const FACTS_VERSION = 1;
+
+/** All that a server needs to know; the fds are its own numbers. */
+export interface ServerFacts {
+  /** Another server served the session before: its way of data is the one that `direct` says. */
+  readonly isRestart: boolean;
+  readonly backing: BackingFacts;
+  /** One fd of the session a worker. */
+  readonly channelFds: readonly number[];
+  readonly readOnly: boolean;
+  readonly atomicWrites: boolean;
+  readonly direct: DirectFacts | null;
+}
+
+/** What the direct way takes; null in the facts where it cannot be, or was not asked for. */
+export interface DirectFacts {
+  /** The kernel's number of `data`, made once in a session. */
+  readonly backingId: number;
+  /** Nothing else was asked for. */
+  readonly only: boolean;
+}
+
+export interface SessionMemory {
+  readonly lastingWords: Int32Array;
+  /** For `Beats`. */
+  readonly beatWords: Int32Array;
+  readonly attributeDoubles: Float64Array;
+  readonly trafficSlots: Float64Array;
+}
+
+/** Views on the session's memory. @param bytes SESSION_BYTES of shared memory */
+export function viewSession(bytes: ArrayBufferLike): SessionMemory {
+  return {
+    lastingWords: new Int32Array(bytes, LASTING_AT, LASTING_WORDS),
+    beatWords: new Int32Array(bytes, BEATS_AT, BEAT_WORDS),
+    attributeDoubles: new Float64Array(bytes, ATTRIBUTES_AT, ATTRIBUTE_DOUBLES),
+    trafficSlots: new Float64Array(bytes, TRAFFIC_AT, MAX_THREADS * TRAFFIC_DOUBLES),
+  };
+}
+
+/** Owner, mode and times of the file and its directory, for a session that begins. */
+export function initAttributes(bytes: ArrayBufferLike, options: MountOptions): void {
+  const { uid = process.geteuid?.() ?? 0, gid = process.getegid?.() ?? 0, mode, readOnly } = options;
+  const attributes = new Attributes(viewSession(bytes).attributeDoubles);
+  attributes.init(mode ?? (readOnly ? 0o400 : 0o600), uid, gid, Date.now());
+  if (mode !== undefined) attributes.setDirectoryMode(searchable(mode));
+}
+
+/** Whoever may read or write the file may look it up. */
+function searchable(mode: number): number {
+  return mode | ((mode & 0o444) >> 2) | ((mode & 0o222) >> 1);
+}
+
+export function writeFacts(bytes: ArrayBufferLike, facts: ServerFacts): void {
+  const text = new TextEncoder().encode(JSON.stringify({ version: FACTS_VERSION, ...facts }));
+  assert(FACTS_AT + 4 + text.length <= SESSION_BYTES, "the session's facts are too long");
+  new Uint8Array(bytes).set(text, FACTS_AT + 4);
+  new Uint32Array(bytes, FACTS_AT, 1)[0] = text.length;
+}
+
+/** @throws UserError when they are another version's */
+export function readFacts(bytes: ArrayBufferLike): ServerFacts {
+  const length = new Uint32Array(bytes, FACTS_AT, 1)[0];
+  assert(length > 0 && FACTS_AT + 4 + length <= SESSION_BYTES, "the session's memory holds no facts");
+  // A copy: TextDecoder refuses shared memory.
+  const text = new Uint8Array(bytes, FACTS_AT + 4, length).slice();
+  const facts = JSON.parse(new TextDecoder().decode(text)) as ServerFacts & { readonly version?: number };
+  if (facts.version === FACTS_VERSION) return facts;
+  const reason = `was begun by a version of kmemfs whose notes (${facts.version ?? "none"}) this one does not understand`;
+  throw new UserError("the session", reason, { code: "EPROTO", cure: "unmount it, and mount it again" });
+}

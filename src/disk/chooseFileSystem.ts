@@ -1,0 +1,51 @@
+/** Which file system a device gets: the one it has, or a new one when it is blank. */
+import { UserError } from "../base/errors.js";
+import type { MountStatus } from "../mounts/status.js";
+import { type FileSystem, isBlank, makeFileSystem, probeDevice, requireMkfs, requireSize } from "./fileSystems.js";
+
+export interface Chosen {
+  readonly type: string;
+  /** True when it was made just now. */
+  readonly fresh: boolean;
+}
+
+/**
+ * Makes `wanted` (or ext4) on a blank `device`; keeps a file system that is there.
+ * @throws UserError when what is there is another one than `wanted`, or none at all
+ */
+export async function chooseFileSystem(
+  device: string,
+  wanted: FileSystem | null,
+  disk: MountStatus,
+  signal?: AbortSignal,
+): Promise<Chosen> {
+  const what = `up ${disk.mountpoint}`;
+  const content = await probeDevice(device);
+  if (content.kind === "fileSystem") {
+    if (wanted === null || wanted === content.type) return { type: content.type, fresh: false };
+    throw new UserError(what, `the pool holds ${content.type}, not ${wanted}`, {
+      code: "EEXIST",
+      cure: `--fs ${content.type}, or another pool`,
+    });
+  }
+  if (content.kind === "other") {
+    throw new UserError(what, `the pool holds no file system but ${content.name}`, {
+      code: "EEXIST",
+      cure: "kmemfs mount and losetup --partscan by hand",
+    });
+  }
+  if (disk.readOnly) {
+    throw new UserError(what, "the pool is blank, and read-only", { code: "EROFS", cure: "without --read-only" });
+  }
+  if (disk.usedBytes > 0 && !(await isBlank(device, disk.sizeBytes))) {
+    throw new UserError(what, "the pool holds data that nothing recognises", {
+      code: "EEXIST",
+      cure: `kmemfs format --force ${disk.pool.path ?? ""}, which destroys it`,
+    });
+  }
+  const type = wanted ?? "ext4";
+  requireSize(what, type, disk.sizeBytes);
+  requireMkfs(what, type);
+  await makeFileSystem(type, device, disk.usedBytes === 0, signal);
+  return { type, fresh: true };
+}

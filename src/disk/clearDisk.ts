@@ -1,0 +1,156 @@
+/**
+ * Lets go of what lies on a disk's file, in the safe order: file systems, then loop
+ * devices. What is in use is found before anything is changed; if an unmount fails all
+ * the same, what was unmounted before it is mounted again.
+ */
+import { UserError } from "../base/errors.js";
+import { holdersOfMount } from "../linux/proc/mountUsers.js";
+import { type MountEntry } from "../linux/proc/mounts.js";
+import { makeCalls, tryCalls } from "./call.js";
+import { mountFileSystem } from "./fileSystems.js";
+import { busy, describeHolders } from "./users.js";
+import { fileSystemsElsewhere, livingInside, otherPlaces, readUse, type SessionUse, stackClauses } from "./inUse.js";
+import type { Call } from "./kernelCalls.js";
+import { detachLoop } from "./loop.js";
+import { quote } from "../mounts/paths.js";
+import { allOrNothing, type UndoStack } from "./rollback.js";
+
+/** A machine that shuts down waits about 90 s for us (systemd.service(5), TimeoutStopSec). */
+const FLUSH_TIMEOUT_MS = 60_000;
+/** Unmounting writes out what is dirty, perhaps to a slow disk. */
+const UNMOUNT_TIMEOUT_MS = 300_000;
+const DETACH_TIMEOUT_MS = 30_000;
+
+/** A disk by its name and its session; nobody need serve it any more. */
+export interface DiskPlace {
+  readonly mountpoint: string;
+  /** `MAJ:MIN` of the FUSE mount. */
+  readonly device: string;
+  /** Where that was mounted. */
+  readonly fuseDirectory: string;
+}
+
+function cureFor({ mountpoint }: DiskPlace): string {
+  return `end or move away what is named, then kmemfs down ${quote(mountpoint)}`;
+}
+
+/**
+ * Takes file systems and loop devices away.
+ * @param others clauses that stand against it and are not of the stack on the file
+ * @returns what was done, a line each
+ * @throws UserError naming who holds the disk; nothing was changed then
+ */
+export async function clearDisk(disk: DiskPlace, use: SessionUse, others: readonly string[]): Promise<string[]> {
+  const what = `down ${disk.mountpoint}`;
+  const { loops, fileSystems } = use;
+  if (loops.length > 0 && process.geteuid?.() !== 0) {
+    throw new UserError(what, `${loops.map((loop) => loop.path).join(", ")} can be detached only by root`, {
+      code: "EPERM",
+      cure: `sudo kmemfs down ${quote(disk.mountpoint)}`,
+    });
+  }
+  const clauses = [...others, ...stackClauses(use)];
+  if (clauses.length > 0) throw busy(what, clauses, cureFor(disk));
+  const done: string[] = [];
+  await allOrNothing(async (undo) => {
+    for (const mount of fileSystems) {
+      await unmountInOrder(what, disk, mount, undo);
+      done.push(`unmounted ${mount.mountpoint}`);
+    }
+    for (const loop of loops) {
+      await detachLoop(what, loop);
+      done.push(`detached ${loop.path}`);
+    }
+  });
+  return done;
+}
+
+/** A frozen file system is thawed first: what waits for it would wait for ever, and nobody could thaw it later. */
+async function unmountInOrder(what: string, disk: DiskPlace, mount: MountEntry, undo: UndoStack): Promise<void> {
+  const calls: Call[] = [
+    { act: "thaw", mount },
+    { act: "unmount", mount },
+  ];
+  try {
+    await makeCalls(what, calls, { timeoutMs: UNMOUNT_TIMEOUT_MS });
+  } catch (error) {
+    const users = holdersOfMount(mount.majorMinor);
+    if (users.length === 0) throw error;
+    throw busy(what, [`${mount.mountpoint} is used by ${describeHolders(users)}`], cureFor(disk));
+  }
+  undo.push(`mount ${mount.mountpoint} again`, () => {
+    if (mount.root !== "/") throw new Error("a bind mount or subvolume is not mounted again");
+    return mountFileSystem(mount.fsType, mount.source, mount.mountpoint, [mount.options]);
+  });
+}
+
+/** What became of an end that does not wait for users. */
+export interface Cleared {
+  /** What stands against it: nothing was changed then. One clause each. */
+  readonly refused: readonly string[];
+  /** What had to be forced, a line each. */
+  readonly forced: readonly string[];
+}
+
+/**
+ * As `clearDisk`, for an end that users cannot put off: what they are in is detached lazily, and
+ * they get errors when the mount ends. It is refused where that would end what is not ours: what
+ * is mounted over the disk or inside, and other places of it. What is dirty is written out then.
+ */
+export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Promise<Cleared> {
+  const use = await readUse(disk.device, disk.fuseDirectory, isServed);
+  const { fileSystems, loops } = use;
+  const what = `stop ${disk.mountpoint}`;
+  const calls = fileSystems.flatMap((mount): Call[] => [
+    { act: "thaw", mount },
+    { act: "sync", mount, mayFail: true },
+  ]);
+  const refused = [...otherPlaces(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
+  if (refused.length > 0) {
+    await tryCalls(what, calls, { timeoutMs: FLUSH_TIMEOUT_MS }).catch(() => []);
+    return { refused, forced: [] };
+  }
+  try {
+    await clearDisk(disk, use, []);
+    return { refused: [], forced: [] };
+  } catch (error) {
+    const forced = [`by force, as ${error instanceof Error ? error.message : String(error)}`];
+    for (const mount of fileSystems) {
+      // What is written is kept: the server still serves.
+      forced.push(
+        ...(await tryEach(
+          what,
+          [
+            { act: "thaw", mount },
+            { act: "sync", mount },
+          ],
+          FLUSH_TIMEOUT_MS,
+        )),
+      );
+      // All that is mounted inside goes too, and what is shared goes everywhere: of a /dev bound with
+      // `--rbind`, the machine's /dev/pts. So it is made private first.
+      const detach: Call[] = [
+        { act: "private", mount, withInside: true },
+        { act: "detach", mount, withInside: true },
+      ];
+      forced.push(...(await tryEach(what, detach, DETACH_TIMEOUT_MS)), `detached ${mount.mountpoint}`);
+    }
+    // A device that is still open goes away with its last user.
+    for (const { path, diskSeq } of loops) {
+      forced.push(...(await tryEach(what, [{ act: "loop-detach", path, diskSeq }], DETACH_TIMEOUT_MS)));
+    }
+    return { refused: [], forced };
+  }
+}
+
+/** Calls whose failure must not keep the next ones from being tried. @returns what went wrong, if anything */
+async function tryEach(what: string, calls: readonly Call[], timeoutMs: number): Promise<string[]> {
+  try {
+    const outcomes = await tryCalls(what, calls, { timeoutMs });
+    return outcomes.flatMap((outcome) =>
+      "error" in outcome ? [`${outcome.error.what}: ${outcome.error.reason}`] : [],
+    );
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Which loop devices are on a session's file. The kernel tells a loop device's file by a
+ * path, as its own namespace sees it: in another one the same path may be another file.
+ * Where it can mean only one, the mount tables decide; where not, the device is asked.
+ */
+import { dirname, join } from "node:path";
+import { ECONNABORTED, ENOTCONN } from "../base/errno.js";
+import type { MountNamespace } from "../linux/proc/namespaces.js";
+import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
+import { type MountEntry, mountOfPath } from "../linux/proc/mounts.js";
+import { readRecords } from "../mounts/mountRecord.js";
+import { tryCalls } from "./call.js";
+
+/** A file system that hangs lets whoever asks hang too. */
+const ASK_TIMEOUT_MS = 3_000;
+
+/** How the kernel shows the path of a disk's file whose mount is in no directory, or is a namespace's root. */
+export const PATHLESS = "/disk";
+
+/** What a session that is over, or was aborted, answers. */
+const DEAD: ReadonlySet<number> = new Set([ENOTCONN, ECONNABORTED]);
+
+/** The disk's file in a place of its mount. */
+export function fileOf(mount: MountEntry): string {
+  return mount.root === "/" ? join(mount.mountpoint, "disk") : mount.mountpoint;
+}
+
+/** The path of a loop device's file, also when that was deleted. */
+export function backingPath(loop: Pick<LoopNodes, "backingFile">): string {
+  return loop.backingFile.replace(/ \(deleted\)$/, "");
+}
+
+/** By the tables alone, at once: the loop devices whose path leads to a file of `device` in our namespace. */
+export function loopsByPath(device: string, mounts: readonly MountEntry[], loops = readLoopNodes()): LoopNodes[] {
+  const files = new Set(mounts.filter((mount) => mount.majorMinor === device).map(fileOf));
+  return loops.filter((loop) => files.has(backingPath(loop)));
+}
+
+export interface LoopsFound {
+  readonly ours: LoopNodes[];
+  /** May be ours: they did not say in time. */
+  readonly silent: LoopNodes[];
+}
+
+/**
+ * Which of `loops` are on a file of `devices`, `MAJ:MIN` each; asks for 3 s at the most.
+ * @param dead the sessions of `devices` answer nobody: a device that says so is on one of them
+ */
+export async function loopsOfDevices(
+  devices: ReadonlySet<string>,
+  namespaces: readonly MountNamespace[],
+  loops: readonly LoopNodes[],
+  dead = false,
+): Promise<LoopsFound> {
+  const judged = await Promise.all(
+    loops.map(async (loop): Promise<"ours" | "silent" | "other"> => {
+      const means = devicesMeant(backingPath(loop), devices, namespaces);
+      const isPathless = backingPath(loop) === PATHLESS;
+      // One that hangs keeps whoever asks for ever: not of a device that another disk is known to have.
+      const known = isPathless ? deviceInRecords(loop) : null;
+      if (known !== null) return devices.has(known) ? "ours" : "other";
+      if (!isPathless && ![...means].some((device) => devices.has(device))) return "other";
+      if ([...means].every((device) => devices.has(device))) return "ours";
+      const on = await backingOf(loop.path, dead);
+      if (on === "silent") return isPathless ? "other" : "silent";
+      return (on === "dead" ? dead : devices.has(on)) ? "ours" : "other";
+    }),
+  );
+  return {
+    ours: loops.filter((_loop, i) => judged[i] === "ours"),
+    silent: loops.filter((_loop, i) => judged[i] === "silent"),
+  };
+}
+
+/** `MAJ:MIN` of the session that a holder saw the loop device on; null when none did. */
+function deviceInRecords({ path, diskSeq }: LoopNodes): string | null {
+  // Without a number of its own it may be on another file by now.
+  if (diskSeq === null) return null;
+  const isIt = (one: Pick<LoopNodes, "path" | "diskSeq">): boolean => one.path === path && one.diskSeq === diskSeq;
+  return readRecords().find(({ seen }) => seen?.loops.some(isIt))?.seen?.device ?? null;
+}
+
+/** The file systems that `path` may be on, over all namespaces, hidden places of `devices` among them. */
+function devicesMeant(
+  path: string,
+  devices: ReadonlySet<string>,
+  namespaces: readonly MountNamespace[],
+): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { mounts } of namespaces) {
+    const top = mountOfPath(path, mounts);
+    if (top !== null) found.add(top.majorMinor);
+    for (const mount of mounts)
+      if (devices.has(mount.majorMinor) && fileOf(mount) === path) found.add(mount.majorMinor);
+  }
+  // A directory called like a mount point, not the mount itself.
+  for (const { mounts } of namespaces) {
+    const at = mounts.filter((mount) => mount.mountpoint === dirname(path) || mount.mountpoint === path);
+    for (const mount of at) found.add(mount.majorMinor);
+  }
+  return found;
+}
+
+/** True when a loop device's file is of a session that is over. */
+export async function isOnDeadSession(path: string): Promise<boolean> {
+  return (await backingOf(path, false)) === "dead";
+}
+
+/**
+ * `MAJ:MIN` of the file system that the file of a loop device is on, as the device says; "dead" where
+ * that is a session which answers nobody; "silent" where it does not say in time; "" for one that is gone.
+ */
+async function backingOf(path: string, isDead: boolean): Promise<string> {
+  const calls = [{ act: "loop-backing", path }] as const;
+  const [outcome] = await tryCalls(path, calls, { timeoutMs: ASK_TIMEOUT_MS, isDead }).catch(() => []);
+  if (outcome === undefined || "error" in outcome) return "silent";
+  const { value } = outcome;
+  if (typeof value !== "number") return value.majorMinor;
+  return DEAD.has(-value) ? "dead" : "";
+}

@@ -1,0 +1,97 @@
+/** Another size of a disk that is mounted: the holder allows it, and the caller's ftruncate does it. */
+import { closeSync } from "node:fs";
+import { ENXIO, errnoName } from "../base/errno.js";
+import { UserError } from "../base/errors.js";
+import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
+import { O_RDONLY, O_RDWR, SEEK_DATA } from "../linux/syscall/constants.js";
+import { ftruncate, lseek } from "../linux/syscall/libc.js";
+import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { allowShrink } from "../pool/lasting.js";
+import { callControl } from "../mounts/control.js";
+import { openDisk } from "./openDisk.js";
+import { socketPath } from "../mounts/stateDirectory.js";
+import type { MountStatus } from "../mounts/status.js";
+
+const ALLOW_TIMEOUT_MS = 5_000;
+
+/** In the holder, which never touches its own mount. @throws UserError for what cannot be a size */
+export function letShrink(lastingWords: Int32Array, sizeBytes: number | null): void {
+  if (
+    sizeBytes !== null &&
+    (!Number.isSafeInteger(sizeBytes) || sizeBytes < PAGE_BYTES || sizeBytes % PAGE_BYTES > 0)
+  ) {
+    throw new UserError("resize", `${sizeBytes} bytes are not whole blocks of ${PAGE_BYTES}`, { code: "EINVAL" });
+  }
+  allowShrink(lastingWords, sizeBytes === null ? 0 : bytesToPagesFloor(sizeBytes));
+}
+
+/**
+ * Gives the file of a disk another size. What lies on it is not looked at: what is
+ * behind the new end is gone, and a loop device is to be told.
+ * @throws UserError; the size is what it was then
+ */
+export async function resizeDisk(status: MountStatus, sizeBytes: number): Promise<void> {
+  const { mountpoint } = status;
+  const what = `resize ${mountpoint}`;
+  if (sizeBytes < PAGE_BYTES || sizeBytes % PAGE_BYTES !== 0) {
+    throw new UserError(what, `${sizeBytes} bytes are not whole blocks of ${PAGE_BYTES}`, { code: "EINVAL" });
+  }
+  if (status.readOnly) throw new UserError(what, "it is mounted read-only", { code: "EROFS" });
+  if (sizeBytes > status.maxSizeBytes) {
+    throw new UserError(what, `its size can be ${status.maxSizeBytes} bytes at most`, {
+      code: "EFBIG",
+      cure: "format a pool with a larger --max-size",
+    });
+  }
+  const mustBeAllowed = status.io === "direct" && sizeBytes < status.sizeBytes;
+  const socket = socketPath(mountpoint);
+  if (mustBeAllowed)
+    await callControl(socket, "POST", `/resize?bytes=${sizeBytes}`, ALLOW_TIMEOUT_MS).catch(tooOld(what));
+  let fd = -1;
+  try {
+    fd = openDisk(what, status, O_RDWR);
+    const result = ftruncate(fd, sizeBytes);
+    const code = errnoName(-result);
+    if (result < 0) throw new UserError(what, REASONS[code] ?? "the file does not take that size", { code });
+  } finally {
+    if (fd >= 0) closeSync(fd);
+    // Nobody else's truncate is to find it.
+    if (mustBeAllowed) await callControl(socket, "POST", "/resize", ALLOW_TIMEOUT_MS).catch(() => {});
+  }
+}
+
+/** A holder stays what it was when its server is replaced. */
+function tooOld(what: string): (error: Error) => never {
+  return (error) => {
+    if (!(error instanceof UserError) || error.what !== "control") throw error;
+    throw new UserError(what, "its holder is of a version that cannot make it smaller", { code: "EOPNOTSUPP" });
+  };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EPERM: "it was given another size at the same moment",
+  EACCES: "you may not write to its file",
+  EFBIG: "that is more than it can have",
+  EIO: "its pool has an error, see kmemfs status",
+};
+
+/** The FUSE mount of a disk, wherever that is by now. @throws UserError ENOENT when it is gone */
+export function fuseMountOf(what: string, { mountpoint, device }: MountStatus): MountEntry {
+  const entry = readMounts().find((mount) => mount.majorMinor === device && mount.root === "/");
+  if (entry !== undefined) return entry;
+  throw new UserError(what, `${mountpoint} is not mounted here`, { code: "ENOENT" });
+}
+
+/** True when something is written at `sizeBytes` or beyond. @throws UserError */
+export function hasDataBeyond(disk: MountStatus, sizeBytes: number): boolean {
+  const what = `resize ${disk.mountpoint}`;
+  const fd = openDisk(what, disk, O_RDONLY);
+  try {
+    const found = lseek(fd, sizeBytes, SEEK_DATA);
+    if (found >= 0) return true;
+    if (found === -ENXIO) return false;
+    throw new UserError(what, "it cannot be said what the disk holds", { code: errnoName(-found) });
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,27 @@
+/** What lies on a disk by way of its loop devices: swap, files. From /proc and /sys alone. */
+import { dirname } from "node:path";
+import { mountOfPath } from "../linux/proc/mounts.js";
+import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
+import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+
+/** A function that tells whether the path of a file or a device lies on the disk with the file `file`. */
+export function liesOn(
+  file: string,
+  loops: readonly LoopNodes[] = readLoopNodes(),
+  mounts: readonly MountEntry[] = readMounts(),
+): (path: string) => boolean {
+  const nodes = loops.filter((loop) => loop.backingFile === file).flatMap((loop) => loop.nodes);
+  const isOnIt = (mount: MountEntry): boolean =>
+    mount.mountpoint === dirname(file) ||
+    nodes.some((node) => node.path === mount.source || node.majorMinor === mount.majorMinor);
+  return (path) => {
+    const mount = mountOfPath(path, mounts);
+    return nodes.some((node) => node.path === path) || (mount !== null && isOnIt(mount));
+  };
+}
+
+/** Swap areas on the disk with the file `file`. */
+export function swapOn(file: string): string[] {
+  const areas = swapAreas();
+  return areas.length === 0 ? [] : areas.filter(liesOn(file));
+}

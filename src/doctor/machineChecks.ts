@@ -1,0 +1,183 @@
+/** What is said of the machine. Works on what was read; asks nobody. */
+import { MIB } from "../base/units.js";
+import { CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, hasCapability, type Limits } from "../linux/proc/taskState.js";
+import { kernelLacks } from "../linux/proc/kernelLacks.js";
+import { lockedBytesNeeded } from "../daemon/session/lockedMemory.js";
+import { type Check, ok, problem, warning } from "./finding.js";
+
+export interface MachineReading {
+  readonly isRoot: boolean;
+  /** As uname -r. */
+  readonly release: string;
+  /** What opening /dev/fuse gave: null for success, else the errno's name. */
+  readonly fuseError: string | null;
+  readonly loopControlError: string | null;
+  readonly loops: {
+    readonly attached: number;
+    /** Not attached, and with a device node. */
+    readonly free: number;
+    /** Known to the kernel, but without a device node. */
+    readonly withoutNode: number;
+  };
+  /** null where there is none. */
+  readonly fusermount: { readonly isSetuid: boolean } | null;
+  /** /proc/self/status */
+  readonly status: string;
+  readonly limits: Limits | null;
+  readonly cpus: number;
+  readonly swapAreas: readonly string[];
+  /** Values of sysctls by name; absent ones are not in it. */
+  readonly sysctls: ReadonlyMap<string, number>;
+}
+
+/** Below this a mount with many workers does not have its files. */
+const LEAST_OPEN_FILES = 256;
+/** vm.max_map_count as the kernel has it. */
+const DEFAULT_MAPS = 65530;
+const DEFAULT_SWAPPINESS = 60;
+/** What FUSE requests have at most, and what the kernel allows by itself. */
+const WANTED_PAGES = 256;
+
+export function checkMachine(reading: MachineReading): Check[] {
+  return [
+    checkKernel(reading.release),
+    checkFuse(reading),
+    checkFusermount(reading),
+    checkLoop(reading),
+    ...checkCapabilities(reading),
+    checkMemlock(reading),
+    checkOpenFiles(reading),
+    ...checkSysctls(reading),
+  ];
+}
+
+export function checkKernel(release: string): Check {
+  const lacks = kernelLacks(release);
+  if (lacks === null)
+    return problem("kernel", `${release}: its FUSE is too old`, "Linux 4.20 or newer, 6.9 for all of it");
+  if (lacks.length === 0) return ok("kernel", `${release} has all that is used`);
+  return warning("kernel", `${release} lacks ${lacks.join("; ")}`, "Linux 6.9 or newer");
+}
+
+function checkFuse({ fuseError }: MachineReading): Check {
+  if (fuseError === null) return ok("fuse", "/dev/fuse can be opened");
+  const missing = fuseError === "ENOENT" || fuseError === "ENODEV" || fuseError === "ENXIO";
+  const cure = missing
+    ? "modprobe fuse; in a container: docker run --device /dev/fuse"
+    : "as root: chmod 666 /dev/fuse; in a container: docker run --device /dev/fuse";
+  return problem("fuse", `/dev/fuse cannot be opened (${fuseError})`, cure);
+}
+
+function checkFusermount({ isRoot, fusermount }: MachineReading): Check {
+  if (isRoot) return ok("fusermount3", `${fusermount === null ? "not there, and " : ""}not needed as root`);
+  if (fusermount === null) return problem("fusermount3", "not there: a user cannot mount", "apt-get install fuse3");
+  if (fusermount.isSetuid) return ok("fusermount3", "there, and set-uid");
+  return problem("fusermount3", "not set-uid: a user cannot mount", "chmod u+s on it, or reinstall fuse3");
+}
+
+function checkLoop({ isRoot, loopControlError, loops }: MachineReading): Check {
+  const counts = `${loops.attached} in use, ${loops.free} free`;
+  if (loopControlError === "ENOENT") {
+    const cure = "modprobe loop; in a container: docker run --privileged, or --device /dev/loop-control";
+    return warning("loop", "no /dev/loop-control: no block devices, only the file", cure);
+  }
+  if (!isRoot) return ok("loop", `${counts}; attaching them needs root`);
+  if (loopControlError !== null) {
+    const cure = "in a container: docker run --device /dev/loop-control and the /dev/loopN";
+    return warning("loop", `/dev/loop-control cannot be opened (${loopControlError})`, cure);
+  }
+  if (loops.free === 0 && loops.withoutNode > 0) {
+    const cure = "mknod /dev/loopN b 7 N for the next N, or losetup -D for those that nobody uses";
+    return warning("loop", `${counts}, ${loops.withoutNode} without a device node`, cure);
+  }
+  // The kernel makes more when asked for one; max_loop is only how many it begins with.
+  return ok("loop", `${counts}; the kernel makes more when needed`);
+}
+
+function checkCapabilities({ isRoot, status }: MachineReading): Check[] {
+  const has = (capability: number): boolean => hasCapability(status, capability);
+  const admin = has(CAP_SYS_ADMIN)
+    ? ok("sys-admin", "CAP_SYS_ADMIN: mounts, loop devices and the direct way")
+    : isRoot
+      ? problem("sys-admin", "no CAP_SYS_ADMIN: root cannot mount here", "docker run --cap-add SYS_ADMIN")
+      : ok("sys-admin", "no CAP_SYS_ADMIN, as a user: mounts by fusermount3, served, without loop devices");
+  const resource = has(CAP_SYS_RESOURCE)
+    ? ok("sys-resource", "CAP_SYS_RESOURCE: IO_FLUSHER and oom_score_adj can be set")
+    : warning(
+        "sys-resource",
+        "no CAP_SYS_RESOURCE: neither IO_FLUSHER nor oom_score_adj can be set",
+        "the systemd unit, as root, or docker run --cap-add SYS_RESOURCE",
+      );
+  return [admin, resource];
+}
+
+function checkMemlock({ limits, cpus, status }: MachineReading): Check {
+  if (hasCapability(status, CAP_IPC_LOCK)) return ok("memlock", "CAP_IPC_LOCK: no limit of locked memory counts");
+  if (limits === null) return warning("memlock", "the limits of this shell cannot be read", "mount /proc");
+  const needed = lockedBytesNeeded(cpus + 1);
+  const { soft } = limits.memlockBytes;
+  const found = `${mib(soft)} may be locked, a mount's buffers need ${mib(needed)}`;
+  return soft >= needed ? ok("memlock", found) : warning("memlock", found, "ulimit -l unlimited, or LimitMEMLOCK=");
+}
+
+function checkOpenFiles({ limits }: MachineReading): Check {
+  const soft = limits?.openFiles.soft ?? Number.POSITIVE_INFINITY;
+  const found = `${soft === Number.POSITIVE_INFINITY ? "any number of" : soft} files may be open`;
+  return soft >= LEAST_OPEN_FILES ? ok("nofile", found) : warning("nofile", found, `ulimit -n ${LEAST_OPEN_FILES * 4}`);
+}
+
+function checkSysctls({ sysctls, swapAreas }: MachineReading): Check[] {
+  const checks: Check[] = [];
+  const set = (name: string, value: number): string => `sysctl -w ${name}=${value}`;
+  const overcommit = sysctls.get("vm.overcommit_memory");
+  checks.push(
+    overcommit === 2
+      ? warning(
+          "overcommit",
+          "vm.overcommit_memory is 2: what is only reserved counts, and Node reserves much",
+          set("vm.overcommit_memory", 0),
+        )
+      : ok("overcommit", `vm.overcommit_memory is ${overcommit ?? "not there"}`),
+  );
+  const swappiness = sysctls.get("vm.swappiness") ?? DEFAULT_SWAPPINESS;
+  if (swapAreas.length === 0) checks.push(ok("swap", "no swap: a pool in memory stays in memory"));
+  else if (swappiness <= DEFAULT_SWAPPINESS) {
+    checks.push(ok("swap", `${swapAreas.join(", ")}, vm.swappiness ${swappiness}: pools in tmpfs may be swapped out`));
+  } else {
+    const found = `${swapAreas.join(", ")}, vm.swappiness ${swappiness}: pools in tmpfs are swapped out early`;
+    checks.push(warning("swap", found, set("vm.swappiness", 10)));
+  }
+  const maps = sysctls.get("vm.max_map_count") ?? DEFAULT_MAPS;
+  checks.push(
+    maps < DEFAULT_MAPS
+      ? warning(
+          "maps",
+          `vm.max_map_count is ${maps}, less than the kernel's own`,
+          set("vm.max_map_count", DEFAULT_MAPS),
+        )
+      : ok("maps", `vm.max_map_count is ${maps}`),
+  );
+  return [...checks, ...checkFuseSysctls(sysctls, set)];
+}
+
+function checkFuseSysctls(sysctls: ReadonlyMap<string, number>, set: (name: string, value: number) => string): Check[] {
+  const pages = sysctls.get("fs.fuse.max_pages_limit") ?? WANTED_PAGES;
+  const size =
+    pages < WANTED_PAGES
+      ? warning(
+          "request-size",
+          `fs.fuse.max_pages_limit is ${pages}: requests are smaller than they could be`,
+          set("fs.fuse.max_pages_limit", WANTED_PAGES),
+        )
+      : ok("request-size", `a request has up to ${Math.min(pages, WANTED_PAGES)} pages`);
+  const limits = ["fs.fuse.max_request_timeout", "fs.fuse.default_request_timeout"];
+  const bounding = limits.find((name) => (sysctls.get(name) ?? 0) > 0);
+  if (bounding === undefined) return [size, ok("request-time", "the kernel sets requests no time limit")];
+  const found = `${bounding} is ${sysctls.get(bounding)}: the kernel ends a mount whose flush takes longer (seconds)`;
+  return [size, warning("request-time", found, set(bounding, 0))];
+}
+
+/** For people. */
+export function mib(bytes: number): string {
+  return bytes === Number.POSITIVE_INFINITY ? "any amount" : `${(bytes / MIB).toFixed(1)} MiB`;
+}

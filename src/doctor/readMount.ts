@@ -1,0 +1,36 @@
+/** Reads what `checkMount` judges. Looks at the mount only through a child with a time limit. */
+import { basename, dirname } from "node:path";
+import { lifeOf } from "../linux/mount/liveness.js";
+import { mountOn } from "../linux/proc/mounts.js";
+import { readText } from "../linux/proc/procFile.js";
+import { processState } from "../linux/proc/taskState.js";
+import { otherPlaces, readPlaces } from "../disk/inUse.js";
+import { liesOn, swapOn } from "../disk/stackedOn.js";
+import { logPath, stateDirectory } from "../mounts/stateDirectory.js";
+import type { MountStatus } from "../mounts/status.js";
+import type { LoopReading, MountReading } from "./mountChecks.js";
+
+export async function readMount(status: MountStatus): Promise<MountReading> {
+  const directory = dirname(status.file);
+  const entry = mountOn(directory);
+  const isItself = entry?.fsType === "fuse.kmemfs" && entry.majorMinor === status.device;
+  return {
+    status,
+    otherPlaces: status.device === null ? [] : otherPlaces(readPlaces(status.device, directory)),
+    life: isItself ? await lifeOf(entry) : "unseen",
+    holder: processState(status.holderPid),
+    server: status.serverPid === null ? null : processState(status.serverPid),
+    loops: status.loopDevices.map(readLoop),
+    swapOnIt: swapOn(status.file),
+    stateOnIt: [logPath(), stateDirectory()].find(liesOn(status.file)) ?? null,
+  };
+}
+
+function readLoop(path: string): LoopReading {
+  const place = `/sys/block/${basename(path)}`;
+  return {
+    path,
+    directIo: readText(`${place}/loop/dio`)?.trim() === "1",
+    sectorBytes: Number(readText(`${place}/queue/logical_block_size`) ?? 0),
+  };
+}

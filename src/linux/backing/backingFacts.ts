@@ -1,0 +1,95 @@
+/**
+ * What the pool's memory is: facts that outlive the process which found them.
+ * The holder passes them as JSON to each server, with the fds inherited under
+ * the same numbers or others that it fills in.
+ */
+import { closeSync, fstatSync } from "node:fs";
+import { EFBIG, errnoName } from "../../base/errno.js";
+import { UserError } from "../../base/errors.js";
+import { bytesToPagesFloor, PAGE_BYTES, SECTOR_BYTES } from "../../base/units.js";
+import { fileSizeLimit } from "../syscall/fileSizeLimit.js";
+import { fstatfs } from "../syscall/libc.js";
+
+export type BackingKind = "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "devdax";
+
+export interface BackingFacts {
+  /** The kind of memory; a file or directory on a tmpfs is `tmpfs` with its path. */
+  readonly kind: BackingKind;
+  /** Absolute, or as it was given; null for a pool that no directory shows. */
+  readonly path: string | null;
+  readonly layout: "single" | "split";
+  readonly metaFd: number;
+  /** Equal to `metaFd` for a single pool. */
+  readonly dataFd: number;
+  /** For a single pool the size of the whole, and `dataBytes` is 0. Multiples of the grain. */
+  readonly metaBytes: number;
+  readonly dataBytes: number;
+  /** Pages of the whole pool, metadata and data. */
+  readonly pageCount: number;
+  readonly grainPages: number;
+  readonly durable: boolean;
+  readonly canPunch: boolean;
+  /** Addresses, offsets and lengths of mappings are multiples of this. */
+  readonly mapAlignBytes: number;
+  readonly readOnly: boolean;
+  /** The private tmpfs' mount: the files live as long as it is open. */
+  readonly tmpfsFd?: number;
+}
+
+/** f_type and f_bsize of the file system that `fd` is on (statfs(2)). */
+export function fileSystemOf(fd: number): { readonly magic: number; readonly blockBytes: number } {
+  const statfs = new Uint32Array(32);
+  const result = fstatfs(fd, new Uint8Array(statfs.buffer));
+  if (result < 0)
+    throw new UserError("statfs of the pool", "the file system does not answer", { code: errnoName(-result) });
+  return { magic: statfs[0], blockBytes: statfs[2] };
+}
+
+/** Pages that an open file holds now, by st_blocks. */
+export function heldPages(fd: number): number {
+  return Math.ceil((fstatSync(fd).blocks * SECTOR_BYTES) / PAGE_BYTES);
+}
+
+/** What the backing really holds, bytes: st_blocks of its files; all of it where st_blocks says nothing. */
+export function heldBytes(facts: BackingFacts): number {
+  if (facts.kind === "devdax") return facts.metaBytes;
+  const meta = fstatSync(facts.metaFd).blocks * 512;
+  return facts.layout === "single" ? meta : meta + fstatSync(facts.dataFd).blocks * 512;
+}
+
+/** Lets go of the fds, and with them of the lock; a memfd or private tmpfs whose last fds these are is gone. */
+export function closeBacking(facts: BackingFacts): void {
+  for (const fd of new Set([facts.dataFd, facts.metaFd, facts.tmpfsFd ?? -1])) if (fd >= 0) closeSync(fd);
+}
+
+/** Size in bytes of an open file, rounded down to `grainBytes`. */
+export function sizeFloor(fd: number, grainBytes = PAGE_BYTES): number {
+  return Math.floor(fstatSync(fd).size / grainBytes) * grainBytes;
+}
+
+/** Facts of a split pool of page-sized files. */
+export function splitFacts(
+  facts: Pick<BackingFacts, "kind" | "path" | "metaFd" | "dataFd" | "durable" | "readOnly"> & { tmpfsFd?: number },
+): BackingFacts {
+  const metaBytes = sizeFloor(facts.metaFd);
+  const dataBytes = sizeFloor(facts.dataFd);
+  return {
+    ...facts,
+    layout: "split",
+    metaBytes,
+    dataBytes,
+    pageCount: bytesToPagesFloor(metaBytes + dataBytes),
+    grainPages: 1,
+    canPunch: true,
+    mapAlignBytes: PAGE_BYTES,
+  };
+}
+
+/** `UserError` for a failed start-up call on `what`. @param result -errno */
+export function startError(what: string, reason: string, result: number, cure?: string): UserError {
+  const code = errnoName(-result);
+  // A file system has a limit of its own, which that of this process says nothing of.
+  const isLimited = result === -EFBIG && fileSizeLimit().softBytes < Number.POSITIVE_INFINITY;
+  const help = cure ?? (isLimited ? "ulimit -f unlimited, or LimitFSIZE=infinity" : undefined);
+  return new UserError(what, reason, help === undefined ? { code } : { code, cure: help });
+}

@@ -1,0 +1,37 @@
+/** A pool in a memfd: volatile, needs no privilege, gone with its last fd. */
+import { closeSync } from "node:fs";
+import { PAGE_BYTES, pagesToBytes } from "../../base/units.js";
+import { type BackingFacts, startError } from "./backingFacts.js";
+import { F_ADD_SEALS, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, MFD_ALLOW_SEALING, MFD_CLOEXEC } from "../syscall/constants.js";
+import { fcntl, ftruncate, memfd_create } from "../syscall/libc.js";
+
+/**
+ * Sealed against shrinking and growing: a truncated file is the one way to
+ * SIGBUS that checks cannot foresee. Punching stays allowed.
+ * @throws UserError ENOMEM, EMFILE, …
+ */
+export function createMemfd(size: { readonly pageCount: number }): BackingFacts {
+  const lengthBytes = pagesToBytes(size.pageCount);
+  const fd = memfd_create("kmemfs", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) throw startError("a memfd", "the kernel refused it", fd);
+  const result = ftruncate(fd, lengthBytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  if (result < 0) {
+    closeSync(fd);
+    throw startError("a memfd", `cannot be made ${lengthBytes} bytes long`, result);
+  }
+  return {
+    kind: "memfd",
+    path: null,
+    layout: "single",
+    metaFd: fd,
+    dataFd: fd,
+    metaBytes: lengthBytes,
+    dataBytes: 0,
+    pageCount: size.pageCount,
+    grainPages: 1,
+    durable: false,
+    canPunch: true,
+    mapAlignBytes: PAGE_BYTES,
+    readOnly: false,
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * Backings: the kinds of memory a pool can be in. One door for all of them;
+ * each kind has its own file beside this one.
+ */
+import { closeSync, type Stats } from "node:fs";
+import { UserError } from "../../base/errors.js";
+import { PAGE_BYTES } from "../../base/units.js";
+import type { BackingFacts } from "./backingFacts.js";
+import { deviceNumbers, readDaxDevice, usableDax } from "./daxDevice.js";
+import { refuseOtherUsers } from "./daxUsers.js";
+import { libpmem } from "../syscall/libpmem.js";
+import { openPoolDirectory } from "./poolDirectory.js";
+import { openPoolEntry, type PoolEntry } from "./poolEntry.js";
+import { fileFacts } from "./poolFile.js";
+import { lockPool } from "./poolLock.js";
+
+export { type BackingFacts, closeBacking, heldBytes, heldPages } from "./backingFacts.js";
+export { type MemoryMapping, mapBacking, unmapBacking } from "../memory/mapping.js";
+export { createMemfd } from "./memfd.js";
+export { createPoolDirectory, POOL_FILES } from "./poolDirectory.js";
+export { createPoolFile, resizePoolFile } from "./poolFile.js";
+export { bindToNode, boundNode, nodeOfPool } from "./poolNode.js";
+export { createPrivateTmpfs, resizePrivateTmpfs } from "./privateTmpfs.js";
+export { readMetadata } from "./readMetadata.js";
+export { looksLike } from "./signature.js";
+
+export interface OpenOptions {
+  readonly readOnly: boolean;
+  /** An empty file is fine: it is about to be formatted. */
+  readonly forFormat?: boolean;
+}
+
+/**
+ * Opens and locks an existing pool: a regular file, a directory, a device-DAX device.
+ * @param root where /sys is, which has the size of a DAX device; another one in tests
+ * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EBUSY, EINVAL, EOPNOTSUPP, …
+ */
+export function openBacking(path: string, options: OpenOptions, root = ""): BackingFacts {
+  const entry = openPoolEntry(path, options.readOnly, (stat) => void usableBytes(stat, path, root));
+  if (entry.type === "directory") {
+    try {
+      return openPoolDirectory(entry.fd, path, options.readOnly);
+    } finally {
+      closeSync(entry.fd);
+    }
+  }
+  try {
+    const isFile = entry.type === "file";
+    if (isFile) lockPool(entry.fd, path, options.readOnly);
+    const facts = isFile ? fileFacts(entry.fd, path, options.readOnly) : daxFacts(entry, path, options.readOnly, root);
+    if (facts.pageCount === 0 && options.forFormat !== true) throw tooShort(entry.stat.size, path);
+    return facts;
+  } catch (error) {
+    closeSync(entry.fd);
+    throw error;
+  }
+}
+
+function tooShort(sizeBytes: number, path: string): UserError {
+  if (sizeBytes > 0) return new UserError(path, "is too short to be a pool", { code: "EINVAL" });
+  return new UserError(path, "is empty", { code: "EINVAL", cure: `kmemfs format ${path} --size SIZE` });
+}
+
+/** @throws UserError when the device is not device DAX, or cannot be mapped */
+function usableBytes(stat: Stats, path: string, root: string): ReturnType<typeof usableDax> {
+  const { major, minor } = deviceNumbers(stat.rdev);
+  return usableDax(readDaxDevice(major, minor, root), path);
+}
+
+function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, root: string): BackingFacts {
+  const { sizeBytes, alignBytes } = usableBytes(entry.stat, path, root);
+  lockPool(entry.fd, path, readOnly);
+  refuseOtherUsers(entry.fd, path);
+  return {
+    kind: "devdax",
+    path,
+    layout: "single",
+    metaFd: entry.fd,
+    dataFd: entry.fd,
+    metaBytes: sizeBytes,
+    dataBytes: 0,
+    pageCount: sizeBytes / PAGE_BYTES,
+    grainPages: 1,
+    // Its contents survive power loss once the CPU's caches are written back.
+    durable: libpmem() !== null,
+    canPunch: false,
+    mapAlignBytes: alignBytes,
+    readOnly,
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * The door of an existing path: what it is, and whether it may be a pool.
+ * The path is looked up once (O_PATH), judged by fstat, and then reopened
+ * through /proc/self/fd, so that nobody can swap it in between.
+ */
+import { closeSync, fstatSync, type Stats } from "node:fs";
+import { EACCES, ENOENT, ENOTDIR, EPERM, EROFS } from "../../base/errno.js";
+import { UserError } from "../../base/errors.js";
+import { startError } from "./backingFacts.js";
+import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR } from "../syscall/constants.js";
+import { open, openat } from "../syscall/libc.js";
+
+export type PoolEntryType = "file" | "directory" | "character device";
+
+export interface PoolEntry {
+  readonly type: PoolEntryType;
+  readonly fd: number;
+  readonly stat: Stats;
+}
+
+/**
+ * Opens `path` (never through a symbolic link at its end) when it can be a pool.
+ * @param judgeDevice throws for a character device that is none of ours, before
+ * it is opened, which does something on some devices (a watchdog starts)
+ * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EROFS, EINVAL
+ */
+export function openPoolEntry(path: string, readOnly: boolean, judgeDevice?: (stat: Stats) => void): PoolEntry {
+  const pathFd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (pathFd < 0) throw openError(path, pathFd);
+  try {
+    const stat = fstatSync(pathFd);
+    const type = typeOf(stat, path);
+    if (type === "character device") judgeDevice?.(stat);
+    refuseForeign(stat, path);
+    const access = type === "directory" ? O_DIRECTORY | O_RDONLY : readOnly ? O_RDONLY : O_RDWR;
+    const fd = open(`/proc/self/fd/${pathFd}`, access | O_CLOEXEC);
+    if (fd < 0) throw openError(path, fd);
+    return { type, fd, stat };
+  } finally {
+    closeSync(pathFd);
+  }
+}
+
+/** Opens the regular file `name` of a pool directory. @throws UserError as `openPoolEntry` */
+export function openPoolMember(directoryFd: number, name: string, path: string, readOnly: boolean): number {
+  const member = `${path}/${name}`;
+  const pathFd = openat(directoryFd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (pathFd === -ENOENT)
+    throw new UserError(path, `holds no pool: ${name} is missing`, {
+      code: "ENOENT",
+      cure: `kmemfs format --force ${path}`,
+    });
+  if (pathFd < 0) throw openError(member, pathFd);
+  try {
+    const stat = fstatSync(pathFd);
+    if (typeOf(stat, member) !== "file")
+      throw new UserError(member, "is not a regular file", {
+        code: "EINVAL",
+        cure: "use the directory of a split pool",
+      });
+    refuseForeign(stat, member);
+    const fd = open(`/proc/self/fd/${pathFd}`, (readOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (fd < 0) throw openError(member, fd);
+    return fd;
+  } finally {
+    closeSync(pathFd);
+  }
+}
+
+function typeOf(stat: Stats, path: string): PoolEntryType {
+  if (stat.isFile()) return "file";
+  if (stat.isDirectory()) return "directory";
+  if (stat.isCharacterDevice()) return "character device";
+  if (stat.isSymbolicLink())
+    throw new UserError(path, "is a symbolic link", {
+      code: "ELOOP",
+      cure: `use the path it points to: readlink -f ${path}`,
+    });
+  if (stat.isBlockDevice())
+    throw new UserError(path, "is a block device, which cannot be mapped as a pool", {
+      code: "EINVAL",
+      cure: `make a file system on it and use a file there`,
+    });
+  const kind = stat.isFIFO() ? "a named pipe" : stat.isSocket() ? "a socket" : "of an unknown type";
+  throw new UserError(path, `is ${kind}`, { code: "EINVAL", cure: "use a regular file, a directory or /dev/daxX.Y" });
+}
+
+/** Whoever else may write or truncate the pool can read and break what is stored in it. */
+function refuseForeign(stat: Stats, path: string): void {
+  const me = process.geteuid?.() ?? 0;
+  if (stat.uid !== me && stat.uid !== 0)
+    throw new UserError(path, `belongs to user ${stat.uid}, who could write it`, {
+      code: "EPERM",
+      cure: `chown ${me} ${path}`,
+    });
+  const others = stat.isCharacterDevice() ? 0o002 : 0o022;
+  if ((stat.mode & others) !== 0)
+    throw new UserError(path, "others could write it", {
+      code: "EPERM",
+      cure: `chmod ${stat.isDirectory() ? "700" : "600"} ${path}`,
+    });
+}
+
+function openError(path: string, result: number): UserError {
+  if (result === -ENOENT)
+    return startError(
+      path,
+      "no such file or directory",
+      result,
+      `kmemfs format ${path} --size SIZE, or mount with --create --size SIZE`,
+    );
+  if (result === -ENOTDIR) return startError(path, "a part of the path is not a directory", result);
+  if (result === -EACCES || result === -EPERM)
+    return startError(path, "permission denied", result, "run as its owner or as root");
+  if (result === -EROFS) return startError(path, "is on a read-only file system", result, "use --read-only");
+  return startError(path, "cannot be opened", result);
+}

@@ -1,0 +1,164 @@
+/**
+ * The NUMA node of a pool's memory. The policy of a file on tmpfs or of a memfd
+ * is the inode's (mpol_set_shared_policy): what is set through a mapping
+ * stays when that is gone, for as long as the inode is in memory, and counts for
+ * pages made by write(2), fallocate(2) and the kernel too. So the kernel is
+ * asked, and nothing is noted. hugetlbfs has no such policies ("has not been
+ * completed", numa_memory_policy.rst): mbind sets that of the mapping alone.
+ */
+import { fstatSync } from "node:fs";
+import { ENOSYS, EPERM, errnoName } from "../../base/errno.js";
+import { UserError } from "../../base/errors.js";
+import { MIB } from "../../base/units.js";
+import type { BackingFacts, BackingKind } from "./backingFacts.js";
+import {
+  MADV_POPULATE_READ,
+  MAP_NORESERVE,
+  MAP_SHARED,
+  MPOL_BIND,
+  MPOL_F_ADDR,
+  MPOL_MF_MOVE,
+  MPOL_MF_STRICT,
+  MPOL_MODES,
+  PROT_NONE,
+  PROT_READ,
+  SEEK_DATA,
+  SEEK_HOLE,
+} from "../syscall/constants.js";
+import { deviceNumbers, readDaxDevice } from "./daxDevice.js";
+import { lseek } from "../syscall/libc.js";
+import { get_mempolicy, madvise, mbind, mmap, munmap, NODE_SET_BITS } from "../syscall/libcMemory.js";
+import { memoryNodes, nodeOfBlockDevice } from "../proc/numaNodes.js";
+import { shortOf } from "../proc/shortage.js";
+
+/** Pages are moved in so many bytes at a time: both copies are there then. */
+const MOVE_BYTES = 16 * MIB;
+
+/** The node that all of the pool's memory is on, or comes from; null when that is not one known node. */
+export function nodeOfPool(facts: BackingFacts): number | null {
+  const nodes = memoryNodes();
+  return knownNode(facts) ?? (nodes.length === 1 ? nodes[0] : null);
+}
+
+function knownNode(facts: BackingFacts): number | null {
+  const { dev, rdev } = fstatSync(facts.dataFd);
+  if (facts.kind === "devdax") {
+    const { major, minor } = deviceNumbers(rdev);
+    const device = readDaxDevice(major, minor);
+    return device?.numaNode ?? device?.targetNode ?? null;
+  }
+  const { major, minor } = deviceNumbers(dev);
+  return facts.kind === "fsdax" ? nodeOfBlockDevice(major, minor) : boundNode(facts);
+}
+
+/** The one node that the pool's files are bound to; null for none, and where memory cannot be bound. */
+export function boundNode(facts: BackingFacts): number | null {
+  if (!canBeBound(facts)) return null;
+  const nodes = new Set([facts.metaFd, facts.dataFd].map((fd) => policyNode(fd, facts.mapAlignBytes)));
+  return nodes.size === 1 ? [...nodes][0] : null;
+}
+
+function canBeBound({ kind }: BackingFacts): boolean {
+  return kind === "tmpfs" || kind === "memfd";
+}
+
+/** The only node of the MPOL_BIND policy at the beginning of a file, or null. */
+function policyNode(fd: number, lengthBytes: number): number | null {
+  return mapped(fd, 0, lengthBytes, PROT_NONE, (address) => {
+    const mode = new Uint32Array(1);
+    const nodes = new Uint8Array(NODE_SET_BITS / 8);
+    const result = address < 0 ? address : get_mempolicy(new Uint8Array(mode.buffer), nodes, address, MPOL_F_ADDR);
+    if (result < 0 || (mode[0] & MPOL_MODES) !== MPOL_BIND) return null;
+    const found = Array.from({ length: NODE_SET_BITS }, (_, node) => node).filter(
+      (node) => (nodes[node >> 3] & (1 << (node & 7))) !== 0,
+    );
+    return found.length === 1 ? found[0] : null;
+  });
+}
+
+/**
+ * Binds the files of a pool to `node`, for their whole length and all that they
+ * may grow to, and moves the pages there that they have.
+ * @returns false when pages stay on another node, as far as is known
+ * @throws UserError EOPNOTSUPP, EPERM, ENOSYS, …
+ */
+export function bindToNode(facts: BackingFacts, node: number): boolean {
+  const { metaFd, dataFd, metaBytes, dataBytes, path, kind } = facts;
+  const where = path ?? `the ${kind} pool`;
+  if (!canBeBound(facts)) throw unbindable(node, where, kind);
+  const files = [{ fd: metaFd, lengthBytes: metaBytes }];
+  if (dataFd !== metaFd) files.push({ fd: dataFd, lengthBytes: dataBytes });
+  for (const { fd, lengthBytes } of files) {
+    const set = (address: number): number => (address < 0 ? address : bindRange(address, lengthBytes, node, 0));
+    const result = lengthBytes === 0 ? 0 : mapped(fd, 0, lengthBytes, PROT_NONE, set);
+    if (result < 0) throw refusedByKernel(node, -result);
+  }
+  // As on hugetlbfs: it would be the mapping's alone.
+  if (boundNode(facts) !== node) {
+    throw bindError(node, `the file system of ${where} keeps no policy`, "EOPNOTSUPP", "a pool on tmpfs");
+  }
+  if (memoryNodes().length === 1) return true;
+  return files.map(({ fd, lengthBytes }) => moveHeld(fd, lengthBytes, node)).every((isMoved) => isMoved);
+}
+
+/**
+ * Moves the pages that a file on tmpfs has to `node`; holes stay holes. The
+ * kernel moves what is in page tables, of this process alone.
+ * @returns false when not all could be moved, or the node has too little room
+ */
+export function moveHeld(fd: number, lengthBytes: number, node: number): boolean {
+  let isMoved = true;
+  for (let at = 0; at < lengthBytes; ) {
+    const start = lseek(fd, at, SEEK_DATA);
+    if (start < 0 || start >= lengthBytes) return isMoved;
+    const end = Math.min(lseek(fd, start, SEEK_HOLE), start + MOVE_BYTES, lengthBytes);
+    if (end <= start || shortOf(node, MOVE_BYTES) !== null) return false;
+    const result = mapped(fd, start, end - start, PROT_READ, (address) => {
+      if (address < 0) return address;
+      // EINVAL: a kernel before 5.14, which moves nothing then.
+      const populated = madvise(address, end - start, MADV_POPULATE_READ);
+      return populated < 0 ? populated : bindRange(address, end - start, node, MPOL_MF_MOVE | MPOL_MF_STRICT);
+    });
+    isMoved &&= result === 0;
+    at = end;
+  }
+  return isMoved;
+}
+
+function bindRange(address: number, lengthBytes: number, node: number, flags: number): number {
+  const nodes = new Uint8Array(NODE_SET_BITS / 8);
+  nodes[node >> 3] = 1 << (node & 7);
+  return mbind(address, lengthBytes, MPOL_BIND, nodes, flags);
+}
+
+/** Runs `act` on a range of a file while it is mapped. @param act gets the address, or -errno */
+function mapped<T>(fd: number, at: number, lengthBytes: number, protection: number, act: (address: number) => T): T {
+  const address = mmap(0, lengthBytes, protection, MAP_SHARED | MAP_NORESERVE, fd, at);
+  try {
+    return act(address);
+  } finally {
+    if (address >= 0) munmap(address, lengthBytes);
+  }
+}
+
+function unbindable(node: number, where: string, kind: BackingKind): UserError {
+  if (kind === "hugetlbfs") {
+    const cure = `huge pages of that node alone: /sys/devices/system/node/node${node}/hugepages`;
+    return bindError(node, `${where} is on hugetlbfs, which keeps no policy of a file`, "EOPNOTSUPP", cure);
+  }
+  const what = kind === "devdax" ? "a DAX device" : kind === "fsdax" ? "on a DAX file system" : "on a disk";
+  return bindError(node, `${where} is ${what}: its memory is where it is`, "EOPNOTSUPP", "leave it out");
+}
+
+function refusedByKernel(node: number, errno: number): UserError {
+  const code = errnoName(errno);
+  if (errno === ENOSYS) return bindError(node, "this kernel has no NUMA", code, "leave it out");
+  if (errno === EPERM) {
+    return bindError(node, "this process may not bind memory", code, "docker run --cap-add SYS_NICE, or leave it out");
+  }
+  return bindError(node, "the kernel refused it", code, "leave it out");
+}
+
+function bindError(node: number, reason: string, code: string, cure: string): UserError {
+  return new UserError(`--numa-node ${node}`, reason, { code, cure });
+}

@@ -1,0 +1,58 @@
+/** The kernel's FUSE connections in /sys/fs/fuse/connections: the way to free a stuck mount. */
+import { writeSync } from "node:fs";
+import { EIO, ENOENT } from "../../base/errno.js";
+import type { Errno } from "../../base/units.js";
+import { FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, O_CLOEXEC, O_WRONLY } from "../syscall/constants.js";
+import { close, open, openat } from "../syscall/libc.js";
+import { fsconfig, fsmount, fsopen } from "../syscall/libcMount.js";
+import { type MountEntry, mountOn, readMounts } from "../proc/mounts.js";
+
+const CONNECTIONS = "/sys/fs/fuse/connections";
+
+/**
+ * Number N of the connection behind the FUSE mount at `directory`, or null.
+ * It is the minor of the mount's device number; the mount itself is not asked.
+ */
+export function connectionOf(directory: string, mounts: readonly MountEntry[] = readMounts()): number | null {
+  const entry = mountOn(directory, mounts);
+  if (entry === null || !/^fuse(\.|blk|$)/.test(entry.fsType)) return null;
+  const minor = Number(entry.majorMinor.split(":")[1]);
+  return Number.isInteger(minor) ? minor : null;
+}
+
+/**
+ * Ends every waiting request with ECONNABORTED. Root only. Where nobody has
+ * mounted fusectl, it is opened through a mount of our own that no directory shows.
+ * @returns 0 or a positive errno (ENOENT: the connection is gone)
+ */
+export function abortConnection(connection: number): Errno {
+  const abort = `${connection}/abort`;
+  const fd = open(`${CONNECTIONS}/${abort}`, O_WRONLY | O_CLOEXEC);
+  if (fd >= 0) return writeOne(fd);
+  const mountFd = mountFusectl();
+  if (mountFd < 0) return fd === -ENOENT ? -mountFd : -fd;
+  const ownFd = openat(mountFd, abort, O_WRONLY | O_CLOEXEC);
+  close(mountFd);
+  return ownFd < 0 ? -ownFd : writeOne(ownFd);
+}
+
+function writeOne(fd: number): Errno {
+  try {
+    writeSync(fd, "1");
+    return 0;
+  } catch (error) {
+    return -((error as NodeJS.ErrnoException).errno ?? -EIO);
+  } finally {
+    close(fd);
+  }
+}
+
+/** fusectl has one superblock: this mount shows the same connections as any other. @returns an fd or -errno */
+function mountFusectl(): number {
+  const contextFd = fsopen("fusectl", FSOPEN_CLOEXEC);
+  if (contextFd < 0) return contextFd;
+  const created = fsconfig(contextFd, FSCONFIG_CMD_CREATE, null, null);
+  const mountFd = created < 0 ? created : fsmount(contextFd, FSMOUNT_CLOEXEC, 0);
+  close(contextFd);
+  return mountFd;
+}

@@ -1,0 +1,112 @@
+/**
+ * The pool as one address range of this process: metadata first, then data,
+ * for both layouts. Plain JSON: every thread of the process attaches to it.
+ */
+import { errnoName } from "../../base/errno.js";
+import { UserError } from "../../base/errors.js";
+import { type Address, pagesToBytes } from "../../base/units.js";
+import type { BackingFacts } from "../backing/backingFacts.js";
+import {
+  FALLOC_FL_KEEP_SIZE,
+  MADV_DONTDUMP,
+  MADV_DONTFORK,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_SHARED_VALIDATE,
+  MAP_SYNC,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../syscall/constants.js";
+import { faultedBytes } from "./faultedPages.js";
+import { fallocate } from "../syscall/libc.js";
+import { madvise, mmap, munmap } from "../syscall/libcMemory.js";
+
+export interface MemoryMapping {
+  readonly facts: BackingFacts;
+  readonly baseAddress: Address;
+  readonly metadataPages: number;
+  /** Pages in the range; for a split pool `metadataPages` and the pages of `data`. */
+  readonly pageCount: number;
+  readonly lengthBytes: number;
+  /** Of the bits of `FaultedPages`: memory of which nothing is there until it is used. */
+  readonly faultedAddress: Address;
+}
+
+/**
+ * Maps the pool. Nothing is populated, except on hugetlbfs the metadata: its
+ * holes cannot be told apart, and touching one with no huge page left is SIGBUS.
+ * @param metadataPages superblock and index pages; for a split pool at most the pages of `meta`
+ * @throws UserError ENOMEM, ENODEV, EINVAL, ENOSPC
+ */
+export function mapBacking(facts: BackingFacts, metadataPages: number): MemoryMapping {
+  const metadataBytes = pagesToBytes(metadataPages);
+  if (metadataBytes > facts.metaBytes) throw mapError(facts, "is shorter than its metadata", "EINVAL");
+  const baseAddress = facts.layout === "single" ? mapSingle(facts) : mapSplit(facts, metadataBytes);
+  const lengthBytes = facts.layout === "single" ? facts.metaBytes : metadataBytes + facts.dataBytes;
+  // A fork would copy page tables, and a dump the whole pool.
+  madvise(baseAddress, lengthBytes, MADV_DONTFORK);
+  madvise(baseAddress, lengthBytes, MADV_DONTDUMP);
+  const pageCount = lengthBytes / 4096;
+  const faultedAddress = mapBits(pageCount);
+  if (faultedAddress < 0) {
+    munmap(baseAddress, lengthBytes);
+    throw mapError(facts, "no memory for its mapping", errnoName(-faultedAddress));
+  }
+  const mapping = { facts, baseAddress, metadataPages, pageCount, lengthBytes, faultedAddress };
+  if (facts.kind !== "hugetlbfs" || facts.readOnly) return mapping;
+  const result = fallocate(facts.metaFd, FALLOC_FL_KEEP_SIZE, 0, metadataBytes);
+  if (result === 0) return mapping;
+  unmapBacking(mapping);
+  throw mapError(facts, "no huge pages for the metadata", errnoName(-result), "sysctl vm.nr_hugepages=N");
+}
+
+/** Every Memory attached to the mapping must be out of use, in every thread. */
+export function unmapBacking(mapping: MemoryMapping): void {
+  munmap(mapping.baseAddress, mapping.lengthBytes);
+  munmap(mapping.faultedAddress, faultedBytes(mapping.pageCount));
+}
+
+function mapBits(pageCount: number): Address {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  return mmap(0, faultedBytes(pageCount), PROT_READ | PROT_WRITE, flags, -1, 0);
+}
+
+function mapSingle(facts: BackingFacts): Address {
+  const address = mmap(0, facts.metaBytes, protectionOf(facts), flagsOf(facts), facts.metaFd, 0);
+  if (address < 0) throw mapError(facts, "cannot be mapped", errnoName(-address));
+  return address;
+}
+
+/** Reserves the whole range, then lays both files over it: no other mapping can come between. */
+function mapSplit(facts: BackingFacts, metadataBytes: number): Address {
+  const lengthBytes = metadataBytes + facts.dataBytes;
+  const base = mmap(0, lengthBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base < 0) throw mapError(facts, "no addresses for the pool", errnoName(-base));
+  const flags = flagsOf(facts) | MAP_FIXED;
+  const protection = protectionOf(facts);
+  let result = mmap(base, metadataBytes, protection, flags, facts.metaFd, 0);
+  if (result >= 0 && facts.dataBytes > 0)
+    result = mmap(base + metadataBytes, facts.dataBytes, protection, flags, facts.dataFd, 0);
+  if (result >= 0) return base;
+  munmap(base, lengthBytes);
+  throw mapError(facts, "cannot be mapped", errnoName(-result));
+}
+
+/** MAP_NORESERVE: on hugetlbfs a mapping would otherwise reserve huge pages for all of its length. */
+function flagsOf(facts: BackingFacts): number {
+  const sync = facts.kind === "fsdax" || (facts.kind === "devdax" && !facts.readOnly);
+  return (sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_NORESERVE;
+}
+
+function protectionOf(facts: BackingFacts): number {
+  return facts.readOnly ? PROT_READ : PROT_READ | PROT_WRITE;
+}
+
+function mapError(facts: BackingFacts, reason: string, code: string, cure?: string): UserError {
+  const what = facts.path ?? `the ${facts.kind} pool`;
+  return new UserError(what, reason, cure === undefined ? { code } : { code, cure });
+}

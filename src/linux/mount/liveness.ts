@@ -1,0 +1,74 @@
+/** Mounts whose session is over but that are still there: every look at one is ENOTCONN. */
+import { spawn } from "node:child_process";
+import { type MountHandle, openExactly } from "./mountHandle.js";
+import type { MountEntry } from "../proc/mounts.js";
+
+/** A live mount whose server hangs would hang us too: a child looks, and is not waited for longer. */
+const LOOK_TIMEOUT_MS = 3_000;
+
+/** `silent`: it did not answer in time, and may be alive. `unseen`: this user cannot tell. */
+export type Life = "alive" | "dead" | "silent" | "unseen";
+
+/**
+ * Asks the file system of `entry`, which must be where its path leads; returns after 3 s at the latest.
+ * The child gets the mount by an fd: its path may lead elsewhere by then.
+ */
+export function lifeOf(entry: MountEntry): Promise<Life> {
+  let handle: MountHandle;
+  try {
+    handle = openExactly(entry.mountpoint, entry);
+  } catch {
+    return Promise.resolve("unseen");
+  }
+  return ask(handle.fd, ownerOf(entry)).finally(() => handle.close());
+}
+
+function ask(fd: number, owner: ReturnType<typeof ownerOf>): Promise<Life> {
+  return new Promise((resolve) => {
+    const child = spawn("stat", ["-L", "-c", "%i", "/proc/self/fd/3"], {
+      cwd: "/",
+      env: { ...process.env, LC_ALL: "C" },
+      stdio: ["ignore", "ignore", "pipe", fd],
+      ...owner,
+    });
+    let said = "";
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+    // One that hangs in the kernel cannot be ended: it is left to itself.
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      child.stderr?.destroy();
+      child.unref();
+      resolve("silent");
+    }, LOOK_TIMEOUT_MS);
+    const settle = (life: Life): void => {
+      clearTimeout(timer);
+      resolve(life);
+    };
+    child.on("error", () => settle("unseen"));
+    child.on("close", (exitCode) => {
+      if (exitCode === 0) settle("alive");
+      else settle(/not connected/.test(said) ? "dead" : "unseen");
+    });
+  });
+}
+
+/** The user id that a FUSE mount was made for; null when the options do not have it. */
+export function fuseOwner(options: string): number | null {
+  const match = /(?:^|,)user_id=(\d+)(?:,|$)/.exec(options);
+  return match === null ? null : Number(match[1]);
+}
+
+/**
+ * Whom root must be to look at a FUSE mount or to unmount it; null for oneself.
+ * Without allow_other the kernel answers nobody but the mount's owner, not even
+ * root. And the owner may make another path of the mount's at any moment: as the
+ * owner one unmounts nothing that is not the owner's.
+ */
+export function ownerOf({ options }: MountEntry): { uid: number; gid: number } | null {
+  const uid = fuseOwner(options);
+  const gid = /(?:^|,)group_id=(\d+)(?:,|$)/.exec(options)?.[1];
+  if (process.geteuid?.() !== 0 || uid === null || uid === 0 || gid === undefined) return null;
+  return { uid, gid: Number(gid) };
+}

@@ -1,0 +1,158 @@
+/**
+ * Acts on a mount by what it is, not by where its path leads. A path may lead to
+ * another mount by the time that it is used: something was mounted over it or over
+ * a parent, or a parent was renamed. So a path is opened once, the fd is shown to be
+ * on the mount that is meant, and the act goes through that fd. Opening with O_PATH,
+ * and reading fdinfo, ask the file system nothing.
+ */
+import { closeSync } from "node:fs";
+import { EAGAIN, EBUSY, ENOENT, EPERM, errnoName } from "../../base/errno.js";
+import { UserError } from "../../base/errors.js";
+import type { Errno } from "../../base/units.js";
+import {
+  MNT_DETACH,
+  MNT_EXPIRE,
+  MS_PRIVATE,
+  MS_REC,
+  O_CLOEXEC,
+  O_NOFOLLOW,
+  O_PATH,
+  O_RDONLY,
+  UMOUNT_NOFOLLOW,
+} from "../syscall/constants.js";
+import { unmountWithFusermount } from "../fuse/fusermount.js";
+import { errnoOf, open } from "../syscall/libc.js";
+import { mount, umount2 } from "../syscall/libcMount.js";
+import { type MountEntry, mountOfPath, readMounts } from "../proc/mounts.js";
+import { readText } from "../proc/procFile.js";
+
+/** What a mount is known by. A number is given out again once its mount is gone, so the device must be right too. */
+export type MountIdentity = Pick<MountEntry, "mountId" | "majorMinor" | "mountpoint">;
+
+export interface MountHandle {
+  readonly fd: number;
+  /** Leads to the mount for this process, whatever lies over it. */
+  readonly path: string;
+  close(): void;
+}
+
+/** How often something else may be mounted or looked at while a mount is taken away. */
+const MOST_TRIES = 20;
+
+/**
+ * Opens the place where `wanted` is mounted, and shows that it is that mount.
+ * @param access `path`: for acts on the mount itself. `read`: for an ioctl on its file system, whose
+ * server is asked; only where that may block
+ * @throws UserError EBUSY when its path leads elsewhere, naming where; ENOENT when it is gone; or why it cannot be opened
+ */
+export function openExactly(what: string, wanted: MountIdentity, access: "path" | "read" = "path"): MountHandle {
+  const flags = (access === "path" ? O_PATH : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC;
+  const fd = open(wanted.mountpoint, flags);
+  if (fd < 0) {
+    const cover = coverOf(wanted);
+    if (cover !== null) throw covered(what, wanted, cover);
+    throw new UserError(what, `${wanted.mountpoint} cannot be opened`, { code: errnoName(-fd) });
+  }
+  if (isOn(fd, wanted)) return { fd, path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) };
+  closeSync(fd);
+  throw covered(what, wanted, coverOf(wanted));
+}
+
+/** True when the path of `wanted` leads to it: nothing lies over it or a parent. */
+export function isReachable(wanted: MountIdentity): boolean {
+  const fd = open(wanted.mountpoint, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return false;
+  try {
+    return isOn(fd, wanted);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** True while `wanted` is in the mount table, reachable or not. */
+export function isMounted(wanted: MountIdentity, mounts: readonly MountEntry[] = readMounts()): boolean {
+  return mounts.some((entry) => entry.mountId === wanted.mountId && entry.majorMinor === wanted.majorMinor);
+}
+
+/** The mount that the path of `wanted` leads to in its place; null when there is none, or `wanted` is gone. */
+export function coverOf(wanted: MountIdentity, mounts: readonly MountEntry[] = readMounts()): MountEntry | null {
+  if (!isMounted(wanted, mounts)) return null;
+  // What lies on the mount itself is its child; what lies over a parent hides the path.
+  const onTop = mounts.filter((entry) => entry.parentId === wanted.mountId && entry.mountpoint === wanted.mountpoint);
+  if (onTop.length > 0) return onTop.at(-1) ?? null;
+  const reached = mountOfPath(wanted.mountpoint, mounts);
+  return reached === null || reached.mountId === wanted.mountId ? null : reached;
+}
+
+/** That the path of `wanted` leads to `cover`, for people. Nothing was changed. */
+export function covered(what: string, wanted: MountIdentity, cover: MountEntry | null): UserError {
+  const { mountpoint } = wanted;
+  if (cover === null) return new UserError(what, `${mountpoint} is not mounted any more`, { code: "ENOENT" });
+  const reason = `${cover.fsType} (${cover.source}) is mounted over it, on ${cover.mountpoint}`;
+  return new UserError(what, reason, { code: "EBUSY", cure: `umount ${cover.mountpoint}` });
+}
+
+/**
+ * umount2(2) of exactly `wanted`. An fd on a mount keeps it busy, so none can be held: the
+ * mount is marked as expired (MNT_EXPIRE), the mount table is shown to be the one in which the
+ * path led to `wanted`, and only what carries the mark is unmounted. Whoever mounts something
+ * over it in between is left alone. Unmounting writes out what is dirty, and may wait for that.
+ * @returns 0 or a positive errno: EBUSY in use, ENOENT gone already, EPERM not ours
+ * @throws UserError EBUSY when something lies over it; nothing was changed then
+ */
+export function unmountExactly(what: string, wanted: MountIdentity): Errno {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const table = readText("/proc/self/mountinfo");
+    if (!isMounted(wanted)) return ENOENT;
+    openExactly(what, wanted).close();
+    const marked = umount2(wanted.mountpoint, UMOUNT_NOFOLLOW | MNT_EXPIRE);
+    // The set-uid helper takes nothing away but FUSE mounts of the same user.
+    if (marked === -EPERM && process.geteuid?.() !== 0) return unmountWithFusermount(wanted.mountpoint, false);
+    if (marked !== -EAGAIN) return errnoOf(marked);
+    if (readText("/proc/self/mountinfo") !== table) continue;
+    const result = umount2(wanted.mountpoint, UMOUNT_NOFOLLOW | MNT_EXPIRE);
+    // Whoever looks at the mount takes the mark off it.
+    if (result !== -EAGAIN) return errnoOf(result);
+  }
+  return EBUSY;
+}
+
+/**
+ * Takes exactly `wanted` out of the directory tree, whoever uses it; it ends with its last user.
+ * @param withInside what is mounted inside goes too
+ * @returns 0 or a positive errno: ENOENT gone already, EPERM not ours
+ * @throws UserError EBUSY when something lies over it, or is mounted inside and would go with it
+ */
+export function detachExactly(what: string, wanted: MountIdentity, withInside = false): Errno {
+  const mounts = readMounts();
+  if (!isMounted(wanted, mounts)) return ENOENT;
+  const handle = openExactly(what, wanted);
+  try {
+    const inside = mounts.find((entry) => entry.parentId === wanted.mountId);
+    if (inside !== undefined && !withInside) {
+      const reason = `${inside.mountpoint} (${inside.fsType}) is mounted inside`;
+      throw new UserError(what, reason, { code: "EBUSY", cure: `umount ${inside.mountpoint}` });
+    }
+    const result = umount2(handle.path, MNT_DETACH);
+    if (result !== -EPERM || process.geteuid?.() === 0) return errnoOf(result);
+  } finally {
+    handle.close();
+  }
+  return unmountWithFusermount(wanted.mountpoint, true);
+}
+
+/** Keeps what happens inside `wanted` from happening in other places of it too. @returns 0 or a positive errno */
+export function makePrivate(what: string, wanted: MountIdentity, withInside: boolean): Errno {
+  const handle = openExactly(what, wanted);
+  try {
+    return errnoOf(mount("none", handle.path, "none", MS_PRIVATE | (withInside ? MS_REC : 0), ""));
+  } finally {
+    handle.close();
+  }
+}
+
+/** True when `fd` is on the mount that is meant (proc_pid_fdinfo(5)); with the fd open its number is nobody else's. */
+function isOn(fd: number, wanted: MountIdentity): boolean {
+  const mountId = Number(/^mnt_id:\s+(\d+)$/m.exec(readText(`/proc/self/fdinfo/${fd}`) ?? "")?.[1]);
+  return mountId === wanted.mountId && isMounted(wanted);
+}

@@ -1,0 +1,44 @@
+/** mount(2) with MS_REMOUNT: whether a mount, and the file system behind it, can be written to. */
+import type { Errno } from "../../base/units.js";
+import {
+  MS_DIRSYNC,
+  MS_LAZYTIME,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_NOSYMFOLLOW,
+  MS_RDONLY,
+  MS_REMOUNT,
+  MS_SYNCHRONOUS,
+} from "../syscall/constants.js";
+import { errnoOf } from "../syscall/libc.js";
+import { mount } from "../syscall/libcMount.js";
+import { openExactly } from "./mountHandle.js";
+import type { MountEntry } from "../proc/mounts.js";
+
+/** What MS_REMOUNT takes away unless it is said again. Not atime: path_mount() keeps that where nothing is said. */
+const KEPT: Readonly<Record<string, number>> = {
+  nosuid: MS_NOSUID,
+  nodev: MS_NODEV,
+  noexec: MS_NOEXEC,
+  nosymfollow: MS_NOSYMFOLLOW,
+  sync: MS_SYNCHRONOUS,
+  dirsync: MS_DIRSYNC,
+  lazytime: MS_LAZYTIME,
+};
+
+/**
+ * Makes exactly `wanted` read-only, or lets it be written to.
+ * @returns 0 or a positive errno: EBUSY when a file on it is open for writing
+ * @throws UserError when its path leads elsewhere
+ */
+export function remountExactly(what: string, wanted: MountEntry, readOnly: boolean): Errno {
+  const words = wanted.options.split(",");
+  const kept = words.reduce((flags, word) => flags | (KEPT[word] ?? 0), MS_REMOUNT);
+  const handle = openExactly(what, wanted);
+  try {
+    return errnoOf(mount("none", handle.path, "none", kept | (readOnly ? MS_RDONLY : 0), ""));
+  } finally {
+    handle.close();
+  }
+}

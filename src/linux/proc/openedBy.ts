@@ -1,0 +1,53 @@
+/** Which processes have the same file open as we, and whether one is gone with all its threads. */
+import { UserError } from "../../base/errors.js";
+import { processIds, readNames, readText } from "./procFile.js";
+
+/**
+ * Processes other than this one that have the file of `fd` open. Nothing is
+ * asked of the files: a stat through /proc/PID/fd would hang on a stuck mount.
+ * @throws UserError EOPNOTSUPP where that cannot be told: "nobody" would be a wrong answer
+ */
+export function openedBy(fd: number): number[] {
+  const file = fileOf(`/proc/self/fdinfo/${fd}`);
+  if (file === null) {
+    const reason = "the kernel does not tell who has a file open (Linux 5.14 does)";
+    throw new UserError("/proc/self/fdinfo", reason, { code: "EOPNOTSUPP" });
+  }
+  return processIds()
+    .filter((pid) => pid !== process.pid)
+    .filter((pid) => fdinfoDirectories(pid).some((directory) => hasFile(directory, file)));
+}
+
+/** False as long as a thread is left, also when the first, by which a process is known, has ended. */
+export function isGone(pid: number): boolean {
+  const stat = readText(`/proc/${pid}/stat`);
+  return stat === null || (isZombie(stat) && readNames(`/proc/${pid}/task`).length <= 1);
+}
+
+/** Words of the command line; none for a process that is ending. */
+export function commandLine(pid: number): string[] {
+  return (readText(`/proc/${pid}/cmdline`) ?? "").split("\0").filter((word) => word !== "");
+}
+
+/** The threads of a process share its fds; when the first has ended another one shows them. */
+function fdinfoDirectories(pid: number): string[] {
+  const stat = readText(`/proc/${pid}/stat`);
+  if (stat === null || !isZombie(stat)) return [`/proc/${pid}/fdinfo`];
+  return readNames(`/proc/${pid}/task`).map((tid) => `/proc/${pid}/task/${tid}/fdinfo`);
+}
+
+function hasFile(directory: string, file: string): boolean {
+  return readNames(directory).some((fd) => fileOf(`${directory}/${fd}`) === file);
+}
+
+/** Mount and inode (proc_pid_fdinfo(5); the inode since Linux 5.14). */
+function fileOf(fdinfoPath: string): string | null {
+  const text = readText(fdinfoPath);
+  const mount = /^mnt_id:\s+(\d+)$/m.exec(text ?? "")?.[1];
+  const inode = /^ino:\s+(\d+)$/m.exec(text ?? "")?.[1];
+  return mount === undefined || inode === undefined ? null : `${mount}:${inode}`;
+}
+
+function isZombie(stat: string): boolean {
+  return /^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+}

@@ -1,0 +1,72 @@
+/** What /proc tells of processes and of the machine's memory. Absent files give null, never an exception. */
+import { KIB, PAGE_BYTES } from "../../base/units.js";
+import { readText } from "./procFile.js";
+
+export { type Holder, holdersOfDevice, holdersOfMount } from "./mountUsers.js";
+export { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "./loopDevices.js";
+export { type MountEntry, mountOfPath, mountOn, readMounts } from "./mounts.js";
+export { processName } from "./procFile.js";
+
+export interface ResidentMemory {
+  readonly anonBytes: number;
+  readonly fileBytes: number;
+  readonly shmemBytes: number;
+  readonly totalBytes: number;
+}
+
+/** False for a zombie too: it holds nothing any more (proc_pid_stat(5), field 3). */
+export function isAlive(pid: number): boolean {
+  const stat = readText(`/proc/${pid}/stat`);
+  if (stat === null) return false;
+  const state = stat.charAt(stat.lastIndexOf(")") + 2);
+  return state !== "Z" && state !== "X";
+}
+
+/** PF_EXITING of include/linux/sched.h: it runs no program any more, only the kernel's clearing away. */
+const PF_EXITING = 0x4;
+
+/** True for a process that answers nobody any more: gone, a zombie, or on its way there (field 9 of its stat). */
+export function hasEnded(pid: number): boolean {
+  if (!isAlive(pid)) return true;
+  const stat = readText(`/proc/${pid}/stat`) ?? "";
+  const flags = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[6]);
+  return (flags & PF_EXITING) !== 0;
+}
+
+/** Values of `Name:   123 kB` lines in bytes (proc_meminfo(5), proc_pid_status(5)). */
+export function parseKilobytes(text: string): ReadonlyMap<string, number> {
+  const values = new Map<string, number>();
+  for (const match of text.matchAll(/^(\S+):\s+(\d+) kB$/gm)) values.set(match[1], Number(match[2]) * KIB);
+  return values;
+}
+
+/** The machine's memory: all of it, what could be had without swapping, and what is simply unused; 0 for unknown. */
+export function machineMemory(root = ""): {
+  readonly totalBytes: number;
+  readonly availableBytes: number;
+  readonly freeBytes: number;
+} {
+  const values = parseKilobytes(readText(`${root}/proc/meminfo`) ?? "");
+  const bytes = (name: string): number => values.get(name) ?? 0;
+  return { totalBytes: bytes("MemTotal"), availableBytes: bytes("MemAvailable"), freeBytes: bytes("MemFree") };
+}
+
+/** Resident memory of a process; all 0 when it is gone. The pool's pages it has mapped count as shmem. */
+export function residentBytes(pid: number): ResidentMemory {
+  const values = parseKilobytes(readText(`/proc/${pid}/status`) ?? "");
+  const anonBytes = values.get("RssAnon") ?? 0;
+  const fileBytes = values.get("RssFile") ?? 0;
+  const shmemBytes = values.get("RssShmem") ?? 0;
+  return { anonBytes, fileBytes, shmemBytes, totalBytes: anonBytes + fileBytes + shmemBytes };
+}
+
+/**
+ * Free pages that the kernel keeps in lists of each CPU, bytes. MemFree and
+ * MemAvailable leave them out, for seconds after much was freed at once
+ * (free_unref_folios; `count` of the pagesets in proc_zoneinfo).
+ */
+export function perCpuFreeBytes(): number {
+  let pages = 0;
+  for (const match of (readText("/proc/zoneinfo") ?? "").matchAll(/^ +count: +(\d+)$/gm)) pages += Number(match[1]);
+  return pages * PAGE_BYTES;
+}

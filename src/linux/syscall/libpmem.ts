@@ -1,0 +1,43 @@
+/**
+ * Cache-line write-back for device DAX, which has no fsync: libpmem(7), where it
+ * is installed. It knows which instructions the CPU has, and whether its caches
+ * survive a power cut by themselves.
+ */
+import koffi from "koffi";
+import type { Address } from "../../base/units.js";
+
+/** Each returns when the bytes are on the media. Addresses must be mapped. */
+export interface Libpmem {
+  persist(address: Address, lengthBytes: number): void;
+  memcpy(to: Address, from: Address, lengthBytes: number): void;
+  memset(at: Address, byte: number, lengthBytes: number): void;
+}
+
+let loaded: Libpmem | null | undefined;
+
+/** The library, for the calling thread; null where it is not installed. */
+export function libpmem(): Libpmem | null {
+  if (loaded === undefined) loaded = load();
+  return loaded;
+}
+
+function open() {
+  try {
+    return koffi.load("libpmem.so.1");
+  } catch {
+    return null;
+  }
+}
+
+function load(): Libpmem | null {
+  const library = open();
+  if (library === null) return null;
+  const persist = library.func("void pmem_persist(uint64_t addr, uint64_t len)");
+  const memcpy = library.func("void pmem_memcpy_persist(uint64_t dest, uint64_t src, uint64_t len)");
+  const memset = library.func("void pmem_memset_persist(uint64_t dest, int c, uint64_t len)");
+  return {
+    persist: (address, lengthBytes) => void persist(address, lengthBytes),
+    memcpy: (to, from, lengthBytes) => void memcpy(to, from, lengthBytes),
+    memset: (at, byte, lengthBytes) => void memset(at, byte, lengthBytes),
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * A pool mapped for a command. Memory that is lost meanwhile (somebody cuts the
+ * file off, a page is poisoned) does not kill the command: it reads as ones, and
+ * the command fails at its end.
+ */
+import { UserError } from "../base/errors.js";
+import type { Memory } from "../base/ports.js";
+import { PAGE_BYTES } from "../base/units.js";
+import { type BackingFacts } from "../linux/backing/backingFacts.js";
+import { mapBacking, unmapBacking } from "../linux/memory/mapping.js";
+import { attachMemory } from "../linux/memory/memory.js";
+import { attachFaults, type Faults, installSigbusGuard, type SigbusGuard } from "../linux/memory/sigbusGuard.js";
+
+export interface GuardedMemory {
+  readonly memory: Memory;
+  /** @throws UserError EIO when memory was lost since */
+  close(): void;
+}
+
+interface Installed {
+  readonly guard: SigbusGuard;
+  readonly faults: Faults;
+}
+
+/** One in a process. */
+let installed: Installed | null | undefined;
+
+/** @throws UserError as `mapBacking` */
+export function mapGuarded(backing: BackingFacts, metadataPages: number): GuardedMemory {
+  const mapping = mapBacking(backing, metadataPages);
+  const { baseAddress, lengthBytes } = mapping;
+  installed ??= install();
+  orUnguarded(() =>
+    installed?.guard.guard(baseAddress, lengthBytes, Math.max(backing.grainPages * PAGE_BYTES, backing.mapAlignBytes)),
+  );
+  const before = installed?.faults.count ?? 0;
+  return {
+    memory: attachMemory(mapping),
+    close: () => {
+      const isLost = (installed?.faults.count ?? 0) !== before;
+      installed?.guard.forget(baseAddress);
+      unmapBacking(mapping);
+      if (!isLost) return;
+      throw new UserError(backing.path ?? backing.kind, "lost memory while it was looked at", {
+        code: "EIO",
+        cure: "see who else writes it, and dmesg for memory errors",
+      });
+    },
+  };
+}
+
+function install(): Installed | null {
+  const guard = orUnguarded(installSigbusGuard);
+  return guard === null ? null : { guard, faults: attachFaults(guard.address) };
+}
+
+/** Where there is no guard, memory that is lost kills the command, as it would any other. */
+function orUnguarded<T>(act: () => T): T | null {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+}

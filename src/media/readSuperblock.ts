@@ -1,0 +1,72 @@
+/** Reads the superblock of a backing and holds it against what the backing's files say. */
+import { MediaError, UserError } from "../base/errors.js";
+import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
+import { type BackingFacts } from "../linux/backing/backingFacts.js";
+import { readMetadata } from "../linux/backing/readMetadata.js";
+import { MAX_PAGES } from "../pool/geometry.js";
+import {
+  decode,
+  directPageCount,
+  hasMagic,
+  layoutProblem,
+  type MediaLayout,
+  type Superblock,
+} from "../pool/superblock.js";
+
+export interface OpenedPool {
+  readonly backing: BackingFacts;
+  readonly superblock: Superblock;
+  /** The path that was made for it just now; to be removed when the mount fails. */
+  readonly createdPath?: string;
+  /** Pages that it had could not be moved to the NUMA node that it was bound to. */
+  readonly isScattered?: boolean;
+}
+
+/**
+ * A backing with the length that its pool has: `data` of one that was cut off
+ * in the direct way is as long as the disk. Changes nothing on the media.
+ */
+export function withPoolLength(backing: BackingFacts): BackingFacts {
+  if (backing.layout !== "split") return backing;
+  const pageCount = directPageCount(readMetadata(backing, 0, PAGE_BYTES));
+  const metaPages = bytesToPagesFloor(backing.metaBytes);
+  // Nonsense is refused, by name, where the superblock is read.
+  if (pageCount === null || pageCount <= metaPages || pageCount > MAX_PAGES) return backing;
+  return { ...backing, pageCount, dataBytes: (pageCount - metaPages) * PAGE_BYTES };
+}
+
+/** @throws UserError naming the field when the backing holds no valid pool */
+export function readSuperblock(backing: BackingFacts): Superblock {
+  const path = backing.path ?? backing.kind;
+  const page = readMetadata(backing, 0, PAGE_BYTES);
+  if (!hasMagic(page)) {
+    throw new UserError(path, "is not a kmemfs pool", { code: "EINVAL", cure: `kmemfs format ${path}` });
+  }
+  try {
+    const superblock = decode(page, backing.pageCount);
+    const problem = layoutProblem(superblock, layoutOf(backing));
+    if (problem !== null) throw problem;
+    return superblock;
+  } catch (error) {
+    if (!(error instanceof MediaError)) throw error;
+    throw new UserError(path, `damaged superblock: ${error.message}`, { code: "EINVAL", cure: `kmemfs check ${path}` });
+  }
+}
+
+/** @throws UserError when a durable pool was asked for and this backing cannot keep it */
+export function requireDurable(backing: BackingFacts, wanted: boolean): void {
+  if (!wanted || backing.durable) return;
+  const what = backing.path ?? `the pool ${backing.kind}`;
+  const code = "EOPNOTSUPP";
+  if (backing.kind === "devdax") {
+    const reason = "cannot be made durable without libpmem.so.1: what is written stays in the CPU's caches";
+    throw new UserError(what, reason, { code, cure: "apt-get install libpmem1, or leave --durable out" });
+  }
+  const reason = `is memory (${backing.kind}) and does not survive a power cut`;
+  throw new UserError(what, reason, { code, cure: "a pool on a disk or a DAX device, or leave --durable out" });
+}
+
+/** What the backing's files say of a pool's layout. */
+export function layoutOf(backing: BackingFacts): MediaLayout {
+  return { split: backing.layout === "split", metadataPages: bytesToPagesFloor(backing.metaBytes) };
+}

@@ -1,0 +1,71 @@
+/** Holders that do not answer, and what is known of them without asking. */
+import { UserError } from "../base/errors.js";
+import { isNameOfEnded } from "../linux/process/nameLock.js";
+import { hasEnded } from "../linux/proc/proc.js";
+import { type Standstill, standstillOf, startTicksOf } from "../linux/proc/standstill.js";
+import type { MountRecord } from "./mountRecord.js";
+import { diskId, idPaths } from "./stateDirectory.js";
+import type { SilentMount } from "./status.js";
+
+/** A mount that nothing can be learned of at the moment; others are not to wait for it. */
+export class SilentHolder extends UserError {
+  constructor(
+    /** What the user calls the disk, or the socket where nobody wrote that down. */
+    what: string,
+    readonly silent: SilentMount,
+    cure?: string,
+  ) {
+    const holder = silent.holderPid === null ? "its holder" : `its holder, process ${silent.holderPid},`;
+    super(what, `${holder} ${WORDS[silent.state]}`, {
+      // What stands still goes on where it was.
+      code: silent.state === "silent" ? "ETIMEDOUT" : "EAGAIN",
+      ...(cure === undefined ? {} : { cure }),
+    });
+  }
+}
+
+const WORDS: Readonly<Record<SilentMount["state"], string>> = {
+  stopped: "is stopped",
+  frozen: "is frozen with its cgroup",
+  silent: "does not answer",
+};
+
+/** The holder of `record` when it stands still: it is not to be asked, as it could not answer. */
+export function standingStill(record: MountRecord | null): SilentHolder | null {
+  const { holder, mountpoint } = record ?? {};
+  if (holder === undefined || mountpoint === undefined) return null;
+  // Dead, and its number another's by now; or seen from another pid namespace.
+  if (startTicksOf(holder.pid) !== holder.startTicks) return null;
+  const standstill = standstillOf(holder.pid);
+  if (standstill === null) return null;
+  const silent = { mountpoint, holderPid: holder.pid, state: standstill.state };
+  return new SilentHolder(mountpoint, silent, cureOf(standstill, holder.pid));
+}
+
+/**
+ * True when all that is left of a holder is what the kernel cannot clear away: its socket takes
+ * what is said, and nobody answers. `findOrphans` tells of what such a disk still holds.
+ */
+export function isEnded(record: MountRecord | null): boolean {
+  if (record === null) return false;
+  const { holder, mountpoint } = record;
+  // It is that process still; one that has ended may be there, as the kernel cannot clear it away.
+  if (holder !== undefined && startTicksOf(holder.pid) === holder.startTicks) return hasEnded(holder.pid);
+  return isNameOfEnded(idPaths(diskId(mountpoint)).lock);
+}
+
+/** One that was asked in vain. @param socket names it where there is no record */
+export function withoutAnswer(record: MountRecord | null, socket: string): SilentHolder {
+  const still = standingStill(record);
+  if (still !== null) return still;
+  const mountpoint = record?.mountpoint ?? null;
+  const holderPid = record?.holder?.pid ?? null;
+  return new SilentHolder(mountpoint ?? socket, { mountpoint, holderPid, state: "silent" });
+}
+
+function cureOf(standstill: Standstill, pid: number): string {
+  if (standstill.state === "stopped") return `kill -CONT ${pid}`;
+  const { thaw } = standstill;
+  const how = thaw === null ? "thaw its cgroup" : `echo ${thaw.word} >${thaw.file}`;
+  return `${how}; for a container: docker unpause`;
+}

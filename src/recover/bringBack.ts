@@ -1,0 +1,100 @@
+/** Mounts a disk again that was cleared: its pool, and where `up` had mounted a file system, that too. */
+import { dirname } from "node:path";
+import { UserError } from "../base/errors.js";
+import { findMount, startMount, stopMount } from "../mounts/client.js";
+import { mountFileSystem, probeDevice } from "../disk/fileSystems.js";
+import { attachLoop, detachLoop } from "../disk/loop.js";
+import { quote } from "../mounts/paths.js";
+import { allOrNothing, type UndoStack } from "../disk/rollback.js";
+import type { MountOptions } from "../mounts/options.js";
+import type { MountRecord } from "../mounts/mountRecord.js";
+import { diskDirectories } from "../mounts/stateDirectory.js";
+import type { MountStatus } from "../mounts/status.js";
+import type { Remains } from "./deadMount.js";
+
+/** What would bring the disk back; `null` where its pool is gone with its processes, or nobody knows its name. */
+export interface WayBack {
+  readonly options: MountOptions;
+  /** The same as a command. */
+  readonly command: string;
+}
+
+/** The options of a mount that says nothing but this. */
+export type DefaultOptions = (pool: string, place: MountPlace, words: Words) => MountOptions;
+
+export interface MountPlace {
+  readonly mountpoint: string;
+  readonly fuseDirectory: string;
+}
+
+export interface Words {
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+}
+
+export function wayBack({ mountpoint, dead, record, poolPath }: Remains, defaults: DefaultOptions): WayBack | null {
+  const fuseDirectory = record?.fuseDirectory ?? dead[0].mountpoint;
+  if (poolPath === null || dirname(mountpoint) === diskDirectories()) return null;
+  const options: MountOptions = {
+    ...defaults(poolPath, { mountpoint, fuseDirectory }, wordsOf(dead[0].options)),
+    ...(record === null ? {} : asAsked(record)),
+    create: false,
+    foreground: false,
+  };
+  const [pool, place] = [quote(poolPath), quote(mountpoint)];
+  const command = fuseDirectory === mountpoint ? `kmemfs mount ${pool} ${place}` : `kmemfs up ${place} --pool ${pool}`;
+  return { options, command };
+}
+
+/** The pool knows its sizes; what it was made with may have been changed since. The next holder is another. */
+function asAsked(record: MountRecord): MountOptions {
+  const { sizeBytes: _size, maxSizeBytes: _max, poolSizeBytes: _pool, ...others } = record;
+  const { holder: _holder, seen: _seen, ...options } = others;
+  return options;
+}
+
+function wordsOf(mountOptions: string): Words {
+  const has = (word: string): boolean => mountOptions.split(",").includes(word);
+  return { readOnly: has("ro"), allowOther: has("allow_other") };
+}
+
+/**
+ * All of it or nothing. Never makes a file system: what `up` had mounted is there, or something is wrong.
+ * @returns what was done, a line each
+ * @throws UserError
+ */
+export async function bringBack({ options }: WayBack): Promise<string[]> {
+  const { fuseDirectory } = options;
+  return allOrNothing(async (undo) => {
+    const disk = await startMount(options);
+    undo.push("mount", () => stopMount(disk, { force: true }));
+    const lines = [
+      `mounted ${options.pool.kind === "path" ? options.pool.path : options.pool.kind} on ${fuseDirectory}`,
+    ];
+    if (disk.wasUnclean) lines.push("the pool was not closed; all of it was checked");
+    return [...lines, ...(await mountOfUp(disk, undo))];
+  });
+}
+
+/**
+ * Attaches a loop device and mounts what is on it, where `up` had it; does nothing for a disk of `mount`.
+ * @returns what was done, a line each
+ */
+export async function mountOfUp(disk: MountStatus, undo: UndoStack): Promise<string[]> {
+  const { mountpoint, file, readOnly } = disk;
+  if (dirname(file) === mountpoint) return [];
+  const attached = attachLoop(disk);
+  const loop = attached.path;
+  undo.push(loop, () => detachLoop(`losetup -d ${loop}`, attached));
+  const content = await probeDevice(loop);
+  if (content.kind !== "fileSystem") {
+    const found = content.kind === "blank" ? "nothing" : content.name;
+    throw new UserError(`up ${mountpoint}`, `the pool holds ${found}, not a file system`, {
+      cure: `kmemfs down ${quote(mountpoint)}, then kmemfs up, which makes one`,
+    });
+  }
+  await mountFileSystem(content.type, loop, mountpoint, readOnly ? ["ro"] : []);
+  // Its holder notes the loop device, so that it can be told whose that is.
+  await findMount(mountpoint);
+  return [`mounted the ${content.type} on ${loop} on ${mountpoint}`];
+}

@@ -1,0 +1,146 @@
+/** Finds dead disks, and what they left in the state directory. Nothing here can hang, and nothing is changed. */
+import { readdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { fuseOwner, lifeOf } from "../linux/mount/liveness.js";
+import { isNameTaken } from "../linux/process/nameLock.js";
+import { type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
+import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
+import { type MountEntry, mountOn } from "../linux/proc/mounts.js";
+import { ownMounts } from "../disk/inUse.js";
+import { backingPath, fileOf, loopsOfDevices } from "../disk/loopFiles.js";
+import { KMEMFS_TYPES, quote } from "../mounts/paths.js";
+import { type MountRecord, readRecord, readRecords } from "../mounts/mountRecord.js";
+import { type SilentHolder, standingStill } from "../mounts/silent.js";
+import { diskDirectories, diskId, idOfFuse, idPaths, stateDirectory } from "../mounts/stateDirectory.js";
+import { findOrphans, type Orphan } from "./orphans.js";
+import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./deadMount.js";
+
+export interface Findings {
+  /** In the order to clear them. */
+  readonly remains: readonly Remains[];
+  /** Dead ones whose name another process has: it clears them, or brings them back. */
+  readonly taken: readonly Remains[];
+  /** Ids of disks that are gone, but have files in the state directory. */
+  readonly forgotten: readonly string[];
+  /** Loop devices that hold the memory of disks that are gone. */
+  readonly orphans: readonly Orphan[];
+  /** What is not dead but is not well either, a line each. */
+  readonly notes: readonly string[];
+  /** Those whose holder stands still: they are not looked at, as their servers may stand still too. */
+  readonly still: readonly SilentHolder[];
+}
+
+/** Looks at all mounts of kmemfs; takes 3 s when one does not answer. */
+export async function findRemains(): Promise<Findings> {
+  const namespaces = readNamespaces();
+  const mounts = ownMounts(namespaces);
+  const records = readRecords();
+  const all = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType));
+  const stillOn = new Map(all.map((mount) => [mount, stillHolder(mount, records)]));
+  const ours = all.filter((mount) => stillOn.get(mount) === null);
+  const held = new Set(ours.filter((mount) => hasHolder(mount, records)).map((mount) => mount.majorMinor));
+  const seen = await Promise.all(ours.map((mount) => judge(mount, mounts)));
+  const isHeld = (mount: MountEntry): boolean => held.has(mount.majorMinor);
+  const dead = ours.filter((_mount, i) => seen[i] === "dead");
+  const { strangers, ...facts } = await factsOf(namespaces, dead);
+  const remains = sessionsOf(dead).map((session) => remainsOf(session, facts));
+  const odd = strangers.map(
+    ({ path, backingFile }) => `${dirname(backingFile)}: ${path} is on another file of that path, and is left`,
+  );
+  return {
+    remains: remains.filter((one) => !isHeld(one.dead[0])),
+    taken: remains.filter((one) => isHeld(one.dead[0])),
+    forgotten: idsWithoutMount(namespaces, records),
+    orphans: await findOrphans(namespaces, records, readLoopNodes(), true),
+    // With a holder it will be served again, or is being ended.
+    notes: [...seen.flatMap((note, i) => (note === null || note === "dead" || isHeld(ours[i]) ? [] : note)), ...odd],
+    still: [...stillOn.values()].filter((still) => still !== null),
+  };
+}
+
+/**
+ * Looks at one disk again, for who has its name now: since it was found another may
+ * have cleared it, and brought it back with the same numbers.
+ * @param others all that was found dead
+ * @returns null when it is not dead any more
+ */
+export async function lookAgain({ dead: [first] }: Remains, others: readonly Remains[]): Promise<Remains | null> {
+  const namespaces = readNamespaces();
+  const mounts = ownMounts(namespaces);
+  const same = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType) && mount.majorMinor === first.majorMinor);
+  const seen = await Promise.all(same.map((mount) => judge(mount, mounts)));
+  const dead = same.filter((_mount, i) => seen[i] === "dead");
+  if (!dead.some((mount) => mount.mountId === first.mountId && mount.mountpoint === first.mountpoint)) return null;
+  const ids = new Set(others.flatMap((other) => other.dead.map((mount) => mount.mountId)));
+  const allDead = mounts.filter((mount) => dead.includes(mount) || (!same.includes(mount) && ids.has(mount.mountId)));
+  return remainsOf(sessionsOf(dead)[0], await factsOf(namespaces, allDead));
+}
+
+async function factsOf(
+  namespaces: readonly MountNamespace[],
+  dead: readonly MountEntry[],
+): Promise<MachineFacts & { readonly strangers: readonly LoopNodes[] }> {
+  const all = readLoopNodes();
+  const devices = new Set(dead.map((mount) => mount.majorMinor));
+  const files = new Set(dead.map(fileOf));
+  const { ours } = await loopsOfDevices(devices, namespaces, all, true);
+  // Only called like those of a dead disk: in another mount namespace the same path is another file.
+  const strangers = all.filter((loop) => files.has(backingPath(loop)) && !ours.includes(loop));
+  const loops = all.filter((loop) => !strangers.includes(loop));
+  const mounts = ownMounts(namespaces);
+  return { mounts, dead, loops, strangers, namespaces, swapAreas: swapAreas(), records: readRecords() };
+}
+
+/** "dead"; null for one that is well or not ours to judge; otherwise the line that tells of it. */
+async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<string | null> {
+  const { mountpoint } = mount;
+  const isMine = fuseOwner(mount.options) === process.geteuid?.();
+  if (!isMine && process.geteuid?.() !== 0) return null;
+  const top = mountOn(mountpoint, mounts);
+  if (top?.mountId !== mount.mountId) {
+    return isMine
+      ? `${mountpoint}: has no holder, and is hidden below a ${top?.fsType} mount; unmount that, then kmemfs recover`
+      : null;
+  }
+  const life = await lifeOf(mount);
+  if (life === "dead") return life;
+  if (life === "silent") {
+    return `${mountpoint}: does not answer, which is not dead; to end it: kmemfs unmount --force ${quote(mountpoint)}`;
+  }
+  if (life === "unseen" || !isMine) return null;
+  return `${mountpoint}: is served, but its holder is gone; to end it: kmemfs unmount ${quote(mountpoint)}`;
+}
+
+function stillHolder(mount: MountEntry, records: readonly MountRecord[]): SilentHolder | null {
+  if (fuseOwner(mount.options) !== process.geteuid?.()) return null;
+  return standingStill(readRecord(idOf(mount, records)));
+}
+
+function hasHolder(mount: MountEntry, records: readonly MountRecord[]): boolean {
+  return fuseOwner(mount.options) === process.geteuid?.() && isNameTaken(idPaths(idOf(mount, records)).lock);
+}
+
+/** A mount that was moved is called as before. */
+function idOf(mount: MountEntry, records: readonly MountRecord[]): string {
+  const isHere = records.some(({ fuseDirectory }) => fuseDirectory === mount.mountpoint);
+  const record = isHere ? undefined : records.find(({ seen }) => seen?.device === mount.majorMinor);
+  return record === undefined ? idOfFuse(mount.mountpoint) : diskId(record.mountpoint);
+}
+
+function idsWithoutMount(namespaces: readonly MountNamespace[], records: readonly MountRecord[]): string[] {
+  const mounts = namespaces.flatMap((namespace) => namespace.mounts).filter((mount) => KMEMFS_TYPES.has(mount.fsType));
+  const mounted = new Set(mounts.flatMap((mount) => [idOfFuse(mount.mountpoint), idOf(mount, records)]));
+  const ids = new Set([
+    ...idsIn(stateDirectory(), /^([0-9a-f]{16})\.(?:sock|lock|json|clearing)$/),
+    ...idsIn(diskDirectories()),
+  ]);
+  return [...ids].filter((id) => !mounted.has(id) && !isNameTaken(idPaths(id).lock));
+}
+
+function idsIn(directory: string, pattern = /^([0-9a-f]{16})$/): string[] {
+  try {
+    return readdirSync(directory).flatMap((name) => pattern.exec(name)?.[1] ?? []);
+  } catch {
+    return [];
+  }
+}

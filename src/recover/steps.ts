@@ -1,0 +1,198 @@
+/**
+ * Clears a dead disk in steps, each told before it is done and each with a time
+ * limit. A step that fails ends the disk's turn: what was not reached is still
+ * where the next run finds it.
+ */
+import { existsSync, rmdirSync, rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../base/errors.js";
+import { lifeOf } from "../linux/mount/liveness.js";
+import { isMounted } from "../linux/mount/mountHandle.js";
+import { lockName } from "../linux/process/nameLock.js";
+import { type Holder, holdersOfDevice, holdersOfMount } from "../linux/proc/mountUsers.js";
+import { type LoopNodes } from "../linux/proc/loopDevices.js";
+import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { errorFromBody } from "../mounts/control.js";
+import { makeCalls, tryCalls } from "../disk/call.js";
+import { runOk } from "../linux/process/command.js";
+import { describeHolders } from "../disk/users.js";
+import type { Call } from "../disk/kernelCalls.js";
+import { isAttached, withPartitions } from "../disk/loop.js";
+import { quote } from "../mounts/paths.js";
+import { idOfFuse, idPaths, removePrivateDirectory, stateDirectory } from "../mounts/stateDirectory.js";
+import type { Remains } from "./deadMount.js";
+
+/** Reading back what was swapped out to a dead device fails fast; what is there takes its time. */
+const SWAPOFF_TIMEOUT_MS = 120_000;
+const UNMOUNT_TIMEOUT_MS = 60_000;
+const DETACH_TIMEOUT_MS = 30_000;
+/** The kernel clears a loop device after its last user has closed it. */
+const GONE_DEADLINE_MS = 2_000;
+const POLL_MS = 20;
+
+export interface Step {
+  /** What is going to be done. */
+  readonly plan: string;
+  /** Returns what was done, one line. @throws UserError */
+  act(): Promise<string>;
+}
+
+/** Who uses what, as far as this user may see. */
+export interface Users {
+  ofMount(mount: MountEntry): readonly Holder[];
+  ofDevice(path: string): readonly Holder[];
+}
+
+const seenUsers: Users = {
+  ofMount: (mount) => holdersOfMount(mount.majorMinor),
+  ofDevice: (path) => withPartitions(path).flatMap(holdersOfDevice),
+};
+
+/** `, used by bash (pid 12, /mnt/x)` with `how` before it, or nothing. */
+function usedBy(how: string, holders: readonly Holder[]): string {
+  return holders.length === 0 ? "" : `${how}used by ${describeHolders(holders)}`;
+}
+
+/** The steps in the safe order. */
+export function stepsOf(remains: Remains, users: Users = seenUsers): Step[] {
+  return [...clearingSteps(remains, users), forget(remains)];
+}
+
+/** The same for a disk whose holder lives, and keeps what it has in the state directory. */
+export function clearingSteps(remains: Remains, users: Users = seenUsers): Step[] {
+  return [
+    ...remains.swapAreas.map(swapoff),
+    ...remains.fileSystems.map((mount) => unmount(mount, remains, users)),
+    ...remains.loops.map((loop) => detach(loop, users)),
+    // What was bound elsewhere first.
+    ...remains.dead.toReversed().map((mount) => unmount(mount, remains, users)),
+  ];
+}
+
+function swapoff(area: string): Step {
+  return {
+    plan: `swapoff ${area}`,
+    act: async () => {
+      await runOk(`swapoff ${area}`, "swapoff", [area], { timeoutMs: SWAPOFF_TIMEOUT_MS });
+      return `swapoff ${area}`;
+    },
+  };
+}
+
+function unmount(mount: MountEntry, { bound, dead }: Remains, users: Users): Step {
+  const { mountpoint, fsType, source } = mount;
+  const isFuse = fsType.startsWith("fuse");
+  const name = isFuse ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
+  const what = `unmount ${mountpoint}`;
+  return {
+    plan: `unmount ${name}${usedBy(", lazily if it stays ", users.ofMount(mount))}`,
+    act: async () => {
+      if (!isMounted(mount)) return `${mountpoint} is unmounted already`;
+      await keepPeers(mount, bound);
+      // The name's lock of another user keeps nobody away from us.
+      if (dead.includes(mount) && (await lifeOf(mount)) !== "dead") {
+        throw new UserError(what, "it is not dead any more", { cure: "kmemfs recover --dry-run" });
+      }
+      // What does not end in time is as good as busy. What is frozen would wait for ever.
+      const calls = [{ act: "thaw", mount } as const, { act: "unmount", mount } as const];
+      const wrong = await attempt(what, isFuse ? calls.slice(1) : calls);
+      if (wrong === null) return `unmounted ${name}`;
+      const inside = readMounts().find((other) => other.parentId === mount.mountId);
+      if (inside !== undefined) {
+        throw new UserError(what, `${inside.mountpoint} is mounted inside`, { code: "EBUSY" });
+      }
+      const by = usedBy("still ", users.ofMount(mount)) || wrong.reason;
+      if (!isMounted(mount)) return `unmounted ${name}`;
+      const detached = await attempt(what, [{ act: "detach", mount, withInside: false }]);
+      if (detached === null) return `detached ${name} lazily: ${by}`;
+      // e.g. where a user's mount is bound to a place that the user may not see.
+      throw new UserError(what, detached.reason, { cure: `umount -l ${quote(mountpoint)}`, ...detached.options });
+    },
+  };
+}
+
+/** @returns what went wrong, or null. @throws UserError when something lies over a mount: it must be told */
+async function attempt(what: string, calls: readonly Call[]): Promise<UserError | null> {
+  try {
+    const outcomes = await tryCalls(what, calls, { timeoutMs: UNMOUNT_TIMEOUT_MS });
+    const last = outcomes.at(-1);
+    return last === undefined || !("error" in last) ? null : errorFromBody(last.error);
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+}
+
+/**
+ * What is unmounted inside a shared mount is unmounted inside all its peers too: of a
+ * /dev bound with `--rbind`, the machine's /dev/pts. So the one on the disk is made
+ * private. The peers of the disk's own file systems are dead as they are.
+ */
+async function keepPeers(mount: MountEntry, bound: readonly MountEntry[]): Promise<void> {
+  const around = bound.find((other) => other.mountId === mount.parentId);
+  if (around === undefined) return;
+  const what = `make ${around.mountpoint} private`;
+  await makeCalls(what, [{ act: "private", mount: around, withInside: false }], { timeoutMs: UNMOUNT_TIMEOUT_MS });
+}
+
+/** Takes a loop device off its file; what it holds goes with its last user. */
+export function detach(loop: LoopNodes, users: Users = seenUsers): Step {
+  const { path: device, diskSeq } = loop;
+  return {
+    plan: `detach ${device}${usedBy(", ", users.ofDevice(device))}`,
+    act: async () => {
+      if (!isAttached(loop)) return `${device} is detached already`;
+      const call: Call = { act: "loop-detach", path: device, diskSeq };
+      await makeCalls(`losetup -d ${device}`, [call], { timeoutMs: DETACH_TIMEOUT_MS });
+      const deadline = Date.now() + GONE_DEADLINE_MS;
+      while (isAttached(loop)) {
+        const by = usedBy(", ", users.ofDevice(device));
+        if (Date.now() > deadline) return `${device} is detached when its last user closes it${by}`;
+        await sleep(POLL_MS);
+      }
+      return `detached ${device}`;
+    },
+  };
+}
+
+function forget({ dead }: Remains): Step {
+  return {
+    plan: "remove its files from the state directory",
+    act: async () => {
+      // Its name is ours, `underItsName`.
+      removeFiles(idOfFuse(dead[0].mountpoint));
+      for (const mount of dead) removePrivateDirectory(mount.mountpoint);
+      return "removed its files from the state directory";
+    },
+  };
+}
+
+/** Removes what a disk that is gone left in the state directory. @param ids as `Findings.forgotten` */
+export function forgetStep(ids: readonly string[]): Step {
+  return {
+    plan: `remove the files of mounts that are gone (${ids.length}) from the state directory`,
+    act: async () => {
+      for (const id of ids) removeIdFiles(id);
+      return `removed the files of mounts that are gone (${ids.length})`;
+    },
+  };
+}
+
+/** With the name taken, so that nobody starts a mount of it meanwhile; whoever has it already keeps its files. */
+function removeIdFiles(id: string): void {
+  if (!existsSync(stateDirectory())) return;
+  const name = lockName(idPaths(id).lock);
+  if (name === null) return;
+  removeFiles(id);
+  name.release();
+}
+
+function removeFiles(id: string): void {
+  const { socket, record, clearing, directory } = idPaths(id);
+  for (const path of [socket, record, `${record}.new`, clearing]) rmSync(path, { force: true });
+  try {
+    rmdirSync(directory);
+  } catch {
+    // There is none, or a mount that was detached lazily is still in use: the next `up` takes it as it is.
+  }
+}

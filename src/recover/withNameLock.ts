@@ -1,0 +1,55 @@
+/** While a disk is cleared, nobody else clears it or starts it: who does has its name. */
+import { UserError } from "../base/errors.js";
+import { lockName } from "../linux/process/nameLock.js";
+import { diskId, idOfFuse, idPaths, makeStateDirectory } from "../mounts/stateDirectory.js";
+import type { MountStatus } from "../mounts/status.js";
+import { type Findings, lookAgain } from "./find.js";
+import type { Remains } from "./deadMount.js";
+
+export function nameIsTaken(mountpoint: string): UserError {
+  return new UserError(`recover ${mountpoint}`, "another process has its name: it clears it, or brings it back", {
+    code: "EBUSY",
+    cure: "wait for that, then kmemfs recover",
+  });
+}
+
+/**
+ * The same for a disk whose living holder has the name: of two that clear it the first does.
+ * @throws UserError when another process does
+ */
+export async function whileItIsCleared<Result>(disk: MountStatus, act: () => Promise<Result>): Promise<Result> {
+  const { mountpoint } = disk;
+  const turn = lockName(idPaths(diskId(mountpoint)).clearing);
+  if (turn === null) {
+    throw new UserError(`recover ${mountpoint}`, "another process clears it, or brings it back", {
+      code: "EBUSY",
+      cure: "kmemfs status",
+    });
+  }
+  try {
+    return await act();
+  } finally {
+    turn.release();
+  }
+}
+
+/**
+ * Looks at the disk again with its name taken, and does `act` if it is still dead.
+ * @returns null when it is not dead any more
+ * @throws UserError when another process has the name
+ */
+export async function underItsName<Result>(
+  remains: Remains,
+  found: Findings,
+  act: (remains: Remains) => Promise<Result>,
+): Promise<Result | null> {
+  makeStateDirectory();
+  const name = lockName(idPaths(idOfFuse(remains.dead[0].mountpoint)).lock);
+  if (name === null) throw nameIsTaken(remains.mountpoint);
+  try {
+    const again = await lookAgain(remains, found.remains);
+    return again === null ? null : await act(again);
+  } finally {
+    name.release();
+  }
+}
