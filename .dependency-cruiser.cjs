@@ -15,6 +15,17 @@ function onlyImports(room, allowed, comment) {
   };
 }
 
+/** A rule: no module of `room` imports one of `other`. */
+function notBetween(room, other, comment) {
+  return {
+    name: `${room}-not-${other}`,
+    comment,
+    severity: "error",
+    from: { path: `^src/${room}/` },
+    to: { path: `^src/${other}/` },
+  };
+}
+
 /** A rule: only modules of `room` may import the npm package `name`. */
 function onlyIn(room, name, comment) {
   return {
@@ -47,8 +58,35 @@ module.exports = {
     onlyImports("blockfile", ["pool", "base"], "The sparse file knows the pool, not the protocol."),
     onlyImports("fuse", ["blockfile", "base"], "The protocol talks to the block file, never past it to the pool."),
     onlyImports("linux", ["base"], "linux implements base's ports and knows nothing of what uses them."),
-    onlyImports("daemon", ["linux", "fuse", "blockfile", "pool", "base"], "The daemon composes all, and never prints."),
-    onlyImports("cli", ["daemon", "linux", "pool", "base"], "Commands do not reach into the block file or protocol."),
+    onlyImports("mounts", ["linux", "base"], "Running mounts seen from outside: what they are asked, and what they note."),
+    onlyImports("media", ["mounts", "linux", "pool", "base"], "Pools on files and devices, mounted or not."),
+    onlyImports("disk", ["mounts", "linux", "base"], "What lies on a disk's file: loop devices and file systems."),
+    onlyImports("recover", ["disk", "mounts", "linux", "base"], "What killed processes left; none of it is a daemon."),
+    onlyImports(
+      "daemon",
+      ["disk", "media", "mounts", "linux", "fuse", "blockfile", "pool", "base"],
+      "The daemon composes all, and never prints.",
+    ),
+    onlyImports("doctor", ["daemon/session", "disk", "mounts", "linux", "base"], "The doctor looks, and changes nothing."),
+    onlyImports(
+      "cli",
+      ["daemon/holder", "doctor", "recover", "disk", "media", "mounts", "linux", "pool", "base"],
+      "Commands do not reach into the block file or protocol.",
+    ),
+    onlyImports(
+      "daemon/session",
+      ["mounts", "linux", "fuse", "blockfile", "pool", "base"],
+      "What holder and server share knows neither of them.",
+    ),
+    notBetween("daemon/holder", "daemon/server", "Two processes: they meet in daemon/session."),
+    notBetween("daemon/server", "daemon/holder", "Two processes: they meet in daemon/session."),
+    onlyImports("linux/proc", ["base"], "What the kernel shows as text needs no system call of ours."),
+    onlyImports("linux/syscall", ["linux/proc", "base"], "System calls and their numbers know no object."),
+    onlyImports("linux/process", ["linux/syscall", "linux/proc", "base"], "This process, and those it starts."),
+    onlyImports("linux/fuse", ["linux/syscall", "linux/proc", "base"], "The FUSE device and the mount on it."),
+    onlyImports("linux/mount", ["linux/fuse", "linux/syscall", "linux/proc", "base"], "Any mount, and loop devices."),
+    onlyImports("linux/backing", ["linux/syscall", "linux/proc", "base"], "What a pool's memory is made of."),
+    onlyImports("linux/memory", ["linux/backing", "linux/syscall", "linux/proc", "base"], "The Memory port on a backing."),
     onlyIn("linux", "koffi", "Foreign function calls stay in one room."),
     onlyIn("cli", "commander", "Command lines are parsed in one room."),
     onlyIn("daemon", "pino", "Only the daemon logs; commands print."),

@@ -34,3 +34,22 @@ export class MediaError extends Error {
     this.name = "MediaError";
   }
 }
+
+/** An error as it travels. */
+export interface ErrorBody {
+  readonly what: string;
+  readonly reason: string;
+  readonly code?: string;
+  readonly cure?: string;
+  readonly exitCode?: number;
+}
+
+export function errorBody(error: unknown): ErrorBody {
+  if (error instanceof UserError) return { what: error.what, reason: error.reason, ...error.options };
+  return { what: "kmemfs", reason: error instanceof Error ? error.message : String(error) };
+}
+
+export function errorFromBody(body: ErrorBody): UserError {
+  const { what, reason, ...options } = body;
+  return new UserError(what, reason, options);
+}

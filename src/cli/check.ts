@@ -1,18 +1,20 @@
 /** `kmemfs check POOL`: validates and repairs a pool; the exit codes are those of fsck(8). */
+
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil } from "../base/units.js";
 import type { RepairResult } from "../media/checkPool.js";
+import { checkPool, repairPool, undoPool } from "../media/checkPool.js";
 import type { CheckSummary } from "../pool/check.js";
 import type { FindingKind } from "../pool/findings.js";
 import { jsonPrinter, linePrinter, MAX_PRINTED, Output } from "./checkPrint.js";
 import { poolPath } from "./format.js";
-import type { Outcome } from "./outcome.js";
 import { printErrorLine, printLine } from "./print.js";
 import { progressBar } from "./progress.js";
 import { parsePageSizeFloor } from "./sizes.js";
+import type { Outcome } from "./usage.js";
 import { FSCK_USAGE } from "./usage.js";
 
 /** fsck(8), section EXIT STATUS. */
@@ -53,7 +55,6 @@ function requireSense(flags: CheckFlags): void {
 }
 
 async function look(path: string, json: boolean, kinds: Set<FindingKind>): Promise<CheckSummary> {
-  const { checkPool } = await import("../media/checkPool.js");
   const progress = progressBar("checking");
   const output = new Output();
   const print = (line: string): void => {
@@ -80,7 +81,6 @@ async function look(path: string, json: boolean, kinds: Set<FindingKind>): Promi
 }
 
 async function repair(path: string, flags: CheckFlags): Promise<RepairResult> {
-  const { repairPool } = await import("../media/checkPool.js");
   const blocksOf = (text: string | undefined, name: string) =>
     text === undefined ? undefined : bytesToPagesCeil(parsePageSizeFloor(text, `check --${name} ${text}`));
   const rebuild = flags.rebuildSuperblock
@@ -149,7 +149,6 @@ async function checkAndRepair(path: string, flags: CheckFlags, outcome: Outcome)
 }
 
 async function undo(path: string, file: string): Promise<void> {
-  const { undoPool } = await import("../media/checkPool.js");
   const { entries, releasedPages } = await undoPool(path, file);
   printLine(`${path}: put back ${entries} entries and the superblock, and gave ${releasedPages} pages of copies back`);
 }
@@ -173,15 +172,12 @@ async function check(pool: string, flags: CheckFlags, outcome: Outcome): Promise
   }
 }
 
-export function addCheckCommand(program: Command, outcome: Outcome): void {
-  program
-    .command("check")
-    .summary("validate or repair a pool (fsck's exit codes)")
+export function defineCheck(command: Command, outcome: Outcome): void {
+  command
     .description(
       "Validates a pool that is not mounted, and repairs it. Exit code 0: clean, 1: corrected, 4: errors are left, " +
         "8: could not look, 16: usage.",
     )
-    .usage("POOL [options]")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
     .option("--repair", `mend what is wrong; what changes is saved in POOL.undo-TIME first`)
     .option("--rebuild-superblock", "with --repair: make the superblock anew when no copy of it is left")

@@ -1,11 +1,20 @@
 /** `kmemfs doctor [MOUNTPOINT] [-J]`: what of the machine and of the mounts is not as it should be, and what helps. */
 import type { Command } from "commander";
 import type { UserError } from "../base/errors.js";
-import { quote } from "../mounts/paths.js";
+import { findDisk, noDisk } from "../disk/findDisk.js";
 import { type Check, problem, warning } from "../doctor/finding.js";
+import { checkMachine } from "../doctor/machineChecks.js";
+import { checkMount } from "../doctor/mountChecks.js";
+import { readMachine } from "../doctor/readMachine.js";
+import { readMount } from "../doctor/readMount.js";
+import { listMounts } from "../mounts/client.js";
+import { absolutePath, quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
-import type { Outcome } from "./outcome.js";
+import { findRemains } from "../recover/find.js";
 import { formatRow, printLine } from "./print.js";
+import { isMeant } from "./recover.js";
+import { describeOrphan, isOrphanMeant } from "./recoverOrphans.js";
+import type { Outcome } from "./usage.js";
 
 interface DoctorFlags {
   json?: boolean;
@@ -32,11 +41,6 @@ export function doctorLines(checks: readonly Check[]): string[] {
 
 /** What no holder answers for: dead mounts, and what is odd about others. */
 async function checkRemains(path: string | null): Promise<Check[]> {
-  const [{ findRemains }, { isMeant }, { describeOrphan, isOrphanMeant }] = await Promise.all([
-    import("../recover/find.js"),
-    import("./recover.js"),
-    import("./recoverOrphans.js"),
-  ]);
   const found = await findRemains();
   const dead = found.remains
     .filter((remains) => path === null || isMeant(remains, path))
@@ -59,9 +63,8 @@ async function mountsOf(
   remains: readonly Check[],
   onSilent: (error: Error) => void,
 ): Promise<readonly MountStatus[]> {
-  const client = await import("../mounts/client.js");
-  if (mountpoint === undefined) return client.listMounts(onSilent);
-  const { findDisk, noDisk } = await import("../disk/findDisk.js");
+  if (mountpoint === undefined) return listMounts(onSilent);
+
   const disk = await findDisk(mountpoint).catch((error: Error) => {
     onSilent(error);
     return undefined;
@@ -73,13 +76,6 @@ async function mountsOf(
 }
 
 async function doctor(mountpoint: string | undefined, flags: DoctorFlags, outcome: Outcome): Promise<void> {
-  const [{ checkMachine }, { readMachine }, { checkMount }, { readMount }, { absolutePath }] = await Promise.all([
-    import("../doctor/machineChecks.js"),
-    import("../doctor/readMachine.js"),
-    import("../doctor/mountChecks.js"),
-    import("../doctor/readMount.js"),
-    import("../mounts/paths.js"),
-  ]);
   const path = mountpoint === undefined ? null : absolutePath(mountpoint, process.cwd());
   const remains = await checkRemains(path);
   const silent: Check[] = [];
@@ -94,15 +90,12 @@ async function doctor(mountpoint: string | undefined, flags: DoctorFlags, outcom
   else for (const line of doctorLines(checks)) printLine(line);
 }
 
-export function addDoctorCommand(program: Command, outcome: Outcome): void {
-  program
-    .command("doctor")
-    .summary("look for what is not as it should be")
+export function defineDoctor(command: Command, outcome: Outcome): void {
+  command
     .description(
       "Looks at the machine and at the running mounts, or the one on MOUNTPOINT, and says what would help. " +
         "Exit code 1 when something is a problem; warnings are 0.",
     )
-    .usage("[MOUNTPOINT] [options]")
     .argument("[mountpoint]", "where the disk is mounted; without it all mounts are looked at")
     .option("-J, --json", "JSON")
     .option("--debug", "stack traces with errors")

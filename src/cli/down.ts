@@ -1,29 +1,27 @@
 /** `kmemfs down MOUNTPOINT`: the reverse of `up`, in the safe order. */
 import type { Command } from "commander";
+import { findDead, findDisk, noDisk, placeOf } from "../disk/findDisk.js";
 import { interruptible } from "../disk/rollback.js";
+import { takeDown, takeDownDead } from "../disk/takeDown.js";
 import { printLine } from "./print.js";
 
 async function down(mountpoint: string): Promise<void> {
-  const [find, { takeDown, takeDownDead }] = await Promise.all([import("../disk/findDisk.js"), import("../disk/takeDown.js")]);
-  const disk = await find.findDisk(mountpoint);
-  const dead = disk === null ? find.findDead(mountpoint) : null;
-  if (disk === null && dead === null) throw find.noDisk("down", mountpoint);
+  const disk = await findDisk(mountpoint);
+  const dead = disk === null ? findDead(mountpoint) : null;
+  if (disk === null && dead === null) throw noDisk("down", mountpoint);
   // Called from inside the file system, this process would hold it itself.
   process.chdir("/");
   // Half a tear-down helps nobody: a signal during it changes nothing, as each step has its time limit.
   const lines = await interruptible("down", async () => {
-    if (disk !== null) return takeDown(disk, find.placeOf(disk));
+    if (disk !== null) return takeDown(disk, placeOf(disk));
     return dead === null ? [] : takeDownDead(dead);
   });
   for (const line of lines) printLine(line);
 }
 
-export function addDownCommand(program: Command): void {
-  program
-    .command("down")
-    .summary("unmount, detach and end it, in safe order")
+export function defineDown(command: Command): void {
+  command
     .description("Ends a disk made by up, or by hand with mount and losetup. What is still in use is named, and stays.")
-    .usage("MOUNTPOINT")
     .argument("<mountpoint>", "where the file system or the disk is mounted")
     .option("--debug", "stack traces with errors")
     .action(down);

@@ -1,6 +1,7 @@
 /** `kmemfs dump POOL`: layout and index as text or JSON. Changes nothing. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { dumpPoolAt } from "../media/checkPool.js";
 import type { CopyState } from "../pool/copies.js";
 import type { DumpEvents } from "../pool/dump.js";
 import { formatUuid, labelBytes, type Superblock } from "../pool/superblock.js";
@@ -76,7 +77,7 @@ export function jsonDump(path: string, print: (line: string) => void): DumpEvent
 
 async function dump(pool: string, flags: { json?: boolean }): Promise<void> {
   const path = poolPath("dump", pool, 2);
-  const { dumpPoolAt } = await import("../media/checkPool.js");
+
   const output = new Output();
   const print = (line: string): void => output.line(line);
   try {
@@ -93,14 +94,11 @@ async function dump(pool: string, flags: { json?: boolean }): Promise<void> {
   }
 }
 
-export function addDumpCommand(program: Command): void {
-  program
-    .command("dump")
-    .summary("print a pool's layout and index")
+export function defineDump(command: Command): void {
+  command
     .description(
       "Prints both copies of the superblock, and which blocks are on which pages, of a pool that is not mounted.",
     )
-    .usage("POOL [-J]")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
     .option("-J, --json", "JSON")
     .option("--debug", "stack traces with errors")

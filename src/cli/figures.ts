@@ -1,9 +1,9 @@
 /** What a disk costs at a moment: three figures that people compare. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { MIB } from "../base/units.js";
+import { machineMemory, perCpuFreeBytes } from "../linux/proc/proc.js";
 import { findMount } from "../mounts/client.js";
 import type { MountStatus } from "../mounts/status.js";
-import { machineMemory, perCpuFreeBytes } from "../linux/proc/proc.js";
 import type { Column } from "./print.js";
 import { formatBytes } from "./sizes.js";
 

@@ -1,7 +1,9 @@
 /** `kmemfs format POOL`: makes a pool; what is there already stays unless --force. */
+
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { formatPool } from "../media/offline.js";
 import { parsePool } from "./mountOptions.js";
 import { printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
@@ -41,7 +43,7 @@ async function format(pool: string, flags: FormatFlags): Promise<void> {
   if (sizeBytes !== undefined && maxSizeBytes !== undefined && sizeBytes > maxSizeBytes) {
     throw new UserError(`format --size ${flags.size}`, `larger than --max-size ${flags.maxSize}`, { exitCode: 2 });
   }
-  const { formatPool } = await import("../media/offline.js");
+
   const result = await formatPool({
     path,
     ...(sizeBytes === undefined ? {} : { sizeBytes }),
@@ -59,14 +61,11 @@ async function format(pool: string, flags: FormatFlags): Promise<void> {
   );
 }
 
-export function addFormatCommand(program: Command): void {
-  program
-    .command("format")
-    .summary("make a pool of a file or directory")
+export function defineFormat(command: Command): void {
+  command
     .description(
       "Makes a pool of POOL. What is recognised there is not destroyed without --force.\nA file that is there is made as long as the sizes need; --pool-size sets its length.",
     )
-    .usage("POOL [options]")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
     .option("--size <size>", "size of the file in it: 512M, 4G, 1.5GiB, 4GB, or bytes")
     .option("--max-size <size>", "size the file can be given later")

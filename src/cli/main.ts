@@ -2,17 +2,18 @@
 import { CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
 import { isMountHelper, runMountHelper } from "./mountHelper.js";
-import type { Outcome } from "./outcome.js";
 import { avoidFiles, printFailure, toleratePipeClose } from "./print.js";
 import { buildProgram, withCommand } from "./program.js";
+import type { Outcome } from "./usage.js";
 import { isHelp } from "./usage.js";
 
 async function obey(args: readonly string[], outcome: Outcome): Promise<void> {
   if (args.length === 0) {
     throw new UserError("usage", "neither a command nor a mount point", { cure: "kmemfs --help", exitCode: 2 });
   }
-  const program = buildProgram(outcome);
-  await program.parseAsync(withCommand(program, args), { from: "user" });
+  const words = withCommand(args);
+  const program = await buildProgram(words, outcome);
+  await program.parseAsync(words, { from: "user" });
 }
 
 /**
@@ -22,7 +23,10 @@ async function obey(args: readonly string[], outcome: Outcome): Promise<void> {
  */
 async function goOnDespite(error: unknown, debug: boolean): Promise<number> {
   if (error instanceof CommanderError || process.env.LISTEN_FDS === undefined) throw error;
-  const [{ hasStoredFds }, { mountHere }] = await Promise.all([import("../linux/process/notify.js"), import("./mount.js")]);
+  const [{ hasStoredFds }, { mountHere }] = await Promise.all([
+    import("../linux/process/notify.js"),
+    import("./mount.js"),
+  ]);
   if (!hasStoredFds()) throw error;
   return mountHere(() => {
     throw error;

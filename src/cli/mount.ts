@@ -1,17 +1,20 @@
 /** `kmemfs mount [POOL] MOUNTPOINT`, and what it shares with mount(8)'s helper. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { absolutePath, quote } from "../mounts/paths.js";
-import type { AskedOptions, MountOptions } from "../mounts/options.js";
 import { readMounts } from "../linux/proc/mounts.js";
-import { printLacks } from "./lacks.js";
+import { takeServiceEnvironment } from "../linux/process/notify.js";
+import { startMount } from "../mounts/client.js";
+import type { AskedOptions, MountOptions } from "../mounts/options.js";
+import { absolutePath, quote } from "../mounts/paths.js";
+
+import { printMountNotes } from "./mountNotes.js";
 import { type Caller, currentCaller, toMountOptions } from "./mountOptions.js";
-import { type MountWords, parseOptionList } from "./optionList.js";
 import { checkMountpoint } from "./mountpoint.js";
-import type { Outcome } from "./outcome.js";
-import { warnOfOwnSwap } from "./ownSwap.js";
+import { type MountWords, parseOptionList } from "./optionList.js";
 import { printLine } from "./print.js";
+import { describeRemounted, remount } from "./remount.js";
 import { formatBytes } from "./sizes.js";
+import type { Outcome } from "./usage.js";
 
 interface MountFlags extends MountWords {
   o?: string[];
@@ -44,10 +47,8 @@ export function prepareMount(
 
 /** Mounts in this process, or goes on with a mount whose fds the service manager kept. @returns the exit code */
 export async function mountHere(asked: AskedOptions, debug: boolean): Promise<number> {
-  const [{ takeServiceEnvironment }, { runForeground }] = await Promise.all([
-    import("../linux/process/notify.js"),
-    import("../mounts/client.js"),
-  ]);
+  // Only this one becomes a holder.
+  const { runForeground } = await import("../daemon/holder/runForeground.js");
   return runForeground(asked, debug, takeServiceEnvironment());
 }
 
@@ -55,7 +56,6 @@ async function mount(pool: string | undefined, mountpoint: string, flags: MountF
   const words = mergeWords(flags);
   const caller = currentCaller();
   if (words.remount === true) {
-    const { remount, describeRemounted } = await import("./remount.js");
     return describeRemounted(await remount(mountpoint, words, caller));
   }
   if (words.foreground === true) {
@@ -64,23 +64,18 @@ async function mount(pool: string | undefined, mountpoint: string, flags: MountF
     return;
   }
   const options = prepareMount(pool, mountpoint, words, caller);
-  const client = await import("../mounts/client.js");
-  const status = await client.startMount(options);
+  const status = await startMount(options);
   const where = status.pool.path === null ? status.pool.kind : quote(status.pool.path);
   printLine(`${quote(status.file)}: ${formatBytes(status.sizeBytes)}, pool ${where}, ${status.io}`);
   if (status.wasUnclean) printLine(`  ${where} was not closed last time; all of it was checked`);
-  printLacks();
-  await warnOfOwnSwap();
+  printMountNotes();
 }
 
 const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
 
-export function addMountCommand(program: Command, outcome: Outcome): void {
-  program
-    .command("mount")
-    .summary("mount a pool: one sparse file, disk")
+export function defineMount(command: Command, outcome: Outcome): void {
+  command
     .description("Mounts a pool. MOUNTPOINT then holds one sparse file, disk, for losetup, mkfs or a virtual machine.")
-    .usage("[POOL] MOUNTPOINT [options]")
     .argument("[pool]", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")
     .argument("[mountpoint]", "an empty directory")
     .option("--size <size>", "size of the file: 512M, 4G, 1.5GiB, 4GB, or bytes")

@@ -2,15 +2,18 @@
  * Called by mount(8) as `mount.fuse.kmemfs POOL DIR [-sfnvrw] [-N ns] [-t type] [-o opts]`.
  * The exit codes are those of mount(8), section EXIT STATUS.
  */
+
 import { basename } from "node:path";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
+import { startMount } from "../mounts/client.js";
 import { absolutePath } from "../mounts/paths.js";
+import { asksForSize, optionsInFstab } from "./fstab.js";
 import { prepareMount } from "./mount.js";
 import { currentCaller } from "./mountOptions.js";
-import { type MountWords, parseOptionList } from "./optionList.js";
-import { splitOptionList } from "./optionList.js";
+import { type MountWords, parseOptionList, splitOptionList } from "./optionList.js";
 import { printFailure } from "./print.js";
+import { remount } from "./remount.js";
 import { isHelp, throwUsageErrors } from "./usage.js";
 
 export const MOUNT_USAGE = 1;
@@ -83,8 +86,6 @@ export function helperExitCode(error: unknown): number {
 
 /** mount(8) gives the options of fstab, or of mountinfo, together with those that it was called with. */
 async function remountByHelper({ directory, words, list, fake }: HelperCall): Promise<void> {
-  const { asksForSize, optionsInFstab } = await import("./fstab.js");
-  const { remount } = await import("./remount.js");
   const mountpoint = absolutePath(directory, process.cwd());
   const sizeIsAsked = asksForSize(splitOptionList(list), splitOptionList(optionsInFstab(mountpoint) ?? ""));
   if (!fake) await remount(mountpoint, words, currentCaller(), sizeIsAsked);
@@ -101,7 +102,7 @@ export async function runMountHelper(args: readonly string[]): Promise<number> {
       return 0;
     }
     const options = prepareMount(call.pool, call.directory, { ...call.words, foreground: false }, currentCaller());
-    if (!call.fake) await (await import("../mounts/client.js")).startMount(options);
+    if (!call.fake) await startMount(options);
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && isHelp(error)) return 0;

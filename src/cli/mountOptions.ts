@@ -9,8 +9,6 @@ import type { MountWords } from "./optionList.js";
 import { letsOthersIn, type Owner, type OwnIds, parseOwner } from "./owner.js";
 import { parsePageSizeFloor } from "./sizes.js";
 
-export { type MountWords, parseOptionList } from "./optionList.js";
-
 /** Who asks, and from where: all that parsing needs to know of the world. */
 export interface Caller {
   readonly root: boolean;

@@ -1,23 +1,9 @@
-/** The command line as a whole: which command an argv means, and the help. */
+/** The command line as a whole: which commands there are, which one an argv means, and the help. */
+
 import { lstatSync, readFileSync } from "node:fs";
 import { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { addCheckCommand } from "./check.js";
-import { addDemoCommand } from "./demo.js";
-import { addDoctorCommand } from "./doctor.js";
-import { addDownCommand } from "./down.js";
-import { addDumpCommand } from "./dump.js";
-import { addFormatCommand } from "./format.js";
-import { addMountCommand } from "./mount.js";
-import type { Outcome } from "./outcome.js";
-import { addRecoverCommand } from "./recover.js";
-import { addRehomeCommand } from "./rehome.js";
-import { addResizeCommand } from "./resize.js";
-import { addRestartCommand } from "./restart.js";
-import { addStatusCommand } from "./status.js";
-import { addTrimCommand } from "./trim.js";
-import { addUnmountCommand } from "./unmount.js";
-import { addUpCommand } from "./up.js";
+import type { Outcome } from "./usage.js";
 import { throwUsageErrors } from "./usage.js";
 
 const EXAMPLE = `
@@ -35,7 +21,114 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-export function buildProgram(outcome: Outcome): Command {
+/** A command as the list of all shows it; its module is loaded when it is the one that is meant. */
+interface CommandRow {
+  readonly name: string;
+  readonly alias?: string;
+  readonly usage: string;
+  readonly summary: string;
+  load(): Promise<(command: Command, outcome: Outcome) => void>;
+}
+
+const COMMANDS: readonly CommandRow[] = [
+  {
+    name: "up",
+    usage: "MOUNTPOINT [options]",
+    summary: "make a disk with a file system",
+    load: async () => (await import("./up.js")).defineUp,
+  },
+  {
+    name: "down",
+    usage: "MOUNTPOINT",
+    summary: "unmount, detach and end it, in safe order",
+    load: async () => (await import("./down.js")).defineDown,
+  },
+  {
+    name: "trim",
+    usage: "MOUNTPOINT",
+    summary: "give the memory of deleted files back",
+    load: async () => (await import("./trim.js")).defineTrim,
+  },
+  {
+    name: "status",
+    usage: "[MOUNTPOINT] [options]",
+    summary: "show mounts and what memory they use",
+    load: async () => (await import("./status.js")).defineStatus,
+  },
+  {
+    name: "resize",
+    usage: "MOUNTPOINT SIZE [--force]",
+    summary: "give a mounted disk another size",
+    load: async () => (await import("./resize.js")).defineResize,
+  },
+  {
+    name: "mount",
+    usage: "[POOL] MOUNTPOINT [options]",
+    summary: "mount a pool: one sparse file, disk",
+    load: async () => (await import("./mount.js")).defineMount,
+  },
+  {
+    name: "restart",
+    usage: "MOUNTPOINT",
+    summary: "replace the server of a mount, as after an upgrade",
+    load: async () => (await import("./restart.js")).defineRestart,
+  },
+  {
+    name: "unmount",
+    alias: "umount",
+    usage: "MOUNTPOINT [--force]",
+    summary: "end a mount that nothing uses",
+    load: async () => (await import("./unmount.js")).defineUnmount,
+  },
+  {
+    name: "recover",
+    usage: "[MOUNTPOINT] [options]",
+    summary: "clear up after killed processes",
+    load: async () => (await import("./recover.js")).defineRecover,
+  },
+  {
+    name: "doctor",
+    usage: "[MOUNTPOINT] [options]",
+    summary: "look for what is not as it should be",
+    load: async () => (await import("./doctor.js")).defineDoctor,
+  },
+  {
+    name: "format",
+    usage: "POOL [options]",
+    summary: "make a pool of a file or directory",
+    load: async () => (await import("./format.js")).defineFormat,
+  },
+  {
+    name: "check",
+    usage: "POOL [options]",
+    summary: "validate or repair a pool (fsck's exit codes)",
+    load: async () => (await import("./check.js")).defineCheck,
+  },
+  {
+    name: "dump",
+    usage: "POOL [-J]",
+    summary: "print a pool's layout and index",
+    load: async () => (await import("./dump.js")).defineDump,
+  },
+  {
+    name: "rehome",
+    usage: "POOL",
+    summary: "bring all blocks to their home pages, for direct I/O",
+    load: async () => (await import("./rehome.js")).defineRehome,
+  },
+  {
+    name: "demo",
+    usage: "[--size SIZE]",
+    summary: "the life of a disk, with figures",
+    load: async () => (await import("./demo.js")).defineDemo,
+  },
+];
+
+/**
+ * @param args as `withCommand` gives them; only the command that they name gets its options
+ * @param outcome where that command leaves its exit code
+ */
+export async function buildProgram(args: readonly string[], outcome: Outcome): Promise<Command> {
   const program = new Command("kmemfs")
     .description("A RAM or DAX disk in one sparse file that gives its memory back.")
     .usage("COMMAND | MOUNTPOINT [options]")
@@ -45,21 +138,11 @@ export function buildProgram(outcome: Outcome): Command {
     .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
     .helpCommand(false)
     .showSuggestionAfterError(true);
-  addUpCommand(program);
-  addDownCommand(program);
-  addTrimCommand(program);
-  addStatusCommand(program, outcome);
-  addResizeCommand(program);
-  addMountCommand(program, outcome);
-  addRestartCommand(program);
-  addUnmountCommand(program);
-  addRecoverCommand(program, outcome);
-  addDoctorCommand(program, outcome);
-  addFormatCommand(program);
-  addCheckCommand(program, outcome);
-  addDumpCommand(program);
-  addRehomeCommand(program, outcome);
-  addDemoCommand(program);
+  for (const { name, alias, usage, summary, load } of COMMANDS) {
+    const command = program.command(name).usage(usage).summary(summary);
+    if (alias !== undefined) command.alias(alias);
+    if (args[0] === name || args[0] === alias) (await load())(command, outcome);
+  }
   throwUsageErrors(program);
   return program;
 }
@@ -82,13 +165,12 @@ function exists(path: string): boolean {
  * command nor a flag of the program itself is a mount.
  * @throws UserError for a lone word that is no directory either: a slip of the pen
  */
-export function withCommand(program: Command, args: readonly string[]): string[] {
+export function withCommand(args: readonly string[]): string[] {
   const at = args.findIndex((arg) => arg !== "--debug");
   const first = args[at];
   if (first === undefined || TOP_LEVEL_FLAGS.has(first)) return [...args];
   if (first === "help") return [...args.slice(at + 1, at + 2), "--help"];
-  const commands = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
-  if (commands.includes(first)) return [first, ...args.toSpliced(at, 1)];
+  if (COMMANDS.some(({ name, alias }) => first === name || first === alias)) return [first, ...args.toSpliced(at, 1)];
   if (/^[a-z]+$/.test(first) && !POOL_NAMES.has(first) && !exists(first)) {
     const alone = args.every((arg, i) => i === at || arg.startsWith("-"));
     const cure = alone ? "kmemfs --help" : `kmemfs --help, or ./${first} for a pool`;

@@ -1,15 +1,23 @@
 /** `kmemfs recover [MOUNTPOINT] [--up] [--dry-run]`: clears what killed processes left, and brings it back. */
 import type { Command } from "commander";
+import { interruptible } from "../disk/rollback.js";
 import { absolutePath, quote } from "../mounts/paths.js";
+import { diskId } from "../mounts/stateDirectory.js";
 import type { DefaultOptions, WayBack } from "../recover/bringBack.js";
-import type { Findings } from "../recover/find.js";
-import type { Orphan } from "../recover/orphans.js";
+import { bringBack, wayBack } from "../recover/bringBack.js";
 import type { Remains } from "../recover/deadMount.js";
+import type { Findings } from "../recover/find.js";
+import { findRemains } from "../recover/find.js";
+import { findKept, isOf } from "../recover/kept.js";
+import type { Orphan } from "../recover/orphans.js";
 import type { Step } from "../recover/steps.js";
+import { forgetStep, stepsOf } from "../recover/steps.js";
+import { nameIsTaken, underItsName } from "../recover/withNameLock.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
-import type { Outcome } from "./outcome.js";
 import { printFailure, printLine } from "./print.js";
 import { blockersOf, clear, isKeptMeant, planOfKept, recoverKept } from "./recoverKept.js";
+import { clearOrphan, isOrphanMeant, orphanPlan } from "./recoverOrphans.js";
+import type { Outcome } from "./usage.js";
 
 interface RecoverFlags {
   up?: boolean;
@@ -47,7 +55,6 @@ function printLines(lines: readonly string[]): void {
 
 /** @throws UserError when something is left */
 async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains) => Turn, up: boolean): Promise<void> {
-  const { underItsName } = await import("../recover/withNameLock.js");
   const cleared = await underItsName(told.remains, found, async (remains) => {
     const turn = turnOf(remains);
     const plan = planOf(turn, up);
@@ -58,30 +65,11 @@ async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains
   });
   if (cleared === null) printLine(`${quote(told.remains.mountpoint)}: is not dead any more`);
   if (!up || cleared === null || cleared.back === null) return;
-  const { bringBack } = await import("../recover/bringBack.js");
+
   printLines(await bringBack(cleared.back));
 }
 
 async function recover(mountpoint: string | undefined, flags: RecoverFlags, outcome: Outcome): Promise<void> {
-  const [
-    { diskId },
-    { findRemains },
-    { findKept, isOf },
-    { forgetStep, stepsOf },
-    { wayBack },
-    { nameIsTaken },
-    { interruptible },
-    { clearOrphan, isOrphanMeant, orphanPlan },
-  ] = await Promise.all([
-    import("../mounts/client.js"),
-    import("../recover/find.js"),
-    import("../recover/kept.js"),
-    import("../recover/steps.js"),
-    import("../recover/bringBack.js"),
-    import("../recover/withNameLock.js"),
-    import("../disk/rollback.js"),
-    import("./recoverOrphans.js"),
-  ]);
   const { up = false, debug = false } = flags;
   const caller = currentCaller();
   const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, caller);
@@ -131,15 +119,12 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   });
 }
 
-export function addRecoverCommand(program: Command, outcome: Outcome): void {
-  program
-    .command("recover")
-    .summary("clear up after killed processes")
+export function defineRecover(command: Command, outcome: Outcome): void {
+  command
     .description(
       "Finds dead mounts of kmemfs and clears them with what lies on them: swap, file systems, loop devices. " +
         "Says what it will do before it does it. A living mount is never touched.",
     )
-    .usage("[MOUNTPOINT] [options]")
     .argument("[mountpoint]", "only this disk; without it all that are dead")
     .option("--up", "bring back the disks whose pool has a path, or is kept")
     .option("-n, --dry-run", "only say what would be done")

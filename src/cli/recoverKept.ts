@@ -2,10 +2,13 @@
 import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
 import { quote } from "../mounts/paths.js";
+import type { Remains } from "../recover/deadMount.js";
 import type { Findings } from "../recover/find.js";
 import type { Kept } from "../recover/kept.js";
-import type { Remains } from "../recover/deadMount.js";
+import { bringKeptBack, lookAtKept } from "../recover/kept.js";
 import type { Step } from "../recover/steps.js";
+import { clearingSteps } from "../recover/steps.js";
+import { whileItIsCleared } from "../recover/withNameLock.js";
 import { printLine } from "./print.js";
 
 /** True when `path` is one of the disk's names. */
@@ -33,7 +36,6 @@ export async function clear(remains: Remains, steps: readonly Step[]): Promise<v
 
 /** What is going to be done, a line each. */
 export async function planOfKept({ status, remains }: Kept, up: boolean): Promise<string[]> {
-  const { clearingSteps } = await import("../recover/steps.js");
   const { givenUp, holderPid } = status;
   const place = quote(status.mountpoint);
   const lines = [`${place}: given up, as ${givenUp}; process ${holderPid} keeps its pool`];
@@ -51,11 +53,6 @@ export async function planOfKept({ status, remains }: Kept, up: boolean): Promis
 
 /** @throws UserError when something is left, or another process is at it */
 export async function recoverKept(told: Kept, found: Findings, up: boolean): Promise<void> {
-  const [{ clearingSteps }, { bringKeptBack, lookAtKept }, { whileItIsCleared }] = await Promise.all([
-    import("../recover/steps.js"),
-    import("../recover/kept.js"),
-    import("../recover/withNameLock.js"),
-  ]);
   await whileItIsCleared(told.status, async () => {
     const now = await lookAtKept(told, found);
     const plan = await planOfKept(now, up);

@@ -1,6 +1,8 @@
 /** The part of `recover` for loop devices that hold the memory of disks that are gone. */
 import { UserError } from "../base/errors.js";
 import type { Orphan } from "../recover/orphans.js";
+import { endSession } from "../recover/orphans.js";
+import { detach } from "../recover/steps.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
@@ -30,10 +32,7 @@ export async function clearOrphan(orphan: Orphan): Promise<void> {
     const cure = "end these, then kmemfs recover";
     throw new UserError(`recover ${loop.path}`, blockers.join("; "), { code: "EBUSY", cure });
   }
-  const [{ detach }, { endSession }] = await Promise.all([
-    import("../recover/steps.js"),
-    import("../recover/orphans.js"),
-  ]);
+
   endSession(orphan);
   printLine(await detach(loop).act());
 }

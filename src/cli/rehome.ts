@@ -1,10 +1,11 @@
 /** `kmemfs rehome POOL`: brings every block to its home page, as the direct way of data needs it. */
 import type { Command } from "commander";
 import { MediaError, UserError } from "../base/errors.js";
+import { rehomePool } from "../media/offline.js";
 import type { RehomeReport } from "../pool/rehome.js";
 import { poolPath } from "./format.js";
-import type { Outcome } from "./outcome.js";
 import { printLine } from "./print.js";
+import type { Outcome } from "./usage.js";
 
 /** A rehome that is over sooner says nothing of its progress. */
 const SILENT_MS = 1_000;
@@ -47,7 +48,7 @@ function progressLine(): { show(moved: number, away: number): void; end(): void 
 
 async function rehome(pool: string, outcome: Outcome): Promise<void> {
   const path = poolPath("rehome", pool, 2);
-  const { rehomePool } = await import("../media/offline.js");
+
   const progress = progressLine();
   const report = await rehomePool(path, { onProgress: progress.show })
     .finally(progress.end)
@@ -66,15 +67,12 @@ function named(path: string, error: unknown): unknown {
   return error instanceof UserError && error.what === "pool" ? new UserError(path, error.reason, error.options) : error;
 }
 
-export function addRehomeCommand(program: Command, outcome: Outcome): void {
-  program
-    .command("rehome")
-    .summary("bring all blocks to their home pages, for direct I/O")
+export function defineRehome(command: Command, outcome: Outcome): void {
+  command
     .description(
       "Moves the blocks of a pool that is not mounted to their home pages, so that it can be used the direct way. " +
         "It may be cut off at any point and run again. Exit code 0: all are at home, 1: not all, or failed.",
     )
-    .usage("POOL")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
     .option("--debug", "stack traces with errors")
     .action((pool: string) => rehome(pool, outcome));

@@ -1,9 +1,14 @@
 /** `kmemfs resize MOUNTPOINT SIZE [--force]`: another size of a disk that is mounted. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { makeCalls } from "../disk/call.js";
+import { probeDevice } from "../disk/fileSystems.js";
+import { placeOf, requireDisk } from "../disk/findDisk.js";
+import { mountsOnLoops, readUse } from "../disk/inUse.js";
+import { resizeDisk } from "../disk/resize.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
 import { quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
-import type { MountEntry } from "../linux/proc/mounts.js";
 import { printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
 
@@ -32,7 +37,6 @@ function refuseLoops(what: string, loops: readonly string[]): void {
 
 /** @throws UserError naming what would lose its end */
 async function refuseContent(what: string, disk: MountStatus): Promise<void> {
-  const { probeDevice } = await import("../disk/fileSystems.js");
   const content = await probeDevice(disk.file);
   if (content.kind === "blank") return;
   const name = content.kind === "fileSystem" ? content.type : content.name;
@@ -44,12 +48,7 @@ async function refuseContent(what: string, disk: MountStatus): Promise<void> {
 
 async function resize(mountpoint: string, sizeText: string, flags: ResizeFlags): Promise<void> {
   const sizeBytes = parsePageSizeFloor(sizeText, `resize ${sizeText}`);
-  const [{ requireDisk, placeOf }, { resizeDisk }, { readUse, mountsOnLoops }, { makeCalls }] = await Promise.all([
-    import("../disk/findDisk.js"),
-    import("../disk/resize.js"),
-    import("../disk/inUse.js"),
-    import("../disk/call.js"),
-  ]);
+
   const disk = await requireDisk("resize", mountpoint);
   const what = `resize ${disk.mountpoint}`;
   const place = placeOf(disk);
@@ -72,15 +71,12 @@ async function resize(mountpoint: string, sizeText: string, flags: ResizeFlags):
   }
 }
 
-export function addResizeCommand(program: Command): void {
-  program
-    .command("resize")
-    .summary("give a mounted disk another size")
+export function defineResize(command: Command): void {
+  command
     .description(
       "Gives the file of a mounted disk another size, up to the --max-size of its pool. Loop devices on it get the " +
         "size too; the file system is yours to grow. It is not made smaller than what is on it.",
     )
-    .usage("MOUNTPOINT SIZE [--force]")
     .argument("<mountpoint>", "where the disk or its file system is mounted")
     .argument("<size>", "512M, 4G, 1.5GiB, 4GB, or bytes; whole blocks of 4096 bytes")
     .option("--force", "make it smaller though something is on it: what is behind the new end is lost")

@@ -1,13 +1,18 @@
 /** `kmemfs restart MOUNTPOINT`: another server of the same mount. */
 import type { Command } from "commander";
-import type { MountStatus } from "../mounts/status.js";
 import { noDisk, requireDisk } from "../disk/findDisk.js";
+import { interruptible } from "../disk/rollback.js";
+import { findMount, restartServer } from "../mounts/client.js";
+import type { MountStatus } from "../mounts/status.js";
+import { findRemains } from "../recover/find.js";
+import { findKept } from "../recover/kept.js";
 import { printLine } from "./print.js";
+import { planOfKept, recoverKept } from "./recoverKept.js";
 
 async function restart(mountpoint: string): Promise<void> {
   const disk = await requireDisk("restart", mountpoint);
   if ((disk.givenUp ?? null) !== null) return bringBack(disk);
-  const { restartServer, findMount } = await import("../mounts/client.js");
+
   const pauseMs = await restartServer(disk);
   const now = await findMount(disk.mountpoint);
   const pid = now?.serverPid ?? null;
@@ -16,29 +21,20 @@ async function restart(mountpoint: string): Promise<void> {
 
 /** As `kmemfs recover --up` of it. */
 async function bringBack({ mountpoint }: MountStatus): Promise<void> {
-  const [{ findRemains }, { findKept }, kept, { interruptible }] = await Promise.all([
-    import("../recover/find.js"),
-    import("../recover/kept.js"),
-    import("./recoverKept.js"),
-    import("../disk/rollback.js"),
-  ]);
   process.chdir("/");
   const found = await findRemains();
   const disk = (await findKept(found)).find(({ status }) => status.mountpoint === mountpoint);
   if (disk === undefined) throw noDisk("restart", mountpoint);
-  for (const line of await kept.planOfKept(disk, true)) printLine(line);
-  await interruptible("restart", () => kept.recoverKept(disk, found, true));
+  for (const line of await planOfKept(disk, true)) printLine(line);
+  await interruptible("restart", () => recoverKept(disk, found, true));
 }
 
-export function addRestartCommand(program: Command): void {
-  program
-    .command("restart")
-    .summary("replace the server of a mount, as after an upgrade")
+export function defineRestart(command: Command): void {
+  command
     .description(
       "Replaces the server of a mount by one of the version that is installed now. What is mounted stays mounted, " +
         "and whoever uses the disk waits for a moment. A new server that cannot go on refuses, and the old one stays.",
     )
-    .usage("MOUNTPOINT")
     .argument("<mountpoint>", "where the disk is mounted")
     .option("--debug", "stack traces with errors")
     .action(restart);

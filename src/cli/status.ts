@@ -1,17 +1,23 @@
 /** `kmemfs status [MOUNTPOINT] [-J] [-b]`. */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { findDisk } from "../disk/findDisk.js";
 import { backingPath, PATHLESS } from "../disk/loopFiles.js";
-import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
-import type { Orphan } from "../recover/orphans.js";
-import type { MountStatus, SilentMount } from "../mounts/status.js";
 import { readLoopNodes } from "../linux/proc/loopDevices.js";
 import { readMounts } from "../linux/proc/mounts.js";
-import type { Outcome } from "./outcome.js";
+import { readNamespaces } from "../linux/proc/namespaces.js";
+import { askMounts, byMountpoint } from "../mounts/client.js";
+import { readRecords } from "../mounts/mountRecord.js";
+import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
+import type { MountStatus, SilentMount } from "../mounts/status.js";
+import type { Orphan } from "../recover/orphans.js";
+import { findOrphans } from "../recover/orphans.js";
 import { type Column, formatTable, printErrorLine, printFailure, printLine } from "./print.js";
 import { describeOrphan } from "./recoverOrphans.js";
 import { formatBytes } from "./sizes.js";
+import type { Outcome } from "./usage.js";
 
 interface StatusFlags {
   json?: boolean;
@@ -95,11 +101,7 @@ function notFound(path: string): UserError {
 async function orphansOfAll(): Promise<readonly Orphan[]> {
   const loops = readLoopNodes().filter((loop) => backingPath(loop) === PATHLESS);
   if (loops.length === 0) return [];
-  const [{ findOrphans }, { readNamespaces }, { readRecords }] = await Promise.all([
-    import("../recover/orphans.js"),
-    import("../linux/proc/namespaces.js"),
-    import("../mounts/mountRecord.js"),
-  ]);
+
   return findOrphans(readNamespaces(), readRecords(), loops, false);
 }
 
@@ -147,9 +149,8 @@ class Answers {
 }
 
 async function status(mountpoint: string | undefined, flags: StatusFlags, outcome: Outcome): Promise<void> {
-  const client = await import("../mounts/client.js");
   const answers = new Answers(flags.bytes ?? false);
-  const asked = (mountpoint === undefined ? client.askMounts() : [diskOn(mountpoint)]).map((answer) =>
+  const asked = (mountpoint === undefined ? askMounts() : [diskOn(mountpoint)]).map((answer) =>
     answer.then(
       (mount) => answers.add(mount),
       (error) => answers.fail(error),
@@ -160,7 +161,7 @@ async function status(mountpoint: string | undefined, flags: StatusFlags, outcom
   if (flags.json) {
     await all;
     const { mounts, silent } = answers;
-    mounts.sort(client.byMountpoint);
+    mounts.sort(byMountpoint);
     printLine(JSON.stringify({ mounts, silent, orphans: orphans.map(orphanFields) }, null, 2));
     answers.showFailures();
   } else {
@@ -168,7 +169,7 @@ async function status(mountpoint: string | undefined, flags: StatusFlags, outcom
     const wait = new AbortController();
     const grace = mountpoint === undefined ? [sleep(GRACE_MS, undefined, { signal: wait.signal })] : [];
     await Promise.race([all, ...grace]).finally(() => wait.abort());
-    answers.show(client.byMountpoint);
+    answers.show(byMountpoint);
     for (const orphan of orphans) {
       printErrorLine(`kmemfs: warning: ${describeOrphan(orphan)}`);
       printErrorLine("try: kmemfs recover");
@@ -181,18 +182,14 @@ async function status(mountpoint: string | undefined, flags: StatusFlags, outcom
 }
 
 async function diskOn(mountpoint: string): Promise<MountStatus> {
-  const { findDisk } = await import("../disk/findDisk.js");
   const found = await findDisk(mountpoint);
   if (found === null) throw notFound(absolutePath(mountpoint, process.cwd()));
   return found;
 }
 
-export function addStatusCommand(program: Command, outcome: Outcome): void {
-  program
-    .command("status")
-    .summary("show mounts and what memory they use")
+export function defineStatus(command: Command, outcome: Outcome): void {
+  command
     .description("Shows the mounts, or the one on MOUNTPOINT: what the file holds and what the pool uses.")
-    .usage("[MOUNTPOINT] [options]")
     .argument("[mountpoint]", "where the disk is mounted; without it all mounts are shown")
     .option("-J, --json", "JSON with all the figures, in bytes")
     .option("-b, --bytes", "bytes instead of units")

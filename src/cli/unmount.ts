@@ -1,11 +1,18 @@
 /** `kmemfs unmount MOUNTPOINT [--force]`: ends a mount that nothing uses any more. */
+
 import { dirname } from "node:path";
 import type { Command } from "commander";
-import { UserError } from "../base/errors.js";
+import { errorFromBody, UserError } from "../base/errors.js";
+import { tryCalls } from "../disk/call.js";
+import { findDisk, placeOf } from "../disk/findDisk.js";
 import type { SessionUse } from "../disk/inUse.js";
+import { coverClauses, loopClauses, otherPlaces, processClauses, readKnownUse, readUse } from "../disk/inUse.js";
 import type { Call } from "../disk/kernelCalls.js";
-import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
+import { busy } from "../disk/users.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { stopMount } from "../mounts/client.js";
+import { removeRecordAt } from "../mounts/mountRecord.js";
+import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
 import { printLine } from "./print.js";
 
 const UNMOUNT_TIMEOUT_MS = 60_000;
@@ -22,17 +29,13 @@ function printLeft({ fileSystems, loops }: SessionUse): void {
  * @throws UserError naming them; nothing was changed
  */
 async function refuseInUse(what: string, use: SessionUse, name: string, force: boolean): Promise<void> {
-  const [{ busy }, clauses] = await Promise.all([
-    import("../disk/users.js"),
-    import("../disk/inUse.js"),
-  ]);
-  const covers = clauses.coverClauses(use);
+  const covers = coverClauses(use);
   if (covers.length > 0) throw busy(what, covers, "unmount that first");
   if (force) return;
-  const loops = clauses.loopClauses(use);
-  if (loops.length > 0) throw busy(what, [...loops, ...clauses.otherPlaces(use)], `kmemfs down ${quote(name)}`);
+  const loops = loopClauses(use);
+  if (loops.length > 0) throw busy(what, [...loops, ...otherPlaces(use)], `kmemfs down ${quote(name)}`);
   const cure = `end these, or kmemfs unmount --force ${quote(name)}`;
-  const others = [...clauses.otherPlaces(use), ...clauses.processClauses(use)];
+  const others = [...otherPlaces(use), ...processClauses(use)];
   if (others.length > 0) throw busy(what, others, cure);
 }
 
@@ -42,12 +45,7 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
   if (there === null || !KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "not a kmemfs mount", { code: "EINVAL", cure: "kmemfs status" });
   }
-  const [{ readUse, loopClauses }, { busy }, { tryCalls }, { errorFromBody }] = await Promise.all([
-    import("../disk/inUse.js"),
-    import("../disk/users.js"),
-    import("../disk/call.js"),
-    import("../mounts/control.js"),
-  ]);
+
   const use = await readUse(there.majorMinor, path, false);
   const loops = loopClauses(use);
   if (!force && loops.length > 0) throw busy(what, loops, `kmemfs down ${quote(path)}`);
@@ -57,7 +55,7 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
     const { reason, options } = errorFromBody(outcome.error);
     throw new UserError(what, reason, { cure: `kmemfs unmount --force ${quote(path)}`, ...options });
   }
-  const { removeRecordAt } = await import("../mounts/client.js");
+
   removeRecordAt(path);
   printLeft(use);
 }
@@ -70,11 +68,7 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
   const path = absolutePath(mountpoint, process.cwd());
   const what = `unmount ${path}`;
   const force = flags.force ?? false;
-  const [{ findDisk, placeOf }, client, { readKnownUse, readUse }] = await Promise.all([
-    import("../disk/findDisk.js"),
-    import("../mounts/client.js"),
-    import("../disk/inUse.js"),
-  ]);
+
   const disk = await findDisk(path);
   if (disk === null || !isItself(disk.mountpoint, disk.file, path)) return unmountDead(what, path, force);
   const place = placeOf(disk);
@@ -86,7 +80,7 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
         ? readKnownUse(place.device, place.fuseDirectory, disk.loopDevices)
         : await readUse(place.device, place.fuseDirectory, isServed);
   if (use !== null) await refuseInUse(what, use, disk.mountpoint, force);
-  await client.stopMount(disk, { force });
+  await stopMount(disk, { force });
   if (use !== null) printLeft(use);
 }
 
@@ -96,13 +90,9 @@ function isItself(mountpoint: string, file: string, path: string): boolean {
   return mountpoint === path || dirname(file) === path || KMEMFS_TYPES.has(there?.fsType ?? "");
 }
 
-export function addUnmountCommand(program: Command): void {
-  program
-    .command("unmount")
-    .alias("umount")
-    .summary("end a mount that nothing uses")
+export function defineUnmount(command: Command): void {
+  command
     .description("Ends a mount that nothing uses any more; what still does is named.")
-    .usage("MOUNTPOINT [--force]")
     .argument("<mountpoint>", "where the disk is mounted")
     .option("--force", "end it all the same: whoever uses it gets errors, what it did not sync is lost")
     .option("--debug", "stack traces with errors")

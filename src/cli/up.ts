@@ -1,21 +1,27 @@
 /** `kmemfs up MOUNTPOINT`: mount, losetup, mkfs if blank, mount; all of it or nothing. */
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { FILE_SYSTEMS, type FileSystem, requireSize } from "../disk/fileSystems.js";
-import { absolutePath, quote } from "../mounts/paths.js";
+import { chooseFileSystem } from "../disk/chooseFileSystem.js";
+import { FILE_SYSTEMS, type FileSystem, mountFileSystem, requireSize } from "../disk/fileSystems.js";
+import { findDead, findDisk } from "../disk/findDisk.js";
+import { attachLoop, detachLoop } from "../disk/loop.js";
 import { allOrNothing, interruptible } from "../disk/rollback.js";
-import type { MountOptions } from "../mounts/options.js";
 import { readMounts } from "../linux/proc/mounts.js";
-import { printLacks } from "./lacks.js";
+import { findMount, startMount, stopMount } from "../mounts/client.js";
+import type { MountOptions } from "../mounts/options.js";
+import { absolutePath, quote } from "../mounts/paths.js";
+import { diskDirectories, diskId } from "../mounts/stateDirectory.js";
+
+import { printMountNotes } from "./mountNotes.js";
 import { currentCaller, toMountOptions } from "./mountOptions.js";
-import { type MountWords } from "./optionList.js";
 import { checkMountpoint } from "./mountpoint.js";
-import { warnOfOwnSwap } from "./ownSwap.js";
+import type { MountWords } from "./optionList.js";
 import { printLine } from "./print.js";
-import { requireRoot } from "./root.js";
 import { formatBytes } from "./sizes.js";
+import { requireRoot } from "./usage.js";
 
 interface UpFlags extends MountWords {
   fs?: string;
@@ -53,29 +59,21 @@ function fullPool(mountpoint: string, error: unknown): UserError {
 
 /** Every step of `up`, each undone when a later one fails. */
 async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal: AbortSignal): Promise<Made> {
-  const [client, loops, systems, { chooseFileSystem }] = await Promise.all([
-    import("../mounts/client.js"),
-    import("../disk/loop.js"),
-    import("../disk/fileSystems.js"),
-    import("../disk/chooseFileSystem.js"),
-  ]);
   return allOrNothing(async (undo) => {
-    const disk = await client.startMount(options);
-    undo.push("mount", () => client.stopMount(disk, { force: true }));
+    const disk = await startMount(options);
+    undo.push("mount", () => stopMount(disk, { force: true }));
     signal.throwIfAborted();
-    const attached = loops.attachLoop(disk);
+    const attached = attachLoop(disk);
     const loop = attached.path;
-    undo.push(loop, () => loops.detachLoop(`losetup -d ${loop}`, attached));
+    undo.push(loop, () => detachLoop(`losetup -d ${loop}`, attached));
     signal.throwIfAborted();
     const { type, fresh } = await chooseFileSystem(loop, wanted, disk, signal);
     signal.throwIfAborted();
-    await systems
-      .mountFileSystem(type, loop, options.mountpoint, disk.readOnly ? ["ro"] : [])
-      .catch((error: unknown) => {
-        throw disk.freeBytes > 0 ? error : fullPool(options.mountpoint, error);
-      });
+    await mountFileSystem(type, loop, options.mountpoint, disk.readOnly ? ["ro"] : []).catch((error: unknown) => {
+      throw disk.freeBytes > 0 ? error : fullPool(options.mountpoint, error);
+    });
     // Its holder notes the loop device, so that it can be told whose that is.
-    await client.findMount(options.mountpoint);
+    await findMount(options.mountpoint);
     return { loop, type, fresh, sizeBytes: disk.sizeBytes, io: disk.io, wasUnclean: disk.wasUnclean };
   });
 }
@@ -93,7 +91,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   const wanted = parseFileSystem(fs);
   toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
   requireRoot(what, `kmemfs up ${quote(mountpointText)}`);
-  const [{ findDead, findDisk }, client] = await Promise.all([import("../disk/findDisk.js"), import("../mounts/client.js")]);
+
   const there = await findDisk(mountpoint);
   if (there !== null && (there.givenUp ?? null) !== null) {
     throw new UserError(what, `a disk is there, given up as ${there.givenUp}; its pool is kept`, {
@@ -115,7 +113,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   }
   checkMountpoint(what, mountpoint, readMounts());
   // Nobody needs to see it: only the loop device uses what is there.
-  const fuseDirectory = join(client.diskDirectories(), client.diskId(mountpoint));
+  const fuseDirectory = join(diskDirectories(), diskId(mountpoint));
   const options = toMountOptions(pool, { mountpoint, fuseDirectory }, words, caller);
   if (isBlankPool(options)) requireSize(what, wanted ?? "ext4", options.sizeBytes ?? Number.POSITIVE_INFINITY);
   const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
@@ -125,16 +123,12 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   printLine(`  the data is ${made.io}, the loop device has direct I/O`);
   printLine(`  memory of deleted files goes back with  kmemfs trim ${quote(mountpoint)}`);
   printLine(`  the end of it all is                    kmemfs down ${quote(mountpoint)}`);
-  printLacks();
-  await warnOfOwnSwap();
+  printMountNotes();
 }
 
-export function addUpCommand(program: Command): void {
-  program
-    .command("up")
-    .summary("make a disk with a file system")
+export function defineUp(command: Command): void {
+  command
     .description("Makes a disk with a file system on MOUNTPOINT. A pool that has a file system keeps it. Needs root.")
-    .usage("MOUNTPOINT [options]")
     .argument("<mountpoint>", "an empty directory for the file system")
     .option("--size <size>", "size of the disk: 512M, 4G, 1.5GiB, 4GB, or bytes")
     .option("--fs <type>", "ext4 (the default), xfs or btrfs")

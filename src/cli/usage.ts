@@ -2,6 +2,17 @@
 import type { Command, CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
 
+/** What a command ends with when it does not throw: 0 unless it says otherwise. */
+export interface Outcome {
+  exitCode: number;
+}
+
+/** @throws UserError with `again` as the command to repeat as root */
+export function requireRoot(what: string, again: string): void {
+  if (process.geteuid?.() === 0) return;
+  throw new UserError(what, "needs root for loop devices and mounts", { code: "EPERM", cure: `sudo ${again}` });
+}
+
 /** fsck(8): 16 is wrong usage. */
 export const FSCK_USAGE = 16;
 

@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { errorFromBody } from "../mounts/control.js";
+import { errorFromBody } from "../base/errors.js";
 import { complaint, run } from "../linux/process/command.js";
 import { type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
 

@@ -4,16 +4,16 @@
  * the same, what was unmounted before it is mounted again.
  */
 import { UserError } from "../base/errors.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
 import { holdersOfMount } from "../linux/proc/mountUsers.js";
-import { type MountEntry } from "../linux/proc/mounts.js";
+import { quote } from "../mounts/paths.js";
 import { makeCalls, tryCalls } from "./call.js";
 import { mountFileSystem } from "./fileSystems.js";
-import { busy, describeHolders } from "./users.js";
 import { fileSystemsElsewhere, livingInside, otherPlaces, readUse, type SessionUse, stackClauses } from "./inUse.js";
 import type { Call } from "./kernelCalls.js";
 import { detachLoop } from "./loop.js";
-import { quote } from "../mounts/paths.js";
 import { allOrNothing, type UndoStack } from "./rollback.js";
+import { busy, describeHolders } from "./users.js";
 
 /** A machine that shuts down waits about 90 s for us (systemd.service(5), TimeoutStopSec). */
 const FLUSH_TIMEOUT_MS = 60_000;

@@ -5,8 +5,8 @@
 import { UserError } from "../base/errors.js";
 import { KIB, MIB } from "../base/units.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
-import { makeCalls } from "./call.js";
 import { complaint, requireCommand, run, runOk } from "../linux/process/command.js";
+import { makeCalls } from "./call.js";
 
 export const FILE_SYSTEMS = ["ext4", "xfs", "btrfs"] as const;
 export type FileSystem = (typeof FILE_SYSTEMS)[number];

@@ -1,16 +1,16 @@
 /** Which disk a path means: by its name, its FUSE mount wherever that is, or a file system on its loop device. */
 import { dirname, join } from "node:path";
 import { UserError } from "../base/errors.js";
-import { diskDirectories, diskId } from "../mounts/stateDirectory.js";
-import { findMount, listMounts } from "../mounts/client.js";
-import type { DiskPlace } from "./clearDisk.js";
-import { backingPath } from "./loopFiles.js";
-import { absolutePath, KMEMFS_TYPES, mountAt } from "../mounts/paths.js";
-import { readRecords } from "../mounts/mountRecord.js";
-import type { MountStatus } from "../mounts/status.js";
 import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { btrfsDevices } from "../linux/proc/stacked.js";
+import { findMount, listMounts } from "../mounts/client.js";
+import { readRecords } from "../mounts/mountRecord.js";
+import { absolutePath, KMEMFS_TYPES, mountAt } from "../mounts/paths.js";
+import { diskDirectories, diskId } from "../mounts/stateDirectory.js";
+import type { MountStatus } from "../mounts/status.js";
+import type { DiskPlace } from "./clearDisk.js";
+import { backingPath } from "./loopFiles.js";
 
 /** The running disk that `text` means, or null. Asks the one that is meant before any other. @throws SilentHolder */
 export async function findDisk(text: string): Promise<MountStatus | null> {

@@ -4,14 +4,14 @@
  * from /proc and /sys; only loop devices whose path means several files are asked.
  */
 import { coverOf } from "../linux/mount/mountHandle.js";
-import { goesWith, type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
-import { holdersOfMount } from "../linux/proc/mountUsers.js";
 import { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
-import { type MountEntry } from "../linux/proc/mounts.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
+import { holdersOfMount } from "../linux/proc/mountUsers.js";
+import { goesWith, type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
 import { btrfsDevices, overlaysOn } from "../linux/proc/stacked.js";
-import { describeHolders, deviceBlockers } from "./users.js";
-import { loopsOfDevices } from "./loopFiles.js";
 import { KMEMFS_TYPES } from "../mounts/paths.js";
+import { loopsOfDevices } from "./loopFiles.js";
+import { describeHolders, deviceBlockers } from "./users.js";
 
 /** Where a session is mounted. */
 export interface SessionPlaces {

@@ -1,10 +1,9 @@
 /** What `call.ts` asks for, done in this process. */
 import { EIO, ENOENT, ENXIO, errnoName } from "../base/errno.js";
-import { UserError } from "../base/errors.js";
+import { type ErrorBody, errorBody, UserError } from "../base/errors.js";
 import { syncFileSystemOn, thawFileSystemOn, trimFileSystemOn } from "../linux/mount/fileSystemCalls.js";
 import { detachLoopDevice, type LoopBacking, readLoopBacking, refreshLoopSize } from "../linux/mount/loopControl.js";
 import { detachExactly, type MountIdentity, makePrivate, unmountExactly } from "../linux/mount/mountHandle.js";
-import { type ErrorBody, errorBody } from "../mounts/control.js";
 
 export type Call =
   /** Writes out what is dirty first. */

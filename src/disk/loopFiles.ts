@@ -5,9 +5,9 @@
  */
 import { dirname, join } from "node:path";
 import { ECONNABORTED, ENOTCONN } from "../base/errno.js";
-import type { MountNamespace } from "../linux/proc/namespaces.js";
 import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { type MountEntry, mountOfPath } from "../linux/proc/mounts.js";
+import type { MountNamespace } from "../linux/proc/namespaces.js";
 import { readRecords } from "../mounts/mountRecord.js";
 import { tryCalls } from "./call.js";
 

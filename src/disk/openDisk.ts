@@ -1,10 +1,10 @@
 /** Opens the file of a disk that is mounted, wherever that is by now, and no other of its path. */
 import { errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
-import { O_CLOEXEC, O_NOFOLLOW } from "../linux/syscall/constants.js";
-import { openat } from "../linux/syscall/libc.js";
 import { openExactly } from "../linux/mount/mountHandle.js";
 import { readMounts } from "../linux/proc/mounts.js";
+import { O_CLOEXEC, O_NOFOLLOW } from "../linux/syscall/constants.js";
+import { openat } from "../linux/syscall/libc.js";
 import type { MountStatus } from "../mounts/status.js";
 
 /** Asks the disk's server. @returns an fd. @throws UserError */

@@ -2,28 +2,16 @@
 import { closeSync } from "node:fs";
 import { ENXIO, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
-import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
+import { PAGE_BYTES } from "../base/units.js";
+import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { O_RDONLY, O_RDWR, SEEK_DATA } from "../linux/syscall/constants.js";
 import { ftruncate, lseek } from "../linux/syscall/libc.js";
-import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
-import { allowShrink } from "../pool/lasting.js";
 import { callControl } from "../mounts/control.js";
-import { openDisk } from "./openDisk.js";
 import { socketPath } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
+import { openDisk } from "./openDisk.js";
 
 const ALLOW_TIMEOUT_MS = 5_000;
-
-/** In the holder, which never touches its own mount. @throws UserError for what cannot be a size */
-export function letShrink(lastingWords: Int32Array, sizeBytes: number | null): void {
-  if (
-    sizeBytes !== null &&
-    (!Number.isSafeInteger(sizeBytes) || sizeBytes < PAGE_BYTES || sizeBytes % PAGE_BYTES > 0)
-  ) {
-    throw new UserError("resize", `${sizeBytes} bytes are not whole blocks of ${PAGE_BYTES}`, { code: "EINVAL" });
-  }
-  allowShrink(lastingWords, sizeBytes === null ? 0 : bytesToPagesFloor(sizeBytes));
-}
 
 /**
  * Gives the file of a disk another size. What lies on it is not looked at: what is

@@ -1,8 +1,7 @@
 /** What lies on a disk by way of its loop devices: swap, files. From /proc and /sys alone. */
 import { dirname } from "node:path";
-import { mountOfPath } from "../linux/proc/mounts.js";
 import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
-import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { type MountEntry, mountOfPath, readMounts } from "../linux/proc/mounts.js";
 
 /** A function that tells whether the path of a file or a device lies on the disk with the file `file`. */
 export function liesOn(

@@ -1,15 +1,15 @@
 /** A disk's end: what lies on its file, then the mount. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../base/errors.js";
+import { lifeOf } from "../linux/mount/liveness.js";
 import { findMount, stopMount } from "../mounts/client.js";
-import { removePrivateDirectory } from "../mounts/stateDirectory.js";
 import { removeRecordAt } from "../mounts/mountRecord.js";
+import { quote } from "../mounts/paths.js";
+import { removePrivateDirectory } from "../mounts/stateDirectory.js";
+import type { MountStatus } from "../mounts/status.js";
 import { makeCalls } from "./call.js";
 import { clearDisk, type DiskPlace } from "./clearDisk.js";
 import { otherPlaces, ownMounts, processClauses, readUse } from "./inUse.js";
-import { quote } from "../mounts/paths.js";
-import type { MountStatus } from "../mounts/status.js";
-import { lifeOf } from "../linux/mount/liveness.js";
 
 const UNMOUNT_TIMEOUT_MS = 60_000;
 const SERVER_MS = 5_000;

@@ -1,8 +1,8 @@
 /** What is said of a running mount. Works on what was read; asks nobody. */
+import { DIRECT_WORKERS, lockedBytesNeeded } from "../daemon/session/lockedMemory.js";
 import type { Life } from "../linux/mount/liveness.js";
 import type { ProcessState } from "../linux/proc/taskState.js";
 import { quote } from "../mounts/paths.js";
-import { DIRECT_WORKERS, lockedBytesNeeded } from "../daemon/session/lockedMemory.js";
 import type { MountStatus } from "../mounts/status.js";
 import { type Check, ok, problem, warning } from "./finding.js";
 import { mib } from "./machineChecks.js";

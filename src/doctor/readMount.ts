@@ -1,11 +1,11 @@
 /** Reads what `checkMount` judges. Looks at the mount only through a child with a time limit. */
 import { basename, dirname } from "node:path";
+import { otherPlaces, readPlaces } from "../disk/inUse.js";
+import { liesOn, swapOn } from "../disk/stackedOn.js";
 import { lifeOf } from "../linux/mount/liveness.js";
 import { mountOn } from "../linux/proc/mounts.js";
 import { readText } from "../linux/proc/procFile.js";
 import { processState } from "../linux/proc/taskState.js";
-import { otherPlaces, readPlaces } from "../disk/inUse.js";
-import { liesOn, swapOn } from "../disk/stackedOn.js";
 import { logPath, stateDirectory } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { LoopReading, MountReading } from "./mountChecks.js";

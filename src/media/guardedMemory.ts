@@ -6,7 +6,7 @@
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
-import { type BackingFacts } from "../linux/backing/backingFacts.js";
+import type { BackingFacts } from "../linux/backing/backingFacts.js";
 import { mapBacking, unmapBacking } from "../linux/memory/mapping.js";
 import { attachMemory } from "../linux/memory/memory.js";
 import { attachFaults, type Faults, installSigbusGuard, type SigbusGuard } from "../linux/memory/sigbusGuard.js";

@@ -1,15 +1,15 @@
 /** Opens or makes the pool that a mount was asked for. */
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
-import { bindToNode } from "../linux/backing/poolNode.js";
 import { closeBacking } from "../linux/backing/backingFacts.js";
 import { createMemfd } from "../linux/backing/memfd.js";
-import { createPrivateTmpfs } from "../linux/backing/privateTmpfs.js";
 import { openBacking } from "../linux/backing/openBacking.js";
+import { bindToNode } from "../linux/backing/poolNode.js";
+import { createPrivateTmpfs } from "../linux/backing/privateTmpfs.js";
 import { requireNode } from "../linux/proc/numaNodes.js";
+import type { MountOptions } from "../mounts/options.js";
 import { isWritable, type Superblock } from "../pool/superblock.js";
 import { createFile, formatBacking, formatCreated, look } from "./formatPath.js";
-import type { MountOptions } from "../mounts/options.js";
 import { planPool } from "./poolPlan.js";
 import { type OpenedPool, readSuperblock, requireDurable, withPoolLength } from "./readSuperblock.js";
 

@@ -1,7 +1,7 @@
 /** Reads the superblock of a backing and holds it against what the backing's files say. */
 import { MediaError, UserError } from "../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
-import { type BackingFacts } from "../linux/backing/backingFacts.js";
+import type { BackingFacts } from "../linux/backing/backingFacts.js";
 import { readMetadata } from "../linux/backing/readMetadata.js";
 import { MAX_PAGES } from "../pool/geometry.js";
 import {

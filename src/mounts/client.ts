@@ -4,21 +4,17 @@ import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { UserError } from "../base/errors.js";
-import type { ServiceEnvironment } from "../linux/process/notify.js";
+import { type ErrorBody, errorFromBody, UserError } from "../base/errors.js";
 import { isAlive } from "../linux/proc/proc.js";
 import { ProcessProgress } from "../linux/proc/threads.js";
-import { callControl, type ErrorBody, errorFromBody } from "./control.js";
+import { callControl } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { removeStaleSocket } from "./mountName.js";
-import type { AskedOptions, MountOptions } from "./options.js";
 import { readRecord } from "./mountRecord.js";
+import type { MountOptions } from "./options.js";
 import { isEnded, standingStill, withoutAnswer } from "./silent.js";
 import { idOfFuse, idPaths, socketPath, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
-
-export { removeRecordAt } from "./mountRecord.js";
-export { diskDirectories, diskId, removePrivateDirectory } from "./stateDirectory.js";
 
 const PASSED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const STATUS_TIMEOUT_MS = 5_000;
@@ -59,17 +55,6 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
   const message = JSON.parse(answer) as { status: MountStatus } | { error: ErrorBody };
   if ("error" in message) throw errorFromBody(message.error);
   return message.status;
-}
-
-/**
- * Runs the mount in this process until it ends.
- * @param service what the service manager started us with
- * @returns the exit code
- * @throws UserError
- */
-export async function runForeground(asked: AskedOptions, debug: boolean, service: ServiceEnvironment): Promise<number> {
-  const [{ runHolder }, { stderrLog }] = await Promise.all([import("../daemon/holder/holder.js"), import("../daemon/holder/log.js")]);
-  return runHolder(asked, stderrLog(debug), { ready: () => {} }, service);
 }
 
 /**

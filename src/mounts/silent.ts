@@ -1,8 +1,8 @@
 /** Holders that do not answer, and what is known of them without asking. */
 import { UserError } from "../base/errors.js";
-import { isNameOfEnded } from "../linux/process/nameLock.js";
 import { hasEnded } from "../linux/proc/proc.js";
 import { type Standstill, standstillOf, startTicksOf } from "../linux/proc/standstill.js";
+import { isNameOfEnded } from "../linux/process/nameLock.js";
 import type { MountRecord } from "./mountRecord.js";
 import { diskId, idPaths } from "./stateDirectory.js";
 import type { SilentMount } from "./status.js";

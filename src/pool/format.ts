@@ -4,7 +4,6 @@
  * written beside the copy that counts until then: a cut at any point leaves the
  * old pool, one that says it is being formatted, or the new one.
  */
-
 import { errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { type Memory, WINDOW_BYTES } from "../base/ports.js";

@@ -2,7 +2,6 @@
  * Probe: opens a pool that was formatted, and rebuilds everything that is not
  * on the media (free map, account). Never formats, never repairs.
  */
-
 import { assert } from "../base/assert.js";
 import { errnoName } from "../base/errno.js";
 import { MediaError, UserError } from "../base/errors.js";

@@ -1,13 +1,13 @@
 /** Mounts a disk again that was cleared: its pool, and where `up` had mounted a file system, that too. */
 import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
-import { findMount, startMount, stopMount } from "../mounts/client.js";
 import { mountFileSystem, probeDevice } from "../disk/fileSystems.js";
 import { attachLoop, detachLoop } from "../disk/loop.js";
-import { quote } from "../mounts/paths.js";
 import { allOrNothing, type UndoStack } from "../disk/rollback.js";
-import type { MountOptions } from "../mounts/options.js";
+import { findMount, startMount, stopMount } from "../mounts/client.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
+import type { MountOptions } from "../mounts/options.js";
+import { quote } from "../mounts/paths.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { Remains } from "./deadMount.js";

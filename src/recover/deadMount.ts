@@ -4,12 +4,12 @@
  * /sys said; asks nobody.
  */
 import { dirname } from "node:path";
-import { mountOfPath } from "../linux/proc/mounts.js";
-import type { MountNamespace } from "../linux/proc/namespaces.js";
-import type { LoopNodes } from "../linux/proc/loopDevices.js";
-import type { MountEntry } from "../linux/proc/mounts.js";
 import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, fileOf } from "../disk/loopFiles.js";
+import type { LoopNodes } from "../linux/proc/loopDevices.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
+import { mountOfPath } from "../linux/proc/mounts.js";
+import type { MountNamespace } from "../linux/proc/namespaces.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
 

@@ -1,19 +1,19 @@
 /** Finds dead disks, and what they left in the state directory. Nothing here can hang, and nothing is changed. */
 import { readdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { fuseOwner, lifeOf } from "../linux/mount/liveness.js";
-import { isNameTaken } from "../linux/process/nameLock.js";
-import { type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
-import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
-import { type MountEntry, mountOn } from "../linux/proc/mounts.js";
 import { ownMounts } from "../disk/inUse.js";
 import { backingPath, fileOf, loopsOfDevices } from "../disk/loopFiles.js";
-import { KMEMFS_TYPES, quote } from "../mounts/paths.js";
+import { fuseOwner, lifeOf } from "../linux/mount/liveness.js";
+import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
+import { type MountEntry, mountOn } from "../linux/proc/mounts.js";
+import { type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
+import { isNameTaken } from "../linux/process/nameLock.js";
 import { type MountRecord, readRecord, readRecords } from "../mounts/mountRecord.js";
+import { KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { type SilentHolder, standingStill } from "../mounts/silent.js";
 import { diskDirectories, diskId, idOfFuse, idPaths, stateDirectory } from "../mounts/stateDirectory.js";
-import { findOrphans, type Orphan } from "./orphans.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./deadMount.js";
+import { findOrphans, type Orphan } from "./orphans.js";
 
 export interface Findings {
   /** In the order to clear them. */

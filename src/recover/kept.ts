@@ -4,12 +4,12 @@
  */
 import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
-import { bringBackMount, findMount, listMounts } from "../mounts/client.js";
 import { allOrNothing } from "../disk/rollback.js";
+import { bringBackMount, findMount, listMounts } from "../mounts/client.js";
 import type { MountStatus } from "../mounts/status.js";
 import { mountOfUp } from "./bringBack.js";
-import { type Findings, lookAgain } from "./find.js";
 import type { Remains } from "./deadMount.js";
+import { type Findings, lookAgain } from "./find.js";
 
 export interface Kept {
   readonly status: MountStatus;

@@ -3,18 +3,18 @@
  * nowhere, as when a container with a disk in it was killed. They hold all of its memory.
  */
 import { basename } from "node:path";
-import { abortConnection } from "../linux/fuse/fuseConnection.js";
-import { isNameHeld } from "../linux/process/nameLock.js";
-import { type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
-import { holdersOfDevice } from "../linux/proc/mountUsers.js";
-import { type LoopNodes } from "../linux/proc/loopDevices.js";
-import { type MountEntry } from "../linux/proc/mounts.js";
-import { readText } from "../linux/proc/procFile.js";
-import { describeHolders } from "../disk/users.js";
 import { mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, isOnDeadSession, PATHLESS } from "../disk/loopFiles.js";
-import { KMEMFS_TYPES } from "../mounts/paths.js";
+import { describeHolders } from "../disk/users.js";
+import { abortConnection } from "../linux/fuse/fuseConnection.js";
+import type { LoopNodes } from "../linux/proc/loopDevices.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
+import { holdersOfDevice } from "../linux/proc/mountUsers.js";
+import { type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
+import { readText } from "../linux/proc/procFile.js";
+import { isNameHeld } from "../linux/process/nameLock.js";
 import { type MountRecord, readRecords } from "../mounts/mountRecord.js";
+import { KMEMFS_TYPES } from "../mounts/paths.js";
 import { diskId, idPaths } from "../mounts/stateDirectory.js";
 
 export interface Orphan {

@@ -5,19 +5,18 @@
  */
 import { existsSync, rmdirSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { UserError } from "../base/errors.js";
-import { lifeOf } from "../linux/mount/liveness.js";
-import { isMounted } from "../linux/mount/mountHandle.js";
-import { lockName } from "../linux/process/nameLock.js";
-import { type Holder, holdersOfDevice, holdersOfMount } from "../linux/proc/mountUsers.js";
-import { type LoopNodes } from "../linux/proc/loopDevices.js";
-import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
-import { errorFromBody } from "../mounts/control.js";
+import { errorFromBody, UserError } from "../base/errors.js";
 import { makeCalls, tryCalls } from "../disk/call.js";
-import { runOk } from "../linux/process/command.js";
-import { describeHolders } from "../disk/users.js";
 import type { Call } from "../disk/kernelCalls.js";
 import { isAttached, withPartitions } from "../disk/loop.js";
+import { describeHolders } from "../disk/users.js";
+import { lifeOf } from "../linux/mount/liveness.js";
+import { isMounted } from "../linux/mount/mountHandle.js";
+import type { LoopNodes } from "../linux/proc/loopDevices.js";
+import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { type Holder, holdersOfDevice, holdersOfMount } from "../linux/proc/mountUsers.js";
+import { runOk } from "../linux/process/command.js";
+import { lockName } from "../linux/process/nameLock.js";
 import { quote } from "../mounts/paths.js";
 import { idOfFuse, idPaths, removePrivateDirectory, stateDirectory } from "../mounts/stateDirectory.js";
 import type { Remains } from "./deadMount.js";

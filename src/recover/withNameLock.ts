@@ -3,8 +3,8 @@ import { UserError } from "../base/errors.js";
 import { lockName } from "../linux/process/nameLock.js";
 import { diskId, idOfFuse, idPaths, makeStateDirectory } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
-import { type Findings, lookAgain } from "./find.js";
 import type { Remains } from "./deadMount.js";
+import { type Findings, lookAgain } from "./find.js";
 
 export function nameIsTaken(mountpoint: string): UserError {
   return new UserError(`recover ${mountpoint}`, "another process has its name: it clears it, or brings it back", {

@@ -1,8 +1,8 @@
 /** The holder is killed under a service manager that keeps its fds: the next one goes on, and nobody notices. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { expect } from "vitest";
-import { readNote, writeNote } from "../../src/linux/process/noteFile.js";
 import { isGone } from "../../src/linux/proc/openedBy.js";
+import { readNote, writeNote } from "../../src/linux/process/noteFile.js";
 import { ManagedMount } from "../support/managedMount.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { type Background, run, start, until } from "../support/processes.js";

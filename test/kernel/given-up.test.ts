@@ -4,8 +4,8 @@
  */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
-import type { MountStatus } from "../../src/mounts/status.js";
 import { readNote, writeNote } from "../../src/linux/process/noteFile.js";
+import type { MountStatus } from "../../src/mounts/status.js";
 import { LOG_ERROR, logOf } from "../support/log.js";
 import { ManagedMount } from "../support/managedMount.js";
 import { isMounted, type Place, withDisk, withPlace } from "../support/place.js";

@@ -4,12 +4,12 @@
  */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
-import { findRemains } from "../../src/recover/find.js";
-import type { Remains } from "../../src/recover/deadMount.js";
-import { underItsName } from "../../src/recover/withNameLock.js";
-import type { MountStatus } from "../../src/mounts/status.js";
 import { readLoopDevices } from "../../src/linux/proc/loopDevices.js";
 import { readMounts } from "../../src/linux/proc/mounts.js";
+import type { MountStatus } from "../../src/mounts/status.js";
+import type { Remains } from "../../src/recover/deadMount.js";
+import { findRemains } from "../../src/recover/find.js";
+import { underItsName } from "../../src/recover/withNameLock.js";
 import type { Disk } from "../support/disk.js";
 import { killBoth } from "../support/killed.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";

@@ -7,8 +7,8 @@ import { MIB } from "../../base/units.js";
 import { readLoopDevices } from "../../linux/proc/loopDevices.js";
 import { readLink } from "../../linux/proc/procFile.js";
 import { startTicksOf } from "../../linux/proc/standstill.js";
-import type { MountOptions } from "../../mounts/options.js";
 import { type SeenDisk, writeRecord } from "../../mounts/mountRecord.js";
+import type { MountOptions } from "../../mounts/options.js";
 import type { MountStatus } from "../../mounts/status.js";
 
 const PERIOD_MS = 10_000;

@@ -4,11 +4,11 @@
  * let go it can be brought back, by a new session in the same place.
  */
 import { UserError } from "../../base/errors.js";
+import { makePrivateDirectory } from "../../mounts/stateDirectory.js";
 import { waiting } from "./serverProcess.js";
 import type { Service } from "./service.js";
 import { Serving } from "./serving.js";
 import { closeSession, failSession, openSession, removeDeadMounts } from "./session.js";
-import { makePrivateDirectory } from "../../mounts/stateDirectory.js";
 
 export class GivenUp {
   private readonly end = waiting<"back" | "let go">();

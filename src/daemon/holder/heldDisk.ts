@@ -4,20 +4,22 @@
  */
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
+import { bytesToPagesFloor, PAGE_BYTES } from "../../base/units.js";
 import { isSessionOver } from "../../linux/fuse/fuseDevice.js";
 import type { NameLock } from "../../linux/process/nameLock.js";
 import type { SharedMemory } from "../../linux/process/sharedMemory.js";
-import { quote } from "../../mounts/paths.js";
-import { endServing, GivenUp, serveAgain } from "./givenUp.js";
-import type { MountOptions } from "../../mounts/options.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
+import type { MountOptions } from "../../mounts/options.js";
+import { quote } from "../../mounts/paths.js";
+import type { MountStatus } from "../../mounts/status.js";
+import { allowShrink } from "../../pool/lasting.js";
+import { viewSession } from "../session/sessionMemory.js";
+import { endServing, GivenUp, serveAgain } from "./givenUp.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import type { Service } from "./service.js";
 import { Serving, type ServingFacts } from "./serving.js";
 import { deviceNow, directoryNow, type Session } from "./session.js";
-import { viewSession } from "../session/sessionMemory.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
-import type { MountStatus } from "../../mounts/status.js";
 import { buildStatus } from "./statusReport.js";
 
 export interface HeldParts {
@@ -166,4 +168,15 @@ export class HeldDisk {
     this.note();
     void this.parts.service.tell(this.summary(pid));
   }
+}
+
+/** In the holder, which never touches its own mount. @throws UserError for what cannot be a size */
+export function letShrink(lastingWords: Int32Array, sizeBytes: number | null): void {
+  if (
+    sizeBytes !== null &&
+    (!Number.isSafeInteger(sizeBytes) || sizeBytes < PAGE_BYTES || sizeBytes % PAGE_BYTES > 0)
+  ) {
+    throw new UserError("resize", `${sizeBytes} bytes are not whole blocks of ${PAGE_BYTES}`, { code: "EINVAL" });
+  }
+  allowShrink(lastingWords, sizeBytes === null ? 0 : bytesToPagesFloor(sizeBytes));
 }

@@ -1,9 +1,9 @@
 /** Entry of a holder in the background: tells whoever started it, on fd 3, whether the mount is ready. */
 import { closeSync, writeSync } from "node:fs";
-import { errorBody } from "../../mounts/control.js";
+import { errorBody } from "../../base/errors.js";
+import type { MountOptions } from "../../mounts/options.js";
 import { runHolder } from "./holder.js";
 import { fileLog } from "./log.js";
-import type { MountOptions } from "../../mounts/options.js";
 
 const READY_FD = 3;
 

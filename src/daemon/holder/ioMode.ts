@@ -2,12 +2,12 @@
 import { ELOOP, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
-import { type BackingFacts } from "../../linux/backing/backingFacts.js";
-import { boundNode } from "../../linux/backing/poolNode.js";
+import type { BackingFacts } from "../../linux/backing/backingFacts.js";
 import { LinuxDataFile } from "../../linux/backing/dataFile.js";
-import { STATE_CLEAN, STATE_DIRECT, type Superblock } from "../../pool/superblock.js";
-import type { MountOptions } from "../../mounts/options.js";
+import { boundNode } from "../../linux/backing/poolNode.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
+import type { MountOptions } from "../../mounts/options.js";
+import { STATE_CLEAN, STATE_DIRECT, type Superblock } from "../../pool/superblock.js";
 
 /** Why not direct. */
 export interface NotDirect {

@@ -5,11 +5,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
+import { clearDiskByForce } from "../../disk/clearDisk.js";
+import { coverClauses, otherPlaces, readPlaces } from "../../disk/inUse.js";
+import { busy } from "../../disk/users.js";
 import { ProcessProgress } from "../../linux/proc/threads.js";
 import { closeDeadlineMs } from "../../mounts/deadlines.js";
-import { clearDiskByForce } from "../../disk/clearDisk.js";
-import { busy } from "../../disk/users.js";
-import { coverClauses, otherPlaces, readPlaces } from "../../disk/inUse.js";
 import { quote } from "../../mounts/paths.js";
 import { abortSession, deviceNow, deviceOf, directoryNow, isOver, type Session, unmountSession } from "./session.js";
 

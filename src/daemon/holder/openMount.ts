@@ -1,14 +1,14 @@
 /** Takes all that a mount is made of, in order: its name, the pool, the session. */
 import { closeBacking } from "../../linux/backing/backingFacts.js";
-import type { NameLock } from "../../linux/process/nameLock.js";
 import { prepareIoProcess } from "../../linux/process/ioProcess.js";
-import { notDirect, requireWay } from "./ioMode.js";
-import { takeName } from "../../mounts/mountName.js";
+import type { NameLock } from "../../linux/process/nameLock.js";
 import { openPool } from "../../media/openPool.js";
-import type { MountOptions } from "../../mounts/options.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
-import { openSession, type Session } from "./session.js";
+import { takeName } from "../../mounts/mountName.js";
+import type { MountOptions } from "../../mounts/options.js";
 import { makePrivateDirectory, removePrivateDirectory, removeQuietly } from "../../mounts/stateDirectory.js";
+import { notDirect, requireWay } from "./ioMode.js";
+import { openSession, type Session } from "./session.js";
 
 export interface OpenMount {
   readonly name: NameLock;

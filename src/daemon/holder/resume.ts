@@ -7,20 +7,20 @@ import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
-import type { NameLock } from "../../linux/process/nameLock.js";
 import { commandLine, isGone, openedBy } from "../../linux/proc/openedBy.js";
+import type { NameLock } from "../../linux/process/nameLock.js";
 import { mapShared, type SharedMemory } from "../../linux/process/sharedMemory.js";
+import { type OpenedPool, readSuperblock } from "../../media/readSuperblock.js";
 import { takeName } from "../../mounts/mountName.js";
+import { removeRecord } from "../../mounts/mountRecord.js";
+import type { AskedOptions, MountOptions } from "../../mounts/options.js";
+import { removeQuietly, socketPath } from "../../mounts/stateDirectory.js";
+import { SESSION_BYTES } from "../session/sessionMemory.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
 import { giveName } from "./openMount.js";
-import type { AskedOptions, MountOptions } from "../../mounts/options.js";
-import { type OpenedPool, readSuperblock } from "../../media/readSuperblock.js";
-import { removeRecord } from "../../mounts/mountRecord.js";
 import type { Service } from "./service.js";
 import { deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
-import { SESSION_BYTES } from "../session/sessionMemory.js";
 import { isChannel, readRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
-import { removeQuietly, socketPath } from "../../mounts/stateDirectory.js";
 
 /** A killed server may have to wait for a slow disk before it is gone. */
 const END_MS = 60_000;

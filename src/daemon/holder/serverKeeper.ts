@@ -7,15 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import type { Beats } from "../session/heartbeats.js";
+import type { ServerReady } from "../session/serverProtocol.js";
 import { HangWatch } from "./hangWatch.js";
-import {
-  describeEnd,
-  endError,
-  type ServerEnd,
-  type ServerProcess,
-  type ServerReady,
-  waiting,
-} from "./serverProcess.js";
+import { describeEnd, endError, type ServerEnd, type ServerProcess, waiting } from "./serverProcess.js";
 
 /** Deaths are counted within so long. */
 const WINDOW_MS = 60_000;

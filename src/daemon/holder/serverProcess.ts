@@ -4,47 +4,14 @@ import { createInterface } from "node:readline";
 import { UserError } from "../../base/errors.js";
 import type { BackingFacts } from "../../linux/backing/backingFacts.js";
 import { missingProgram, SERVER_MAIN } from "../session/program.js";
-
-export interface ServerReady {
-  /** What the machine refused it. */
-  readonly refused: readonly string[];
-  readonly io: "served" | "direct";
-  /** Why not direct, where the pool itself is the reason. */
-  readonly ioReason: string | null;
-  /** The pool had not been closed; every entry was looked at. */
-  readonly wasUnclean: boolean;
-}
-
-/** What the server says, a line of JSON each. */
-export type FromServer =
-  | ({ readonly kind: "ready" } & ServerReady)
-  /** It could go on with the session, and waits to be told. */
-  | { readonly kind: "standby" }
-  | { readonly kind: "warning"; readonly message: string }
-  /** The pool is damaged: nothing is written any more. */
-  | { readonly kind: "damage"; readonly message: string }
-  /** The pool cannot be served; the server ends. */
-  | { readonly kind: "refused"; readonly message: string; readonly cure?: string }
-  /** A part of the program could not be loaded; the server ends at once. */
-  | { readonly kind: "unloaded"; readonly message: string }
-  /** A broken invariant; the server ends at once. */
-  | { readonly kind: "fatal"; readonly message: string }
-  /** The session is over and the pool is closed cleanly; the server ends. */
-  | { readonly kind: "closed" }
-  /** The session is over, and the pool could not be closed: it stays unclean. The server ends. */
-  | { readonly kind: "unclosed"; readonly message: string };
+import { type FromServer, type ServerReady, STANDBY } from "../session/serverProtocol.js";
 
 /** Told of what a server says while it serves. */
 export interface ServerListener {
   warning(message: string): void;
   damage(message: string): void;
 }
-
-/** The server's number of the session's memory; the pool's and the device's fds follow. */
-export const SESSION_FD = 3;
 const FIRST_FURTHER_FD = 4;
-/** Argument of a server that waits, before it touches anything, for a line on its standard input. */
-export const STANDBY = "standby";
 
 /** Little garbage is made: with V8's own size of the young generation a server took 8 MB more. */
 const SMALL_HEAPS = "--max-semi-space-size=1";

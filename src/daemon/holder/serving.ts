@@ -6,14 +6,14 @@ import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import { closeFuseBacking, isSessionOver } from "../../linux/fuse/fuseDevice.js";
 import type { SharedMemory } from "../../linux/process/sharedMemory.js";
-import { Beats } from "../session/heartbeats.js";
-import type { MountOptions } from "../../mounts/options.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
+import type { MountOptions } from "../../mounts/options.js";
+import { Beats } from "../session/heartbeats.js";
 import { missingProgram } from "../session/program.js";
+import { type DirectFacts, viewSession, writeFacts } from "../session/sessionMemory.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { inheritance, type ServerProcess, startServer } from "./serverProcess.js";
 import { type Session, whyLast } from "./session.js";
-import { type DirectFacts, viewSession, writeFacts } from "../session/sessionMemory.js";
 import type { SessionRecord } from "./sessionRecord.js";
 
 /** What servers found out. */

@@ -6,20 +6,26 @@ import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { EBUSY, EINTR, ENODEV, ENOENT, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
+import { loopsByPath } from "../../disk/loopFiles.js";
 import { FUSE_HAS_RESEND, FUSE_PASSTHROUGH } from "../../fuse/abi.js";
 import { answerInit, type InitResult } from "../../fuse/init.js";
 import type { BackingFacts } from "../../linux/backing/backingFacts.js";
-import { lifeOf } from "../../linux/mount/liveness.js";
-import { cloneFuseDevice, FuseChannel, isSessionOver, openFuseBacking, openFuseDevice } from "../../linux/fuse/fuseDevice.js";
 import { abortConnection, connectionOf } from "../../linux/fuse/fuseConnection.js";
-import { mountFuse } from "../../linux/fuse/mountFuse.js";
+import {
+  cloneFuseDevice,
+  FuseChannel,
+  isSessionOver,
+  openFuseBacking,
+  openFuseDevice,
+} from "../../linux/fuse/fuseDevice.js";
 import { mountWithFusermount } from "../../linux/fuse/fusermount.js";
+import { mountFuse } from "../../linux/fuse/mountFuse.js";
+import { lifeOf } from "../../linux/mount/liveness.js";
 import { detachExactly, isMounted, unmountExactly } from "../../linux/mount/mountHandle.js";
 import { type MountEntry, mountOn, readMounts } from "../../linux/proc/mounts.js";
-import { composeExchange } from "../server/compose.js";
-import { loopsByPath } from "../../disk/loopFiles.js";
-import { type NotDirect, refusedByKernel, requireWay } from "./ioMode.js";
 import type { MountOptions } from "../../mounts/options.js";
+import { composeExchange } from "../session/exchange.js";
+import { type NotDirect, refusedByKernel, requireWay } from "./ioMode.js";
 
 /** A bound for machines with many CPUs, where nothing was measured; `--workers` goes beyond. */
 const MOST_WORKERS = 8;

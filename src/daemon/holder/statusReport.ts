@@ -2,16 +2,16 @@
 import { join } from "node:path";
 import { PAGE_BYTES } from "../../base/units.js";
 import { trafficTotals } from "../../blockfile/traffic.js";
+import { loopsByPath } from "../../disk/loopFiles.js";
 import { heldPages } from "../../linux/backing/backingFacts.js";
 import { nodeOfPool } from "../../linux/backing/poolNode.js";
 import { readMounts } from "../../linux/proc/mounts.js";
+import type { OpenedPool } from "../../media/readSuperblock.js";
+import type { MountOptions } from "../../mounts/options.js";
+import type { MountStatus } from "../../mounts/status.js";
 import { Account } from "../../pool/account.js";
 import { formatUuid, labelBytes } from "../../pool/superblock.js";
-import { loopsByPath } from "../../disk/loopFiles.js";
-import type { MountOptions } from "../../mounts/options.js";
-import type { OpenedPool } from "../../media/readSuperblock.js";
 import type { SessionMemory } from "../session/sessionMemory.js";
-import type { MountStatus } from "../../mounts/status.js";
 
 export interface StatusParts {
   readonly options: MountOptions;

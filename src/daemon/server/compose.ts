@@ -1,23 +1,22 @@
 /** Builds the whole stack of one serving thread, bottom up. */
-import { IovecList, MAX_IOVECS } from "../../base/iovec.js";
+import type { IovecList } from "../../base/iovec.js";
 import { KIB } from "../../base/units.js";
 import { BlockFile } from "../../blockfile/blockFile.js";
 import { DirectFile } from "../../blockfile/directFile.js";
 import type { DiskFile } from "../../blockfile/diskFile.js";
 import { Traffic } from "../../blockfile/traffic.js";
 import { Attributes } from "../../fuse/attributes.js";
-import { Exchange, REPLY_BYTES } from "../../fuse/exchange.js";
 import { FileSystem } from "../../fuse/fileSystem.js";
-import { REQUEST_BYTES } from "../../fuse/init.js";
-import type { MemoryMapping } from "../../linux/memory/mapping.js";
-import { allocateBuffer } from "../../linux/syscall/buffers.js";
 import { LinuxDataFile } from "../../linux/backing/dataFile.js";
 import { FuseChannel } from "../../linux/fuse/fuseDevice.js";
+import type { MemoryMapping } from "../../linux/memory/mapping.js";
 import { attachMemory } from "../../linux/memory/memory.js";
 import type { Faults } from "../../linux/memory/sigbusGuard.js";
+import { allocateBuffer } from "../../linux/syscall/buffers.js";
 import type { Geometry } from "../../pool/geometry.js";
 import { Pool } from "../../pool/pool.js";
 import type { PoolShared } from "../../pool/shared.js";
+import { composeExchange } from "../session/exchange.js";
 import { Beat } from "../session/heartbeats.js";
 import type { SessionMemory } from "../session/sessionMemory.js";
 
@@ -98,28 +97,4 @@ export function composeDirect(
     traffic: new Traffic(session.trafficSlots, thread, clock),
     readOnly: parts.readOnly,
   });
-}
-
-/** The buffers of one thread: faulted in and locked, so that a request never faults. */
-export function composeExchange() {
-  const request = allocateBuffer(REQUEST_BYTES);
-  const reply = allocateBuffer(REPLY_BYTES);
-  const iovec = allocateBuffer(MAX_IOVECS * 16);
-  const iovecs = new IovecList(new Int32Array(iovec.bytes));
-  const exchange = new Exchange({
-    request: new Int32Array(request.bytes),
-    requestAddress: request.address,
-    reply: new Int32Array(reply.bytes),
-    replyAddress: reply.address,
-    iovecs,
-  });
-  return {
-    exchange,
-    iovecs,
-    iovecAddress: iovec.address,
-    requestAddress: request.address,
-    requestBytes: REQUEST_BYTES,
-    /** False where the buffers may be swapped out. */
-    isLocked: request.locked && reply.locked && iovec.locked,
-  };
 }

@@ -6,8 +6,8 @@ import { asShortage, EIO, ENOSPC, errnoName } from "../../base/errno.js";
 import { MediaError, UserError } from "../../base/errors.js";
 import type { Memory } from "../../base/ports.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../../base/units.js";
-import type { MemoryMapping } from "../../linux/memory/mapping.js";
 import { LinuxDataFile } from "../../linux/backing/dataFile.js";
+import type { MemoryMapping } from "../../linux/memory/mapping.js";
 import type { Faults } from "../../linux/memory/sigbusGuard.js";
 import { Account } from "../../pool/account.js";
 import { Damage } from "../../pool/damage.js";
@@ -18,10 +18,10 @@ import { closePool, probePool } from "../../pool/probe.js";
 import { CONTROL, type PoolShared } from "../../pool/shared.js";
 import { decode, STATE_CLEAN, STATE_DIRECT, type Superblock } from "../../pool/superblock.js";
 import { superblockPage } from "../../pool/superblockStore.js";
+import type { ServerFacts, SessionMemory } from "../session/sessionMemory.js";
 import { composeDirect } from "./compose.js";
 import { keepDirect, keepServed, noteFaults } from "./housekeeping.js";
 import { tell } from "./serverEnd.js";
-import type { ServerFacts, SessionMemory } from "../session/sessionMemory.js";
 
 /** How long the last users of the file may take to be gone once the session is over. */
 const LET_GO_MS = 1_000;

@@ -1,7 +1,7 @@
 /** A server's words to its holder, and its end. Works on any of its threads. */
 import { writeSync } from "node:fs";
 import { missingProgram } from "../session/program.js";
-import type { FromServer } from "../holder/serverProcess.js";
+import type { FromServer } from "../session/serverProtocol.js";
 
 /** sysexits(3) EX_SOFTWARE: a broken invariant. */
 const EXIT_SOFTWARE = 70;

@@ -1,13 +1,13 @@
 /** Entry of a serving thread. */
 import { constants, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
-import { viewMemory } from "../../linux/syscall/libcMemory.js";
 import { attachFaults } from "../../linux/memory/sigbusGuard.js";
 import { threadId } from "../../linux/proc/threads.js";
+import { viewMemory } from "../../linux/syscall/libcMemory.js";
+import { SESSION_BYTES, viewSession } from "../session/sessionMemory.js";
 import { composeThread, type ThreadParts } from "./compose.js";
 import { serve } from "./serveLoop.js";
 import { die } from "./serverEnd.js";
-import { SESSION_BYTES, viewSession } from "../session/sessionMemory.js";
 
 export type WorkerInput = Omit<ThreadParts, "session" | "faults"> & {
   readonly sessionAddress: number;

@@ -8,10 +8,10 @@ import { UserError } from "../../base/errors.js";
 import { TRAFFIC_DOUBLES } from "../../blockfile/traffic.js";
 import { ATTRIBUTE_DOUBLES, Attributes } from "../../fuse/attributes.js";
 import type { BackingFacts } from "../../linux/backing/backingFacts.js";
+import type { MountOptions } from "../../mounts/options.js";
 import { MAX_THREADS } from "../../pool/epochs.js";
 import { LASTING_WORDS } from "../../pool/lasting.js";
 import { BEAT_WORDS } from "./heartbeats.js";
-import type { MountOptions } from "../../mounts/options.js";
 
 const LASTING_AT = 0;
 const ATTRIBUTES_AT = 1024;

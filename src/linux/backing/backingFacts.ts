@@ -4,10 +4,9 @@
  * the same numbers or others that it fills in.
  */
 import { closeSync, fstatSync } from "node:fs";
-import { EFBIG, errnoName } from "../../base/errno.js";
+import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES, SECTOR_BYTES } from "../../base/units.js";
-import { fileSizeLimit } from "../syscall/fileSizeLimit.js";
 import { fstatfs } from "../syscall/libc.js";
 
 export type BackingKind = "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "devdax";
@@ -83,13 +82,4 @@ export function splitFacts(
     canPunch: true,
     mapAlignBytes: PAGE_BYTES,
   };
-}
-
-/** `UserError` for a failed start-up call on `what`. @param result -errno */
-export function startError(what: string, reason: string, result: number, cure?: string): UserError {
-  const code = errnoName(-result);
-  // A file system has a limit of its own, which that of this process says nothing of.
-  const isLimited = result === -EFBIG && fileSizeLimit().softBytes < Number.POSITIVE_INFINITY;
-  const help = cure ?? (isLimited ? "ulimit -f unlimited, or LimitFSIZE=infinity" : undefined);
-  return new UserError(what, reason, help === undefined ? { code } : { code, cure: help });
 }

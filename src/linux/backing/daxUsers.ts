@@ -7,9 +7,9 @@
 import { fstatSync } from "node:fs";
 import { basename } from "node:path";
 import { UserError } from "../../base/errors.js";
-import { O_PATH } from "../syscall/constants.js";
-import { deviceNumbers } from "./daxDevice.js";
+import { deviceNumbers } from "../proc/deviceNumbers.js";
 import { processIds, processName, readLink, readNames, readText } from "../proc/procFile.js";
+import { O_PATH } from "../syscall/constants.js";
 
 /**
  * Looks through the processes that this user may look into; root sees all.

@@ -1,9 +1,17 @@
 /** A pool in a memfd: volatile, needs no privilege, gone with its last fd. */
 import { closeSync } from "node:fs";
 import { PAGE_BYTES, pagesToBytes } from "../../base/units.js";
-import { type BackingFacts, startError } from "./backingFacts.js";
-import { F_ADD_SEALS, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, MFD_ALLOW_SEALING, MFD_CLOEXEC } from "../syscall/constants.js";
+import {
+  F_ADD_SEALS,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+} from "../syscall/constants.js";
 import { fcntl, ftruncate, memfd_create } from "../syscall/libc.js";
+import { startError } from "../syscall/startError.js";
+import type { BackingFacts } from "./backingFacts.js";
 
 /**
  * Sealed against shrinking and growing: a truncated file is the one way to

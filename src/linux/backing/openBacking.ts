@@ -5,24 +5,15 @@
 import { closeSync, type Stats } from "node:fs";
 import { UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
-import type { BackingFacts } from "./backingFacts.js";
-import { deviceNumbers, readDaxDevice, usableDax } from "./daxDevice.js";
-import { refuseOtherUsers } from "./daxUsers.js";
+import { deviceNumbers } from "../proc/deviceNumbers.js";
 import { libpmem } from "../syscall/libpmem.js";
+import type { BackingFacts } from "./backingFacts.js";
+import { readDaxDevice, usableDax } from "./daxDevice.js";
+import { refuseOtherUsers } from "./daxUsers.js";
 import { openPoolDirectory } from "./poolDirectory.js";
 import { openPoolEntry, type PoolEntry } from "./poolEntry.js";
 import { fileFacts } from "./poolFile.js";
 import { lockPool } from "./poolLock.js";
-
-export { type BackingFacts, closeBacking, heldBytes, heldPages } from "./backingFacts.js";
-export { type MemoryMapping, mapBacking, unmapBacking } from "../memory/mapping.js";
-export { createMemfd } from "./memfd.js";
-export { createPoolDirectory, POOL_FILES } from "./poolDirectory.js";
-export { createPoolFile, resizePoolFile } from "./poolFile.js";
-export { bindToNode, boundNode, nodeOfPool } from "./poolNode.js";
-export { createPrivateTmpfs, resizePrivateTmpfs } from "./privateTmpfs.js";
-export { readMetadata } from "./readMetadata.js";
-export { looksLike } from "./signature.js";
 
 export interface OpenOptions {
   readonly readOnly: boolean;

@@ -3,8 +3,8 @@ import { closeSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:f
 import { dirname } from "node:path";
 import { UserError } from "../../base/errors.js";
 import { pagesToBytes } from "../../base/units.js";
-import { type BackingFacts, fileSystemOf, sizeFloor, splitFacts } from "./backingFacts.js";
 import { HUGETLBFS_MAGIC } from "../syscall/constants.js";
+import { type BackingFacts, fileSystemOf, sizeFloor, splitFacts } from "./backingFacts.js";
 import { openPoolEntry, openPoolMember } from "./poolEntry.js";
 import { kindOf, refuseWithoutPunch, requireInPlace, syncDirectory } from "./poolFile.js";
 import { lockPool } from "./poolLock.js";

@@ -6,9 +6,9 @@
 import { closeSync, fstatSync, type Stats } from "node:fs";
 import { EACCES, ENOENT, ENOTDIR, EPERM, EROFS } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { startError } from "./backingFacts.js";
 import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR } from "../syscall/constants.js";
 import { open, openat } from "../syscall/libc.js";
+import { startError } from "../syscall/startError.js";
 
 export type PoolEntryType = "file" | "directory" | "character device";
 

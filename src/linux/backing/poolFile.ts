@@ -4,7 +4,6 @@ import { dirname } from "node:path";
 import { EACCES, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EROFS, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { PAGE_BYTES, pagesToBytes } from "../../base/units.js";
-import { type BackingFacts, type BackingKind, fileSystemOf, sizeFloor, startError } from "./backingFacts.js";
 import {
   BTRFS_MAGIC,
   FALLOC_FL_KEEP_SIZE,
@@ -30,6 +29,8 @@ import {
 } from "../syscall/constants.js";
 import { fallocate, fsync, ftruncate, ioctl, open } from "../syscall/libc.js";
 import { mmap, munmap } from "../syscall/libcMemory.js";
+import { startError } from "../syscall/startError.js";
+import { type BackingFacts, type BackingKind, fileSystemOf, sizeFloor } from "./backingFacts.js";
 import { lockPool } from "./poolLock.js";
 
 /**

@@ -3,16 +3,13 @@
  * the open file description into the server that inherits the fd and is let go
  * with the last fd. Readers share.
  */
-import { fstatSync, readdirSync, readFileSync } from "node:fs";
 import { EAGAIN } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { startError } from "./backingFacts.js";
-import { LOCK_EX, LOCK_NB, LOCK_SH } from "../syscall/constants.js";
-import { deviceNumbers } from "./daxDevice.js";
-import { flock } from "../syscall/libc.js";
-import { hasEnded, isAlive } from "../proc/proc.js";
+import { lockHolder } from "../proc/fileLocks.js";
 import { processName } from "../proc/procFile.js";
-import { processIds } from "../proc/procFile.js";
+import { LOCK_EX, LOCK_NB, LOCK_SH } from "../syscall/constants.js";
+import { flock } from "../syscall/libc.js";
+import { startError } from "../syscall/startError.js";
 
 /** @throws UserError EBUSY with the holder's pid */
 export function lockPool(fd: number, path: string, readOnly: boolean): void {
@@ -28,55 +25,4 @@ export function lockPool(fd: number, path: string, readOnly: boolean): void {
     code: "EBUSY",
     cure: pid === null ? "losetup; findmnt -t fuse.kmemfs; kmemfs unmount MOUNTPOINT" : "kmemfs status",
   });
-}
-
-/** Pid of a process that has the flock on the file of `fd`; null when /proc does not tell. */
-export function lockHolder(fd: number): number | null {
-  const key = lockKey(fd);
-  const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
-  // The process that called flock may be gone while a child has the fd; fdinfo shows who has it now.
-  return pid !== null && isAlive(pid) ? pid : findInFdinfo(key);
-}
-
-/**
- * True when whoever has the flock on the file of `fd` is a process whose program has ended, and
- * that the kernel cannot clear away: as one whose namespace goes with it, and with a disk of its own in that.
- */
-export function lockHolderIsEnding(fd: number): boolean {
-  const key = lockKey(fd);
-  const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
-  if (pid === null || !hasEnded(pid)) return false;
-  const other = findInFdinfo(key);
-  return other === null || hasEnded(other);
-}
-
-function lockKey(fd: number): string {
-  const stat = fstatSync(fd, { bigint: true });
-  const { major, minor } = deviceNumbers(Number(stat.dev));
-  const hex = (value: number): string => value.toString(16).padStart(2, "0");
-  return `${hex(major)}:${hex(minor)}:${stat.ino}`;
-}
-
-/** Pid of the flock on `key` (`MAJ:MIN:INODE`, hexadecimal device) in the text of /proc/locks (proc_locks(5)). */
-export function parseLocks(locks: string, key: string): number | null {
-  for (const line of locks.split("\n")) {
-    const fields = line.trim().split(/\s+/);
-    if (fields[1] === "FLOCK" && fields[5] === key && Number(fields[4]) > 0) return Number(fields[4]);
-  }
-  return null;
-}
-
-function findInFdinfo(key: string): number | null {
-  for (const pid of processIds()) {
-    if (pid === process.pid) continue;
-    try {
-      for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-        const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1");
-        if (info.split("\n").some((line) => line.includes(" FLOCK ") && line.includes(` ${key} `))) return pid;
-      }
-    } catch {
-      // Ended meanwhile, or another user's: not to be seen is not an error here.
-    }
-  }
-  return null;
 }

@@ -10,7 +10,9 @@ import { fstatSync } from "node:fs";
 import { ENOSYS, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { MIB } from "../../base/units.js";
-import type { BackingFacts, BackingKind } from "./backingFacts.js";
+import { deviceNumbers } from "../proc/deviceNumbers.js";
+import { memoryNodes, nodeOfBlockDevice } from "../proc/numaNodes.js";
+import { shortOf } from "../proc/shortage.js";
 import {
   MADV_POPULATE_READ,
   MAP_NORESERVE,
@@ -25,11 +27,10 @@ import {
   SEEK_DATA,
   SEEK_HOLE,
 } from "../syscall/constants.js";
-import { deviceNumbers, readDaxDevice } from "./daxDevice.js";
 import { lseek } from "../syscall/libc.js";
 import { get_mempolicy, madvise, mbind, mmap, munmap, NODE_SET_BITS } from "../syscall/libcMemory.js";
-import { memoryNodes, nodeOfBlockDevice } from "../proc/numaNodes.js";
-import { shortOf } from "../proc/shortage.js";
+import type { BackingFacts, BackingKind } from "./backingFacts.js";
+import { readDaxDevice } from "./daxDevice.js";
 
 /** Pages are moved in so many bytes at a time: both copies are there then. */
 const MOVE_BYTES = 16 * MIB;

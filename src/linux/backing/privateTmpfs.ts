@@ -6,7 +6,6 @@
 import { closeSync } from "node:fs";
 import { EPERM } from "../../base/errno.js";
 import { pagesToBytes } from "../../base/units.js";
-import { type BackingFacts, splitFacts, startError } from "./backingFacts.js";
 import {
   FSCONFIG_CMD_CREATE,
   FSCONFIG_CMD_RECONFIGURE,
@@ -25,6 +24,8 @@ import {
 } from "../syscall/constants.js";
 import { ftruncate, openat, unlinkat } from "../syscall/libc.js";
 import { fsconfig, fsmount, fsopen, fspick } from "../syscall/libcMount.js";
+import { startError } from "../syscall/startError.js";
+import { type BackingFacts, splitFacts } from "./backingFacts.js";
 
 const WHAT = "a private tmpfs";
 

@@ -2,10 +2,10 @@
 import { readSync } from "node:fs";
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import type { BackingFacts } from "./backingFacts.js";
 import { MAP_SHARED, MFD_CLOEXEC, PROT_READ } from "../syscall/constants.js";
 import { close, memfd_create, write } from "../syscall/libc.js";
 import { mmap, munmap } from "../syscall/libcMemory.js";
+import type { BackingFacts } from "./backingFacts.js";
 
 /**
  * Bytes `[at, at + lengthBytes)` of the metadata; fewer at the end of the file.

@@ -2,10 +2,10 @@
 import { writeSync } from "node:fs";
 import { EIO, ENOENT } from "../../base/errno.js";
 import type { Errno } from "../../base/units.js";
+import { type MountEntry, mountOn, readMounts } from "../proc/mounts.js";
 import { FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, O_CLOEXEC, O_WRONLY } from "../syscall/constants.js";
 import { close, open, openat } from "../syscall/libc.js";
 import { fsconfig, fsmount, fsopen } from "../syscall/libcMount.js";
-import { type MountEntry, mountOn, readMounts } from "../proc/mounts.js";
 
 const CONNECTIONS = "/sys/fs/fuse/connections";
 

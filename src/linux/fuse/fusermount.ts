@@ -18,8 +18,8 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from "../syscall/constants.js";
-import { type FuseMountOptions, kernelOptions } from "./fuseMountOptions.js";
 import { recvmsg, socketpair } from "../syscall/libcMount.js";
+import { type FuseMountOptions, kernelOptions } from "./fuseMountOptions.js";
 
 const FUSERMOUNT = "fusermount3";
 const TIMEOUT_MS = 10_000;

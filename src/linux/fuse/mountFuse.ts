@@ -5,14 +5,10 @@
  */
 import { EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM } from "../../base/errno.js";
 import type { UserError } from "../../base/errors.js";
-import { startError } from "../backing/backingFacts.js";
 import { MS_NODEV, MS_NOSUID, MS_RDONLY } from "../syscall/constants.js";
-import { type FuseMountOptions, kernelOptions } from "./fuseMountOptions.js";
 import { mount } from "../syscall/libcMount.js";
-
-export { abortConnection, connectionOf } from "./fuseConnection.js";
-export type { FuseMountOptions } from "./fuseMountOptions.js";
-export { mountWithFusermount } from "./fusermount.js";
+import { startError } from "../syscall/startError.js";
+import { type FuseMountOptions, kernelOptions } from "./fuseMountOptions.js";
 
 const SUBTYPE = "kmemfs";
 

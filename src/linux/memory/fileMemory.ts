@@ -12,13 +12,13 @@ import type { Memory } from "../../base/ports.js";
 import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../../base/units.js";
 import { allocateBuffer } from "../syscall/buffers.js";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_POPULATE_WRITE } from "../syscall/constants.js";
-import { FaultedPages } from "./faultedPages.js";
 import { errnoOf, fallocate, fdatasync, memcpy, pwrite, pwritev } from "../syscall/libc.js";
 import { madvise } from "../syscall/libcMemory.js";
+import { ZERO_BYTES, zeros } from "../syscall/zeros.js";
+import { FaultedPages } from "./faultedPages.js";
 import type { MemoryMapping } from "./mapping.js";
 import { MetadataWindows } from "./metadataWindows.js";
 import { PageFile } from "./pageFile.js";
-import { ZERO_BYTES, zeros } from "../syscall/zeros.js";
 
 /**
  * From this length on a copy through the mapping is taken: to pages that are

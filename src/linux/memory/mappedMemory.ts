@@ -14,10 +14,10 @@ import {
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
 } from "../syscall/constants.js";
-import { FaultedPages } from "./faultedPages.js";
 import { errnoOf, fallocate, memcpy, memset } from "../syscall/libc.js";
 import { madvise } from "../syscall/libcMemory.js";
 import { type Libpmem, libpmem } from "../syscall/libpmem.js";
+import { FaultedPages } from "./faultedPages.js";
 import type { MemoryMapping } from "./mapping.js";
 import { MetadataWindows } from "./metadataWindows.js";
 

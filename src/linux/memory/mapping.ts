@@ -21,9 +21,9 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../syscall/constants.js";
-import { faultedBytes } from "./faultedPages.js";
 import { fallocate } from "../syscall/libc.js";
 import { madvise, mmap, munmap } from "../syscall/libcMemory.js";
+import { faultedBytes } from "./faultedPages.js";
 
 export interface MemoryMapping {
   readonly facts: BackingFacts;

@@ -1,7 +1,7 @@
 /** Mounts whose session is over but that are still there: every look at one is ENOTCONN. */
 import { spawn } from "node:child_process";
-import { type MountHandle, openExactly } from "./mountHandle.js";
 import type { MountEntry } from "../proc/mounts.js";
+import { type MountHandle, openExactly } from "./mountHandle.js";
 
 /** A live mount whose server hangs would hang us too: a child looks, and is not waited for longer. */
 const LOOK_TIMEOUT_MS = 3_000;

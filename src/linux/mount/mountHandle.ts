@@ -9,6 +9,9 @@ import { closeSync } from "node:fs";
 import { EAGAIN, EBUSY, ENOENT, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import type { Errno } from "../../base/units.js";
+import { unmountWithFusermount } from "../fuse/fusermount.js";
+import { type MountEntry, mountOfPath, readMounts } from "../proc/mounts.js";
+import { readText } from "../proc/procFile.js";
 import {
   MNT_DETACH,
   MNT_EXPIRE,
@@ -20,11 +23,8 @@ import {
   O_RDONLY,
   UMOUNT_NOFOLLOW,
 } from "../syscall/constants.js";
-import { unmountWithFusermount } from "../fuse/fusermount.js";
 import { errnoOf, open } from "../syscall/libc.js";
 import { mount, umount2 } from "../syscall/libcMount.js";
-import { type MountEntry, mountOfPath, readMounts } from "../proc/mounts.js";
-import { readText } from "../proc/procFile.js";
 
 /** What a mount is known by. A number is given out again once its mount is gone, so the device must be right too. */
 export type MountIdentity = Pick<MountEntry, "mountId" | "majorMinor" | "mountpoint">;

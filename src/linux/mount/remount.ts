@@ -1,5 +1,6 @@
 /** mount(2) with MS_REMOUNT: whether a mount, and the file system behind it, can be written to. */
 import type { Errno } from "../../base/units.js";
+import type { MountEntry } from "../proc/mounts.js";
 import {
   MS_DIRSYNC,
   MS_LAZYTIME,
@@ -14,7 +15,6 @@ import {
 import { errnoOf } from "../syscall/libc.js";
 import { mount } from "../syscall/libcMount.js";
 import { openExactly } from "./mountHandle.js";
-import type { MountEntry } from "../proc/mounts.js";
 
 /** What MS_REMOUNT takes away unless it is said again. Not atime: path_mount() keeps that where nothing is said. */
 const KEPT: Readonly<Record<string, number>> = {

@@ -2,11 +2,6 @@
 import { KIB, PAGE_BYTES } from "../../base/units.js";
 import { readText } from "./procFile.js";
 
-export { type Holder, holdersOfDevice, holdersOfMount } from "./mountUsers.js";
-export { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "./loopDevices.js";
-export { type MountEntry, mountOfPath, mountOn, readMounts } from "./mounts.js";
-export { processName } from "./procFile.js";
-
 export interface ResidentMemory {
   readonly anonBytes: number;
   readonly fileBytes: number;

@@ -9,8 +9,6 @@ import { errnoName } from "../../base/errno.js";
 import { PR_SET_IO_FLUSHER } from "../syscall/constants.js";
 import { prctl } from "../syscall/libcMount.js";
 
-export { mapShared, type SharedMemory, sharedMemory } from "./sharedMemory.js";
-
 /** The kernel kills everything else first: killing us frees nothing of the pool while the holder lives. */
 const OOM_SCORE_ADJ = -1000;
 

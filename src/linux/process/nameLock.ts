@@ -1,10 +1,10 @@
 /** One process at a time has a name: flock(2) on a file that is removed again with the name. */
 import { closeSync, fstatSync, statSync, unlinkSync } from "node:fs";
 import { EAGAIN } from "../../base/errno.js";
-import { startError } from "../backing/backingFacts.js";
+import { lockHolderIsEnding } from "../proc/fileLocks.js";
 import { LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../syscall/constants.js";
 import { flock, open } from "../syscall/libc.js";
-import { lockHolderIsEnding } from "../backing/poolLock.js";
+import { startError } from "../syscall/startError.js";
 
 export interface NameLock {
   /** Whoever has a duplicate of it has the name as well. */

@@ -4,9 +4,9 @@
  */
 import { readSync, writeSync } from "node:fs";
 import { assert } from "../../base/assert.js";
-import { startError } from "../backing/backingFacts.js";
 import { MFD_CLOEXEC } from "../syscall/constants.js";
 import { memfd_create } from "../syscall/libc.js";
+import { startError } from "../syscall/startError.js";
 
 const SLOT_BYTES = 65536;
 const HEADER_BYTES = 8;

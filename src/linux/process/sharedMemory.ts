@@ -2,7 +2,6 @@
 import { closeSync } from "node:fs";
 import { EFBIG } from "../../base/errno.js";
 import { type Address, PAGE_BYTES } from "../../base/units.js";
-import { startError } from "../backing/backingFacts.js";
 import {
   F_ADD_SEALS,
   F_SEAL_GROW,
@@ -17,6 +16,7 @@ import {
 } from "../syscall/constants.js";
 import { fcntl, ftruncate, memfd_create } from "../syscall/libc.js";
 import { madvise, mlock, mmap, viewMemory } from "../syscall/libcMemory.js";
+import { startError } from "../syscall/startError.js";
 
 export interface SharedMemory {
   readonly address: Address;

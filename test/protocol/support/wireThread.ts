@@ -1,8 +1,8 @@
 /** One serving thread on stand-in memory: the real loop, with a channel that hands it one request. */
 import { ENODEV } from "../../../src/base/errno.js";
 import { MAX_IOVECS } from "../../../src/base/iovec.js";
-import { BEAT_WORDS, Beat } from "../../../src/daemon/session/heartbeats.js";
 import { serve } from "../../../src/daemon/server/serveLoop.js";
+import { BEAT_WORDS, Beat } from "../../../src/daemon/session/heartbeats.js";
 import { Exchange, REPLY_BYTES } from "../../../src/fuse/exchange.js";
 import type { FileSystem } from "../../../src/fuse/fileSystem.js";
 import { REQUEST_BYTES } from "../../../src/fuse/init.js";

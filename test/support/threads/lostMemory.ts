@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import koffi from "koffi";
 import { PAGE_BYTES } from "../../../src/base/units.js";
+import { attachFaults, installSigbusGuard } from "../../../src/linux/memory/sigbusGuard.js";
 import {
   MAP_ANONYMOUS,
   MAP_NORESERVE,
@@ -16,7 +17,6 @@ import {
 } from "../../../src/linux/syscall/constants.js";
 import { ftruncate, ioctl, memcpy, memfd_create } from "../../../src/linux/syscall/libc.js";
 import { mmap, viewMemory } from "../../../src/linux/syscall/libcMemory.js";
-import { attachFaults, installSigbusGuard } from "../../../src/linux/memory/sigbusGuard.js";
 
 const MFD_HUGETLB = 4;
 const HUGE_BYTES = 2 * 1024 * 1024;

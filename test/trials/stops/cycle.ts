@@ -1,8 +1,8 @@
 /** From a pool that opens to a pool that opens again: mount, load, perhaps a dead server, stop, look at what is left. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { diskDirectories, diskId } from "../../../src/mounts/stateDirectory.js";
 import { findMount } from "../../../src/mounts/client.js";
+import { diskDirectories, diskId } from "../../../src/mounts/stateDirectory.js";
 import { controlSocket, type Place } from "../../support/place.js";
 import { type Background, run, start, until } from "../../support/processes.js";
 import type { Random } from "../../support/random.js";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
-import { type MountWords, parseOptionList } from "../../../src/cli/optionList.js";
 import { parsePool, toMountOptions } from "../../../src/cli/mountOptions.js";
+import { type MountWords, parseOptionList } from "../../../src/cli/optionList.js";
 
 const root = { root: true, directory: "/home/me" };
 const user = { root: false, directory: "/home/me", own: { uid: 1000, gids: [1000, 27] } };

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { main } from "../../../src/cli/main.js";
-import { buildProgram, withCommand } from "../../../src/cli/program.js";
+import { withCommand } from "../../../src/cli/program.js";
 
 let directory: string;
 let out: string;
@@ -39,7 +39,6 @@ async function kmemfs(...args: string[]): Promise<number | string | undefined> {
 }
 
 describe("withCommand", () => {
-  const program = buildProgram({ exitCode: 0 });
   it.each([
     [["status"], ["status"]],
     [["/mnt/x"], ["mount", "/mnt/x"]],
@@ -74,10 +73,10 @@ describe("withCommand", () => {
     ],
     [["./up"], ["mount", "./up"]],
   ])("reads %j", (args, expected) => {
-    expect(withCommand(program, args)).toEqual(expected);
+    expect(withCommand(args)).toEqual(expected);
   });
   it("tells a slip of the pen from a mount point", () => {
-    expect(() => withCommand(program, ["statsu"])).toThrow("statsu: neither a command nor there");
+    expect(() => withCommand(["statsu"])).toThrow("statsu: neither a command nor there");
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { BEAT_WORDS, Beat, Beats } from "../../../src/daemon/session/heartbeats.js";
 import { HangWatch } from "../../../src/daemon/holder/hangWatch.js";
+import { BEAT_WORDS, Beat, Beats } from "../../../src/daemon/session/heartbeats.js";
 import { parseThread, type ThreadState, threadId } from "../../../src/linux/proc/threads.js";
 
 const AT_REST: ThreadState = { isWaitingForIo: false, isTraced: false, isRunnable: false, userMs: 0, systemMs: 0 };

@@ -1,14 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { BEAT_WORDS, Beats } from "../../../src/daemon/session/heartbeats.js";
 import { type KeeperParts, ServerKeeper } from "../../../src/daemon/holder/serverKeeper.js";
-import {
-  endError,
-  type ServerEnd,
-  type ServerProcess,
-  type ServerReady,
-  waiting,
-} from "../../../src/daemon/holder/serverProcess.js";
+import { endError, type ServerEnd, type ServerProcess, waiting } from "../../../src/daemon/holder/serverProcess.js";
+import { BEAT_WORDS, Beats } from "../../../src/daemon/session/heartbeats.js";
+import type { ServerReady } from "../../../src/daemon/session/serverProtocol.js";
 
 const READY: ServerReady = { refused: [], io: "served", ioReason: null, wasUnclean: false };
 const END: ServerEnd = {

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { figureCells } from "../../../src/cli/figures.js";
-import { complaint } from "../../../src/linux/process/command.js";
-import { describeHolders } from "../../../src/disk/users.js";
 import { liesOn } from "../../../src/disk/stackedOn.js";
+import { describeHolders } from "../../../src/disk/users.js";
 import { parseMountinfo } from "../../../src/linux/proc/mounts.js";
+import { complaint } from "../../../src/linux/process/command.js";
 
 const holder = (pid: number, path: string) => ({ pid, name: "bash", how: "cwd", path }) as const;
 

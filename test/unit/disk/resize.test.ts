@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 import { growCommand } from "../../../src/cli/resize.js";
-import { letShrink, resizeDisk } from "../../../src/disk/resize.js";
-import type { MountStatus } from "../../../src/mounts/status.js";
+import { letShrink } from "../../../src/daemon/holder/heldDisk.js";
+import { resizeDisk } from "../../../src/disk/resize.js";
 import { parseMountinfo } from "../../../src/linux/proc/mounts.js";
+import type { MountStatus } from "../../../src/mounts/status.js";
 import { LASTING_WORDS, mayShrinkTo, shrunk } from "../../../src/pool/lasting.js";
 
 const PAGE = 4096;

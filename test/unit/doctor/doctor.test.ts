@@ -1,12 +1,12 @@
 /** What the doctor says of machines and mounts that were read: each finding by itself, the rest as it should be. */
 import { describe, expect, it } from "vitest";
 import { doctorLines } from "../../../src/cli/doctor.js";
+import { lockedBytesNeeded } from "../../../src/daemon/session/lockedMemory.js";
 import type { Check } from "../../../src/doctor/finding.js";
 import { checkKernel, checkMachine, type MachineReading } from "../../../src/doctor/machineChecks.js";
 import { checkMount, type MountReading } from "../../../src/doctor/mountChecks.js";
-import { lockedBytesNeeded } from "../../../src/daemon/session/lockedMemory.js";
-import type { MountStatus } from "../../../src/mounts/status.js";
 import type { ProcessState } from "../../../src/linux/proc/taskState.js";
+import type { MountStatus } from "../../../src/mounts/status.js";
 
 const UNLIMITED = { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
 

@@ -22,15 +22,14 @@ import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { type BackingFacts, closeBacking } from "../../../src/linux/backing/backingFacts.js";
 import { createMemfd } from "../../../src/linux/backing/memfd.js";
+import { openBacking } from "../../../src/linux/backing/openBacking.js";
 import { createPoolDirectory } from "../../../src/linux/backing/poolDirectory.js";
 import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
 import { createPrivateTmpfs, resizePrivateTmpfs } from "../../../src/linux/backing/privateTmpfs.js";
-import { looksLike } from "../../../src/linux/backing/signature.js";
-import { mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
-import { openBacking } from "../../../src/linux/backing/openBacking.js";
 import { readMetadata } from "../../../src/linux/backing/readMetadata.js";
+import { looksLike, signatureOf } from "../../../src/linux/backing/signature.js";
+import { mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
 import { libpmem } from "../../../src/linux/syscall/libpmem.js";
-import { signatureOf } from "../../../src/linux/backing/signature.js";
 import { daxTree, isRoot, userError, withDirectory } from "./support.js";
 
 const readWrite = { readOnly: false };

@@ -5,12 +5,12 @@ import { closeSync, readFileSync, writeFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { expect, it } from "vitest";
 import { MIB } from "../../../src/base/units.js";
+import { residentBytes } from "../../../src/linux/proc/proc.js";
+import { prepareIoProcess } from "../../../src/linux/process/ioProcess.js";
+import { mapShared, sharedMemory } from "../../../src/linux/process/sharedMemory.js";
 import { allocateBuffer, zeroRegion } from "../../../src/linux/syscall/buffers.js";
 import { memcpy } from "../../../src/linux/syscall/libc.js";
 import { viewMemory } from "../../../src/linux/syscall/libcMemory.js";
-import { residentBytes } from "../../../src/linux/proc/proc.js";
-import { mapShared, sharedMemory } from "../../../src/linux/process/sharedMemory.js";
-import { prepareIoProcess } from "../../../src/linux/process/ioProcess.js";
 
 it("a buffer is rounded up to pages, zeroed, and a view shows the same bytes", () => {
   const buffer = allocateBuffer(5000);

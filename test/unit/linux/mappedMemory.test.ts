@@ -7,13 +7,13 @@ import { EFAULT, EIO, ENOSPC } from "../../../src/base/errno.js";
 import { MIB, PAGE_BYTES } from "../../../src/base/units.js";
 import { type BackingFacts, closeBacking, heldBytes } from "../../../src/linux/backing/backingFacts.js";
 import { createMemfd } from "../../../src/linux/backing/memfd.js";
-import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
-import { mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
 import { openBacking } from "../../../src/linux/backing/openBacking.js";
+import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
+import { MappedMemory } from "../../../src/linux/memory/mappedMemory.js";
+import { mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
+import { attachMemory } from "../../../src/linux/memory/memory.js";
 import { memcpy, memset } from "../../../src/linux/syscall/libc.js";
 import { mount, umount2 } from "../../../src/linux/syscall/libcMount.js";
-import { MappedMemory } from "../../../src/linux/memory/mappedMemory.js";
-import { attachMemory } from "../../../src/linux/memory/memory.js";
 import { filled, isRoot, poolBytes, withMemory } from "./support.js";
 
 const NR_HUGEPAGES = "/proc/sys/vm/nr_hugepages";

@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ENODEV, ENOENT } from "../../../src/base/errno.js";
 import { MIB } from "../../../src/base/units.js";
-import { allocateBuffer } from "../../../src/linux/syscall/buffers.js";
-import { cloneFuseDevice, FuseChannel, openFuseDevice } from "../../../src/linux/fuse/fuseDevice.js";
 import { abortConnection, connectionOf } from "../../../src/linux/fuse/fuseConnection.js";
-import { mountFuse } from "../../../src/linux/fuse/mountFuse.js";
+import { cloneFuseDevice, FuseChannel, openFuseDevice } from "../../../src/linux/fuse/fuseDevice.js";
 import { mountWithFusermount } from "../../../src/linux/fuse/fusermount.js";
+import { mountFuse } from "../../../src/linux/fuse/mountFuse.js";
 import { detachExactly, unmountExactly } from "../../../src/linux/mount/mountHandle.js";
-import { holdersOfMount } from "../../../src/linux/proc/mountUsers.js";
 import { mountOn } from "../../../src/linux/proc/mounts.js";
+import { holdersOfMount } from "../../../src/linux/proc/mountUsers.js";
+import { allocateBuffer } from "../../../src/linux/syscall/buffers.js";
 import { isRoot, userError, withDirectory } from "./support.js";
 
 const FUSE_INIT = 26;

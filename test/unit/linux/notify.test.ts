@@ -14,9 +14,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ECONNREFUSED, EINVAL, ENOENT, ETIMEDOUT } from "../../../src/base/errno.js";
+import { type ServiceManager, takeServiceEnvironment } from "../../../src/linux/process/notify.js";
 import { MFD_CLOEXEC } from "../../../src/linux/syscall/constants.js";
 import { memfd_create } from "../../../src/linux/syscall/libc.js";
-import { type ServiceManager, takeServiceEnvironment } from "../../../src/linux/process/notify.js";
 import { MOST_FDS, unixAddress } from "../../../src/linux/syscall/unixMessage.js";
 import { StandInManager } from "../../support/serviceManager.js";
 

@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, writeSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { createNote, readNote, writeNote } from "../../../src/linux/process/noteFile.js";
 import { commandLine, isGone, openedBy } from "../../../src/linux/proc/openedBy.js";
+import { createNote, readNote, writeNote } from "../../../src/linux/process/noteFile.js";
 import { until } from "../../support/processes.js";
 
 describe("openedBy", () => {

@@ -2,16 +2,15 @@
 import { existsSync, fstatSync, readFileSync, writeSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type BackingFacts, closeBacking } from "../../../src/linux/backing/backingFacts.js";
-import { bindToNode, boundNode, nodeOfPool } from "../../../src/linux/backing/poolNode.js";
 import { createMemfd } from "../../../src/linux/backing/memfd.js";
 import { createPoolDirectory } from "../../../src/linux/backing/poolDirectory.js";
 import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
+import { bindToNode, boundNode, moveHeld, nodeOfPool } from "../../../src/linux/backing/poolNode.js";
 import { createPrivateTmpfs } from "../../../src/linux/backing/privateTmpfs.js";
 import { mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
+import { memoryNodes } from "../../../src/linux/proc/numaNodes.js";
 import { MAP_SHARED, PROT_NONE } from "../../../src/linux/syscall/constants.js";
 import { mmap, munmap } from "../../../src/linux/syscall/libcMemory.js";
-import { memoryNodes } from "../../../src/linux/proc/numaNodes.js";
-import { moveHeld } from "../../../src/linux/backing/poolNode.js";
 import { isRoot, userError, withDirectory } from "./support.js";
 
 const [NODE] = memoryNodes();

@@ -1,10 +1,10 @@
 /** Parsers of /proc on recorded text. */
 import { describe, expect, it } from "vitest";
 import { connectionOf } from "../../../src/linux/fuse/fuseConnection.js";
-import { mappingOn } from "../../../src/linux/proc/mountUsers.js";
+import { parseLocks } from "../../../src/linux/proc/fileLocks.js";
 import { loopDevicesOn, swapAreas } from "../../../src/linux/proc/loopDevices.js";
 import { mountOfPath, parseMountinfo } from "../../../src/linux/proc/mounts.js";
-import { parseLocks } from "../../../src/linux/backing/poolLock.js";
+import { mappingOn } from "../../../src/linux/proc/mountUsers.js";
 import { isAlive, machineMemory, parseKilobytes, residentBytes } from "../../../src/linux/proc/proc.js";
 import { processName } from "../../../src/linux/proc/procFile.js";
 

@@ -6,9 +6,9 @@ import type { UserError } from "../../../src/base/errors.js";
 import type { Memory } from "../../../src/base/ports.js";
 import { type BackingFacts, closeBacking } from "../../../src/linux/backing/backingFacts.js";
 import { type MemoryMapping, mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
+import { attachMemory } from "../../../src/linux/memory/memory.js";
 import { allocateBuffer } from "../../../src/linux/syscall/buffers.js";
 import { viewMemory } from "../../../src/linux/syscall/libcMemory.js";
-import { attachMemory } from "../../../src/linux/memory/memory.js";
 
 export const isRoot = process.geteuid?.() === 0;
 

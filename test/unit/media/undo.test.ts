@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
-import { complaint, run } from "../../../src/linux/process/command.js";
 import { allOrNothing, interruptible } from "../../../src/disk/rollback.js";
+import { complaint, run } from "../../../src/linux/process/command.js";
 
 describe("allOrNothing", () => {
   it("undoes in reverse and rethrows", async () => {

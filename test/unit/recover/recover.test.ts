@@ -2,13 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { toMountOptions } from "../../../src/cli/mountOptions.js";
 import { isMeant } from "../../../src/cli/recover.js";
+import { type MountEntry, parseMountinfo } from "../../../src/linux/proc/mounts.js";
 import { parseRecord } from "../../../src/mounts/mountRecord.js";
+import { standingStill } from "../../../src/mounts/silent.js";
+import { diskDirectories } from "../../../src/mounts/stateDirectory.js";
 import { type WayBack, wayBack as wayBackWith } from "../../../src/recover/bringBack.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "../../../src/recover/deadMount.js";
 import { clearingSteps, stepsOf } from "../../../src/recover/steps.js";
-import { standingStill } from "../../../src/mounts/silent.js";
-import { diskDirectories } from "../../../src/mounts/stateDirectory.js";
-import { type MountEntry, parseMountinfo } from "../../../src/linux/proc/mounts.js";
 
 const FUSE = "rw,user_id=0,group_id=0";
 const HIDDEN = `${diskDirectories()}/0123456789abcdef`;

@@ -2,11 +2,12 @@
  * Disks in the guest without processes of the command line: each of those takes seconds there, and
  * the tests of this machine are about them.
  */
-import { stopMount } from "../../../../src/mounts/client.js";
-import { formatPath } from "../../../../src/media/formatPath.js";
-import type { MountOptions } from "../../../../src/mounts/options.js";
-import { checkPool } from "../../../../src/media/checkPool.js";
+
 import { closeBacking } from "../../../../src/linux/backing/backingFacts.js";
+import { checkPool } from "../../../../src/media/checkPool.js";
+import { formatPath } from "../../../../src/media/formatPath.js";
+import { stopMount } from "../../../../src/mounts/client.js";
+import type { MountOptions } from "../../../../src/mounts/options.js";
 import type { PoolState } from "../../../../src/pool/check.js";
 import { Disk } from "../../../support/disk.js";
 import type { Place } from "../../../support/place.js";

@@ -1,0 +1,26 @@
+/** What `mount` and `up` say of the machine once the disk is there. */
+import { release } from "node:os";
+import { join } from "node:path";
+import { swapOn } from "../disk/stackedOn.js";
+import { kernelLacks } from "../linux/proc/kernelLacks.js";
+import { swapAreas } from "../linux/proc/loopDevices.js";
+import { readRecords } from "../mounts/mountRecord.js";
+import { quote } from "../mounts/paths.js";
+import { printErrorLine, printLine } from "./print.js";
+
+/** What this kernel lacks, and swap that lies on a disk of kmemfs. Swap that comes later only `doctor` sees. */
+export function printMountNotes(): void {
+  for (const lack of kernelLacks(release()) ?? []) printLine(`  Linux ${release()} lacks ${lack}`);
+  warnOfOwnSwap();
+}
+
+/** Looks at all disks, and asks none: with low memory any of them would wait for itself. */
+function warnOfOwnSwap(): void {
+  if (swapAreas().length === 0) return;
+  for (const { fuseDirectory, mountpoint } of readRecords()) {
+    for (const area of swapOn(join(fuseDirectory, "disk"))) {
+      printErrorLine(`kmemfs: warning: the swap area ${area} lies on the disk ${quote(mountpoint)}`);
+      printErrorLine(`try: swapoff ${quote(area)}`);
+    }
+  }
+}

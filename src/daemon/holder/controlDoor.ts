@@ -1,0 +1,108 @@
+/** A holder's end of the control socket. */
+import { chmodSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { errorBody, UserError } from "../../base/errors.js";
+import type { Log } from "../../base/ports.js";
+import { makeStateDirectory, removeQuietly } from "../../mounts/stateDirectory.js";
+import type { MountStatus } from "../../mounts/status.js";
+
+/** Somebody makes room in /run, or mounts it again for writing. */
+const RETRY_MS = 3_000;
+
+export interface ControlActions {
+  status(): MountStatus;
+  /** Begins the end of the mount. @throws UserError when somebody still holds it */
+  stop(force: boolean): Promise<void>;
+  /** Replaces the server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
+  restart(): Promise<number>;
+  /** Has a disk served again whose servers were given up. @returns when it is. @throws UserError */
+  bringBack(): Promise<MountStatus>;
+  /** Lets the file be made as short as this, once; null takes that back. @throws UserError */
+  allowShrink(sizeBytes: number | null): void;
+}
+
+/** Listens at `path`; the caller has the name, so what is there is nobody's. */
+async function listenForControl(path: string, actions: ControlActions): Promise<Server> {
+  rmSync(path, { force: true });
+  const server = createServer((incoming, outgoing) => {
+    answer(incoming, actions).then(
+      (body) => send(outgoing, 200, body),
+      (error: unknown) => send(outgoing, error instanceof UserError ? 409 : 500, errorBody(error)),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  try {
+    chmodSync(path, 0o600);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+  return server;
+}
+
+/** A holder's end of the control socket. */
+export class ControlDoor {
+  private server: Server | null = null;
+  private timer: NodeJS.Timeout | undefined;
+  private isClosed = false;
+
+  constructor(
+    private readonly path: string,
+    private readonly actions: ControlActions,
+  ) {}
+
+  /** @throws UserError or Error when the state directory does not take a socket */
+  async open(): Promise<void> {
+    makeStateDirectory();
+    const server = await listenForControl(this.path, this.actions);
+    if (this.isClosed) server.close();
+    else this.server = server;
+  }
+
+  /**
+   * As `open`, for a mount that serves already: nobody can ask it anything with
+   * a full or read-only /run, but that is no reason to end it.
+   */
+  async openInTime(log: Log): Promise<void> {
+    try {
+      await this.open();
+    } catch (error) {
+      log.warn({ socket: this.path, error: String(error) }, "nobody can be answered; tried again in a while");
+      if (!this.isClosed) this.timer = setTimeout(() => void this.openInTime(log), RETRY_MS).unref();
+    }
+  }
+
+  close(): void {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    if (this.server === null) return;
+    this.server.close();
+    this.server.closeAllConnections();
+    removeQuietly(this.path);
+  }
+}
+
+async function answer(incoming: IncomingMessage, actions: ControlActions): Promise<object> {
+  const route = `${incoming.method} ${incoming.url}`;
+  if (route === "GET /status") return actions.status();
+  if (route === "POST /stop" || route === "POST /stop?force") {
+    await actions.stop(route.endsWith("force"));
+    return {};
+  }
+  if (route === "POST /restart") return { pauseMs: await actions.restart() };
+  if (route === "POST /back") return actions.bringBack();
+  const resize = /^POST \/resize(?:\?bytes=(\d+))?$/.exec(route);
+  if (resize !== null) {
+    actions.allowShrink(resize[1] === undefined ? null : Number(resize[1]));
+    return {};
+  }
+  throw new UserError("control", `no such request: ${route}`, { code: "EINVAL" });
+}
+
+function send(outgoing: ServerResponse, status: number, body: object): void {
+  outgoing.writeHead(status, { "content-type": "application/json", connection: "close" });
+  outgoing.end(JSON.stringify(body));
+}
