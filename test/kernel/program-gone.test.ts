@@ -87,7 +87,7 @@ it("the spare serves without them, the disk waits for them after that, and goes 
     const load = writer(place, disk, 8);
     await nextServer(disk, await killServer(disk));
     const restart = await place.refused(["restart", disk.directory]);
-    const gone = `the program is gone: ${disk.program.directory}/dist/daemon/serverMain.js`;
+    const gone = `the program is gone: ${disk.program.directory}/dist/daemon/server/serverMain.js`;
     expect([restart.status, restart.stderr]).toEqual([
       1,
       `kmemfs: restart: ${gone} (ENOENT)\ntry: install kmemfs there again\n`,

@@ -27,7 +27,7 @@ export function compiledTree(): string {
   if (compiledTo !== undefined) return compiledTo;
   const target = temporaryDirectory("threads");
   const inFolders = FOLDERS.flatMap((folder) =>
-    readdirSync(join(projectRoot, folder))
+    readdirSync(join(projectRoot, folder), { encoding: "utf8", recursive: true })
       .filter((name) => name.endsWith(".ts"))
       .map((name) => join(folder, name)),
   );

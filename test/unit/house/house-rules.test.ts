@@ -40,7 +40,7 @@ describe("the house rules see what breaks them", () => {
     ["a long file", "src/base/x.ts", "const a = 1;\n".repeat(MAX_FILE_LINES + 1)],
     ["console in the daemon", "src/daemon/x.ts", 'console.log("x");'],
     ["console in linux", "src/linux/x.ts", "const print = console.error;"],
-    ["a command that unmounts", "src/daemon/disk/x.ts", 'await run("umount", ["-l", path]);'],
+    ["a command that unmounts", "src/disk/x.ts", 'await run("umount", ["-l", path]);'],
     ["a command that trims", "src/cli/x.ts", 'await runOk(what, "fstrim", ["-v", path]);'],
     ["a command that detaches", "src/daemon/x.ts", 'spawnSync("losetup", ["-d", device]);'],
     ["umount2 by a path", "src/daemon/x.ts", "umount2(path, 0);"],

@@ -107,12 +107,12 @@ const STARTS_CHILD = /^(run|runOk|tryRun|spawn|spawnSync|exec|execFile|execFileS
 
 /** Where a mount is taken for what it is: by an fd that was shown to be on it. */
 const PROVEN: Readonly<Record<string, RegExp>> = {
-  umount2: /^src\/linux\/(mountHandle|libcMount)\.ts$/,
-  unmountWithFusermount: /^src\/linux\/(mountHandle|fusermount)\.ts$/,
-  syncfs: /^src\/linux\/(fileSystemCalls|libc)\.ts$/,
-  FITRIM: /^src\/linux\/(fileSystemCalls|constants)\.ts$/,
-  FITHAW: /^src\/linux\/(fileSystemCalls|constants)\.ts$/,
-  FIFREEZE: /^src\/linux\/(fileSystemCalls|constants)\.ts$/,
+  umount2: /^src\/linux\/(mount\/mountHandle|syscall\/libcMount)\.ts$/,
+  unmountWithFusermount: /^src\/linux\/(mount\/mountHandle|fuse\/fusermount)\.ts$/,
+  syncfs: /^src\/linux\/(mount\/fileSystemCalls|syscall\/libc)\.ts$/,
+  FITRIM: /^src\/linux\/(mount\/fileSystemCalls|syscall\/constants)\.ts$/,
+  FITHAW: /^src\/linux\/(mount\/fileSystemCalls|syscall\/constants)\.ts$/,
+  FIFREEZE: /^src\/linux\/(mount\/fileSystemCalls|syscall\/constants)\.ts$/,
 };
 
 function actsByPath(node: ts.Node, file: ts.SourceFile): string | undefined {
