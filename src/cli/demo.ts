@@ -21,7 +21,7 @@ import { machineMemory } from "../linux/proc/proc.js";
 import { runOk } from "../linux/process/command.js";
 import { startMount, stopMount } from "../mounts/client.js";
 import { FIGURE_COLUMNS, type Figures, figureCells, readFigures } from "./figures.js";
-import { currentCaller, toMountOptions } from "./mountOptions.js";
+import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { type Column, formatRow, printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
 import { requireRoot } from "./usage.js";
@@ -106,12 +106,12 @@ async function useFiles(
 
 async function life(sizeBytes: number, undo: UndoStack, signal: AbortSignal): Promise<void> {
   const place = makePlace(undo);
-  const words = { size: String(sizeBytes) };
+  const raw = { size: String(sizeBytes) };
   const options = toMountOptions(
     undefined,
     { mountpoint: place.disk, fuseDirectory: place.disk },
-    words,
-    currentCaller(),
+    raw,
+    currentInvoker(),
   );
   const report = makeReport(place.disk);
   await report("before");

@@ -8,23 +8,24 @@ import type { AskedOptions, MountOptions } from "../mounts/options.js";
 import { absolutePath, quote } from "../mounts/paths.js";
 
 import { printMountNotes } from "./mountNotes.js";
-import { type Caller, currentCaller, toMountOptions } from "./mountOptions.js";
+import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
-import { type MountWords, parseOptionList } from "./optionList.js";
+import { parseOptionList } from "./optionList.js";
+import { flagsOf, type Invoker, type RawOptions } from "./optionTable.js";
 import { printLine } from "./print.js";
 import { describeRemounted, remount } from "./remount.js";
 import { formatBytes } from "./sizes.js";
 import type { Outcome } from "./usage.js";
 
-interface MountFlags extends MountWords {
+interface MountFlags extends RawOptions {
   o?: string[];
 }
 
 /** The words of the flags and of all `-o` lists; a flag counts more than an option. */
-function mergeWords(flags: MountFlags): MountWords {
-  const { o = [], spare, ...words } = flags;
+function mergeOptions(flags: MountFlags): RawOptions {
+  const { o = [], spare, ...raw } = flags;
   // Commander says true where nothing was said.
-  return { ...parseOptionList(o.join(",")), ...words, ...(spare === false ? { spare } : {}) };
+  return { ...parseOptionList(o.join(",")), ...raw, ...(spare === false ? { spare } : {}) };
 }
 
 /**
@@ -34,14 +35,14 @@ function mergeWords(flags: MountFlags): MountWords {
 export function prepareMount(
   pool: string | undefined,
   mountpointText: string,
-  words: MountWords,
-  caller: Caller,
+  raw: RawOptions,
+  invoker: Invoker,
   goesOn = false,
 ): MountOptions {
   if (mountpointText === "") throw new UserError("mount", "an empty mount point", { exitCode: 2 });
-  const mountpoint = absolutePath(mountpointText, caller.directory);
-  const options = toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
-  if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts(), words.nonEmpty);
+  const mountpoint = absolutePath(mountpointText, invoker.directory);
+  const options = toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, raw, invoker);
+  if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts(), raw.nonEmpty);
   return options;
 }
 
@@ -53,17 +54,17 @@ export async function mountHere(asked: AskedOptions, debug: boolean): Promise<nu
 }
 
 async function mount(pool: string | undefined, mountpoint: string, flags: MountFlags, outcome: Outcome): Promise<void> {
-  const words = mergeWords(flags);
-  const caller = currentCaller();
-  if (words.remount === true) {
-    return describeRemounted(await remount(mountpoint, words, caller));
+  const raw = mergeOptions(flags);
+  const invoker = currentInvoker();
+  if (raw.remount === true) {
+    return describeRemounted(await remount(mountpoint, raw, invoker));
   }
-  if (words.foreground === true) {
-    const asked: AskedOptions = (goesOn) => prepareMount(pool, mountpoint, words, caller, goesOn);
-    outcome.exitCode = await mountHere(asked, words.debug ?? false);
+  if (raw.foreground === true) {
+    const asked: AskedOptions = (goesOn) => prepareMount(pool, mountpoint, raw, invoker, goesOn);
+    outcome.exitCode = await mountHere(asked, raw.debug ?? false);
     return;
   }
-  const options = prepareMount(pool, mountpoint, words, caller);
+  const options = prepareMount(pool, mountpoint, raw, invoker);
   const status = await startMount(options);
   const where = status.pool.path === null ? status.pool.kind : quote(status.pool.path);
   printLine(`${quote(status.file)}: ${formatBytes(status.sizeBytes)}, pool ${where}, ${status.io}`);
@@ -78,22 +79,7 @@ export function defineMount(command: Command, outcome: Outcome): void {
     .description("Mounts a pool. MOUNTPOINT then holds one sparse file, disk, for losetup, mkfs or a virtual machine.")
     .argument("[pool]", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")
     .argument("[mountpoint]", "an empty directory")
-    .option("--size <size>", "size of the file: 512M, 4G, 1.5GiB, 4GB, or bytes")
-    .option("--max-size <size>", "size the file can be given later")
-    .option("--pool-size <size>", "memory the pool may use; less than the size makes the file thin")
-    .option("--numa-node <node>", "the NUMA node that the pool's memory is to come from")
-    .option("--create", "make and format POOL when it does not exist")
-    .option("--read-only", "write nothing to the pool")
-    .option("--io <way>", "auto, served or direct")
-    .option("--atomic-writes", "a block is old or new as a whole, also after a crash; served")
-    .option("--durable", "refuse a pool that does not survive a power cut")
-    .option("--workers <count>", "serving threads")
-    .option("--restarts <count>", "how often within a minute a server that dies is replaced (5)")
-    .option("--no-spare", "no second server standing by: one that dies is followed in half a second")
-    .option("--watchdog <seconds>", "when a server that does nothing is taken for hung; 0: never (10)")
-    .option("-f, --foreground", "do not go to the background; log to stderr")
     .option("-o <opt[,opt...]>", "the same options as for mount(8), e.g. -o size=1G,ro", collect)
-    .option("--debug", "stack traces with errors")
     .addHelpText(
       "after",
       "\nExample:\n  kmemfs mount /mnt/ram --size 4G && losetup --find --show --direct-io=on /mnt/ram/disk",
@@ -106,4 +92,5 @@ export function defineMount(command: Command, outcome: Outcome): void {
       if (second === undefined) await mount(undefined, first, flags, outcome);
       else await mount(first, second, flags, outcome);
     });
+  for (const { flags, help } of flagsOf("mount")) command.option(flags, help);
 }

@@ -10,8 +10,9 @@ import { startMount } from "../mounts/client.js";
 import { absolutePath } from "../mounts/paths.js";
 import { asksForSize, optionsInFstab } from "./fstab.js";
 import { prepareMount } from "./mount.js";
-import { currentCaller } from "./mountOptions.js";
-import { type MountWords, parseOptionList, splitOptionList } from "./optionList.js";
+import { currentInvoker } from "./mountOptions.js";
+import { parseOptionList, splitOptionList } from "./optionList.js";
+import type { RawOptions } from "./optionTable.js";
 import { printFailure } from "./print.js";
 import { remount } from "./remount.js";
 import { isHelp, throwUsageErrors } from "./usage.js";
@@ -29,8 +30,8 @@ export function isMountHelper(argv1: string | undefined): boolean {
 export interface HelperCall {
   readonly pool: string;
   readonly directory: string;
-  readonly words: MountWords;
-  /** The text that `words` were read from. */
+  readonly raw: RawOptions;
+  /** The text that `raw` were read from. */
   readonly list: string;
   /** `-f`: do everything but the mount. */
   readonly fake: boolean;
@@ -70,11 +71,11 @@ export function parseHelperCall(args: readonly string[]): HelperCall {
     });
   }
   const list = (flags.o ?? []).join(",");
-  const words = parseOptionList(list, flags.s ?? false);
-  if (flags.r) words.readOnly = true;
-  if (flags.w) words.readOnly = false;
+  const raw = parseOptionList(list, flags.s ?? false);
+  if (flags.r) raw.readOnly = true;
+  if (flags.w) raw.readOnly = false;
   const [pool = "", directory = ""] = command.args;
-  return { pool, directory, words, list, fake: flags.f ?? false };
+  return { pool, directory, raw, list, fake: flags.f ?? false };
 }
 
 /** mount(8)'s exit code for `error`. */
@@ -85,10 +86,10 @@ export function helperExitCode(error: unknown): number {
 }
 
 /** mount(8) gives the options of fstab, or of mountinfo, together with those that it was called with. */
-async function remountByHelper({ directory, words, list, fake }: HelperCall): Promise<void> {
+async function remountByHelper({ directory, raw, list, fake }: HelperCall): Promise<void> {
   const mountpoint = absolutePath(directory, process.cwd());
   const sizeIsAsked = asksForSize(splitOptionList(list), splitOptionList(optionsInFstab(mountpoint) ?? ""));
-  if (!fake) await remount(mountpoint, words, currentCaller(), sizeIsAsked);
+  if (!fake) await remount(mountpoint, raw, currentInvoker(), sizeIsAsked);
 }
 
 /** Acts as mount(8)'s helper; returns its exit code. */
@@ -96,12 +97,12 @@ export async function runMountHelper(args: readonly string[]): Promise<number> {
   let debug = false;
   try {
     const call = parseHelperCall(args);
-    debug = call.words.debug ?? false;
-    if (call.words.remount === true) {
+    debug = call.raw.debug ?? false;
+    if (call.raw.remount === true) {
       await remountByHelper(call);
       return 0;
     }
-    const options = prepareMount(call.pool, call.directory, { ...call.words, foreground: false }, currentCaller());
+    const options = prepareMount(call.pool, call.directory, { ...call.raw, foreground: false }, currentInvoker());
     if (!call.fake) await startMount(options);
     return 0;
   } catch (error) {

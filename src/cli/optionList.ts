@@ -1,78 +1,16 @@
-/** `-o opt[,opt…]` of a command line, of mount(8) and of fstab: which words there are, and what each stands for. */
+/** `-o opt[,opt…]` of a command line, of mount(8) and of fstab: what is read, what is skipped, and what is refused. */
 import { UserError } from "../base/errors.js";
+import { optionKey, type RawOptions, type ToggleName, toggleRows, type ValueName, valueRows } from "./optionTable.js";
 
-/** What was written, still text. The keys are commander's names of the flags. */
-export interface MountWords {
-  size?: string;
-  maxSize?: string;
-  poolSize?: string;
-  numaNode?: string;
-  create?: boolean;
-  readOnly?: boolean;
-  io?: string;
-  atomicWrites?: boolean;
-  durable?: boolean;
-  workers?: string;
-  restarts?: string;
-  watchdog?: string;
-  spare?: boolean;
-  allowOther?: boolean;
-  allowRoot?: boolean;
-  nonEmpty?: boolean;
-  uid?: string;
-  gid?: string;
-  mode?: string;
-  fsname?: string;
-  remount?: boolean;
-  debug?: boolean;
-  foreground?: boolean;
-}
+/** What a key stands for: an option that takes a value, or the value of one that takes none. */
+type Key = { readonly value: ValueName } | { readonly toggle: ToggleName; readonly is: boolean };
 
-type ValueWord =
-  | "size"
-  | "maxSize"
-  | "poolSize"
-  | "numaNode"
-  | "io"
-  | "workers"
-  | "restarts"
-  | "watchdog"
-  | "uid"
-  | "gid"
-  | "mode"
-  | "fsname";
-
-const WITH_VALUE: Readonly<Record<string, ValueWord>> = {
-  size: "size",
-  "max-size": "maxSize",
-  "pool-size": "poolSize",
-  "numa-node": "numaNode",
-  io: "io",
-  workers: "workers",
-  restarts: "restarts",
-  watchdog: "watchdog",
-  uid: "uid",
-  gid: "gid",
-  mode: "mode",
-  fsname: "fsname",
-};
-
-const WITHOUT_VALUE: Readonly<Record<string, MountWords>> = {
-  create: { create: true },
-  ro: { readOnly: true },
-  "read-only": { readOnly: true },
-  rw: { readOnly: false },
-  "atomic-writes": { atomicWrites: true },
-  durable: { durable: true },
-  spare: { spare: true },
-  nospare: { spare: false },
-  debug: { debug: true },
-  foreground: { foreground: true },
-  allow_other: { allowOther: true },
-  allow_root: { allowRoot: true },
-  nonempty: { nonEmpty: true },
-  remount: { remount: true },
-};
+const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
+  ...valueRows.map(([name]): [string, Key] => [optionKey(name), { value: name }]),
+  ...toggleRows.flatMap(([name, { keys }]) =>
+    Object.entries(keys).map(([key, is]): [string, Key] => [key, { toggle: name, is }]),
+  ),
+]);
 
 /** Options of mount(8) and fstab(5) that ask nothing of us, or what is so anyway. */
 const IGNORED = new Set(
@@ -120,8 +58,8 @@ export function splitOptionList(text: string): string[] {
  * @param sloppy options that are not known or not kept are skipped, as mount(8)'s `-s` asks
  * @throws UserError naming the option that is unknown, is refused or misses its value
  */
-export function parseOptionList(text: string, sloppy = false): MountWords {
-  const words: MountWords = {};
+export function parseOptionList(text: string, sloppy = false): RawOptions {
+  const raw: RawOptions = {};
   const items = splitOptionList(text);
   const remounts = items.includes("remount");
   for (const item of items) {
@@ -129,23 +67,18 @@ export function parseOptionList(text: string, sloppy = false): MountWords {
     const name = equals < 0 ? item : item.slice(0, equals);
     const value = equals < 0 ? undefined : item.slice(equals + 1).replace(/^"(.*)"$/, "$1");
     const what = `-o ${item}`;
-    if (Object.hasOwn(WITH_VALUE, name)) {
+    const key = KEYS.get(name);
+    if (key !== undefined && "value" in key) {
       if (value === undefined) throw usage(what, "the value is missing", `-o ${name}=VALUE`);
-      words[WITH_VALUE[name]] = value;
-    } else if (Object.hasOwn(WITHOUT_VALUE, name)) {
+      raw[key.value] = value;
+    } else if (key !== undefined) {
       if (value !== undefined) throw usage(what, "the option takes no value", `-o ${name}`);
-      Object.assign(words, WITHOUT_VALUE[name]);
+      raw[key.toggle] = key.is;
     } else if (!sloppy && Object.hasOwn(REFUSED, name)) {
       throw usage(what, REFUSED[name].reason, REFUSED[name].cure);
     } else if (!sloppy && !isIgnored(name, remounts)) {
       throw usage(what, `unknown mount option ${JSON.stringify(name)}`, "kmemfs mount --help");
     }
   }
-  return words;
-}
-
-/** The option that stands for a word, by its name in `-o`. */
-export function optionOf(word: string): string {
-  const withValue = Object.keys(WITH_VALUE).find((name) => WITH_VALUE[name] === word);
-  return withValue ?? Object.keys(WITHOUT_VALUE).find((name) => word in WITHOUT_VALUE[name]) ?? word;
+  return raw;
 }

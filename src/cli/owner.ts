@@ -1,14 +1,6 @@
 /** `uid=`, `gid=` and `mode=`: whose the file `disk` and its directory are, as tmpfs(5) has it. */
 import { readFileSync } from "node:fs";
 import { UserError } from "../base/errors.js";
-import type { MountWords } from "./optionList.js";
-
-export interface Owner {
-  readonly uid?: number;
-  readonly gid?: number;
-  /** Permission bits of `disk`. */
-  readonly mode?: number;
-}
 
 /** The ids that a caller without root may give a file of his. */
 export interface OwnIds {
@@ -48,35 +40,37 @@ function parseId(kind: "uid" | "gid", text: string): number {
   throw usage(`${kind} ${text}`, `no such ${kind === "uid" ? "user" : "group"}`, cure);
 }
 
-function parseMode(text: string): number {
+/** Permission bits. @throws UserError */
+export function parseMode(text: string): number {
   if (/^[0-7]{1,5}$/.test(text) && Number.parseInt(text, 8) <= 0o7777) return Number.parseInt(text, 8);
   throw usage(`mode ${text}`, "not an octal mode", "a mode such as 0600, or 660 for a group too");
 }
 
-/**
- * Owner and mode that were asked for.
- * @param own null as root, who may name anybody
- * @throws UserError
- */
-export function parseOwner(words: MountWords, own: OwnIds | null): Owner {
-  const uid = words.uid === undefined ? undefined : parseId("uid", words.uid);
-  const gid = words.gid === undefined ? undefined : parseId("gid", words.gid);
-  const mode = words.mode === undefined ? undefined : parseMode(words.mode);
-  if (own !== null && uid !== undefined && uid !== own.uid) throw notYours("uid", words.uid);
-  if (own !== null && gid !== undefined && !own.gids.includes(gid)) throw notYours("gid", words.gid);
-  return {
-    ...(uid === undefined ? {} : { uid }),
-    ...(gid === undefined ? {} : { gid }),
-    ...(mode === undefined ? {} : { mode }),
-  };
+/** Who asks: root may name anybody, a user who may name nobody has no `own`. */
+interface Asker {
+  readonly root: boolean;
+  readonly own?: OwnIds;
 }
 
-function notYours(kind: "uid" | "gid", text = ""): UserError {
-  const reason = kind === "uid" ? "a user can give a disk to nobody else" : "you are not in this group";
+/** @throws UserError, also for a user who names somebody else */
+export function parseUser(text: string, { root, own }: Asker): number {
+  const uid = parseId("uid", text);
+  if (root || uid === own?.uid) return uid;
+  throw notYours("uid", text, "a user can give a disk to nobody else");
+}
+
+/** @throws UserError, also for a user who is not in the group */
+export function parseGroup(text: string, { root, own }: Asker): number {
+  const gid = parseId("gid", text);
+  if (root || own?.gids.includes(gid)) return gid;
+  throw notYours("gid", text, "you are not in this group");
+}
+
+function notYours(kind: "uid" | "gid", text: string, reason: string): UserError {
   return new UserError(`${kind} ${text}`, reason, { code: "EPERM", cure: `leave ${kind} out, or mount as root` });
 }
 
 /** True when somebody else than the root who mounts was named, or the mode lets others in: FUSE itself would not. */
-export function letsOthersIn({ uid = 0, gid = 0, mode = 0 }: Owner): boolean {
+export function letsOthersIn({ uid = 0, gid = 0, mode = 0 }: { uid?: number; gid?: number; mode?: number }): boolean {
   return uid !== 0 || gid !== 0 || (mode & 0o077) !== 0;
 }

@@ -13,7 +13,7 @@ import type { Orphan } from "../recover/orphans.js";
 import type { Step } from "../recover/steps.js";
 import { forgetStep, stepsOf } from "../recover/steps.js";
 import { nameIsTaken, underItsName } from "../recover/withNameLock.js";
-import { currentCaller, toMountOptions } from "./mountOptions.js";
+import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { printFailure, printLine } from "./print.js";
 import { blockersOf, clear, isKeptMeant, planOfKept, recoverKept } from "./recoverKept.js";
 import { clearOrphan, isOrphanMeant, orphanPlan } from "./recoverOrphans.js";
@@ -71,10 +71,10 @@ async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains
 
 async function recover(mountpoint: string | undefined, flags: RecoverFlags, outcome: Outcome): Promise<void> {
   const { up = false, debug = false } = flags;
-  const caller = currentCaller();
-  const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, caller);
+  const invoker = currentInvoker();
+  const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, invoker);
   const turnOf = (remains: Remains): Turn => ({ remains, steps: stepsOf(remains), back: wayBack(remains, defaults) });
-  const path = mountpoint === undefined ? null : absolutePath(mountpoint, caller.directory);
+  const path = mountpoint === undefined ? null : absolutePath(mountpoint, invoker.directory);
   const isWanted = (remains: Remains): boolean => path === null || isMeant(remains, path);
   const failed = (error: unknown): void => {
     printFailure(error, debug);

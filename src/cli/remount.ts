@@ -16,36 +16,26 @@ import { readRecords } from "../mounts/mountRecord.js";
 import type { MountOptions } from "../mounts/options.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
-import { type Caller, toMountOptions } from "./mountOptions.js";
-import { type MountWords, optionOf } from "./optionList.js";
+import { toMountOptions } from "./mountOptions.js";
+import { type Invoker, type OptionName, optionKey, type RawOptions, TOGGLES, VALUES } from "./optionTable.js";
 import { printErrorLine, printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
 
-/** What a remount may say without being refused, though it changes nothing. */
-const SAYS_NOTHING = new Set(["remount", "size", "readOnly", "create", "debug", "foreground", "nonEmpty", "allowRoot"]);
-/** Where the parsed options have another name than the words. */
-const FIELD_OF: Readonly<Record<string, keyof MountOptions>> = {
-  maxSize: "maxSizeBytes",
-  poolSize: "poolSizeBytes",
-  watchdog: "watchdogSeconds",
-  fsname: "source",
-};
-
 /**
- * Changes a mount as `words` say.
+ * Changes a mount as `raw` say.
  * @param sizeIsAsked false when the size is only what fstab has: that makes no disk smaller
  * @returns the status afterwards
  * @throws UserError; a size may have been changed then, when the rest is refused
  */
 export async function remount(
   mountpointText: string,
-  words: MountWords,
-  caller: Caller,
+  raw: RawOptions,
+  invoker: Invoker,
   sizeIsAsked = true,
 ): Promise<MountStatus> {
-  const mountpoint = absolutePath(mountpointText, caller.directory);
+  const mountpoint = absolutePath(mountpointText, invoker.directory);
   const what = `remount ${mountpoint}`;
-  if (!caller.root) {
+  if (!invoker.root) {
     throw new UserError(what, "only root can change a mount", {
       code: "EPERM",
       cure: `as root; the size alone also by  truncate -s SIZE ${quote(`${mountpoint}/disk`)}`,
@@ -54,20 +44,20 @@ export async function remount(
   const disk = await findMount(mountpoint);
   if (disk === null) throw notThere(what, mountpoint);
   const record = readRecords().find((other) => other.mountpoint === disk.mountpoint) ?? null;
-  refuseOthers(words, record, caller);
-  const sizeBytes = newSize(what, disk, words, sizeIsAsked);
+  refuseOthers(raw, record, invoker);
+  const sizeBytes = newSize(what, disk, raw, sizeIsAsked);
   // A disk is writable while its size changes, whatever it is before and afterwards.
-  if (words.readOnly === false && disk.readOnly) allowWriting(what, disk, record);
+  if (raw.readOnly === false && disk.readOnly) allowWriting(what, disk, record);
   if (sizeBytes !== disk.sizeBytes) {
-    if (disk.readOnly && words.readOnly !== false) {
+    if (disk.readOnly && raw.readOnly !== false) {
       throw new UserError(what, "the size of a read-only disk cannot be changed", {
         code: "EROFS",
-        cure: `mount -o remount,rw,size=${words.size} ${quote(mountpoint)}`,
+        cure: `mount -o remount,rw,size=${raw.size} ${quote(mountpoint)}`,
       });
     }
     await resizeDisk({ ...disk, readOnly: false }, sizeBytes);
   }
-  if (words.readOnly === true && !disk.readOnly) refuseWriting(what, disk);
+  if (raw.readOnly === true && !disk.readOnly) refuseWriting(what, disk);
   return (await findMount(mountpoint)) ?? disk;
 }
 
@@ -89,25 +79,26 @@ function notThere(what: string, mountpoint: string): UserError {
 }
 
 /** @throws UserError for an option that says something else than the mount was begun with */
-function refuseOthers(words: MountWords, record: MountOptions | null, caller: Caller): void {
-  const others = (Object.keys(words) as (keyof MountWords)[]).filter((word) => !SAYS_NOTHING.has(word));
+function refuseOthers(raw: RawOptions, record: MountOptions | null, invoker: Invoker): void {
+  const rows: Readonly<Record<string, { field?: keyof MountOptions; remounts?: true }>> = { ...VALUES, ...TOGGLES };
+  const others = (Object.keys(raw) as OptionName[]).filter((name) => rows[name].remounts !== true);
   if (others.length === 0) return;
   const pool = record?.pool.kind === "path" ? record.pool.path : record?.pool.kind;
   const place = { mountpoint: record?.mountpoint ?? "/", fuseDirectory: record?.fuseDirectory ?? "/" };
-  const { size: _size, readOnly: _readOnly, ...rest } = words;
-  const asked: Partial<MountOptions> = toMountOptions(pool, place, rest, caller);
-  for (const word of others) {
-    const field = FIELD_OF[word] ?? (word as keyof MountOptions);
-    if (record !== null && asked[field] === record[field]) continue;
-    throw new UserError(`-o remount,${optionOf(word)}`, "this cannot be changed while it is mounted", {
+  const { size: _size, readOnly: _readOnly, ...rest } = raw;
+  const asked = toMountOptions(pool, place, rest, invoker);
+  for (const name of others) {
+    const { field } = rows[name];
+    if (record !== null && field !== undefined && asked[field] === record[field]) continue;
+    throw new UserError(`-o remount,${optionKey(name)}`, "this cannot be changed while it is mounted", {
       cure: "unmount it, and mount it again",
       exitCode: 2,
     });
   }
 }
 
-/** The size that `words` ask for, or the one that it has. @throws UserError when it cannot have it */
-function newSize(what: string, disk: MountStatus, { size }: MountWords, sizeIsAsked: boolean): number {
+/** The size that `raw` ask for, or the one that it has. @throws UserError when it cannot have it */
+function newSize(what: string, disk: MountStatus, { size }: RawOptions, sizeIsAsked: boolean): number {
   const has = disk.sizeBytes;
   if (size === undefined) return has;
   const sizeBytes = parsePageSizeFloor(size, `size ${size}`);

@@ -16,14 +16,14 @@ import { absolutePath, quote } from "../mounts/paths.js";
 import { diskDirectories, diskId } from "../mounts/stateDirectory.js";
 
 import { printMountNotes } from "./mountNotes.js";
-import { currentCaller, toMountOptions } from "./mountOptions.js";
+import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
-import type { MountWords } from "./optionList.js";
+import { flagsOf, type RawOptions } from "./optionTable.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 import { requireRoot } from "./usage.js";
 
-interface UpFlags extends MountWords {
+interface UpFlags extends RawOptions {
   fs?: string;
   pool?: string;
 }
@@ -84,12 +84,12 @@ function isBlankPool({ pool, create }: MountOptions): boolean {
 }
 
 async function up(mountpointText: string, flags: UpFlags): Promise<void> {
-  const { fs, pool, ...words } = flags;
-  const caller = currentCaller();
-  const mountpoint = absolutePath(mountpointText, caller.directory);
+  const { fs, pool, ...raw } = flags;
+  const invoker = currentInvoker();
+  const mountpoint = absolutePath(mountpointText, invoker.directory);
   const what = `up ${mountpoint}`;
   const wanted = parseFileSystem(fs);
-  toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, words, caller);
+  toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, raw, invoker);
   requireRoot(what, `kmemfs up ${quote(mountpointText)}`);
 
   const there = await findDisk(mountpoint);
@@ -114,7 +114,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   checkMountpoint(what, mountpoint, readMounts());
   // Nobody needs to see it: only the loop device uses what is there.
   const fuseDirectory = join(diskDirectories(), diskId(mountpoint));
-  const options = toMountOptions(pool, { mountpoint, fuseDirectory }, words, caller);
+  const options = toMountOptions(pool, { mountpoint, fuseDirectory }, raw, invoker);
   if (isBlankPool(options)) requireSize(what, wanted ?? "ext4", options.sizeBytes ?? Number.POSITIVE_INFINITY);
   const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
   const how = made.fresh ? "a new" : "the";
@@ -130,21 +130,9 @@ export function defineUp(command: Command): void {
   command
     .description("Makes a disk with a file system on MOUNTPOINT. A pool that has a file system keeps it. Needs root.")
     .argument("<mountpoint>", "an empty directory for the file system")
-    .option("--size <size>", "size of the disk: 512M, 4G, 1.5GiB, 4GB, or bytes")
     .option("--fs <type>", "ext4 (the default), xfs or btrfs")
     .option("--pool <pool>", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")
-    .option("--pool-size <size>", "memory the pool may use")
-    .option("--max-size <size>", "size the disk can be given later")
-    .option("--numa-node <node>", "the NUMA node that the pool's memory is to come from")
-    .option("--create", "make and format the pool when it does not exist")
-    .option("--read-only", "write nothing to the pool")
-    .option("--io <way>", "auto, served or direct")
-    .option("--atomic-writes", "a block is old or new as a whole, also after a crash; served")
-    .option("--durable", "refuse a pool that does not survive a power cut")
-    .option("--restarts <count>", "how often within a minute a server that dies is replaced (5)")
-    .option("--no-spare", "no second server standing by: one that dies is followed in half a second")
-    .option("--watchdog <seconds>", "when a server that does nothing is taken for hung; 0: never (10)")
-    .option("--debug", "stack traces with errors")
     .addHelpText("after", "\nExample:\n  mkdir -p /mnt/ram && kmemfs up /mnt/ram --size 4G")
     .action(up);
+  for (const { flags, help } of flagsOf("up")) command.option(flags, help);
 }

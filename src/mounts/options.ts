@@ -52,6 +52,9 @@ export interface MountOptions {
   readonly foreground: boolean;
 }
 
+/** Where a mount goes; both absolute. They differ only for `up`. */
+export type MountPlace = Pick<MountOptions, "mountpoint" | "fuseDirectory">;
+
 /**
  * The options that somebody asks for, read when they are needed: of a session
  * that goes on they do not count, and what is wrong with them must not end it.

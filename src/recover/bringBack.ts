@@ -6,7 +6,7 @@ import { attachLoop, detachLoop } from "../disk/loop.js";
 import { allOrNothing, type UndoStack } from "../disk/rollback.js";
 import { findMount, startMount, stopMount } from "../mounts/client.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
-import type { MountOptions } from "../mounts/options.js";
+import type { MountOptions, MountPlace } from "../mounts/options.js";
 import { quote } from "../mounts/paths.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
@@ -21,11 +21,6 @@ export interface WayBack {
 
 /** The options of a mount that says nothing but this. */
 export type DefaultOptions = (pool: string, place: MountPlace, words: Words) => MountOptions;
-
-export interface MountPlace {
-  readonly mountpoint: string;
-  readonly fuseDirectory: string;
-}
 
 export interface Words {
   readonly readOnly: boolean;

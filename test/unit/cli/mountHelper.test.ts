@@ -14,26 +14,26 @@ describe("parseHelperCall", () => {
     expect(parseHelperCall(["none", "/mnt/x", "-o", "rw,size=1G", "-t", "fuse.kmemfs"])).toMatchObject({
       pool: "none",
       directory: "/mnt/x",
-      words: { readOnly: false, size: "1G" },
+      raw: { readOnly: false, size: "1G" },
       fake: false,
     });
   });
 
   it("reads clustered flags before and after the operands", () => {
     const call = parseHelperCall(["-sfnv", "/srv/pool", "/mnt/x", "-o", "what-is-this,ro"]);
-    expect(call).toMatchObject({ pool: "/srv/pool", directory: "/mnt/x", words: { readOnly: true }, fake: true });
+    expect(call).toMatchObject({ pool: "/srv/pool", directory: "/mnt/x", raw: { readOnly: true }, fake: true });
   });
 
   it("joins several -o lists", () => {
-    expect(parseHelperCall(["p", "d", "-o", "size=1G", "-osize=2G,create"]).words).toEqual({
+    expect(parseHelperCall(["p", "d", "-o", "size=1G", "-osize=2G,create"]).raw).toEqual({
       size: "2G",
       create: true,
     });
   });
 
   it("honours -r and -w", () => {
-    expect(parseHelperCall(["p", "d", "-r"]).words).toEqual({ readOnly: true });
-    expect(parseHelperCall(["p", "d", "-w"]).words).toEqual({ readOnly: false });
+    expect(parseHelperCall(["p", "d", "-r"]).raw).toEqual({ readOnly: true });
+    expect(parseHelperCall(["p", "d", "-w"]).raw).toEqual({ readOnly: false });
   });
 
   it.each([

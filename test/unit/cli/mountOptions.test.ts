@@ -2,12 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
 import { parsePool, toMountOptions } from "../../../src/cli/mountOptions.js";
-import { type MountWords, parseOptionList } from "../../../src/cli/optionList.js";
+import { parseOptionList } from "../../../src/cli/optionList.js";
+import type { RawOptions } from "../../../src/cli/optionTable.js";
 
 const root = { root: true, directory: "/home/me" };
 const user = { root: false, directory: "/home/me", own: { uid: 1000, gids: [1000, 27] } };
 const place = { mountpoint: "/mnt/x", fuseDirectory: "/mnt/x" };
-const options = (words: MountWords, pool?: string) => toMountOptions(pool, place, words, root);
+const options = (words: RawOptions, pool?: string) => toMountOptions(pool, place, words, root);
 const ofUser = (list: string) => toMountOptions("memfd", place, parseOptionList(list), user);
 
 describe("parseOptionList", () => {
@@ -214,7 +215,7 @@ describe("toMountOptions", () => {
     [{ uid: "4294967295" }, "uid 4294967295: larger than"],
     [{ mode: "8" }, "mode 8: not an octal mode"],
     [{ mode: "17777" }, "mode 17777: not an octal mode"],
-    [{ io: "fast" }, "io fast: no such way of data"],
+    [{ io: "fast" }, "io fast: not an I/O mode"],
     [{ workers: "0" }, "workers 0: not a number of threads"],
     [{ workers: "65" }, "workers 65"],
     [{ workers: "two" }, "workers two"],
