@@ -138,6 +138,11 @@ function newestCopy(page: Uint8Array): number {
   return (ages[1] ?? -1) > (ages[0] ?? -1) ? second : first;
 }
 
+/** True when a write of the copy at byte `at` was cut off, or somebody else wrote there. */
+export function isTorn(page: Uint8Array, at: number): boolean {
+  return generationOf(page, at) === null && page.subarray(at, at + COPY_BYTES).some((byte) => byte !== 0);
+}
+
 /** The generation of the copy at byte `at`, or null when it is torn or not ours. */
 function generationOf(page: Uint8Array, at: number): number | null {
   const bytes = page.slice(at, at + COPY_BYTES);

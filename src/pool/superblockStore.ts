@@ -1,7 +1,7 @@
 /**
  * Writes the superblock of an open pool. The copy that is not the newest is
  * overwritten, so a cut at any byte leaves a valid one. Callers hold the
- * pool's mutex, or are the only thread.
+ * pool's mutex, or are the only thread, and have put the newest on the media.
  */
 import { MediaError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
@@ -13,6 +13,7 @@ import {
   decode,
   encode,
   generationAfter,
+  isTorn,
   layout,
   MAX_GENERATION,
   type Superblock,
@@ -28,7 +29,19 @@ type Sync = () => Errno;
 
 /** Writes `superblock` and returns when it is on the media. */
 export function writeSuperblock(memory: Memory, superblock: Superblock, sync: Sync = () => memory.sync()): Errno {
+  const errno = wipeTorn(memory, copyOffset(superblock.generation), sync);
+  if (errno !== 0) return errno;
   storeCopy(memory, superblock);
+  return sync();
+}
+
+/**
+ * A torn copy is gone from the media before its place is written again: the new one may bring
+ * just the words that the torn one lacks, of the same generation, and a cut would leave that one whole.
+ */
+function wipeTorn(memory: Memory, at: number, sync: Sync): Errno {
+  if (!isTorn(superblockPage(memory), at)) return 0;
+  wipeCopy(memory, at);
   return sync();
 }
 
@@ -78,8 +91,10 @@ export function wipeAroundSuperblock(memory: Memory): void {
 }
 
 function wipeSuperblock(memory: Memory): void {
-  for (const at of COPY_OFFSETS) {
-    memory.metadataWords(0).fill(0, at / 4, (at + COPY_BYTES) / 4);
-    memory.persist(at, COPY_BYTES);
-  }
+  for (const at of COPY_OFFSETS) wipeCopy(memory, at);
+}
+
+function wipeCopy(memory: Memory, at: number): void {
+  memory.metadataWords(0).fill(0, at / 4, (at + COPY_BYTES) / 4);
+  memory.persist(at, COPY_BYTES);
 }

@@ -18,6 +18,31 @@ import { plantSuperblock } from "../../support/damage.js";
 import { formatFake } from "../../support/testPool.js";
 import { failing, WatchedMemory } from "../../support/watchedMemory.js";
 
+const UNIT_BYTES = 8;
+/** Up to so many units every mix of them is made. */
+const MOST_SUBSET_UNITS = 6;
+
+/** What a cut leaves of page 0 while it becomes `to`, in units of 8 bytes. */
+function* mixes(from: Uint8Array, to: Uint8Array): Generator<Uint8Array> {
+  const changed: number[] = [];
+  for (let at = 0; at < from.length; at += UNIT_BYTES) {
+    if (Buffer.compare(from.subarray(at, at + UNIT_BYTES), to.subarray(at, at + UNIT_BYTES)) !== 0) changed.push(at);
+  }
+  const mix = (taken: (i: number) => boolean): Uint8Array => {
+    const page = from.slice();
+    for (const [i, at] of changed.entries()) if (taken(i)) page.set(to.subarray(at, at + UNIT_BYTES), at);
+    return page;
+  };
+  if (changed.length <= MOST_SUBSET_UNITS) {
+    for (let bits = 0; bits < 2 ** changed.length; bits++) yield mix((i) => (bits & (2 ** i)) !== 0);
+    return;
+  }
+  for (let one = 0; one < changed.length; one++) {
+    for (const rule of [(i: number) => i < one, (i: number) => i === one, (i: number) => i !== one]) yield mix(rule);
+  }
+  yield to;
+}
+
 describe("the superblock of an open pool", () => {
   it("is written in turn, each time with the next generation", () => {
     const memory = formatFake({ pageCount: 20 });
@@ -58,6 +83,42 @@ describe("the superblock of an open pool", () => {
       seen.add(decode(tornFromBehind, 20).blocks);
     }
     expect([...seen].sort()).toEqual([5, 6]);
+  });
+
+  it("does not come back whole from a write that was cut when the next one is cut as well", () => {
+    const fake = formatFake({ pageCount: 20 });
+    updateSuperblock(fake, { state: STATE_DIRTY });
+    updateSuperblock(fake, { blocks: 5 });
+    const before = superblockPage(fake);
+    updateSuperblock(fake, { blocks: 9 });
+    const cutOff = [...mixes(before, superblockPage(fake))].filter((page) => decode(page, 20).blocks === 5);
+    expect(cutOff.length).toBeGreaterThan(2);
+    for (const torn of cutOff) {
+      fake.page(0).set(torn);
+      let media = torn;
+      const seen = new Set<string>();
+      const look = () => {
+        const page = superblockPage(fake);
+        for (const left of mixes(media, page)) {
+          const { blocks, state } = decode(left, 20);
+          seen.add(`${blocks} blocks, state ${state}`);
+        }
+        media = page;
+        return 0;
+      };
+      updateSuperblock(new WatchedMemory(fake, look), { state: STATE_CLEAN });
+      expect([...seen]).toEqual([`5 blocks, state ${STATE_DIRTY}`, `5 blocks, state ${STATE_CLEAN}`]);
+    }
+  });
+
+  it("is not written where the remains of one that was cut off cannot be wiped from the media", () => {
+    const fake = formatFake({ pageCount: 20 });
+    fake.page(0).fill(0xa5, 2048, 2048 + 8);
+    const before = decode(superblockPage(fake), 20);
+    expect(updateSuperblock(new WatchedMemory(fake, failing("sync", EIO)), { blocks: 4 })).toBe(EIO);
+    expect(decode(superblockPage(fake), 20)).toEqual(before);
+    expect(updateSuperblock(fake, { blocks: 4 })).toBe(0);
+    expect(decode(superblockPage(fake), 20).blocks).toBe(4);
   });
 
   it("answers when it is on the media, or why it is not", () => {
