@@ -4,7 +4,6 @@ import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
 import { type BackingFacts, closeBacking } from "../linux/backing/backingFacts.js";
 import { openBacking } from "../linux/backing/openBacking.js";
-import { readMetadata } from "../linux/backing/readMetadata.js";
 import {
   type CheckEvents,
   type CheckedMemory,
@@ -19,7 +18,7 @@ import { type RepairEvents, type RepairSummary, repairPool as repairMemory } fro
 import { STATE_DIRECT, type Superblock } from "../pool/superblock.js";
 import { type UndoSummary, undoRepair } from "../pool/undo.js";
 import { mapGuarded } from "./guardedMemory.js";
-import { layoutOf, withPoolLength } from "./readSuperblock.js";
+import { layoutOf, readFirstPage, withPoolLength } from "./readSuperblock.js";
 import { openUndoFile, UndoWriter } from "./undoLog.js";
 
 /** A pool that is open for a look or a repair; its page 0 may be anything. */
@@ -34,9 +33,9 @@ interface OpenedForCheck {
 /** Opens the pool at `path` for `act`. @throws UserError when it cannot be read at all */
 function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck) => T): T {
   const opened = openBacking(path, { readOnly });
-  let backing = withPoolLength(opened);
   try {
-    const page = readMetadata(backing, 0, PAGE_BYTES);
+    const page = readFirstPage(opened);
+    let backing = withPoolLength(opened, page);
     if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });
     // A size that only a refused superblock claims counts for nothing: what is repaired has the files' own.
     const { newest } = readCopies(page, backing.pageCount, layoutOf(backing));
@@ -44,7 +43,7 @@ function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck
     const map = (metadataPages: number): CheckedMemory => mapGuarded(backing, metadataPages);
     return act({ backing, page, dataBytes: opened.dataBytes, map });
   } finally {
-    closeBacking(backing);
+    closeBacking(opened);
   }
 }
 

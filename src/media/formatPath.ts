@@ -19,7 +19,7 @@ import { formatPool, requireFormattable } from "../pool/format.js";
 import { chosenGeometry } from "../pool/geometry.js";
 import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
 import { blocksBesideSpare, type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
-import { type OpenedPool, readSuperblock, requireDurable, withPoolLength } from "./readSuperblock.js";
+import { type OpenedPool, readFirstPage, readPool, requireDurable, withPoolLength } from "./readSuperblock.js";
 
 export interface FormatOptions extends SizeRequest {
   readonly path: string;
@@ -70,7 +70,7 @@ export function formatPath(options: FormatOptions): OpenedPool {
       throw new UserError(options.path, "is not a directory, which --split needs", { code: "ENOTDIR", cure });
     }
     const isFile = opened.layout === "single" && opened.kind !== "devdax";
-    const whole = isFile ? withAskedLength(opened, options) : withPoolLength(opened);
+    const whole = isFile ? withAskedLength(opened, options) : withPoolLength(opened, readFirstPage(opened));
     const planned = planExisting(whole, options);
     requireFormattable({ ...planned, label: labelOf(options), full: options.full });
     if (whole === opened) return { backing: opened, plan: planned };
@@ -242,7 +242,7 @@ export function formatBacking(backing: BackingFacts, plan: PoolPlan, options: Fo
     } finally {
       unmapBacking(mapping);
     }
-    return { backing, superblock: readSuperblock(backing) };
+    return readPool(backing);
   });
 }
 

@@ -7,7 +7,7 @@ import { type RehomeOptions, type RehomeReport, rehome } from "../pool/rehome.js
 import { formatUuid, isWritable, labelBytes, type Superblock } from "../pool/superblock.js";
 import { type FormatOptions, formatPath } from "./formatPath.js";
 import { mapGuarded } from "./guardedMemory.js";
-import { readSuperblock, withPoolLength } from "./readSuperblock.js";
+import { readPool } from "./readSuperblock.js";
 
 export interface FormatResult {
   readonly path: string;
@@ -39,15 +39,15 @@ export async function formatPool(options: FormatOptions): Promise<FormatResult> 
  * @throws UserError, MediaError
  */
 export async function rehomePool(path: string, options: RehomeOptions = {}): Promise<RehomeReport> {
-  const backing = withPoolLength(openBacking(path, { readOnly: false }));
+  const opened = openBacking(path, { readOnly: false });
   try {
-    const superblock = readSuperblock(backing);
+    const { backing, superblock } = readPool(opened);
     if (!isWritable(superblock)) {
       throw new UserError(path, "has features that this version can only read", { code: "EROFS" });
     }
     return rehomeBacking(backing, superblock, options);
   } finally {
-    closeBacking(backing);
+    closeBacking(opened);
   }
 }
 

@@ -11,7 +11,7 @@ import type { MountOptions } from "../mounts/options.js";
 import { isWritable, type Superblock } from "../pool/superblock.js";
 import { createFile, formatBacking, formatCreated, look } from "./formatPath.js";
 import { planPool } from "./poolPlan.js";
-import { type OpenedPool, readSuperblock, requireDurable, withPoolLength } from "./readSuperblock.js";
+import { type OpenedPool, readPool, requireDurable } from "./readSuperblock.js";
 
 /** Opens the pool for a mount. @throws UserError, MediaError */
 export function openPool(options: MountOptions): OpenedPool {
@@ -34,9 +34,9 @@ function openPath(path: string, options: MountOptions): OpenedPool {
     const created = formatCreated(path, createFile(path, plan), plan, wishes);
     return { ...created, createdPath: path };
   }
-  const backing = withPoolLength(openBacking(path, { readOnly: options.readOnly }));
+  const opened = openBacking(path, { readOnly: options.readOnly });
   try {
-    const superblock = readSuperblock(backing);
+    const { backing, superblock } = readPool(opened);
     requireDurable(backing, options.durable);
     requireSizes(path, options, superblock, backing.grainPages * PAGE_BYTES);
     if (!options.readOnly && !isWritable(superblock)) {
@@ -46,7 +46,7 @@ function openPath(path: string, options: MountOptions): OpenedPool {
     const isMoved = options.numaNode === undefined || bindToNode(backing, options.numaNode);
     return { backing, superblock, isScattered: !isMoved };
   } catch (error) {
-    closeBacking(backing);
+    closeBacking(opened);
     throw error;
   }
 }

@@ -22,23 +22,34 @@ export interface OpenedPool {
   readonly isScattered?: boolean;
 }
 
+/** Reads page 0, once. @throws UserError when it cannot be read */
+export function readFirstPage(backing: BackingFacts): Uint8Array {
+  return readMetadata(backing, 0, PAGE_BYTES);
+}
+
 /**
- * A backing with the length that its pool has: `data` of one that was cut off
- * in the direct way is as long as the disk. Changes nothing on the media.
+ * A backing with the length that its pool has: after a crash in direct mode `data`
+ * is as long as the disk. Changes nothing on the media.
+ * @param page page 0
  */
-export function withPoolLength(backing: BackingFacts): BackingFacts {
+export function withPoolLength(backing: BackingFacts, page: Uint8Array): BackingFacts {
   if (backing.layout !== "split") return backing;
-  const pageCount = directPageCount(readMetadata(backing, 0, PAGE_BYTES));
+  const pageCount = directPageCount(page);
   const metaPages = bytesToPagesFloor(backing.metaBytes);
   // Nonsense is refused, by name, where the superblock is read.
   if (pageCount === null || pageCount <= metaPages || pageCount > MAX_PAGES) return backing;
   return { ...backing, pageCount, dataBytes: (pageCount - metaPages) * PAGE_BYTES };
 }
 
-/** @throws UserError naming the field when the backing holds no valid pool */
-export function readSuperblock(backing: BackingFacts): Superblock {
+/** The pool on a backing that was just opened. @throws UserError naming the field when there is no valid one */
+export function readPool(opened: BackingFacts): Pick<OpenedPool, "backing" | "superblock"> {
+  const page = readFirstPage(opened);
+  const backing = withPoolLength(opened, page);
+  return { backing, superblock: superblockIn(page, backing) };
+}
+
+function superblockIn(page: Uint8Array, backing: BackingFacts): Superblock {
   const path = backing.path ?? backing.kind;
-  const page = readMetadata(backing, 0, PAGE_BYTES);
   if (!hasMagic(page)) {
     throw new UserError(path, "is not a kmemfs pool", { code: "EINVAL", cure: `kmemfs format ${path}` });
   }

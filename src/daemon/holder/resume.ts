@@ -10,7 +10,7 @@ import type { Log } from "../../base/ports.js";
 import { commandLine, isGone, openedBy } from "../../linux/proc/openedBy.js";
 import type { NameLock } from "../../linux/process/nameLock.js";
 import { mapShared, type SharedMemory } from "../../linux/process/sharedMemory.js";
-import { type OpenedPool, readSuperblock } from "../../media/readSuperblock.js";
+import { type OpenedPool, readPool } from "../../media/readSuperblock.js";
 import { takeName } from "../../mounts/mountName.js";
 import { removeRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
@@ -76,8 +76,8 @@ function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: S
   // One that was given up has no session that another server could go on with, and needs none.
   const why = record.givenUp === null ? whyLast(found.session) : null;
   if (why !== null) return why;
-  const { backing, session } = found;
-  const superblock = readSuperblock(backing);
+  const { session } = found;
+  const pool = readPool(found.backing);
   const memory = { fd: memoryFd, ...mapShared(memoryFd, SESSION_BYTES) };
   const name = takeName(record.options.mountpoint, stored.get("name"));
   service.keepOn(noteFd);
@@ -85,7 +85,7 @@ function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: S
     // Of a new session that was begun and not noted: with its last fd it is over.
     for (const [kept, fds] of service.storedFds) if (isChannel(kept)) for (const fd of fds) closeSync(fd);
   }
-  return { record, memory, pool: { backing, superblock }, session, name };
+  return { record, memory, pool, session, name };
 }
 
 /** Ends the session whose fds these are, in the order in which a holder does. */

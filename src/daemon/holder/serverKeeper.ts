@@ -38,7 +38,12 @@ function describeDeaths(count: number): string {
 
 function withReason(end: ServerEnd, why: string): ServerEnd {
   const parts = [end.message, why].filter((part) => part !== null);
-  return { ...end, message: [...new Set(parts)].join("; ") };
+  const { refusal } = end;
+  return {
+    ...end,
+    message: [...new Set(parts)].join("; "),
+    refusal: refusal === null ? null : new UserError(refusal.what, `${refusal.reason}; ${why}`, refusal.options),
+  };
 }
 
 /** @throws UserError when it takes longer */
@@ -191,7 +196,7 @@ export class ServerKeeper {
     if (this.isAbandoned || end.unclosed || (end.closed && end.exitCode === 0)) return end;
     if (this.isReplaced) return null;
     // Later the pool was served already, and what it is refused for may pass.
-    if (end.refused && !this.hasServed) return end;
+    if (end.refusal !== null && !this.hasServed) return end;
     const { deathsMs, parts } = this;
     // No server died of itself; where it was served there will be one as soon as it can be started.
     if (end.unloaded) return this.hasServed && !parts.isOver() ? null : end;

@@ -1,7 +1,7 @@
 /** Starts a server process with its inherited fds and listens to what it says. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { UserError } from "../../base/errors.js";
+import { errorFromBody, UserError } from "../../base/errors.js";
 import type { BackingFacts } from "../../linux/backing/backingFacts.js";
 import { missingProgram, SERVER_MAIN } from "../session/program.js";
 import { type FromServer, type ServerReady, STANDBY } from "../session/serverProtocol.js";
@@ -23,11 +23,10 @@ export interface ServerEnd {
   readonly closed: boolean;
   /** It said that the session is over and the pool stays unclean: another server would find nobody to serve. */
   readonly unclosed: boolean;
-  /** Its last words, where it had any, and what it said would help. */
+  /** Its last words, where it had any. */
   readonly message: string | null;
-  readonly cure: string | null;
-  /** It said that it cannot serve this pool, or this session. */
-  readonly refused: boolean;
+  /** Why it cannot serve this pool, or this session. */
+  readonly refusal: UserError | null;
   /** Its program could not be loaded, or not all of it: nothing is wrong with the pool, or with servers. */
   readonly unloaded: boolean;
 }
@@ -106,8 +105,7 @@ const NO_END: ServerEnd = {
   closed: false,
   unclosed: false,
   message: null,
-  cure: null,
-  refused: false,
+  refusal: null,
   unloaded: false,
 };
 
@@ -133,8 +131,7 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   let closed = false;
   let unclosed = false;
   let lastWords: string | null = null;
-  let cure: string | null = null;
-  let refused = false;
+  let refusal: UserError | null = null;
   let unloaded = false;
   let isHeard = false;
   const ready = waiting<ServerReady>();
@@ -146,12 +143,13 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
     else if (message.kind === "closed") closed = true;
     else if (message.kind === "warning") listener.warning(message.message);
     else if (message.kind === "damage") listener.damage(message.message);
-    else {
+    else if (message.kind === "refused") {
+      refusal = errorFromBody(message.error);
+      lastWords = refusal.message;
+    } else {
       lastWords = message.message;
-      refused = message.kind === "refused";
       unclosed = message.kind === "unclosed";
       unloaded = message.kind === "unloaded";
-      if (message.kind === "refused") cure = message.cure ?? null;
     }
   };
   // Neither where it could not be started.
@@ -159,7 +157,7 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.
     child.once("close", (exitCode, signal) => {
-      const end: ServerEnd = { exitCode, signal, closed, unclosed, message: lastWords, cure, refused, unloaded };
+      const end: ServerEnd = { exitCode, signal, closed, unclosed, message: lastWords, refusal, unloaded };
       resolve(isHeard || !exitCode ? end : { ...end, unloaded: true, message: whyUnloaded() });
     });
     child.on("error", (error: NodeJS.ErrnoException) => {
@@ -206,6 +204,5 @@ export function describeEnd(end: ServerEnd): string {
 
 /** What a server's end means for whoever waits for it: its own words, where it had any. */
 export function endError(end: ServerEnd): UserError {
-  const options = end.cure === null ? {} : { cure: end.cure };
-  return new UserError("server", end.message ?? describeEnd(end), options);
+  return end.refusal ?? new UserError("server", end.message ?? describeEnd(end));
 }

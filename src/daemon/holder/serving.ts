@@ -98,8 +98,8 @@ export class Serving {
     } catch (error) {
       const { backing } = this.parts.pool;
       const path = backing.path ?? backing.kind;
-      const { reason, options } = error as UserError;
-      const why = reason.startsWith(`${path}: `) ? reason.slice(path.length + 2) : reason;
+      const { what, reason, options } = error as UserError;
+      const why = what === path ? reason : `${what}: ${reason}`;
       const cure = backing.path === null ? {} : { cure: `kmemfs check ${path}` };
       throw new UserError(path, `cannot be mounted: ${why}`, { ...cure, ...options });
     }
@@ -109,7 +109,8 @@ export class Serving {
     const { options, log, memory, pool, noteFacts, served } = this.parts;
     const { readOnly, atomicWrites, mountpoint } = options;
     const { fds, ...facts } = inheritance(pool.backing, this.session.channelFds);
-    writeFacts(memory.bytes, { ...facts, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
+    const { geometry } = pool.superblock;
+    writeFacts(memory.bytes, { ...facts, geometry, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
     const server = startServer(
       { sessionFd: memory.fd, furtherFds: fds, standby },
       {

@@ -7,7 +7,7 @@ import { statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { assert } from "../../base/assert.js";
 import { ENODEV, errnoName } from "../../base/errno.js";
-import { UserError } from "../../base/errors.js";
+import { errorBody, MediaError, UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
 import { readMetadata } from "../../linux/backing/readMetadata.js";
 import { resendRequests } from "../../linux/fuse/fuseDevice.js";
@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   const { refused } = prepareIoProcess();
   const sessionView = mapShared(SESSION_FD, SESSION_BYTES);
   const facts = readFacts(sessionView.bytes);
-  const { geometry } = readSuperblock(facts);
+  const { geometry } = facts;
   const mapping = mapBacking(facts.backing, geometry.firstDataPage);
   const faultsAddress = guardPool(mapping, refused);
   const faults = faultsAddress === 0 ? null : attachFaults(faultsAddress);
@@ -189,8 +189,8 @@ function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput
 }
 
 main().catch((error: unknown) => {
-  if (!(error instanceof UserError) && !(error instanceof Error && error.name === "MediaError")) die(error);
-  const cure = error instanceof UserError ? error.options.cure : undefined;
-  tell({ kind: "refused", message: (error as Error).message, ...(cure === undefined ? {} : { cure }) });
+  if (!(error instanceof UserError || error instanceof MediaError)) die(error);
+  const refusal = error instanceof UserError ? error : new UserError("pool", error.message);
+  tell({ kind: "refused", error: errorBody(refusal) });
   process.exit(1);
 });

@@ -1,4 +1,5 @@
 /** What a server is started with, and what it says to its holder. */
+import type { ErrorBody } from "../../base/errors.js";
 
 export interface ServerReady {
   /** What the machine refused it. */
@@ -19,7 +20,7 @@ export type FromServer =
   /** The pool is damaged: nothing is written any more. */
   | { readonly kind: "damage"; readonly message: string }
   /** The pool cannot be served; the server ends. */
-  | { readonly kind: "refused"; readonly message: string; readonly cure?: string }
+  | { readonly kind: "refused"; readonly error: ErrorBody }
   /** A part of the program could not be loaded; the server ends at once. */
   | { readonly kind: "unloaded"; readonly message: string }
   /** A broken invariant; the server ends at once. */

@@ -10,6 +10,7 @@ import { ATTRIBUTE_DOUBLES, Attributes } from "../../fuse/attributes.js";
 import type { BackingFacts } from "../../linux/backing/backingFacts.js";
 import type { MountOptions } from "../../mounts/options.js";
 import { MAX_THREADS } from "../../pool/epochs.js";
+import type { Geometry } from "../../pool/geometry.js";
 import { LASTING_WORDS } from "../../pool/lasting.js";
 import { BEAT_WORDS } from "./heartbeats.js";
 
@@ -21,13 +22,14 @@ const FACTS_AT = 16384;
 export const SESSION_BYTES = 65536;
 
 /** To be raised when a server could not go on with what an older holder wrote here. */
-const FACTS_VERSION = 1;
+const FACTS_VERSION = 2;
 
 /** All that a server needs to know; the fds are its own numbers. */
 export interface ServerFacts {
   /** Another server served the session before: its way of data is the one that `direct` says. */
   readonly isRestart: boolean;
   readonly backing: BackingFacts;
+  readonly geometry: Geometry;
   /** One fd of the session a worker. */
   readonly channelFds: readonly number[];
   readonly readOnly: boolean;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { UserError } from "../../../src/base/errors.js";
 import { type KeeperParts, ServerKeeper } from "../../../src/daemon/holder/serverKeeper.js";
 import { endError, type ServerEnd, type ServerProcess, waiting } from "../../../src/daemon/holder/serverProcess.js";
 import { BEAT_WORDS, Beats } from "../../../src/daemon/session/heartbeats.js";
@@ -12,10 +13,10 @@ const END: ServerEnd = {
   closed: false,
   unclosed: false,
   message: null,
-  cure: null,
-  refused: false,
+  refusal: null,
   unloaded: false,
 };
+const refusal = (reason: string, cure?: string) => new UserError("server", reason, cure === undefined ? {} : { cure });
 const CLOSED: ServerEnd = { ...END, exitCode: 0, signal: null, closed: true };
 
 /** A server that does what the test says. */
@@ -118,9 +119,15 @@ it("gives up after so many deaths in a minute, and says so", async () => {
 
 it("does not go on where a server refuses, or the kernel cannot, or it was told not to", async () => {
   const refusing = makeKeeper();
-  refusing.servers[0].end({ ...END, exitCode: 1, signal: null, refused: true, message: "no pool", cure: "look" });
+  refusing.servers[0].end({
+    ...END,
+    exitCode: 1,
+    signal: null,
+    refusal: refusal("no pool", "look"),
+    message: "no pool",
+  });
   await expect(refusing.keeper.ready).rejects.toThrow("no pool");
-  expect((await refusing.keeper.ended).refused).toBe(true);
+  expect((await refusing.keeper.ended).refusal).toMatchObject({ reason: "no pool", options: { cure: "look" } });
   const old = makeKeeper({ whyLast: () => "too old" });
   old.servers[0].serve();
   await settle();
@@ -147,7 +154,7 @@ it("starts no other server for one that could not close the pool, however much w
 it("goes on after a refusal by the first server of a session that goes on", async () => {
   const { keeper, servers } = makeKeeper({ wasServed: true });
   expect(servers[0]).toMatchObject({ isRestart: true, standby: false });
-  servers[0].end({ ...END, exitCode: 1, refused: true, message: "no memory (ENOMEM)" });
+  servers[0].end({ ...END, exitCode: 1, refusal: refusal("no memory (ENOMEM)"), message: "no memory (ENOMEM)" });
   await settle();
   expect(servers[1]).toMatchObject({ isRestart: true, standby: false });
   servers[1].serve();
@@ -155,7 +162,7 @@ it("goes on after a refusal by the first server of a session that goes on", asyn
   // One whose servers refuse again and again ends all the same.
   const hopeless = makeKeeper({ wasServed: true, mostDeaths: 1 });
   for (let i = 0; i < 2; i++) {
-    hopeless.servers[i].end({ ...END, refused: true, message: "no pool" });
+    hopeless.servers[i].end({ ...END, refusal: refusal("no pool"), message: "no pool" });
     await settle();
   }
   await expect(hopeless.keeper.ready).rejects.toThrow("no pool; 2 deaths within a minute");
@@ -202,7 +209,7 @@ it("keeps the old server when the new one cannot go on", async () => {
   servers[0].serve();
   await settle();
   const replaced = keeper.replace();
-  servers[1].end({ ...END, exitCode: 1, refused: true, message: "another version" });
+  servers[1].end({ ...END, exitCode: 1, refusal: refusal("another version"), message: "another version" });
   await expect(replaced).rejects.toThrow("another version");
   expect([keeper.pid, keeper.restarts]).toEqual([1, 0]);
   // And another try is possible.
@@ -269,7 +276,7 @@ it("goes on after a refusal in a session that was served, and gives a start that
   await settle();
   servers[0].end(END);
   await settle();
-  servers[1].end({ ...END, refused: true });
+  servers[1].end({ ...END, refusal: refusal("no pool") });
   await settle();
   expect(servers.length).toBe(2);
   await sleep(110);
