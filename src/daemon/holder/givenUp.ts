@@ -74,12 +74,13 @@ export async function serveAgain(dead: Serving, service: Service, begun: (servin
   makePrivateDirectory(fuseDirectory);
   // Whoever has a file open from before still writes to `data` itself, where it was direct.
   const isDirect = dead.io === "direct";
-  const session = openSession(options, pool.backing, isDirect);
+  const obstacle = isDirect ? null : { reason: dead.ioReason ?? "it was served before", cure: "" };
+  const session = openSession(options, pool.backing, obstacle);
   const { facts } = dead;
   const serving = new Serving(session, dead.parts, { ...facts, restarts: facts.restarts + 1 });
   begun(serving);
   const { passthrough } = session;
-  if (isDirect && passthrough !== null && "reason" in passthrough) {
+  if (isDirect && passthrough.kind === "unavailable") {
     throw new UserError(what, `it was direct and cannot be now: ${passthrough.reason}`, { code: "EOPNOTSUPP" });
   }
   await service.keepChannels(session.channelFds);

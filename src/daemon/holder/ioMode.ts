@@ -1,22 +1,55 @@
-/** Whether a mount may go the direct way, as far as the holder can tell. */
+/** Which I/O modes a mount can have, as far as the holder can tell. Its server decides, once it has probed the pool. */
 import { ELOOP, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
+import { FUSE_PASSTHROUGH } from "../../fuse/abi.js";
 import type { BackingFacts } from "../../linux/backing/backingFacts.js";
 import { LinuxDataFile } from "../../linux/backing/dataFile.js";
 import { boundNode } from "../../linux/backing/poolNode.js";
+import { openFuseBacking } from "../../linux/fuse/fuseDevice.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
 import type { MountOptions } from "../../mounts/options.js";
 import { STATE_CLEAN, STATE_DIRECT, type Superblock } from "../../pool/superblock.js";
 
-/** Why not direct. */
-export interface NotDirect {
+/** Whether the kernel can read and write the pool's data by itself, in this session. */
+export type Passthrough =
+  /** By the kernel's number of the data, which a server may hand out. */
+  { readonly kind: "registered"; readonly backingId: number } | ({ readonly kind: "unavailable" } & Obstacle);
+
+/** For people: why the data is served. */
+export interface Obstacle {
   readonly reason: string;
   readonly cure: string;
 }
 
-/** What of the options or the pool stands against the direct way, before anything is mounted; null for nothing. */
-export function notDirect(options: MountOptions, { backing, superblock }: OpenedPool): NotDirect | null {
+/**
+ * What of the options or the pool stands against direct mode; null for nothing.
+ * @throws UserError when nothing but direct was asked for
+ */
+export function obstacleOf(options: MountOptions, pool: OpenedPool): Obstacle | null {
+  const obstacle = findObstacle(options, pool);
+  if (obstacle !== null) refuseIfOnlyDirect(options, obstacle);
+  return obstacle;
+}
+
+/**
+ * Registers the data with a session whose INIT is answered.
+ * @param flags2 what the kernel and we agreed on
+ * @throws UserError when nothing but direct was asked for, and the kernel refuses
+ */
+export function registerData(options: MountOptions, fd: number, flags2: number, dataFd: number): Passthrough {
+  const backingId = (flags2 & FUSE_PASSTHROUGH) === 0 ? 0 : openFuseBacking(fd, dataFd);
+  if (backingId > 0) return { kind: "registered", backingId };
+  const obstacle = refusedByKernel(-backingId);
+  refuseIfOnlyDirect(options, obstacle);
+  return { kind: "unavailable", ...obstacle };
+}
+
+function refuseIfOnlyDirect({ io }: MountOptions, { reason, cure }: Obstacle): void {
+  if (io === "direct") throw new UserError("--io direct", reason, { code: "EOPNOTSUPP", cure });
+}
+
+function findObstacle(options: MountOptions, { backing, superblock }: OpenedPool): Obstacle | null {
   const { geometry } = superblock;
   if (options.io === "served") return { reason: "served was asked for", cure: "--io auto" };
   if (options.atomicWrites) return { reason: "atomic writes were asked for", cure: "leave --atomic-writes out" };
@@ -56,18 +89,12 @@ function splitCure(backing: BackingFacts): string {
   return backing.path === null ? "the pool tmpfs, as root" : "kmemfs format --split DIRECTORY";
 }
 
-/** What the kernel's answer to the registration of `data` means. @param errno 0: it does not know passthrough */
-export function refusedByKernel(errno: number): NotDirect {
+/** What the kernel's answer to the registration means. @param errno 0: it does not know passthrough */
+function refusedByKernel(errno: number): Obstacle {
   if (errno === 0) return { reason: "this kernel has no FUSE passthrough", cure: "Linux 6.9 or newer" };
   if (errno === EPERM) return { reason: "it needs CAP_SYS_ADMIN", cure: "run as root" };
   if (errno === ELOOP) {
     return { reason: "the pool's file system is itself stacked on another", cure: "a pool on another file system" };
   }
   return { reason: `the kernel refused it (${errnoName(errno)})`, cure: "--io auto" };
-}
-
-/** @throws UserError when nothing but direct was asked for */
-export function requireWay(options: MountOptions, not: NotDirect | null): void {
-  if (options.io !== "direct" || not === null) return;
-  throw new UserError("--io direct", not.reason, { code: "EOPNOTSUPP", cure: not.cure });
 }

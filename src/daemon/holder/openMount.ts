@@ -7,7 +7,7 @@ import type { OpenedPool } from "../../media/readSuperblock.js";
 import { takeName } from "../../mounts/mountName.js";
 import type { MountOptions } from "../../mounts/options.js";
 import { makePrivateDirectory, removePrivateDirectory, removeQuietly } from "../../mounts/stateDirectory.js";
-import { notDirect, requireWay } from "./ioMode.js";
+import { obstacleOf } from "./ioMode.js";
 import { openSession, type Session } from "./session.js";
 
 export interface OpenMount {
@@ -33,12 +33,10 @@ export function openMount(options: MountOptions): OpenMount {
       refused.push("PMEM: no libpmem.so.1, so a power cut may take what was flushed");
     }
     if (pool.isScattered === true) refused.push("NUMA_MOVE: pages that the pool had stay on another node");
-    const not = notDirect(options, pool);
-    requireWay(options, not);
-    const session = openSession(options, pool.backing, not === null);
+    const session = openSession(options, pool.backing, obstacleOf(options, pool));
     const { passthrough } = session;
-    const refusal = passthrough !== null && "reason" in passthrough ? passthrough.reason : null;
-    return { name, pool, session, refused, ioReason: not?.reason ?? refusal };
+    const ioReason = passthrough.kind === "unavailable" ? passthrough.reason : null;
+    return { name, pool, session, refused, ioReason };
   } catch (error) {
     if (pool !== null) closePool(pool, true);
     giveName(name, options);

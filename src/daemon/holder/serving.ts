@@ -91,7 +91,7 @@ export class Serving {
       this.io = io;
       const { passthrough, channelFds } = this.session;
       // Nothing will ever be opened with it.
-      if (io === "served" && passthrough !== null && "backingId" in passthrough) {
+      if (io === "served" && passthrough.kind === "registered") {
         closeFuseBacking(channelFds[0], passthrough.backingId);
       }
       this.ioReason ??= ioReason;
@@ -133,8 +133,7 @@ export class Serving {
   /** What is open the one way cannot go on the other. */
   private directFacts(): DirectFacts | null {
     const { passthrough } = this.session;
-    if (passthrough === null || "reason" in passthrough) return null;
-    if (this.io === "served") return null;
+    if (passthrough.kind === "unavailable" || this.io === "served") return null;
     return { backingId: passthrough.backingId, only: this.parts.options.io === "direct" };
   }
 }

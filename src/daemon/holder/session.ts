@@ -7,17 +7,11 @@ import { availableParallelism } from "node:os";
 import { EBUSY, EINTR, ENODEV, ENOENT, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { loopsByPath } from "../../disk/loopFiles.js";
-import { FUSE_HAS_RESEND, FUSE_PASSTHROUGH } from "../../fuse/abi.js";
+import { FUSE_HAS_RESEND } from "../../fuse/abi.js";
 import { answerInit, type InitResult } from "../../fuse/init.js";
 import type { BackingFacts } from "../../linux/backing/backingFacts.js";
 import { abortConnection, connectionOf } from "../../linux/fuse/fuseConnection.js";
-import {
-  cloneFuseDevice,
-  FuseChannel,
-  isSessionOver,
-  openFuseBacking,
-  openFuseDevice,
-} from "../../linux/fuse/fuseDevice.js";
+import { cloneFuseDevice, FuseChannel, isSessionOver, openFuseDevice } from "../../linux/fuse/fuseDevice.js";
 import { mountWithFusermount } from "../../linux/fuse/fusermount.js";
 import { mountFuse } from "../../linux/fuse/mountFuse.js";
 import { lifeOf } from "../../linux/mount/liveness.js";
@@ -25,7 +19,7 @@ import { detachExactly, isMounted, unmountExactly } from "../../linux/mount/moun
 import { type MountEntry, mountOn, readMounts } from "../../linux/proc/mounts.js";
 import type { MountOptions } from "../../mounts/options.js";
 import { composeExchange } from "../session/exchange.js";
-import { type NotDirect, refusedByKernel, requireWay } from "./ioMode.js";
+import { type Obstacle, type Passthrough, registerData } from "./ioMode.js";
 
 /** A bound for machines with many CPUs, where nothing was measured; `--workers` goes beyond. */
 const MOST_WORKERS = 8;
@@ -37,16 +31,15 @@ export interface Session {
   readonly init: InitResult;
   /** One fd a worker; the first is the session's own. All stay open here as long as the session lives. */
   readonly channelFds: readonly number[];
-  /** The kernel's number of `data` for passthrough; why there is none; null where none was wanted. */
-  readonly passthrough: { readonly backingId: number } | NotDirect | null;
+  readonly passthrough: Passthrough;
 }
 
 /**
  * Mounts and answers INIT.
- * @param wantsDirect register the pool's data for passthrough, where the kernel can
+ * @param obstacle why the pool's data is not even registered for passthrough
  * @throws UserError; nothing is left mounted then
  */
-export function openSession(options: MountOptions, backing: BackingFacts, wantsDirect: boolean): Session {
+export function openSession(options: MountOptions, backing: BackingFacts, obstacle: Obstacle | null): Session {
   const mountOptions = {
     readOnly: options.readOnly,
     allowOther: options.allowOther,
@@ -63,21 +56,15 @@ export function openSession(options: MountOptions, backing: BackingFacts, wantsD
   }
   const mounted = { directory, connection: connectionOf(directory), channelFds: [fd] };
   try {
-    const init = negotiate(fd, directory, wantsDirect);
-    const passthrough = wantsDirect ? registerData(fd, init, backing.dataFd) : null;
-    if (passthrough !== null && "reason" in passthrough) requireWay(options, passthrough);
+    const init = negotiate(fd, directory, obstacle === null);
+    const passthrough: Passthrough =
+      obstacle === null ? registerData(options, fd, init.flags2, backing.dataFd) : { kind: "unavailable", ...obstacle };
     return { ...mounted, init, passthrough, channelFds: [fd, ...cloneChannels(fd, workerCount(options) - 1)] };
   } catch (error) {
     abortSession(mounted);
     closeSync(fd);
     throw error;
   }
-}
-
-function registerData(fd: number, init: InitResult, dataFd: number): { backingId: number } | NotDirect {
-  if ((init.flags2 & FUSE_PASSTHROUGH) === 0) return refusedByKernel(0);
-  const backingId = openFuseBacking(fd, dataFd);
-  return backingId > 0 ? { backingId } : refusedByKernel(-backingId);
 }
 
 /** One more than there are CPUs; see docs/decisions/0006. */

@@ -9,7 +9,7 @@ import type { MountOptions } from "../../mounts/options.js";
 import type { Session } from "./session.js";
 
 /** To be raised when a holder could not go on with what an older one noted. */
-const RECORD_VERSION = 1;
+const RECORD_VERSION = 2;
 
 export interface SessionRecord {
   /** They win over the options that the next holder is started with. */
