@@ -89,7 +89,6 @@ module.exports = {
     onlyImports("linux/memory", ["linux/backing", "linux/syscall", "linux/proc", "base"], "The Memory port on a backing."),
     onlyIn("linux", "koffi", "Foreign function calls stay in one room."),
     onlyIn("cli", "commander", "Command lines are parsed in one room."),
-    onlyIn("daemon", "pino", "Only the daemon logs; commands print."),
     {
       name: "linux-packages",
       comment: "Of npm, linux imports koffi alone.",

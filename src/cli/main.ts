@@ -21,7 +21,7 @@ async function obey(args: readonly string[], outcome: Outcome): Promise<void> {
  * its words: a typo in a configuration file must not end a disk in use.
  * @throws what it was given, where nothing was kept, or all of it was taken already
  */
-async function goOnDespite(error: unknown, debug: boolean): Promise<number> {
+async function goOnDespite(error: unknown): Promise<number> {
   if (error instanceof CommanderError || process.env.LISTEN_FDS === undefined) throw error;
   const [{ hasStoredFds }, { mountHere }] = await Promise.all([
     import("../linux/process/notify.js"),
@@ -30,7 +30,7 @@ async function goOnDespite(error: unknown, debug: boolean): Promise<number> {
   if (!hasStoredFds()) throw error;
   return mountHere(() => {
     throw error;
-  }, debug);
+  });
 }
 
 /** What an error's lines take, and more. */
@@ -47,7 +47,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
   const debug = args.includes("--debug");
   try {
     await obey(args, outcome).catch(async (error: unknown) => {
-      outcome.exitCode = await goOnDespite(error, debug);
+      outcome.exitCode = await goOnDespite(error);
     });
     return outcome.exitCode;
   } catch (error) {

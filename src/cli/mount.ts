@@ -47,10 +47,10 @@ export function prepareMount(
 }
 
 /** Mounts in this process, or goes on with a mount whose fds the service manager kept. @returns the exit code */
-export async function mountHere(asked: AskedOptions, debug: boolean): Promise<number> {
+export async function mountHere(asked: AskedOptions): Promise<number> {
   // Only this one becomes a holder.
   const { runForeground } = await import("../daemon/holder/runForeground.js");
-  return runForeground(asked, debug, takeServiceEnvironment());
+  return runForeground(asked, takeServiceEnvironment());
 }
 
 async function mount(pool: string | undefined, mountpoint: string, flags: MountFlags, outcome: Outcome): Promise<void> {
@@ -61,7 +61,7 @@ async function mount(pool: string | undefined, mountpoint: string, flags: MountF
   }
   if (raw.foreground === true) {
     const asked: AskedOptions = (goesOn) => prepareMount(pool, mountpoint, raw, invoker, goesOn);
-    outcome.exitCode = await mountHere(asked, raw.debug ?? false);
+    outcome.exitCode = await mountHere(asked);
     return;
   }
   const options = prepareMount(pool, mountpoint, raw, invoker);

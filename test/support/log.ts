@@ -7,7 +7,7 @@ export interface LogLine {
   readonly mountpoint?: string;
 }
 
-/** pino's number for errors. */
+/** The level of errors. */
 export const LOG_ERROR = 50;
 
 /** The lines about one mount. */

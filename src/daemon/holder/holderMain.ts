@@ -19,7 +19,7 @@ function tell(message: object): void {
 const options = JSON.parse(process.argv[2]) as MountOptions;
 process.title = `kmemfs ${options.mountpoint}`;
 try {
-  const log = fileLog(options.debug);
+  const log = fileLog();
   process.exitCode = await runHolder(() => options, log, { ready: (status) => tell({ status }) });
 } catch (error) {
   tell({ error: errorBody(error) });

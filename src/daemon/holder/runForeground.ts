@@ -10,6 +10,6 @@ import { stderrLog } from "./log.js";
  * @returns the exit code
  * @throws UserError
  */
-export async function runForeground(asked: AskedOptions, debug: boolean, service: ServiceEnvironment): Promise<number> {
-  return runHolder(asked, stderrLog(debug), { ready: () => {} }, service);
+export async function runForeground(asked: AskedOptions, service: ServiceEnvironment): Promise<number> {
+  return runHolder(asked, stderrLog(), { ready: () => {} }, service);
 }
