@@ -2,9 +2,10 @@
 import { closeSync } from "node:fs";
 import { ENXIO, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
+import { SEEK_DATA } from "../base/fileFlags.js";
 import { PAGE_BYTES } from "../base/units.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
-import { O_RDONLY, O_RDWR, SEEK_DATA } from "../linux/syscall/constants.js";
+import { O_RDONLY, O_RDWR } from "../linux/syscall/constants.js";
 import { ftruncate, lseek } from "../linux/syscall/libc.js";
 import { callControl } from "../mounts/control.js";
 import { socketPath } from "../mounts/stateDirectory.js";

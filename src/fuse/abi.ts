@@ -257,17 +257,9 @@ export const FATTR_MTIME = 1 << 5;
 export const FATTR_ATIME_NOW = 1 << 7;
 export const FATTR_MTIME_NOW = 1 << 8;
 
-/** open(2), fallocate(2) and lseek(2), asm-generic. */
+/** open(2), asm-generic. */
 export const O_ACCMODE = 3;
 export const O_TRUNC = 0o1000;
-export const FALLOC_FL_KEEP_SIZE = 0x01;
-export const FALLOC_FL_PUNCH_HOLE = 0x02;
-export const FALLOC_FL_ZERO_RANGE = 0x10;
-export const SEEK_DATA = 3;
-export const SEEK_HOLE = 4;
-
-/** statx(2): all that STATX_BASIC_STATS names. */
-export const STATX_BASIC_STATS = 0x7ff;
 
 export const S_IFDIR = 0o040000;
 export const S_IFREG = 0o100000;

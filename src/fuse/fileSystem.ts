@@ -16,6 +16,7 @@ import {
   EPERM,
   EROFS,
 } from "../base/errno.js";
+import * as flags from "../base/fileFlags.js";
 import type { Clock } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
 import type { DiskFile } from "../blockfile/diskFile.js";
@@ -80,7 +81,7 @@ export class FileSystem {
     if (node < 0) return node;
     const { exchange } = this;
     exchange.clearBody(abi.fuse_statx_out.sizeBytes);
-    this.attributes.putStatx(exchange, abi.fuse_statx_out.word.stat, this.factsOf(node), abi.STATX_BASIC_STATS);
+    this.attributes.putStatx(exchange, abi.fuse_statx_out.word.stat, this.factsOf(node), flags.STATX_BASIC_STATS);
     return abi.fuse_statx_out.sizeBytes;
   }
 
@@ -175,10 +176,10 @@ export class FileSystem {
   }
 
   private fallocateRange(mode: number, offset: number, length: number): number {
-    const keepsSize = (mode & abi.FALLOC_FL_KEEP_SIZE) !== 0;
-    const act = mode & ~abi.FALLOC_FL_KEEP_SIZE;
-    if (act === abi.FALLOC_FL_PUNCH_HOLE) return keepsSize ? this.file.discard(offset, length) : -EOPNOTSUPP;
-    if (act !== abi.FALLOC_FL_ZERO_RANGE && act !== 0) return -EOPNOTSUPP;
+    const keepsSize = (mode & flags.FALLOC_FL_KEEP_SIZE) !== 0;
+    const act = mode & ~flags.FALLOC_FL_KEEP_SIZE;
+    if (act === flags.FALLOC_FL_PUNCH_HOLE) return keepsSize ? this.file.discard(offset, length) : -EOPNOTSUPP;
+    if (act !== flags.FALLOC_FL_ZERO_RANGE && act !== 0) return -EOPNOTSUPP;
     // Without KEEP_SIZE a range past the end would make the file larger, which its size as a disk does not allow.
     if (!keepsSize && offset + length > this.file.sizeBytes) return -EFBIG;
     return act === 0 ? this.file.reserve(offset, length) : this.file.discard(offset, length);
@@ -191,9 +192,9 @@ export class FileSystem {
     if (error !== 0) return error;
     if (exchange.isHuge(word.offset)) return -EINVAL;
     const whence = exchange.u32(word.whence);
-    if (whence !== abi.SEEK_DATA && whence !== abi.SEEK_HOLE) return -EINVAL;
+    if (whence !== flags.SEEK_DATA && whence !== flags.SEEK_HOLE) return -EINVAL;
     const offset = exchange.u64(word.offset);
-    const found = whence === abi.SEEK_DATA ? this.file.seekData(offset) : this.file.seekHole(offset);
+    const found = whence === flags.SEEK_DATA ? this.file.seekData(offset) : this.file.seekHole(offset);
     if (found < 0) return found;
     exchange.putU64(abi.fuse_lseek_out.word.offset, found);
     return abi.fuse_lseek_out.sizeBytes;

@@ -1,8 +1,9 @@
 /** `data` of a split pool, while the kernel reads and writes it by itself. */
 import { EINTR } from "../../base/errno.js";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.js";
 import type { DataFile } from "../../base/ports.js";
 import { type ByteOffset, type Errno, PAGE_BYTES, SECTOR_BYTES } from "../../base/units.js";
-import { F_SETLEASE, F_UNLCK, F_WRLCK, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../syscall/constants.js";
+import { F_SETLEASE, F_UNLCK, F_WRLCK } from "../syscall/constants.js";
 import { errnoOf, fallocate, fcntl, fstatx, ftruncate } from "../syscall/libc.js";
 
 /** struct statx, in doubles and 32-bit words: stx_size, stx_blocks, stx_mtime (statx(2)). */

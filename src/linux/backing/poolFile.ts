@@ -3,11 +3,10 @@ import { closeSync, fstatSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { EACCES, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EROFS, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.js";
 import { PAGE_BYTES, pagesToBytes } from "../../base/units.js";
 import {
   BTRFS_MAGIC,
-  FALLOC_FL_KEEP_SIZE,
-  FALLOC_FL_PUNCH_HOLE,
   FS_IOC_GETFLAGS,
   FS_IOC_SETFLAGS,
   FS_NOCOW_FL,

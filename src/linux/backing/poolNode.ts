@@ -9,6 +9,7 @@
 import { fstatSync } from "node:fs";
 import { ENOSYS, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
+import { SEEK_DATA, SEEK_HOLE } from "../../base/fileFlags.js";
 import { MIB } from "../../base/units.js";
 import { deviceNumbers } from "../proc/deviceNumbers.js";
 import { memoryNodes, nodeOfBlockDevice } from "../proc/numaNodes.js";
@@ -24,8 +25,6 @@ import {
   MPOL_MODES,
   PROT_NONE,
   PROT_READ,
-  SEEK_DATA,
-  SEEK_HOLE,
 } from "../syscall/constants.js";
 import { lseek } from "../syscall/libc.js";
 import { get_mempolicy, madvise, mbind, mmap, munmap, NODE_SET_BITS } from "../syscall/libcMemory.js";

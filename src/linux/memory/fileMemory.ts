@@ -7,11 +7,12 @@
  * the methods make no JavaScript objects.
  */
 import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../../base/errno.js";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.js";
 import { IovecList } from "../../base/iovec.js";
 import type { Memory } from "../../base/ports.js";
 import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../../base/units.js";
 import { allocateBuffer } from "../syscall/buffers.js";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MADV_POPULATE_WRITE } from "../syscall/constants.js";
+import { MADV_POPULATE_WRITE } from "../syscall/constants.js";
 import { errnoOf, fallocate, fdatasync, memcpy, pwrite, pwritev } from "../syscall/libc.js";
 import { madvise } from "../syscall/libcMemory.js";
 import { ZERO_BYTES, zeros } from "../syscall/zeros.js";

@@ -5,15 +5,10 @@
  */
 import { assert } from "../../base/assert.js";
 import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../../base/errno.js";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.js";
 import type { Memory } from "../../base/ports.js";
 import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../../base/units.js";
-import {
-  EHWPOISON,
-  FALLOC_FL_KEEP_SIZE,
-  FALLOC_FL_PUNCH_HOLE,
-  MADV_POPULATE_READ,
-  MADV_POPULATE_WRITE,
-} from "../syscall/constants.js";
+import { EHWPOISON, MADV_POPULATE_READ, MADV_POPULATE_WRITE } from "../syscall/constants.js";
 import { errnoOf, fallocate, memcpy, memset } from "../syscall/libc.js";
 import { madvise } from "../syscall/libcMemory.js";
 import { type Libpmem, libpmem } from "../syscall/libpmem.js";

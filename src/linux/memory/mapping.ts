@@ -4,10 +4,10 @@
  */
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
+import { FALLOC_FL_KEEP_SIZE } from "../../base/fileFlags.js";
 import { type Address, pagesToBytes } from "../../base/units.js";
 import type { BackingFacts } from "../backing/backingFacts.js";
 import {
-  FALLOC_FL_KEEP_SIZE,
   MADV_DONTDUMP,
   MADV_DONTFORK,
   MAP_ANONYMOUS,

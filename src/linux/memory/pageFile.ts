@@ -4,8 +4,8 @@
  * both are one file and a page is at its own number × 4096.
  */
 import { ENXIO } from "../../base/errno.js";
+import { SEEK_DATA, SEEK_HOLE } from "../../base/fileFlags.js";
 import { PAGE_BYTES, type PageNo } from "../../base/units.js";
-import { SEEK_DATA, SEEK_HOLE } from "../syscall/constants.js";
 import { lseek } from "../syscall/libc.js";
 import type { MemoryMapping } from "./mapping.js";
 

@@ -39,17 +39,8 @@ export const MADV_POPULATE_WRITE = 23;
 // asm-generic/errno.h: an errno that Node has no name for.
 export const EHWPOISON = 133;
 
-// linux/falloc.h
-export const FALLOC_FL_KEEP_SIZE = 0x01;
-export const FALLOC_FL_PUNCH_HOLE = 0x02;
-
 // linux/fcntl.h, linux/stat.h
 export const AT_EMPTY_PATH = 0x1000;
-export const STATX_BASIC_STATS = 0x7ff;
-
-// unistd.h
-export const SEEK_DATA = 3;
-export const SEEK_HOLE = 4;
 
 // sys/file.h
 export const LOCK_SH = 1;

@@ -8,8 +8,9 @@
  * imports this module loads its own handle of the library.
  */
 import koffi from "koffi";
+import { STATX_BASIC_STATS } from "../../base/fileFlags.js";
 import type { Address, Errno } from "../../base/units.js";
-import { AT_EMPTY_PATH, STATX_BASIC_STATS } from "./constants.js";
+import { AT_EMPTY_PATH } from "./constants.js";
 
 type Call = (...args: never[]) => number;
 

@@ -8,6 +8,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
 import * as errno from "../../../src/base/errno.js";
+import * as fileFlags from "../../../src/base/fileFlags.js";
 import type { FieldSpec, Struct } from "../../../src/base/struct.js";
 import * as abi from "../../../src/fuse/abi.js";
 import { opcodeRows } from "../../../src/fuse/opcodes.js";
@@ -107,7 +108,7 @@ function constant(name: string, value: number): Fact {
 
 const facts: readonly Fact[] = [
   ...structs.flatMap(factsOfStruct),
-  ...numbersOf(abi)
+  ...numbersOf({ ...abi, ...fileFlags })
     .filter(([name]) => !OWN.has(name))
     .map(([name, value]) => constant(name, value)),
   ...opcodeRows.map((row) => constant(`FUSE_${row.name}`, row.opcode)),
