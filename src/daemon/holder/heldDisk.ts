@@ -6,29 +6,22 @@ import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../../base/units.js";
 import { isSessionOver } from "../../linux/fuse/fuseDevice.js";
-import type { NameLock } from "../../linux/process/nameLock.js";
-import type { SharedMemory } from "../../linux/process/sharedMemory.js";
-import type { OpenedPool } from "../../media/readSuperblock.js";
-import type { MountOptions } from "../../mounts/options.js";
 import { quote } from "../../mounts/paths.js";
 import type { MountStatus } from "../../mounts/status.js";
 import { allowShrink } from "../../pool/lasting.js";
 import { viewSession } from "../session/sessionMemory.js";
 import { endServing, GivenUp, serveAgain } from "./givenUp.js";
+import type { Mount } from "./mount.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import type { Service } from "./service.js";
-import { Serving, type ServingFacts } from "./serving.js";
-import { deviceNow, directoryNow, type Session } from "./session.js";
+import { Serving } from "./serving.js";
+import { deviceNow, directoryNow } from "./session.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
 import { buildStatus } from "./statusReport.js";
 
-export interface HeldParts {
-  readonly options: MountOptions;
+export interface HeldParts extends Pick<Mount, "options" | "memory" | "name" | "pool"> {
   readonly log: Log;
   readonly service: Service;
-  readonly memory: SharedMemory & { readonly fd: number };
-  readonly name: NameLock;
-  readonly pool: OpenedPool;
 }
 
 export class HeldDisk {
@@ -40,9 +33,7 @@ export class HeldDisk {
 
   constructor(
     readonly parts: HeldParts,
-    session: Session,
-    facts: ServingFacts,
-    givenUp: string | null,
+    { session, facts, givenUp }: Pick<Mount, "session" | "facts" | "givenUp">,
   ) {
     const { options, log, memory, pool } = parts;
     const noteFacts = (): void => this.note();

@@ -7,24 +7,23 @@ import { assert } from "../../base/assert.js";
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import { kernelLacks } from "../../linux/proc/kernelLacks.js";
-import { prepareIoProcess } from "../../linux/process/ioProcess.js";
 import { NO_SERVICE } from "../../linux/process/notify.js";
-import { type SharedMemory, sharedMemory } from "../../linux/process/sharedMemory.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
 import { removeRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
 import { quote } from "../../mounts/paths.js";
 import { socketPath } from "../../mounts/stateDirectory.js";
 import type { MountStatus } from "../../mounts/status.js";
-import { initAttributes, SESSION_BYTES, viewSession } from "../session/sessionMemory.js";
+import { viewSession } from "../session/sessionMemory.js";
 import { ControlDoor } from "./controlDoor.js";
 import { DiskSight } from "./diskSight.js";
 import { EndSignals } from "./endSignals.js";
-import { HeldDisk, type HeldParts, letShrink } from "./heldDisk.js";
+import { HeldDisk, letShrink } from "./heldDisk.js";
+import type { Mount } from "./mount.js";
 import { MountEnd } from "./mountEnd.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
-import { closePool, giveName, openMount } from "./openMount.js";
-import { type Resumed, resumeSession, warnOfOtherOptions } from "./resume.js";
+import { beginMount, closePool, giveName } from "./openMount.js";
+import { resumeMount } from "./resume.js";
 import type { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import { Service } from "./service.js";
@@ -48,19 +47,18 @@ export async function runHolder(
 ): Promise<number> {
   const signals = new EndSignals();
   const service = new Service(environment, log);
-  const resumed = service.storedFds.size === 0 ? null : await resumeSession(service, log, asked);
-  if (resumed !== null) warnOfOtherOptions(asked, resumed.record.options, log);
-  const holder = new Holder(resumed?.record.options ?? asked(false), log, service, signals, resumed);
+  const resumed = service.storedFds.size === 0 ? null : await resumeMount(service, log, asked);
+  const holder = new Holder(resumed ?? beginMount(asked(false)), log, service, signals);
   await holder.start();
   events.ready(holder.disk.status());
   return holder.untilEnd();
 }
 
 class Holder {
-  private readonly memory: SharedMemory & { readonly fd: number };
-  disk!: HeldDisk;
+  readonly disk: HeldDisk;
   private control: ControlDoor | null = null;
   private started = false;
+  private readonly options: MountOptions;
   private readonly end: MountEnd;
   private readonly sight: DiskSight;
   /** Ends when what lies on the disk was cleared for a signal. */
@@ -69,14 +67,14 @@ class Holder {
   private isEnding = false;
 
   constructor(
-    private readonly options: MountOptions,
+    private readonly mount: Mount,
     private readonly log: Log,
     private readonly service: Service,
     private readonly signals: EndSignals,
-    /** A session that another holder began. */
-    private readonly resumed: Resumed | null,
   ) {
-    this.memory = resumed?.memory ?? sharedMemory(SESSION_BYTES);
+    const { options, name, memory, pool } = mount;
+    this.options = options;
+    this.disk = new HeldDisk({ options, name, memory, pool, log, service }, mount);
     this.sight = new DiskSight(options);
     this.end = new MountEnd({
       mountpoint: options.mountpoint,
@@ -107,16 +105,20 @@ class Holder {
 
   /** Null before the first server was started. */
   private get keeper(): ServerKeeper | null {
-    return this.disk?.serving.keeper ?? null;
+    return this.disk.serving.keeper;
+  }
+
+  /** Others rely on it: it is not undone like a mount that has only begun. */
+  private get isInUse(): boolean {
+    return this.started || this.mount.isInUse;
   }
 
   /** @throws UserError; what was begun is undone */
   async start(): Promise<void> {
     this.listenForSignals();
-    if (this.resumed === null) this.begin();
-    else this.goOn(this.resumed);
     let stoppedBy: string | null = null;
     try {
+      await this.mount.store(this.service, this.disk.fds(), this.disk.record());
       if (this.disk.givenUp === null) await this.beginServing();
       else await this.service.dropChannels();
       await this.openControl();
@@ -130,7 +132,7 @@ class Holder {
       // A spare is of no use where nobody can go on.
       if (this.options.spare && this.disk.givenUp === null && whyLast(this.session) === null) this.keeper?.keepSpare();
     } catch (error) {
-      if (this.resumed !== null && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
+      if (this.mount.isInUse && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
       failSession(this.session);
       this.keeper?.abandon();
       await this.keeper?.ended;
@@ -139,12 +141,12 @@ class Holder {
     }
     const { mountpoint } = this.options;
     const { wasUnclean, refused } = this.disk.serving;
-    if (wasUnclean && this.resumed === null) {
+    if (wasUnclean && !this.mount.isInUse) {
       this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
     }
     const lacks = kernelLacks(release()) ?? [];
     const goesOn = this.disk.givenUp === null ? "goes on with the mount" : "keeps the pool";
-    const how = this.resumed === null ? "mounted" : `${goesOn} of a holder that was killed`;
+    const how = this.mount.isInUse ? `${goesOn} of a holder that was killed` : "mounted";
     this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused, lacks }, how);
     await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.disk.summary(this.keeper?.pid ?? null));
     this.service.answerWatchdog(() => (this.keeper?.pid ?? null) !== null || this.disk.isIdle);
@@ -152,41 +154,13 @@ class Holder {
   }
 
   private async beginServing(): Promise<void> {
-    const goesOn = this.resumed !== null;
-    if (!goesOn) {
-      initAttributes(this.memory.bytes, this.options);
-      await this.service.keep(this.disk.fds(), this.disk.record());
-    }
+    const { isInUse } = this.mount;
     const { serving } = this.disk;
-    await serving.untilReady(serving.begin(goesOn), goesOn).catch((error: unknown) => {
+    await serving.untilReady(serving.begin(isInUse), isInUse).catch((error: unknown) => {
       this.refuseIfStopped();
       throw error;
     });
     this.disk.note();
-  }
-
-  private begin(): void {
-    const { name, pool, session, ioReason, refused } = openMount(this.options);
-    const facts = { io: null, ioReason, wasUnclean: false, damage: null, refused, restarts: 0, lastDeath: null };
-    this.disk = new HeldDisk({ ...this.heldParts(), name, pool }, session, facts, null);
-  }
-
-  /** Nothing here may ask the mount: nobody answers before there is a server. */
-  private goOn(resumed: Resumed): void {
-    const { record, name, pool, session } = resumed;
-    const { givenUp } = record;
-    const facts = {
-      ...record,
-      refused: [...new Set([...record.refused, ...prepareIoProcess().refused])],
-      restarts: record.restarts + (givenUp === null ? 1 : 0),
-      lastDeath: givenUp?.replace(/^the server /, "") ?? "was ended with its holder",
-    };
-    this.disk = new HeldDisk({ ...this.heldParts(), name, pool }, session, facts, givenUp);
-  }
-
-  private heldParts(): Omit<HeldParts, "name" | "pool"> {
-    const { options, log, service, memory } = this;
-    return { options, log, service, memory };
   }
 
   private async openControl(): Promise<void> {
@@ -195,10 +169,10 @@ class Holder {
       stop: (force) => this.stop(force),
       restart: () => this.replaceServer(),
       bringBack: () => this.disk.bringBack(),
-      allowShrink: (sizeBytes) => letShrink(viewSession(this.memory.bytes).lastingWords, sizeBytes),
+      allowShrink: (sizeBytes) => letShrink(viewSession(this.mount.memory.bytes).lastingWords, sizeBytes),
     });
-    if (this.resumed === null) await this.control.open();
-    else await this.control.openInTime(this.log);
+    if (this.mount.isInUse) await this.control.openInTime(this.log);
+    else await this.control.open();
   }
 
   /** Waits for the end of the last server, or of what is kept without one, and clears up. @returns the exit code */
@@ -265,13 +239,13 @@ class Holder {
     this.signals.listen((signal) => {
       if (this.started) this.takingDown = this.takeDown(signal);
       // What others use is taken down in order, once it can be.
-      else if (this.resumed === null) this.keeper?.abandon();
+      else if (!this.mount.isInUse) this.keeper?.abandon();
     });
     process.on("uncaughtException", (error) => {
       const { mountpoint } = this.options;
       this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
       // The next holder goes on; whoever crashes again and again is given up by the service manager.
-      if ((this.started || this.resumed !== null) && this.service.isManaged) process.kill(process.pid, "SIGKILL");
+      if (this.isInUse && this.service.isManaged) process.kill(process.pid, "SIGKILL");
       // A pool that nobody uses is best kept as it is.
       if (this.started && this.disk.givenUp !== null) return;
       this.isEnding = true;
@@ -282,7 +256,7 @@ class Holder {
 
   private refuseIfStopped(): void {
     const { first } = this.signals;
-    if (first === null || this.resumed !== null) return;
+    if (first === null || this.mount.isInUse) return;
     throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${first}`, { code: "EINTR" });
   }
 

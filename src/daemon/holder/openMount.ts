@@ -2,26 +2,21 @@
 import { closeBacking } from "../../linux/backing/backingFacts.js";
 import { prepareIoProcess } from "../../linux/process/ioProcess.js";
 import type { NameLock } from "../../linux/process/nameLock.js";
+import { sharedMemory } from "../../linux/process/sharedMemory.js";
 import { openPool } from "../../media/openPool.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
 import { takeName } from "../../mounts/mountName.js";
 import type { MountOptions } from "../../mounts/options.js";
 import { makePrivateDirectory, removePrivateDirectory, removeQuietly } from "../../mounts/stateDirectory.js";
+import { initAttributes, SESSION_BYTES } from "../session/sessionMemory.js";
 import { obstacleOf } from "./ioMode.js";
-import { openSession, type Session } from "./session.js";
+import type { Mount } from "./mount.js";
+import { openSession } from "./session.js";
 
-export interface OpenMount {
-  readonly name: NameLock;
-  readonly pool: OpenedPool;
-  readonly session: Session;
-  /** What the machine refused. */
-  readonly refused: readonly string[];
-  /** Why it cannot be direct, as far as is known before a server has looked at the pool. */
-  readonly ioReason: string | null;
-}
-
-/** @throws UserError; nothing is left behind then */
-export function openMount(options: MountOptions): OpenMount {
+/** Mounts. @throws UserError; nothing is left behind then */
+export function beginMount(options: MountOptions): Mount {
+  const memory = sharedMemory(SESSION_BYTES);
+  initAttributes(memory.bytes, options);
   const name = takeName(options.mountpoint);
   let pool: OpenedPool | null = null;
   try {
@@ -35,8 +30,18 @@ export function openMount(options: MountOptions): OpenMount {
     if (pool.isScattered === true) refused.push("NUMA_MOVE: pages that the pool had stay on another node");
     const session = openSession(options, pool.backing, obstacleOf(options, pool));
     const { passthrough } = session;
-    const ioReason = passthrough.kind === "unavailable" ? passthrough.reason : null;
-    return { name, pool, session, refused, ioReason };
+    const facts = {
+      io: null,
+      // As far as is known before a server has looked at the pool.
+      ioReason: passthrough.kind === "unavailable" ? passthrough.reason : null,
+      wasUnclean: false,
+      damage: null,
+      refused,
+      restarts: 0,
+      lastDeath: null,
+    };
+    const store: Mount["store"] = (service, fds, record) => service.keep(fds, record);
+    return { options, name, memory, pool, session, facts, givenUp: null, isInUse: false, store };
   } catch (error) {
     if (pool !== null) closePool(pool, true);
     giveName(name, options);

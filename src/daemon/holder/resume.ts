@@ -8,31 +8,24 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import { commandLine, isGone, openedBy } from "../../linux/proc/openedBy.js";
-import type { NameLock } from "../../linux/process/nameLock.js";
-import { mapShared, type SharedMemory } from "../../linux/process/sharedMemory.js";
-import { type OpenedPool, readPool } from "../../media/readSuperblock.js";
+import { prepareIoProcess } from "../../linux/process/ioProcess.js";
+import { mapShared } from "../../linux/process/sharedMemory.js";
+import { readPool } from "../../media/readSuperblock.js";
 import { takeName } from "../../mounts/mountName.js";
 import { removeRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
 import { removeQuietly, socketPath } from "../../mounts/stateDirectory.js";
 import { SESSION_BYTES } from "../session/sessionMemory.js";
+import type { Mount } from "./mount.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
 import { giveName } from "./openMount.js";
 import type { Service } from "./service.js";
-import { deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
+import { deviceOf, failSession, removeDeadMounts, whyLast } from "./session.js";
 import { isChannel, readRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
 
 /** A killed server may have to wait for a slow disk before it is gone. */
 const END_MS = 60_000;
 const END_POLL_MS = 5;
-
-export interface Resumed {
-  readonly record: SessionRecord;
-  readonly memory: SharedMemory & { readonly fd: number };
-  readonly pool: OpenedPool;
-  readonly session: Session;
-  readonly name: NameLock;
-}
 
 /**
  * Looks at what the service manager kept. Of a session that cannot be gone on
@@ -43,7 +36,7 @@ export interface Resumed {
  * @returns null when a new session can begin
  * @throws UserError when it is another version's
  */
-export async function resumeSession(service: Service, log: Log, asked: AskedOptions): Promise<Resumed | null> {
+export async function resumeMount(service: Service, log: Log, asked: AskedOptions): Promise<Mount | null> {
   const { storedFds } = service;
   const stored = new Map([...storedFds].flatMap(([name, [fd]]) => (fd === undefined ? [] : [[name, fd] as const])));
   const noteFd = stored.get("note");
@@ -53,7 +46,10 @@ export async function resumeSession(service: Service, log: Log, asked: AskedOpti
     record = noteFd === undefined ? null : readRecord(noteFd);
     if (memoryFd !== undefined) await endServers(memoryFd);
     const found = takeUp(service, stored, record);
-    if (typeof found !== "string") return found;
+    if (typeof found !== "string") {
+      warnOfOtherOptions(asked, found.options, log);
+      return found;
+    }
     log.warn({ mountpoint: record?.options.mountpoint }, `the last session cannot go on: ${found}`);
   } catch (error) {
     if (service.isManaged && mayPass(error)) return leaveToNext(error, log);
@@ -65,7 +61,7 @@ export async function resumeSession(service: Service, log: Log, asked: AskedOpti
 }
 
 /** @returns for people: why it cannot go on */
-function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: SessionRecord | null): Resumed | string {
+function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: SessionRecord | null): Mount | string {
   const noteFd = stored.get("note");
   const memoryFd = stored.get("memory");
   if (record === null || noteFd === undefined) return "nothing was noted";
@@ -80,12 +76,19 @@ function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: S
   const pool = readPool(found.backing);
   const memory = { fd: memoryFd, ...mapShared(memoryFd, SESSION_BYTES) };
   const name = takeName(record.options.mountpoint, stored.get("name"));
-  service.keepOn(noteFd);
   if (record.givenUp !== null) {
     // Of a new session that was begun and not noted: with its last fd it is over.
     for (const [kept, fds] of service.storedFds) if (isChannel(kept)) for (const fd of fds) closeSync(fd);
   }
-  return { record, memory, pool, session, name };
+  const { options, givenUp } = record;
+  const facts = {
+    ...record,
+    refused: [...new Set([...record.refused, ...prepareIoProcess().refused])],
+    restarts: record.restarts + (givenUp === null ? 1 : 0),
+    lastDeath: givenUp?.replace(/^the server /, "") ?? "was ended with its holder",
+  };
+  const store = async (): Promise<void> => service.keepOn(noteFd);
+  return { options, name, memory, pool, session, facts, givenUp, isInUse: true, store };
 }
 
 /** Ends the session whose fds these are, in the order in which a holder does. */
@@ -125,7 +128,7 @@ function readAsked(asked: AskedOptions): MountOptions | null {
 }
 
 /** For people who changed the configuration of a session that goes on. */
-export function warnOfOtherOptions(asked: AskedOptions, has: MountOptions, log: Log): void {
+function warnOfOtherOptions(asked: AskedOptions, has: MountOptions, log: Log): void {
   const { mountpoint } = has;
   const message = "the session goes on with the options it was begun with";
   try {
