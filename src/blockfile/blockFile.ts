@@ -11,14 +11,23 @@ import { assert } from "../base/assert.js";
 import { EFBIG, EINVAL, EIO, ENOSPC, EROFS } from "../base/errno.js";
 import type { IovecList } from "../base/iovec.js";
 import type { FaultCounts } from "../base/ports.js";
-import { type Address, type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
-import { DAMAGE } from "../pool/damage.js";
+import {
+  type Address,
+  type BlockNo,
+  type ByteOffset,
+  bytesToPagesCeil,
+  bytesToPagesFloor,
+  type Errno,
+  PAGE_BYTES,
+} from "../base/units.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
+import { lookUp } from "../pool/lookUp.js";
+import { mapHoles } from "../pool/mapHoles.js";
 import type { Pool } from "../pool/pool.js";
+import { rewriteBlocks } from "../pool/rewriteBlocks.js";
+import { Run } from "../pool/run.js";
+import { hasRoomFor, STEP_BLOCKS, seekData, seekHole } from "../pool/scans.js";
 import type { DiskFile } from "./diskFile.js";
-import { mapHoles } from "./mapHoles.js";
-import { rewriteBlocks } from "./rewriteBlocks.js";
-import { hasRoomFor, STEP_BLOCKS, seekData, seekHole } from "./scans.js";
 import type { Traffic } from "./traffic.js";
 
 export interface BlockFileParts {
@@ -39,9 +48,8 @@ export class BlockFile implements DiskFile {
   private readonly zeroAddress: Address;
   private readonly zeroBytes: number;
   private readonly traffic: Traffic;
-  /** The run that `lookUp` found: its first page, 0 for holes, and its length in blocks. */
-  private runPage: PageNo = 0;
-  private runBlocks = 0;
+  /** What the last look found. */
+  private readonly run = new Run();
 
   constructor(parts: BlockFileParts) {
     this.pool = parts.pool;
@@ -92,13 +100,13 @@ export class BlockFile implements DiskFile {
     const end = Math.min(offset + length, this.sizeBytes);
     let at = offset;
     while (at < end) {
-      if (this.lookUp(Math.floor(at / PAGE_BYTES), Math.ceil(end / PAGE_BYTES)) !== 0) return -EIO;
+      if (this.lookUp(bytesToPagesFloor(at), bytesToPagesCeil(end)) !== 0) return -EIO;
       const inPage = at % PAGE_BYTES;
-      const bytes = Math.min(this.runBlocks * PAGE_BYTES - inPage, end - at);
-      if (this.runPage === 0) this.addZeros(bytes, into);
+      const bytes = Math.min(this.run.count * PAGE_BYTES - inPage, end - at);
+      if (this.run.page === 0) this.addZeros(bytes, into);
       else {
-        this.pool.memory.faultIn(this.runPage, Math.ceil((inPage + bytes) / PAGE_BYTES));
-        into.add(this.pool.memory.baseAddress + this.runPage * PAGE_BYTES + inPage, bytes);
+        this.pool.memory.faultIn(this.run.page, Math.ceil((inPage + bytes) / PAGE_BYTES));
+        into.add(this.pool.memory.baseAddress + this.run.page * PAGE_BYTES + inPage, bytes);
       }
       at += bytes;
     }
@@ -120,10 +128,10 @@ export class BlockFile implements DiskFile {
       // Anew each time: a step may have waited, and the file may be smaller since.
       const end = Math.min(offset + length, this.sizeBytes);
       if (at >= end) break;
-      const block = Math.floor(at / PAGE_BYTES);
-      if (this.lookUp(block, Math.ceil(end / PAGE_BYTES)) !== 0) return -EIO;
+      const block = bytesToPagesFloor(at);
+      if (this.lookUp(block, bytesToPagesCeil(end)) !== 0) return -EIO;
       const done =
-        this.runPage === 0
+        this.run.page === 0
           ? this.writeToHoles(at, end, source + (at - offset))
           : this.overwrite(at, end, source + (at - offset));
       if (done < 0) return done;
@@ -143,8 +151,8 @@ export class BlockFile implements DiskFile {
     if (refusal !== 0) return refusal;
     const end = Math.min(offset + length, this.sizeBytes);
     if (offset >= end) return 0;
-    const firstWhole = Math.ceil(offset / PAGE_BYTES);
-    const endWhole = Math.floor(end / PAGE_BYTES);
+    const firstWhole = bytesToPagesCeil(offset);
+    const endWhole = bytesToPagesFloor(end);
     const errno =
       firstWhole > endWhole
         ? this.zeroWithinBlock(offset, end)
@@ -157,16 +165,16 @@ export class BlockFile implements DiskFile {
   reserve(offset: ByteOffset, length: number): number {
     const refusal = this.refuseChange();
     if (refusal !== 0) return refusal;
-    const first = Math.floor(offset / PAGE_BYTES);
+    const first = bytesToPagesFloor(offset);
     if (!hasRoomFor(this.pool, first, this.endBlock(offset + length))) return -ENOSPC;
     for (let block = first; ; ) {
       const end = this.endBlock(offset + length);
-      block = this.pool.index.nextHole(block, Math.min(end, block + STEP_BLOCKS));
+      block = this.pool.nextHole(block, Math.min(end, block + STEP_BLOCKS));
       if (block >= end) return 0;
       this.pool.breathe();
       if (this.lookUp(block, Math.min(end, endOfIndexPage(block))) !== 0) return -EIO;
-      if (this.runPage !== 0) continue;
-      const done = mapHoles(this.pool, block, block + this.runBlocks, 0, 0, 0, false);
+      if (this.run.page !== 0) continue;
+      const done = mapHoles(this.pool, block, block + this.run.count, 0, 0, 0, false);
       if (done < 0) return done;
     }
   }
@@ -218,53 +226,27 @@ export class BlockFile implements DiskFile {
     return 0 - this.pool.resize(blocks);
   }
 
-  /**
-   * Finds the run at `block`: adjacent pages, or holes, up to `end` at most.
-   * @returns 0, or EIO for an entry that names no data page, or one that is lost
-   */
-  private lookUp(block: BlockNo, end: BlockNo): number {
-    const { index, geometry, damage } = this.pool;
-    const page = index.get(block);
-    let next = block + 1;
-    if (page === 0) {
-      while (next < end && index.get(next) === 0) next++;
-    } else {
-      if (!this.pool.isSound(page)) {
-        damage.note(DAMAGE.entry, block, page);
-        return EIO;
-      }
-      const runEnd = Math.min(end, block + geometry.pageCount - page);
-      while (next < runEnd && index.get(next) === page + (next - block)) next++;
-      if (damage.isFound) next = this.soundPart(block, page, next);
-    }
-    this.runPage = page;
-    this.runBlocks = next - block;
-    return 0;
-  }
-
-  /** Where the run of `[block, end)` on pages from `page` on meets one that is lost. */
-  private soundPart(block: BlockNo, page: PageNo, end: BlockNo): BlockNo {
-    let next = block + 1;
-    while (next < end && this.pool.isSound(page + (next - block))) next++;
-    return next;
+  /** Finds the run at `block`. @returns EIO for one that cannot be used */
+  private lookUp(block: BlockNo, end: BlockNo): Errno {
+    return lookUp(this.pool, block, end, this.run);
   }
 
   private overwrite(at: ByteOffset, end: ByteOffset, source: Address): number {
     const inPage = at % PAGE_BYTES;
-    const bytes = Math.min(this.runBlocks * PAGE_BYTES - inPage, end - at);
+    const bytes = Math.min(this.run.count * PAGE_BYTES - inPage, end - at);
     if (this.atomicWrites) {
-      const block = Math.floor(at / PAGE_BYTES);
-      return rewriteBlocks(this.pool, block, block + this.runBlocks, inPage, source, bytes);
+      const block = bytesToPagesFloor(at);
+      return rewriteBlocks(this.pool, block, block + this.run.count, inPage, source, bytes);
     }
-    const errno = this.pool.memory.write(this.runPage * PAGE_BYTES + inPage, source, bytes);
+    const errno = this.pool.memory.write(this.run.page * PAGE_BYTES + inPage, source, bytes);
     if (errno === EIO) this.noteLoss(null);
     return errno === 0 ? bytes : -errno;
   }
 
   private writeToHoles(at: ByteOffset, end: ByteOffset, source: Address): number {
-    const first = Math.floor(at / PAGE_BYTES);
+    const first = bytesToPagesFloor(at);
     const inPage = at % PAGE_BYTES;
-    return mapHoles(this.pool, first, first + this.runBlocks, inPage, source, end - at, this.atomicWrites);
+    return mapHoles(this.pool, first, first + this.run.count, inPage, source, end - at, this.atomicWrites);
   }
 
   private discardBlocks(first: BlockNo, end: BlockNo): number {
@@ -275,16 +257,16 @@ export class BlockFile implements DiskFile {
     return this.pool.damage.isFound ? -EIO : 0;
   }
 
-  /** Zeroes `[offset, end)`, which lies within one block, where that is mapped. @returns errno */
-  private zeroWithinBlock(offset: ByteOffset, end: ByteOffset): number {
+  /** Zeroes `[offset, end)`, which lies within one block, where that is mapped. */
+  private zeroWithinBlock(offset: ByteOffset, end: ByteOffset): Errno {
     if (offset >= end) return 0;
-    const block = Math.floor(offset / PAGE_BYTES);
+    const block = bytesToPagesFloor(offset);
     assert(end <= (block + 1) * PAGE_BYTES, "zeroing crosses a block");
     for (;;) {
       if (this.lookUp(block, block + 1) !== 0) return EIO;
-      if (this.runPage === 0) return 0;
+      if (this.run.page === 0) return 0;
       const inPage = offset % PAGE_BYTES;
-      if (!this.atomicWrites) return this.pool.memory.zero(this.runPage * PAGE_BYTES + inPage, end - offset);
+      if (!this.atomicWrites) return this.pool.memory.zero(this.run.page * PAGE_BYTES + inPage, end - offset);
       const done = rewriteBlocks(this.pool, block, block + 1, inPage, this.zeroAddress, end - offset);
       if (done !== 0) return done < 0 ? -done : 0;
     }

@@ -6,10 +6,18 @@
 import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EPERM, EROFS } from "../base/errno.js";
 import { MediaError } from "../base/errors.js";
 import type { DataFile, FaultCounts, Memory } from "../base/ports.js";
-import { type ByteOffset, bytesToPagesCeil, type Errno, MIB, PAGE_BYTES } from "../base/units.js";
+import {
+  type ByteOffset,
+  bytesToPagesCeil,
+  bytesToPagesFloor,
+  type Errno,
+  MIB,
+  PAGE_BYTES,
+  pagesToBytes,
+} from "../base/units.js";
 import { Account } from "../pool/account.js";
 import { Damage } from "../pool/damage.js";
-import type { Geometry } from "../pool/geometry.js";
+import { type Geometry, homePage } from "../pool/geometry.js";
 import { mayShrinkTo, shrunk } from "../pool/lasting.js";
 import { MediaSync } from "../pool/mediaSync.js";
 import { Mutex } from "../pool/mutex.js";
@@ -124,10 +132,10 @@ export class DirectFile implements DiskFile {
   reserve(offset: ByteOffset, length: number): number {
     if (this.isFixed) return -EROFS;
     const end = bytesToPagesCeil(Math.min(offset + length, this.sizeBytes));
-    const first = Math.floor(offset / PAGE_BYTES);
+    const first = bytesToPagesFloor(offset);
     for (let block = first; block < end; ) {
       const count = Math.min(end - block, SLICE_BYTES / PAGE_BYTES);
-      const errno = this.memory.populate(this.geometry.firstDataPage + block, count);
+      const errno = this.memory.populate(homePage(this.geometry, block), count);
       if (errno !== 0) return -asShortage(errno);
       block += count;
     }
@@ -135,19 +143,17 @@ export class DirectFile implements DiskFile {
   }
 
   seekData(offset: ByteOffset): number {
-    const { firstDataPage } = this.geometry;
-    const end = this.account.blocks;
-    if (offset >= end * PAGE_BYTES) return -ENXIO;
-    const block = this.memory.nextHeld(firstDataPage + Math.floor(offset / PAGE_BYTES), firstDataPage + end);
-    return block === firstDataPage + end ? -ENXIO : Math.max(offset, (block - firstDataPage) * PAGE_BYTES);
+    const end = homePage(this.geometry, this.account.blocks);
+    if (offset >= this.sizeBytes) return -ENXIO;
+    const page = this.memory.nextHeld(homePage(this.geometry, bytesToPagesFloor(offset)), end);
+    return page === end ? -ENXIO : Math.max(offset, pagesToBytes(page - this.geometry.firstDataPage));
   }
 
   seekHole(offset: ByteOffset): number {
-    const { firstDataPage } = this.geometry;
-    const end = this.account.blocks;
-    if (offset >= end * PAGE_BYTES) return -ENXIO;
-    const block = this.memory.nextUnheld(firstDataPage + Math.floor(offset / PAGE_BYTES), firstDataPage + end);
-    return Math.max(offset, (block - firstDataPage) * PAGE_BYTES);
+    const end = homePage(this.geometry, this.account.blocks);
+    if (offset >= this.sizeBytes) return -ENXIO;
+    const page = this.memory.nextUnheld(homePage(this.geometry, bytesToPagesFloor(offset)), end);
+    return Math.max(offset, pagesToBytes(page - this.geometry.firstDataPage));
   }
 
   get faultsSeen(): number {
@@ -223,7 +229,7 @@ export class DirectFile implements DiskFile {
   private isCutOff(): boolean {
     const lengthBytes = this.data.lengthBytes();
     if (lengthBytes >= this.sizeBytes) return false;
-    this.damage.noteTruncated(this.geometry.firstDataPage + Math.floor(lengthBytes / PAGE_BYTES));
+    this.damage.noteTruncated(homePage(this.geometry, bytesToPagesFloor(lengthBytes)));
     return true;
   }
 

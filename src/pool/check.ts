@@ -3,14 +3,14 @@
  * it. Changes nothing. Memory: two bits a page, and what `Owners` keeps.
  */
 import { assert } from "../base/assert.js";
+import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
-import { PAGE_BYTES } from "../base/units.js";
+import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../base/units.js";
 import { copyFindings, readCopies } from "./copies.js";
 import type { Finding } from "./findings.js";
-import { ENTRIES_PER_PAGE } from "./geometry.js";
+import { ENTRIES_PER_PAGE, homePage } from "./geometry.js";
 import { Owners } from "./owners.js";
-import { PageSet } from "./pageSet.js";
-import { scanIndex } from "./scan.js";
+import { heldRuns, scanIndex } from "./scan.js";
 import { type MediaLayout, STATE_CLEAN, STATE_DIRECT, STATE_FORMATTING, type Superblock } from "./superblock.js";
 
 export type PoolState = "clean" | "dirty" | "direct" | "formatting" | "unknown";
@@ -86,20 +86,20 @@ function checkDataLength(
   tell: CheckEvents["finding"],
 ) {
   if (dataBytes === undefined || dataBytes >= blocks * PAGE_BYTES) return;
-  const held = Math.floor(dataBytes / PAGE_BYTES);
+  const held = bytesToPagesFloor(dataBytes);
   tell({
     kind: "data-size",
     message: `data is ${dataBytes} bytes long and not ${blocks * PAGE_BYTES}: blocks ${held} to ${blocks - 1} are lost`,
     blockNo: held,
-    pageNo: geometry.firstDataPage + held,
-    offsetBytes: (geometry.firstDataPage + held) * PAGE_BYTES,
+    pageNo: homePage(geometry, held),
+    offsetBytes: pagesToBytes(homePage(geometry, held)),
   });
 }
 
 /** @returns the pages that valid entries name */
 function checkIndex(memory: Memory, superblock: Superblock, events: CheckEvents): number {
   const { geometry } = superblock;
-  const taken = new PageSet(geometry);
+  const taken = BitSet.ofSize(geometry.pageCount);
   const owners = new Owners(memory, superblock, events.finding);
   const totalEntries = geometry.indexPages * ENTRIES_PER_PAGE;
   let usedPages = 0;
@@ -118,13 +118,9 @@ function checkIndex(memory: Memory, superblock: Superblock, events: CheckEvents)
 }
 
 function countHeld(memory: Memory, { geometry, blocks }: Superblock): number {
-  const end = geometry.firstDataPage + Math.min(blocks, geometry.dataPages);
+  const end = homePage(geometry, Math.min(blocks, geometry.dataPages));
   let pages = 0;
-  for (let page = memory.nextHeld(geometry.firstDataPage, end); page < end; page = memory.nextHeld(page, end)) {
-    const first = page;
-    page = memory.nextUnheld(page, end);
-    pages += page - first;
-  }
+  for (const [held, heldEnd] of heldRuns(memory, geometry.firstDataPage, end)) pages += heldEnd - held;
   return pages;
 }
 

@@ -81,6 +81,11 @@ export class Damage {
     return Math.max(1, Atomics.load(this.control, CONTROL.lostGrain));
   }
 
+  /** False for a page that is lost. */
+  isSound(page: PageNo): boolean {
+    return !this.isFound || (page < this.soundEnd && !this.isLost(page));
+  }
+
   /** True for a single page that is lost. To be asked only where damage was found. */
   isLost(page: PageNo): boolean {
     const first = page - (page % this.lostGrain);

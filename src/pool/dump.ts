@@ -2,12 +2,13 @@
  * Dump: what stands on the media, in order, for people who must look. Reads
  * only, takes any bytes, and keeps nothing: runs are told as they end.
  */
+import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, PageNo } from "../base/units.js";
 import { type CheckInput, type PoolState, stateName } from "./check.js";
 import { type CopyState, readCopies } from "./copies.js";
-import { PageSet } from "./pageSet.js";
-import { describeDamage, type EntryDamage, scanIndex } from "./scan.js";
+import { homePage } from "./geometry.js";
+import { describeDamage, type EntryDamage, heldRuns, scanIndex } from "./scan.js";
 import { STATE_DIRECT, STATE_FORMATTING, type Superblock } from "./superblock.js";
 
 export interface Run {
@@ -40,20 +41,16 @@ export function dumpPool(input: CheckInput, events: DumpEvents): void {
 /** The holes of `data` tell what is mapped: the index counts for nothing. */
 function dumpHeld(memory: Memory, { geometry, blocks }: Superblock, events: DumpEvents): void {
   const { firstDataPage, dataPages } = geometry;
-  const end = firstDataPage + Math.min(blocks, dataPages);
-  for (let page = memory.nextHeld(firstDataPage, end); page < end; page = memory.nextHeld(page, end)) {
-    const first = page;
-    page = memory.nextUnheld(page, end);
-    events.run({ block: first - firstDataPage, page: first, count: page - first, isHome: true });
+  for (const [page, end] of heldRuns(memory, firstDataPage, firstDataPage + Math.min(blocks, dataPages))) {
+    events.run({ block: page - firstDataPage, page, count: end - page, isHome: true });
   }
 }
 
 function dumpIndex(memory: Memory, superblock: Superblock, events: DumpEvents): void {
-  const { firstDataPage } = superblock.geometry;
-  const taken = new PageSet(superblock.geometry);
+  const taken = BitSet.ofSize(superblock.geometry.pageCount);
   let [block, page, count] = [0, 0, 0];
   const end = (): void => {
-    if (count > 0) events.run({ block, page, count, isHome: page === firstDataPage + block });
+    if (count > 0) events.run({ block, page, count, isHome: page === homePage(superblock.geometry, block) });
     count = 0;
   };
   scanIndex(memory, superblock, {

@@ -6,9 +6,10 @@
  */
 import { errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
-import { type Memory, WINDOW_BYTES } from "../base/ports.js";
+import type { Memory } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
-import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
+import { ENTRY_BYTES, storeHomes } from "./entry.js";
+import { ENTRIES_PER_PAGE, type Geometry, indexPagesFor } from "./geometry.js";
 import { LABEL_BYTES, STATE_CLEAN, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { generationOver, wipeAroundSuperblock, writeSuperblock } from "./superblockStore.js";
 
@@ -74,13 +75,11 @@ function requireRoomForWhole(geometry: Geometry, blocks: number): void {
 /** Memory first, entries after: an entry never names a page that could not be had. */
 function mapWhole(memory: Memory, geometry: Geometry, blocks: number): void {
   must(memory.populate(geometry.firstDataPage, blocks), "data");
-  must(memory.populate(1, Math.ceil(blocks / ENTRIES_PER_PAGE)), "index");
-  for (let block = 0; block < blocks; block++) {
-    const at = PAGE_BYTES + block * 8;
-    const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
-    Atomics.store(words, (at % WINDOW_BYTES) / 4, (geometry.firstDataPage + block) | 0);
+  must(memory.populate(1, indexPagesFor(blocks)), "index");
+  for (let block = 0; block < blocks; block += ENTRIES_PER_PAGE) {
+    storeHomes(memory, geometry, block, Math.min(blocks, block + ENTRIES_PER_PAGE));
   }
-  memory.persist(PAGE_BYTES, blocks * 8);
+  memory.persist(PAGE_BYTES, blocks * ENTRY_BYTES);
 }
 
 /** @throws UserError for a positive errno */

@@ -5,31 +5,36 @@
  * Lock-free; claims and frees of different threads never tear.
  */
 import { assert } from "../base/assert.js";
+import { BitSet } from "../base/bitset.js";
 
 export class FreeMap {
   private readonly wordCount: number;
+  private readonly taken: BitSet;
+  private readonly full: BitSet;
 
   /** @param words one bit a page; `summary` one bit a word; both shared and zeroed at first */
   constructor(
     private readonly words: Int32Array,
-    private readonly summary: Int32Array,
+    summary: Int32Array,
     readonly pages: number,
   ) {
-    this.wordCount = Math.ceil(pages / 32);
+    this.wordCount = BitSet.wordsFor(pages);
     assert(words.length >= this.wordCount, "free map too short");
-    assert(summary.length >= Math.ceil(this.wordCount / 32), "free map summary too short");
+    assert(summary.length >= BitSet.wordsFor(this.wordCount), "free map summary too short");
+    this.taken = new BitSet(words);
+    this.full = new BitSet(summary);
   }
 
   static wordsFor(pages: number): number {
-    return Math.ceil(pages / 32);
+    return BitSet.wordsFor(pages);
   }
 
   static summaryWordsFor(pages: number): number {
-    return Math.ceil(FreeMap.wordsFor(pages) / 32);
+    return BitSet.wordsFor(BitSet.wordsFor(pages));
   }
 
   isTaken(page: number): boolean {
-    return ((Atomics.load(this.words, page >>> 5) >>> (page & 31)) & 1) === 1;
+    return this.taken.has(page);
   }
 
   /**
@@ -37,46 +42,18 @@ export class FreeMap {
    * @returns how many were claimed; 0 when `page` itself is taken or past the end
    */
   claimFrom(page: number, most: number): number {
-    const wanted = Math.min(most, this.pages - page);
-    let claimed = 0;
-    while (claimed < wanted) {
-      const at = page + claimed;
-      const inWord = Math.min(32 - (at & 31), wanted - claimed);
-      const got = this.claimInWord(at >>> 5, at & 31, inWord);
-      claimed += got;
-      if (got < inWord) break;
-    }
-    return Math.max(0, claimed);
-  }
-
-  /** Claims at most `most` pages of one word from `bit` upward, without a gap. */
-  private claimInWord(word: number, bit: number, most: number): number {
-    let old = Atomics.load(this.words, word);
-    for (;;) {
-      const run = Math.min(lowOnes(~old >>> bit), most);
-      if (run === 0) return 0;
-      const next = old | maskOf(bit, run);
-      const seen = Atomics.compareExchange(this.words, word, old, next);
-      if (seen === old) {
-        if (next === -1) this.markFull(word);
-        return run;
-      }
-      old = seen;
-    }
+    const claimed = this.taken.addRun(page, Math.min(most, this.pages - page));
+    const endWord = (page + claimed + 31) >>> 5;
+    for (let word = page >>> 5; claimed > 0 && word < endWord; word++) if (this.isFull(word)) this.markFull(word);
+    return claimed;
   }
 
   /** Frees `[page, page + count)`. All of it must be taken. */
   free(page: number, count: number): void {
-    for (let done = 0; done < count; ) {
-      const at = page + done;
-      const bit = at & 31;
-      const inWord = Math.min(32 - bit, count - done);
-      const mask = maskOf(bit, inWord);
-      const old = Atomics.and(this.words, at >>> 5, ~mask);
-      assert((old & mask) === mask, `page freed that was free already, data pages ${at} to ${at + inWord - 1}`);
-      if (old === -1) Atomics.and(this.summary, at >>> 10, ~(1 << ((at >>> 5) & 31)));
-      done += inWord;
-    }
+    const allTaken = this.taken.deleteRun(page, count);
+    assert(allTaken, `page freed that was free already, data pages ${page} to ${page + count - 1}`);
+    const endWord = (page + count + 31) >>> 5;
+    for (let word = page >>> 5; word < endWord; word++) if (this.full.has(word)) this.full.delete(word);
   }
 
   /** Marks one page as taken; false when it was taken already. */
@@ -90,48 +67,32 @@ export class FreeMap {
    */
   findFree(hint: number): number {
     const from = hint < this.pages ? hint : 0;
-    const ahead = this.findInWords(from >>> 5, this.wordCount, true);
+    const ahead = this.findInWords(from >>> 5, this.wordCount);
     if (ahead >= 0) return ahead;
-    const behind = this.findInWords(0, (from >>> 5) + 1, true);
+    const behind = this.findInWords(0, (from >>> 5) + 1);
+    if (behind >= 0) return behind;
     // The summary may lag behind a page freed just now: look once without it.
-    return behind >= 0 ? behind : this.findInWords(0, this.wordCount, false);
+    const page = this.taken.nextAbsent(0, this.pages);
+    return page < this.pages ? page : -1;
   }
 
-  private findInWords(fromWord: number, endWord: number, useSummary: boolean): number {
-    for (let word = fromWord; word < endWord; ) {
-      if (useSummary) {
-        const full = Atomics.load(this.summary, word >>> 5) >>> (word & 31);
-        const skip = lowOnes(full);
-        if (skip > 0) {
-          word += skip;
-          continue;
-        }
-      }
-      const bits = Atomics.load(this.words, word);
-      if (bits !== -1) {
-        const page = word * 32 + lowOnes(bits);
-        if (page < this.pages) return page;
-      }
-      word++;
+  private findInWords(fromWord: number, endWord: number): number {
+    for (let word = fromWord; ; word++) {
+      word = this.full.nextAbsent(word, endWord);
+      if (word === endWord) return -1;
+      const end = Math.min(this.pages, 32 * (word + 1));
+      const page = this.taken.nextAbsent(32 * word, end);
+      if (page < end) return page;
     }
-    return -1;
+  }
+
+  private isFull(word: number): boolean {
+    return Atomics.load(this.words, word) === -1;
   }
 
   private markFull(word: number): void {
-    const bit = 1 << (word & 31);
-    Atomics.or(this.summary, word >>> 5, bit);
+    this.full.add(word);
     // A page freed between the claim and the mark would stay hidden: look again.
-    if (Atomics.load(this.words, word) !== -1) Atomics.and(this.summary, word >>> 5, ~bit);
+    if (!this.isFull(word)) this.full.delete(word);
   }
-}
-
-/** Number of 1 bits below the lowest 0 bit of a 32-bit value. */
-function lowOnes(bits: number): number {
-  const zeros = ~bits;
-  return zeros === 0 ? 32 : 31 - Math.clz32(zeros & -zeros);
-}
-
-/** `count` 1 bits from `bit` upward; a shift by 32 is a shift by 0 in JavaScript, hence the case. */
-function maskOf(bit: number, count: number): number {
-  return count === 32 ? -1 : ((1 << count) - 1) << bit;
 }

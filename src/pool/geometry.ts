@@ -4,7 +4,7 @@
  * All values are checked before they are added, so nothing can wrap.
  */
 import { UserError } from "../base/errors.js";
-import type { PageNo } from "../base/units.js";
+import type { BlockNo, PageNo } from "../base/units.js";
 
 export const ENTRIES_PER_PAGE = 512;
 /** A page number is 32 bits; 1024 below so that sums of small constants fit too. */
@@ -24,6 +24,11 @@ export interface Geometry {
 export function layOut(pageCount: number, indexPages: number, maxBlocks: number): Geometry {
   const firstDataPage = 1 + indexPages;
   return { pageCount, indexPages, maxBlocks, firstDataPage, dataPages: pageCount - firstDataPage };
+}
+
+/** The page of `block` when the data region is read as the file itself. A thin pool has none for its last blocks. */
+export function homePage({ firstDataPage }: Geometry, block: BlockNo): PageNo {
+  return firstDataPage + block;
 }
 
 /**

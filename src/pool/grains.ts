@@ -4,6 +4,7 @@
  * when the last is freed; what it holds beyond the used pages is the stock.
  * The grain that the metadata reaches into is held for ever.
  */
+import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
 import type { Errno, PageNo } from "../base/units.js";
 import type { Account } from "./account.js";
@@ -12,29 +13,29 @@ import type { Geometry } from "./geometry.js";
 
 export class Grains {
   private readonly grainPages: number;
+  private readonly held: BitSet;
 
   constructor(
     /** One bit a grain of the pool, shared. */
-    private readonly held: Int32Array,
+    heldWords: Int32Array,
     private readonly memory: Memory,
     private readonly geometry: Geometry,
     private readonly map: FreeMap,
     private readonly account: Account,
   ) {
     this.grainPages = memory.grainPages;
+    this.held = new BitSet(heldWords);
   }
 
   /** Makes the memory of all grains of `[page, page + count)`. Safe to repeat. */
   hold(page: PageNo, count: number): Errno {
     const last = Math.floor((page + count - 1) / this.grainPages);
     for (let grain = Math.floor(page / this.grainPages); grain <= last; grain++) {
-      const bit = 1 << (grain & 31);
-      if ((Atomics.load(this.held, grain >>> 5) & bit) !== 0) continue;
+      if (this.held.has(grain)) continue;
       const first = this.firstDataPageOf(grain);
       const errno = this.memory.populate(first, this.endOf(grain) - first);
       if (errno !== 0) return errno;
-      const old = Atomics.or(this.held, grain >>> 5, bit);
-      if ((old & bit) === 0) this.account.grainsHeld(this.endOf(grain) - first);
+      if (this.held.add(grain)) this.account.grainsHeld(this.endOf(grain) - first);
     }
     return 0;
   }
@@ -42,14 +43,13 @@ export class Grains {
   /** Claims a free page whose grain is held: stock. @returns its number, or -1. Looks at every held page: for shortages only */
   claimHeld(): PageNo {
     const grainCount = Math.ceil(this.geometry.pageCount / this.grainPages);
-    for (let grain = 0; grain < grainCount; grain++) {
-      if ((Atomics.load(this.held, grain >>> 5) & (1 << (grain & 31))) === 0) continue;
+    for (let grain = this.held.next(0, grainCount); grain < grainCount; grain = this.held.next(grain + 1, grainCount)) {
       const end = this.endOf(grain);
       for (let page = this.firstDataPageOf(grain); page < end; page++) {
         const dataPage = page - this.geometry.firstDataPage;
         if (this.map.claimFrom(dataPage, 1) === 0) continue;
         // Given back between the look and the claim?
-        if ((Atomics.load(this.held, grain >>> 5) & (1 << (grain & 31))) !== 0) return page;
+        if (this.held.has(grain)) return page;
         this.map.free(dataPage, 1);
       }
     }
@@ -70,9 +70,7 @@ export class Grains {
     const dataPage = first - this.geometry.firstDataPage;
     const claimed = this.map.claimFrom(dataPage, this.grainPages);
     if (claimed === this.grainPages && this.memory.release(first, this.grainPages) === 0) {
-      const bit = 1 << (grain & 31);
-      const old = Atomics.and(this.held, grain >>> 5, ~bit);
-      if ((old & bit) !== 0) this.account.grainsHeld(-this.grainPages);
+      if (this.held.delete(grain)) this.account.grainsHeld(-this.grainPages);
     }
     if (claimed > 0) this.map.free(dataPage, claimed);
   }

@@ -8,13 +8,14 @@
  * that holds memory; a clear bit means 512 holes.
  */
 import { assert } from "../base/assert.js";
+import { BitSet } from "../base/bitset.js";
 import { type Memory, WINDOW_BYTES } from "../base/ports.js";
 import { type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
 import type { Account } from "./account.js";
+import { ENTRY_BYTES, entryOffset } from "./entry.js";
 import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
 
 const PRESENT_SHIFT = 9;
-const ENTRY_BYTES = 8;
 /** Entries of one window; the superblock's page counts as 512. A power of two, so shifts find the window. */
 const WINDOW_ENTRIES_SHIFT = 27;
 const WINDOW_ENTRIES_MASK = (1 << WINDOW_ENTRIES_SHIFT) - 1;
@@ -26,55 +27,50 @@ assert(1 << PRESENT_SHIFT === ENTRIES_PER_PAGE, "entries of a page and shift dis
 
 export class IndexTable {
   private readonly windows: Int32Array[] = [];
+  private readonly present: BitSet;
 
   constructor(
     private readonly memory: Memory,
     private readonly geometry: Geometry,
     /** One bit an index page, shared. */
-    private readonly present: Int32Array,
+    presentWords: Int32Array,
     private readonly account: Account,
   ) {
+    this.present = new BitSet(presentWords);
     const windowCount = Math.ceil((geometry.firstDataPage * PAGE_BYTES) / WINDOW_BYTES);
     for (let windowNo = 0; windowNo < windowCount; windowNo++) this.windows.push(memory.metadataWords(windowNo));
   }
 
-  static presentWordsFor(indexPages: number): number {
-    return Math.ceil(indexPages / 32);
+  private windowOf(block: BlockNo): Int32Array {
+    return this.windows[(block + SUPERBLOCK_ENTRIES) >>> WINDOW_ENTRIES_SHIFT];
   }
 
   isPresent(block: BlockNo): boolean {
-    const indexPage = block >>> PRESENT_SHIFT;
-    return ((Atomics.load(this.present, indexPage >>> 5) >>> (indexPage & 31)) & 1) === 1;
+    return this.present.has(block >>> PRESENT_SHIFT);
   }
 
   /** The page that `block` maps to, 0 for a hole. A damaged entry names a page that is none of the pool's. */
   get(block: BlockNo): PageNo {
     if (!this.isPresent(block)) return 0;
-    const entry = block + SUPERBLOCK_ENTRIES;
-    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
-    const at = (entry & WINDOW_ENTRIES_MASK) << 1;
+    const window = this.windowOf(block);
+    const at = wordOf(block);
     return window[at + 1] === 0 ? Atomics.load(window, at) >>> 0 : NO_PAGE;
   }
 
   /** Maps a hole to `page`; false when the block was mapped meanwhile. Its index page must be present. */
   publish(block: BlockNo, page: PageNo): boolean {
-    const entry = block + SUPERBLOCK_ENTRIES;
-    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
-    return Atomics.compareExchange(window, (entry & WINDOW_ENTRIES_MASK) << 1, 0, page | 0) === 0;
+    return Atomics.compareExchange(this.windowOf(block), wordOf(block), 0, page | 0) === 0;
   }
 
   /** Maps `block`, which has the page `from`, to `to`; false when it has another by now. */
   replace(block: BlockNo, from: PageNo, to: PageNo): boolean {
-    const entry = block + SUPERBLOCK_ENTRIES;
-    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
-    return Atomics.compareExchange(window, (entry & WINDOW_ENTRIES_MASK) << 1, from | 0, to | 0) >>> 0 === from;
+    return Atomics.compareExchange(this.windowOf(block), wordOf(block), from | 0, to | 0) >>> 0 === from;
   }
 
   /** Makes `block` a hole and returns the page it had, or 0. Its index page must be present. */
   clear(block: BlockNo): PageNo {
-    const entry = block + SUPERBLOCK_ENTRIES;
-    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
-    const at = (entry & WINDOW_ENTRIES_MASK) << 1;
+    const window = this.windowOf(block);
+    const at = wordOf(block);
     // A plain look first: an exchange dirties the cache line and the page even where nothing changes.
     if (Atomics.load(window, at) === 0) return 0;
     return Atomics.exchange(window, at, 0) >>> 0;
@@ -83,7 +79,7 @@ export class IndexTable {
   /** After entries of `[from, end)` have changed, and before anybody is told: where nothing else does, they go to the media. */
   persist(from: BlockNo, end: BlockNo): void {
     if (!this.memory.needsPersist || from >= end) return;
-    this.memory.persist((from + SUPERBLOCK_ENTRIES) * ENTRY_BYTES, (end - from) * ENTRY_BYTES);
+    this.memory.persist(entryOffset(from), (end - from) * ENTRY_BYTES);
   }
 
   /** Makes sure that the index page of `block` holds memory. ENOSPC, ENOMEM. */
@@ -97,26 +93,14 @@ export class IndexTable {
 
   /** Notes that index page `indexPage` holds memory. */
   markPresent(indexPage: number): void {
-    const bit = 1 << (indexPage & 31);
-    const old = Atomics.or(this.present, indexPage >>> 5, bit);
-    if ((old & bit) === 0) this.account.metadataAdded(1);
+    if (this.present.add(indexPage)) this.account.metadataAdded(1);
   }
 
   /** The first block in `[from, end)` whose index page holds memory, or `end`. */
   nextPresent(from: BlockNo, end: BlockNo): BlockNo {
-    let block = from;
-    while (block < end) {
-      const indexPage = block >>> PRESENT_SHIFT;
-      const bits = Atomics.load(this.present, indexPage >>> 5) >>> (indexPage & 31);
-      if (bits !== 0) {
-        const skip = 31 - Math.clz32(bits & -bits);
-        if (skip === 0) return block;
-        block = (indexPage + skip) * ENTRIES_PER_PAGE;
-      } else {
-        block = ((indexPage >>> 5) + 1) * 32 * ENTRIES_PER_PAGE;
-      }
-    }
-    return end;
+    if (from >= end) return end;
+    const indexPage = this.present.next(from >>> PRESENT_SHIFT, ((end - 1) >>> PRESENT_SHIFT) + 1);
+    return Math.min(end, Math.max(from, indexPage * ENTRIES_PER_PAGE));
   }
 
   /** The first mapped block in `[from, end)`, or `end`. */
@@ -145,9 +129,8 @@ export class IndexTable {
 
   /** The first block in `[from, end)`, within one present index page, that is mapped or not; or `end`. */
   private findInIndexPage(from: BlockNo, end: BlockNo, mapped: boolean): BlockNo {
-    const entry = from + SUPERBLOCK_ENTRIES;
-    const window = this.windows[entry >>> WINDOW_ENTRIES_SHIFT];
-    const firstWord = (entry & WINDOW_ENTRIES_MASK) << 1;
+    const window = this.windowOf(from);
+    const firstWord = wordOf(from);
     for (let i = 0; i < end - from; i++) {
       if ((Atomics.load(window, firstWord + 2 * i) !== 0) === mapped) return from + i;
     }
@@ -163,4 +146,9 @@ export class IndexTable {
 /** The first block behind the index page that holds `block`'s entry. */
 export function endOfIndexPage(block: BlockNo): BlockNo {
   return ((block >>> PRESENT_SHIFT) + 1) * ENTRIES_PER_PAGE;
+}
+
+/** The low word of `block`'s entry within its window. */
+function wordOf(block: BlockNo): number {
+  return ((block + SUPERBLOCK_ENTRIES) & WINDOW_ENTRIES_MASK) << 1;
 }

@@ -2,6 +2,7 @@
  * What of an open pool outlives a server: words that the holder keeps and each
  * server goes on with. Everything else is rebuilt from the media (`shared.ts`).
  */
+import type { Errno } from "../base/units.js";
 import { ACCOUNT_WORDS } from "./account.js";
 
 /** Word offsets. */
@@ -38,4 +39,13 @@ export function mayShrinkTo(lastingWords: Int32Array, blocks: number): boolean {
 /** What was allowed is done. */
 export function shrunk(lastingWords: Int32Array, blocks: number): void {
   Atomics.compareExchange(lastingWords, LASTING.shrinkTo, blocks | 0, 0);
+}
+
+/** The errno of a sync that failed, or 0: what was lost then stays lost, also for the next server. */
+export function failedErrno(lastingWords: Int32Array): Errno {
+  return Atomics.load(lastingWords, LASTING.failedErrno);
+}
+
+export function noteFailed(lastingWords: Int32Array, errno: Errno): void {
+  Atomics.store(lastingWords, LASTING.failedErrno, errno);
 }

@@ -11,32 +11,41 @@
  */
 import { EIO } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
-import type { Errno, PageNo } from "../base/units.js";
+import type { PageNo } from "../base/units.js";
 import type { Account } from "./account.js";
-import { Damage } from "./damage.js";
+import type { Damage } from "./damage.js";
 import type { Epochs } from "./epochs.js";
-import { MediaSync } from "./mediaSync.js";
+import type { MediaSync } from "./mediaSync.js";
 import type { PageAllocator } from "./pageAllocator.js";
 import { CONTROL, LIMBO_RUNS, type PoolShared } from "./shared.js";
+
+interface LimboParts {
+  readonly memory: Memory;
+  readonly allocator: PageAllocator;
+  readonly account: Account;
+  readonly damage: Damage;
+}
 
 export class Limbo {
   private readonly control: Int32Array;
   private readonly runs: Int32Array;
-  private readonly media: MediaSync;
+  private readonly memory: Memory;
+  private readonly allocator: PageAllocator;
+  private readonly account: Account;
   private readonly damage: Damage;
 
   constructor(
+    pool: LimboParts,
     shared: PoolShared,
-    lastingWords: Int32Array,
-    private readonly memory: Memory,
+    private readonly media: MediaSync,
     private readonly epochs: Epochs,
-    private readonly allocator: PageAllocator,
-    private readonly account: Account,
   ) {
+    this.memory = pool.memory;
+    this.allocator = pool.allocator;
+    this.account = pool.account;
+    this.damage = pool.damage;
     this.control = shared.control;
     this.runs = shared.limboRuns;
-    this.media = new MediaSync(shared.control, lastingWords, memory);
-    this.damage = new Damage(lastingWords, shared.control);
   }
 
   isEmpty(): boolean {
@@ -101,7 +110,7 @@ export class Limbo {
     }
     if (at === first) return 0;
     // The punches of a durable pool must be on the media before the pages hold something else.
-    if (this.memory.durable && this.sync() !== 0) return 0;
+    if (this.memory.durable && this.media.sync() !== 0) return 0;
     let freed = 0;
     for (let run = first; run !== at; run = (run + 1) >>> 0) {
       const slot = slotOf(run);
@@ -112,11 +121,6 @@ export class Limbo {
     this.account.pagesFreed(freed);
     Atomics.store(this.control, CONTROL.limboHead, at | 0);
     return freed;
-  }
-
-  /** See `MediaSync.sync`. */
-  sync(): Errno {
-    return this.media.sync();
   }
 
   private get synced(): number {

@@ -1,7 +1,7 @@
 /** Puts a pool on the media, for all threads: one at a time, and a failure stays. */
 import type { Memory } from "../base/ports.js";
 import type { Errno } from "../base/units.js";
-import { LASTING } from "./lasting.js";
+import { failedErrno, noteFailed } from "./lasting.js";
 import { Mutex } from "./mutex.js";
 import { CONTROL } from "./shared.js";
 
@@ -22,7 +22,7 @@ export class MediaSync {
 
   /** The errno of a sync that failed, or 0. */
   get failedErrno(): Errno {
-    return Atomics.load(this.lasting, LASTING.failedErrno);
+    return failedErrno(this.lasting);
   }
 
   /**
@@ -39,7 +39,7 @@ export class MediaSync {
     if (errno === 0 && begun === Atomics.load(this.control, CONTROL.syncsBegun)) {
       Atomics.add(this.control, CONTROL.syncsBegun, 1);
       errno = this.memory.sync();
-      if (errno !== 0) Atomics.store(this.lasting, LASTING.failedErrno, errno);
+      if (errno !== 0) noteFailed(this.lasting, errno);
     }
     this.mutex.unlock();
     return errno;

@@ -3,11 +3,12 @@
  * which block has its page first. That takes another scan for each batch; a
  * batch is as large as one bit a page, so there are few of them.
  */
+import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, PageNo } from "../base/units.js";
+import { entryOffset } from "./entry.js";
 import type { Finding } from "./findings.js";
-import { PageSet } from "./pageSet.js";
-import { describeDamage, type EntryDamage, entryOffset, scanIndex } from "./scan.js";
+import { describeDamage, type EntryDamage, scanIndex } from "./scan.js";
 import type { Superblock } from "./superblock.js";
 
 const LEAST_BATCH = 16 * 1024;
@@ -73,7 +74,7 @@ export class Owners {
   }
 
   private findOwners(owners: Map<PageNo, BlockNo>): void {
-    const wanted = new PageSet(this.superblock.geometry);
+    const wanted = BitSet.ofSize(this.superblock.geometry.pageCount);
     for (let i = 0; i < this.count; i++) {
       if (DAMAGES[this.damages[i]] === "duplicate") wanted.add(this.pages[i]);
     }

@@ -14,13 +14,10 @@ import { FreeMap } from "./freeMap.js";
 import type { Geometry } from "./geometry.js";
 import { Grains } from "./grains.js";
 import type { IndexTable } from "./indexTable.js";
+import type { Run } from "./run.js";
 import { CONTROL, type PoolShared } from "./shared.js";
 
 export class PageAllocator {
-  /** The pages of the last successful `claim`; fields, so that a claim makes no object. */
-  claimedFirst: PageNo = 0;
-  claimedCount = 0;
-
   private readonly map: FreeMap;
   private readonly grains: Grains | null;
   private readonly control: Int32Array;
@@ -38,11 +35,10 @@ export class PageAllocator {
   }
 
   /**
-   * Claims adjacent pages for the holes `[block, block + most)`; as many as lie
-   * together, see `claimedFirst` and `claimedCount`.
+   * Claims adjacent pages for the holes `[block, block + most)`, as many as lie together.
    * @returns false when no page is free
    */
-  claim(block: BlockNo, most: number): boolean {
+  claim(block: BlockNo, most: number, claimed: Run): boolean {
     const first = this.geometry.firstDataPage;
     let at = block;
     let count = block < this.geometry.dataPages ? this.map.claimFrom(block, most) : 0;
@@ -59,8 +55,8 @@ export class PageAllocator {
       Atomics.store(this.control, CONTROL.cursor, (at + count) | 0);
     }
     this.account.pagesClaimed(count);
-    this.claimedFirst = first + at;
-    this.claimedCount = count;
+    claimed.page = first + at;
+    claimed.count = count;
     return true;
   }
 
@@ -70,12 +66,12 @@ export class PageAllocator {
   }
 
   /** Claims one page of a grain that is held already, where memory comes in grains. @returns false for none */
-  claimHeld(): boolean {
+  claimHeld(claimed: Run): boolean {
     const page = this.grains?.claimHeld() ?? -1;
     if (page < 0) return false;
     this.account.pagesClaimed(1);
-    this.claimedFirst = page;
-    this.claimedCount = 1;
+    claimed.page = page;
+    claimed.count = 1;
     return true;
   }
 

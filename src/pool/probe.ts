@@ -8,8 +8,11 @@ import { MediaError, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
 import { DAMAGE } from "./damage.js";
-import { Pool, type PoolParts } from "./pool.js";
-import { describeDamage, entryOffset, scanIndex } from "./scan.js";
+import { entryOffset } from "./entry.js";
+import { homePage } from "./geometry.js";
+import { Pool } from "./pool.js";
+import type { PoolParts } from "./reclaim.js";
+import { describeDamage, heldRuns, scanIndex } from "./scan.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { updateSuperblock } from "./superblockStore.js";
 
@@ -30,7 +33,6 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
   assert(superblock.state !== STATE_DIRECT, "the index of a pool in direct use was probed");
   assert(parts.memory.pageCount === superblock.geometry.pageCount, "the mapping is not the pool's size");
   const pool = new Pool(parts);
-  const { firstDataPage } = parts.geometry;
   let usedPages = 0;
   let blocksAway = 0;
   pool.account.reset(0, 1);
@@ -39,7 +41,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
     run: (block, page, count) => {
       const pages = pool.allocator.takeRun(page, count);
       usedPages += pages;
-      if (page !== firstDataPage + block) blocksAway += pages;
+      if (page !== homePage(parts.geometry, block)) blocksAway += pages;
       return pages;
     },
     damaged: (damage, block, page, high) => {
@@ -107,9 +109,8 @@ function settleMedia(memory: Memory, { state, geometry }: Superblock): void {
  */
 function releaseStrays(memory: Memory, pool: Pool): void {
   const { firstDataPage, pageCount } = pool.geometry;
-  for (let page = memory.nextHeld(firstDataPage, pageCount); page < pageCount; ) {
-    const heldEnd = memory.nextUnheld(page, pageCount);
-    while (page < heldEnd) {
+  for (const [held, heldEnd] of heldRuns(memory, firstDataPage, pageCount)) {
+    for (let page = held; page < heldEnd; ) {
       if (pool.allocator.isTaken(page)) {
         page++;
         continue;
@@ -119,7 +120,6 @@ function releaseStrays(memory: Memory, pool: Pool): void {
       const errno = memory.release(first, page - first);
       if (errno !== 0) throw new UserError("pool", "unused pages cannot be given back", { code: errnoName(errno) });
     }
-    page = memory.nextHeld(page, pageCount);
   }
 }
 

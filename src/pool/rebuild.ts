@@ -3,9 +3,11 @@
  * that holds memory is at home, and the others are holes.
  */
 import { assert } from "../base/assert.js";
-import { type Memory, WINDOW_BYTES } from "../base/ports.js";
-import { type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import type { Memory } from "../base/ports.js";
+import type { Errno, PageNo } from "../base/units.js";
+import { pageWords, storeHomes } from "./entry.js";
 import { ENTRIES_PER_PAGE, type Geometry } from "./geometry.js";
+import { heldRuns } from "./scan.js";
 
 export interface RebuiltIndex {
   /** ENOSPC, ENOMEM, EIO: the index is then as little to be trusted as before. */
@@ -33,12 +35,12 @@ export function rebuildIndex(memory: Memory, geometry: Geometry, blocks: number)
     const next = Math.floor((held - firstDataPage) / ENTRIES_PER_PAGE);
     const errno = release(memory, 1 + indexPage, 1 + next) || memory.populate(1 + next, 1);
     if (errno !== 0) return { errno, mappedPages, runs };
-    clearIndexPage(memory, next);
+    pageWords(memory, 1 + next).fill(0);
     const coveredEnd = Math.min(dataEnd, firstDataPage + (next + 1) * ENTRIES_PER_PAGE);
     while (held < coveredEnd) {
       const end = Math.min(heldEnd, coveredEnd);
       assert(end > held, "the holes of data make no progress");
-      mapHome(memory, firstDataPage, held - firstDataPage, end - firstDataPage);
+      storeHomes(memory, geometry, held - firstDataPage, end - firstDataPage);
       mappedPages += end - held;
       held = end;
       if (held < heldEnd) continue;
@@ -55,30 +57,15 @@ export function rebuildIndex(memory: Memory, geometry: Geometry, blocks: number)
 export function releaseHoles(memory: Memory, geometry: Geometry, blocks: number): Errno {
   const { firstDataPage, pageCount } = geometry;
   const dataEnd = firstDataPage + blocks;
-  for (let page = firstDataPage; page < dataEnd; ) {
-    const held = memory.nextHeld(page, dataEnd);
-    const errno = release(memory, page, held);
+  let holeFrom = firstDataPage;
+  for (const [held, end] of heldRuns(memory, firstDataPage, dataEnd)) {
+    const errno = release(memory, holeFrom, held);
     if (errno !== 0) return errno;
-    page = memory.nextUnheld(held, dataEnd);
+    holeFrom = end;
   }
-  return release(memory, dataEnd, pageCount);
+  return release(memory, holeFrom, pageCount);
 }
 
 function release(memory: Memory, from: PageNo, end: PageNo): Errno {
   return from < end ? memory.release(from, end - from) : 0;
-}
-
-function clearIndexPage(memory: Memory, indexPage: number): void {
-  const at = (1 + indexPage) * PAGE_BYTES;
-  const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
-  const first = (at % WINDOW_BYTES) / 4;
-  words.fill(0, first, first + PAGE_BYTES / 4);
-}
-
-/** Entries of the blocks `[block, end)`, all in one index page. */
-function mapHome(memory: Memory, firstDataPage: PageNo, block: BlockNo, end: BlockNo): void {
-  const at = PAGE_BYTES + block * 8;
-  const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
-  const first = (at % WINDOW_BYTES) / 4;
-  for (let i = 0; i < end - block; i++) words[first + 2 * i] = (firstDataPage + block + i) | 0;
 }

@@ -3,14 +3,22 @@
  * that survived in the copies, what the user knows, the pool's size, and the
  * index itself. A geometry is taken only when the index bears it out.
  */
+import { BitSet } from "../base/bitset.js";
 import { readU64 } from "../base/bytes.js";
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
-import type { BlockNo, PageNo } from "../base/units.js";
+import type { BlockNo } from "../base/units.js";
 import type { CheckInput } from "./check.js";
-import { ENTRIES_PER_PAGE, type Geometry, indexPagesFor, layOut, MAX_PAGES, seedGeometry } from "./geometry.js";
-import { PageSet } from "./pageSet.js";
-import { scanIndex } from "./scan.js";
+import {
+  ENTRIES_PER_PAGE,
+  type Geometry,
+  homePage,
+  indexPagesFor,
+  layOut,
+  MAX_PAGES,
+  seedGeometry,
+} from "./geometry.js";
+import { heldRuns, scanIndex } from "./scan.js";
 import {
   COPY_BYTES,
   COPY_OFFSETS,
@@ -148,7 +156,7 @@ function indexPagesByFirstEntry({ page, pageCount, map }: CheckInput): number {
 function gather(input: CheckInput, geometry: Geometry): Evidence {
   const { memory, close } = input.map(geometry.firstDataPage);
   try {
-    const taken = new PageSet(geometry);
+    const taken = BitSet.ofSize(geometry.pageCount);
     const counts = { validEntries: 0, damagedEntries: 0, mappedEnd: 0, homeEntries: 0 };
     scanIndex(memory, probing(geometry), {
       present: () => {},
@@ -156,7 +164,7 @@ function gather(input: CheckInput, geometry: Geometry): Evidence {
         const pages = taken.addRun(page, count);
         counts.validEntries += pages;
         if (pages > 0) counts.mappedEnd = block + pages;
-        if (page === geometry.firstDataPage + block) counts.homeEntries += pages;
+        if (page === homePage(geometry, block)) counts.homeEntries += pages;
         return pages;
       },
       damaged: () => void counts.damagedEntries++,
@@ -167,11 +175,9 @@ function gather(input: CheckInput, geometry: Geometry): Evidence {
   }
 }
 
-function hasStrays(memory: Memory, { firstDataPage, pageCount }: Geometry, taken: PageSet): boolean {
-  for (let page: PageNo = memory.nextHeld(firstDataPage, pageCount); page < pageCount; ) {
-    const end = memory.nextUnheld(page, pageCount);
-    for (; page < end; page++) if (!taken.has(page)) return true;
-    page = memory.nextHeld(page, pageCount);
+function hasStrays(memory: Memory, { firstDataPage, pageCount }: Geometry, taken: BitSet): boolean {
+  for (const [held, end] of heldRuns(memory, firstDataPage, pageCount)) {
+    if (taken.nextAbsent(held, end) < end) return true;
   }
   return false;
 }

@@ -6,16 +6,24 @@
  * media, and the superblock last: cut off at any point it can be run again and
  * ends in the same state. No page but those of copies is written.
  */
+import { BitSet } from "../base/bitset.js";
 import { errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
-import { type Memory, WINDOW_BYTES } from "../base/ports.js";
-import { type BlockNo, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
-import { type CopyWrite, planCopies } from "./copyPlan.js";
-import { PageSet } from "./pageSet.js";
-import { type EntryDamage, entryOffset, scanIndex } from "./scan.js";
+import type { Memory } from "../base/ports.js";
+import {
+  type BlockNo,
+  type ByteOffset,
+  bytesToPagesFloor,
+  type Errno,
+  PAGE_BYTES,
+  type PageNo,
+} from "../base/units.js";
+import { planCopies } from "./copyPlan.js";
+import { entryOffset, pageWords, storeEntry } from "./entry.js";
+import { homePage } from "./geometry.js";
+import { type EntryDamage, scanIndex } from "./scan.js";
 import {
   COPY_BYTES,
-  COPY_OFFSETS,
   encode,
   isWritable,
   MAX_GENERATION,
@@ -27,12 +35,10 @@ import { superblockPage } from "./superblockStore.js";
 
 /** Where what is going to change is kept. The methods throw UserError. */
 export interface UndoLog {
-  /** The bytes from `at` on, as they are and as they will be. */
-  save(at: ByteOffset, oldBytes: Uint8Array, newBytes: Uint8Array): void;
-  /** Free pages that will hold copies. */
-  made(page: PageNo, count: number): void;
-  /** All was told; returns when it is safe. */
-  seal(): void;
+  /** Metadata page `page` as it is. */
+  save(page: PageNo, bytes: Uint8Array): void;
+  /** All was told; returns when it is safe. @param generation that the pool will have: with a higher one it was used */
+  seal(generation: number): void;
 }
 
 export interface RepairEvents {
@@ -71,18 +77,15 @@ export function repairPool(memory: Memory, superblock: Superblock, undo: UndoLog
   const summary = { lostBlocks: 0, suspectBlocks: 0, clearedEntries: 0, writtenCopies: writes.length };
   if (!damaged && writes.length === 0) return summary;
   if (survey !== null && damaged) {
-    const old = new Int32Array(2);
-    const next = new Int32Array(2);
-    walk(memory, superblock, survey.taken, (_damage, block, from, high, target) => {
-      old[0] = from | 0;
-      old[1] = high | 0;
-      next[0] = target | 0;
-      undo.save(entryOffset(block), new Uint8Array(old.buffer), new Uint8Array(next.buffer));
-      if (target !== 0) undo.made(target, 1);
+    let saved = 0;
+    walk(memory, superblock, survey.taken, (_damage, block) => {
+      const indexPage = bytesToPagesFloor(entryOffset(block));
+      if (indexPage !== saved) undo.save(indexPage, new Uint8Array(pageWords(memory, indexPage).slice().buffer));
+      saved = indexPage;
     });
   }
-  saveCopies(page, writes, undo);
-  undo.seal();
+  undo.save(0, page);
+  undo.seal(Math.max(superblock.generation, ...writes.map((write) => write.superblock.generation)));
   if (damaged) repairIndex(memory, superblock, events, summary);
   for (const { at, superblock: copy } of writes) writeCopy(memory, at, copy);
   return summary;
@@ -103,8 +106,8 @@ function requireRepairable(superblock: Superblock): void {
 }
 
 /** The pages that valid entries name, each by its lowest block, and how many entries are wrong. */
-function surveyIndex(memory: Memory, superblock: Superblock): { taken: PageSet; damagedEntries: number } {
-  const taken = new PageSet(superblock.geometry);
+function surveyIndex(memory: Memory, superblock: Superblock): { taken: BitSet; damagedEntries: number } {
+  const taken = BitSet.ofSize(superblock.geometry.pageCount);
   let damagedEntries = 0;
   scanIndex(memory, superblock, {
     present: () => {},
@@ -119,17 +122,20 @@ function surveyIndex(memory: Memory, superblock: Superblock): { taken: PageSet; 
  * when some are repaired it tells the same of the others: a page is chosen by
  * what is free, and those chosen before are taken by then.
  */
-function walk(memory: Memory, superblock: Superblock, taken: PageSet, change: Change): void {
+function walk(memory: Memory, superblock: Superblock, taken: BitSet, change: Change): void {
   const { geometry } = superblock;
-  const seen = new PageSet(geometry);
+  let lowestFree = geometry.firstDataPage;
+  const seen = BitSet.ofSize(geometry.pageCount);
   scanIndex(memory, superblock, {
     present: () => {},
     run: (_block, page, count) => seen.addRun(page, count),
     damaged: (damage, block, page, high) => {
       let target = 0;
       if (damage === "duplicate") {
-        const home = geometry.firstDataPage + block;
-        target = home < geometry.pageCount && !taken.has(home) ? home : taken.lowestFree();
+        const home = homePage(geometry, block);
+        lowestFree = taken.nextAbsent(lowestFree, geometry.pageCount);
+        target = home < geometry.pageCount && !taken.has(home) ? home : lowestFree;
+        if (target === geometry.pageCount) target = 0;
         if (target !== 0) taken.add(target);
       }
       change(damage, block, page, high, target);
@@ -188,24 +194,6 @@ class Batch {
     for (let i = 0; i < count; i++) storeEntry(memory, this.blocks[i], this.to[i]);
     must(memory.sync(), "the index is not on the media");
     this.count = 0;
-  }
-}
-
-function storeEntry(memory: Memory, block: BlockNo, page: PageNo): void {
-  const at = entryOffset(block);
-  const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
-  const word = (at % WINDOW_BYTES) / 4;
-  Atomics.store(words, word, page | 0);
-  Atomics.store(words, word + 1, 0);
-  memory.persist(at, 8);
-}
-
-/** Both copies, also one that stays: whoever undoes sees by them that nobody has used the pool since. */
-function saveCopies(page: Uint8Array, writes: readonly CopyWrite[], undo: UndoLog): void {
-  for (const at of COPY_OFFSETS) {
-    const old = page.slice(at, at + COPY_BYTES);
-    const write = writes.find((one) => one.at === at);
-    undo.save(at, old, write === undefined ? old : encode(write.superblock));
   }
 }
 

@@ -3,8 +3,9 @@
  * trusted: every entry is checked, and pages that hold no memory are skipped.
  * Used by probe, which stops at the first finding, and by check, which lists all.
  */
-import { type Memory, WINDOW_BYTES } from "../base/ports.js";
-import { type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
+import type { Memory } from "../base/ports.js";
+import type { BlockNo, PageNo } from "../base/units.js";
+import { pageWords } from "./entry.js";
 import { ENTRIES_PER_PAGE } from "./geometry.js";
 import type { Superblock } from "./superblock.js";
 
@@ -26,23 +27,28 @@ export interface ScanVisitor {
 /** Visits all index pages that hold memory, in order. */
 export function scanIndex(memory: Memory, superblock: Superblock, visitor: ScanVisitor): void {
   const end = superblock.geometry.firstDataPage;
-  for (let page = memory.nextHeld(1, end); page < end; ) {
-    const runEnd = memory.nextUnheld(page, end);
-    for (; page < runEnd; page++) scanIndexPage(memory, superblock, page, visitor);
-    page = memory.nextHeld(page, end);
+  for (const [held, heldEnd] of heldRuns(memory, 1, end)) {
+    for (let page = held; page < heldEnd; page++) scanIndexPage(memory, superblock, page, visitor);
+  }
+}
+
+/** The runs of pages in `[from, end)` that hold memory, as they are when each is asked for. */
+export function* heldRuns(memory: Memory, from: PageNo, end: PageNo): Generator<readonly [PageNo, PageNo]> {
+  for (let held = memory.nextHeld(from, end); held < end; ) {
+    const heldEnd = memory.nextUnheld(held, end);
+    yield [held, heldEnd];
+    held = memory.nextHeld(heldEnd, end);
   }
 }
 
 function scanIndexPage(memory: Memory, superblock: Superblock, indexPageNo: PageNo, visitor: ScanVisitor): void {
-  const firstByte = indexPageNo * PAGE_BYTES;
-  const words = memory.metadataWords(Math.floor(firstByte / WINDOW_BYTES));
-  const firstWord = (firstByte % WINDOW_BYTES) / 4;
+  const words = pageWords(memory, indexPageNo);
   const firstBlock = (indexPageNo - 1) * ENTRIES_PER_PAGE;
   visitor.present(indexPageNo - 1);
   for (let i = 0; i < ENTRIES_PER_PAGE; ) {
     // Nobody changes the index meanwhile, so plain loads do: they are a third of a probe's time as atomic ones.
-    const low = words[firstWord + 2 * i] >>> 0;
-    const high = words[firstWord + 2 * i + 1] >>> 0;
+    const low = words[2 * i] >>> 0;
+    const high = words[2 * i + 1] >>> 0;
     if (low === 0 && high === 0) {
       i++;
       continue;
@@ -53,7 +59,7 @@ function scanIndexPage(memory: Memory, superblock: Superblock, indexPageNo: Page
       i++;
       continue;
     }
-    const count = runLength(superblock, words, firstWord + 2 * i, firstBlock + i, low, ENTRIES_PER_PAGE - i);
+    const count = runLength(superblock, words, 2 * i, firstBlock + i, low, ENTRIES_PER_PAGE - i);
     const taken = visitor.run(firstBlock + i, low, count);
     i += taken;
     if (taken === count) continue;
@@ -104,9 +110,4 @@ export function describeDamage(
     case "duplicate":
       return `block ${block}: page ${page} belongs to an earlier block too`;
   }
-}
-
-/** Byte of the pool where the entry of `block` stands. */
-export function entryOffset(block: BlockNo): ByteOffset {
-  return PAGE_BYTES + block * 8;
 }

@@ -3,10 +3,10 @@
  * rebuilt from the index at probe: a killed server loses nothing here. What must
  * not be lost with it is in `lasting.ts`.
  */
+import { BitSet } from "../base/bitset.js";
 import { EPOCH_WORDS } from "./epochs.js";
 import { FreeMap } from "./freeMap.js";
 import type { Geometry } from "./geometry.js";
-import { IndexTable } from "./indexTable.js";
 
 /** Runs that limbo can hold; a discard that needs more waits for the grace period in between. */
 export const LIMBO_RUNS = 4096;
@@ -54,12 +54,12 @@ export interface PoolShared {
 
 /** Memory of which nothing is touched until it is used: 1 bit a page, plus a constant. */
 export function allocateShared(geometry: Geometry, grainPages: number): PoolShared {
-  const grainWords = grainPages === 1 ? 0 : Math.ceil(Math.ceil(geometry.pageCount / grainPages) / 32);
+  const grainWords = grainPages === 1 ? 0 : BitSet.wordsFor(Math.ceil(geometry.pageCount / grainPages));
   return {
     control: sharedWords(CONTROL_WORDS),
     freeMap: sharedWords(FreeMap.wordsFor(geometry.dataPages)),
     freeSummary: sharedWords(FreeMap.summaryWordsFor(geometry.dataPages)),
-    present: sharedWords(IndexTable.presentWordsFor(geometry.indexPages)),
+    present: sharedWords(BitSet.wordsFor(geometry.indexPages)),
     grains: sharedWords(grainWords),
     limboRuns: sharedWords(3 * LIMBO_RUNS),
   };

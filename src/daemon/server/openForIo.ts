@@ -13,7 +13,7 @@ import { Account } from "../../pool/account.js";
 import { Damage } from "../../pool/damage.js";
 import { beginDirect, endDirect, recoverDirect } from "../../pool/direct.js";
 import type { Geometry } from "../../pool/geometry.js";
-import { LASTING } from "../../pool/lasting.js";
+import { failedErrno, noteFailed } from "../../pool/lasting.js";
 import { closePool, probePool } from "../../pool/probe.js";
 import { CONTROL, type PoolShared } from "../../pool/shared.js";
 import { decode, STATE_CLEAN, STATE_DIRECT, type Superblock } from "../../pool/superblock.js";
@@ -63,7 +63,7 @@ export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
     if (!parts.facts.isRestart || !isExpected || parts.facts.readOnly) throw error;
     const { shared, session } = parts;
     // Whatever it was, somebody has to look at it.
-    if (!isFixed(parts)) Atomics.store(session.lastingWords, LASTING.failedErrno, EIO);
+    if (!isFixed(parts)) noteFailed(session.lastingWords, EIO);
     tell({ kind: "warning", message: `the next server found: ${error.message}` });
     for (const words of [shared.freeMap, shared.freeSummary, shared.present, shared.grains]) words.fill(0);
     return openOnce(parts, superblock);
@@ -105,7 +105,7 @@ function openOnce(parts: WayParts, superblock: Superblock): OpenWay {
 /** True when nothing on the media may change: asked for, or something was lost, perhaps to a server before this one. */
 function isFixed({ facts, session, shared }: WayParts): boolean {
   const { lastingWords } = session;
-  if (Atomics.load(lastingWords, LASTING.failedErrno) !== 0) return true;
+  if (failedErrno(lastingWords) !== 0) return true;
   return facts.readOnly || new Damage(lastingWords, shared.control).isFound;
 }
 

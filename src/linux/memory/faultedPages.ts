@@ -6,6 +6,7 @@
  * server. So pages are faulted in before, once; a punch takes them out again. What the kernel
  * takes out by itself (swap, migration) is not seen: there a kill may still be an EIO.
  */
+import { BitSet } from "../../base/bitset.js";
 import { EAGAIN, EINTR } from "../../base/errno.js";
 import { type Address, PAGE_BYTES, type PageNo } from "../../base/units.js";
 import { MADV_POPULATE_READ } from "../syscall/constants.js";
@@ -22,19 +23,18 @@ export interface FaultableMapping {
 export class FaultedPages {
   /** Pages of a disk's file are taken out when memory is short: it is looked at each time. */
   private readonly isStable: boolean;
-  private readonly bits: Int32Array;
+  private readonly faulted: BitSet;
   private readonly baseAddress: Address;
 
   constructor(mapping: FaultableMapping) {
-    this.bits = new Int32Array(viewMemory(mapping.faultedAddress, faultedBytes(mapping.pageCount)));
+    this.faulted = new BitSet(new Int32Array(viewMemory(mapping.faultedAddress, faultedBytes(mapping.pageCount))));
     this.baseAddress = mapping.baseAddress;
     this.isStable = mapping.facts.kind !== "file";
   }
 
   faultIn(firstPage: PageNo, pageCount: number): void {
     const end = firstPage + pageCount;
-    let page = firstPage;
-    while (this.isStable && page < end && this.has(page)) page++;
+    const page = this.isStable ? this.faulted.nextAbsent(firstPage, end) : firstPage;
     if (page === end) return;
     // What cannot be read the writev will tell.
     for (;;) {
@@ -42,30 +42,16 @@ export class FaultedPages {
       if (result === -EINTR || result === -EAGAIN) continue;
       break;
     }
-    for (; this.isStable && page < end; page++) Atomics.or(this.bits, page >>> 5, 1 << (page & 31));
+    for (let faulted = page; this.isStable && faulted < end; faulted++) this.faulted.add(faulted);
   }
 
   /** Before the pages are punched; nobody may be using them. */
   forget(firstPage: PageNo, pageCount: number): void {
-    for (let page = firstPage; page < firstPage + pageCount; ) {
-      const isWholeWord = (page & 31) === 0 && page + 32 <= firstPage + pageCount;
-      if (isWholeWord) {
-        // Looked at first: storing would make memory of a word that nobody has used.
-        if (this.bits[page >>> 5] !== 0) Atomics.store(this.bits, page >>> 5, 0);
-        page += 32;
-      } else {
-        if (this.has(page)) Atomics.and(this.bits, page >>> 5, ~(1 << (page & 31)));
-        page++;
-      }
-    }
-  }
-
-  private has(page: PageNo): boolean {
-    return ((this.bits[page >>> 5] >>> (page & 31)) & 1) !== 0;
+    this.faulted.deleteRun(firstPage, pageCount);
   }
 }
 
 /** Of the bits of so many pages. */
 export function faultedBytes(pageCount: number): number {
-  return Math.ceil(pageCount / 32) * 4;
+  return 4 * BitSet.wordsFor(pageCount);
 }

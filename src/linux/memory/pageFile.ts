@@ -5,7 +5,7 @@
  */
 import { ENXIO } from "../../base/errno.js";
 import { SEEK_DATA, SEEK_HOLE } from "../../base/fileFlags.js";
-import { PAGE_BYTES, type PageNo } from "../../base/units.js";
+import { bytesToPagesCeil, bytesToPagesFloor, PAGE_BYTES, type PageNo } from "../../base/units.js";
 import { lseek } from "../syscall/libc.js";
 import type { MemoryMapping } from "./mapping.js";
 
@@ -64,7 +64,7 @@ export class PageFile {
     // ENXIO: nothing more until the end (lseek(2)); for both searches that is the end of the file.
     if (found === -ENXIO) return endPage;
     if (found < 0) return whence === SEEK_DATA ? fromPage : endPage;
-    const page = firstPage + (whence === SEEK_DATA ? Math.floor(found / PAGE_BYTES) : Math.ceil(found / PAGE_BYTES));
+    const page = firstPage + (whence === SEEK_DATA ? bytesToPagesFloor(found) : bytesToPagesCeil(found));
     return Math.min(Math.max(page, fromPage), endPage);
   }
 }

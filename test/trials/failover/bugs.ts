@@ -28,8 +28,8 @@ export const failoverBugs: readonly FailoverBug[] = [
   {
     name: "replies are gathered from pages that are not faulted in",
     file: "src/linux/memory/faultedPages.ts",
-    find: "    const end = firstPage + pageCount;\n    let page = firstPage;\n    while",
-    replace: "    const end = firstPage;\n    let page = firstPage;\n    while",
+    find: "const end = firstPage + pageCount;",
+    replace: "const end = firstPage;",
     args: SERVED,
   },
   {

@@ -7,11 +7,11 @@
  */
 import type { PlantedBug } from "../../support/planted.js";
 
-const mapHoles = "src/blockfile/mapHoles.ts";
+const mapHoles = "src/pool/mapHoles.ts";
 const blockFile = "src/blockfile/blockFile.ts";
-const rewriteBlocks = "src/blockfile/rewriteBlocks.ts";
+const rewriteBlocks = "src/pool/rewriteBlocks.ts";
 const directFile = "src/blockfile/directFile.ts";
-const pool = "src/pool/pool.ts";
+const reclaim = "src/pool/reclaim.ts";
 const limbo = "src/pool/limbo.ts";
 const probe = "src/pool/probe.ts";
 const format = "src/pool/format.ts";
@@ -45,32 +45,32 @@ export const plantedBugs: readonly NamedBug[] = [
   },
   {
     name: "flush does nothing",
-    file: pool,
+    file: reclaim,
     find: "    return this.memory.durable ? this.syncCleared() : 0;",
     replace: "    return 0;",
   },
   {
     name: "flush syncs only where something was discarded",
-    file: pool,
+    file: reclaim,
     find: "    return this.memory.durable ? this.syncCleared() : 0;",
     replace: "    return this.limbo.isEmpty() ? 0 : this.syncCleared();",
   },
   {
     name: "a discarded page is free at once",
-    file: pool,
+    file: reclaim,
     find: "    if (runCount > 0) this.limbo.add(runFirst, runCount, epoch);\n    this.index.persist(from, end);",
     replace: `    if (runCount > 0) ${freeAtOnce("runFirst", "runCount").replaceAll("this_", "this")}\n    this.index.persist(from, end);`,
   },
   {
     name: "limbo leaves before the cleared entries are on the media",
-    file: pool,
-    find: "      if (this.limbo.sync() !== 0) return;\n",
+    file: reclaim,
+    find: "      if (this.media.sync() !== 0) return;\n",
     replace: "",
   },
   {
     name: "a page is used again before its punch is on the media",
     file: limbo,
-    find: "    if (this.memory.durable && this.sync() !== 0) return 0;\n",
+    find: "    if (this.memory.durable && this.media.sync() !== 0) return 0;\n",
     replace: "",
   },
   {
@@ -203,13 +203,13 @@ export const plantedBugs: readonly NamedBug[] = [
   {
     name: "rehome: entries are swung before the copies are on the media",
     file: moves,
-    find: '    must(memory.sync(), "the copies are not on the media");\n',
+    find: '  must(memory.sync(), "the copies are not on the media");\n',
     replace: "",
   },
   {
     name: "rehome: pages are left before the entries are on the media",
     file: moves,
-    find: '    must(memory.sync(), "the index is not on the media");\n',
+    find: '  must(memory.sync(), "the index is not on the media");\n',
     replace: "",
   },
   {

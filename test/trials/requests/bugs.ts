@@ -104,14 +104,14 @@ export const requestBugs: readonly RequestBug[] = [
   },
   {
     name: "a shortage is EIO",
-    file: "src/blockfile/mapHoles.ts",
+    file: "src/pool/mapHoles.ts",
     find: "if (errno === EAGAIN) return 0;\n  if (errno !== 0) return -errno;",
     replace: "if (errno === EAGAIN) return 0;\n  if (errno !== 0) return -5;",
   },
   {
     name: "a flush that failed once is forgotten",
     file: "src/pool/mediaSync.ts",
-    find: "Atomics.store(this.lasting, LASTING.failedErrno, errno);",
+    find: "noteFailed(this.lasting, errno);",
     replace: ";",
   },
   {

@@ -33,21 +33,21 @@ const between = `  // The file may have become smaller while a step above waited
 export const stressBugs: readonly StressBug[] = [
   {
     name: "published before it is filled",
-    file: "src/blockfile/mapHoles.ts",
+    file: "src/pool/mapHoles.ts",
     find: define + between + publish,
     replace: `${between}${publish}if (published > 0) errno = define(pool, page, published, headBytes, source, Math.min(published * PAGE_BYTES - headBytes, bytes));\n`,
   },
   {
     name: "a lost race to publish counts as won",
-    file: "src/blockfile/mapHoles.ts",
+    file: "src/pool/mapHoles.ts",
     find: "pool.index.publish(block + published, page + published)",
     replace: "(pool.index.publish(block + published, page + published) || true)",
   },
   {
     name: "published by a plain store",
     file: "src/pool/indexTable.ts",
-    find: "return Atomics.compareExchange(window, (entry & WINDOW_ENTRIES_MASK) << 1, 0, page | 0) === 0;",
-    replace: `const at = (entry & WINDOW_ENTRIES_MASK) << 1;
+    find: "return Atomics.compareExchange(this.windowOf(block), wordOf(block), 0, page | 0) === 0;",
+    replace: `const [window, at] = [this.windowOf(block), wordOf(block)];
     if (Atomics.load(window, at) !== 0) return false;
     Atomics.store(window, at, page | 0);
     return true;`,
@@ -69,7 +69,7 @@ export const stressBugs: readonly StressBug[] = [
   },
   {
     name: "pages leave with the epoch that was open before their entries were cleared",
-    file: "src/pool/pool.ts",
+    file: "src/pool/reclaim.ts",
     find: "const epoch = this.epochs.next();\n    let unmapped = 0;",
     replace: "const epoch = (this.epochs.next() - 1) | 0;\n    let unmapped = 0;",
   },
@@ -82,19 +82,19 @@ export const stressBugs: readonly StressBug[] = [
   {
     name: "a read takes a new epoch between its blocks",
     file: "src/blockfile/blockFile.ts",
-    find: "if (this.runPage === 0) this.addZeros(bytes, into);",
-    replace: "this.pool.breathe();\n      if (this.runPage === 0) this.addZeros(bytes, into);",
+    find: "if (this.run.page === 0) this.addZeros(bytes, into);",
+    replace: "this.pool.breathe();\n      if (this.run.page === 0) this.addZeros(bytes, into);",
   },
   {
     name: "pages are claimed by a load and a store",
-    file: "src/pool/freeMap.ts",
-    find: "const seen = Atomics.compareExchange(this.words, word, old, next);",
+    file: "src/base/bitset.ts",
+    find: "const seen = Atomics.compareExchange(this.words, word, old, old | maskOf(bit, run));",
     replace:
-      "const seen = Atomics.load(this.words, word);\n      if (seen === old) Atomics.store(this.words, word, next);",
+      "const seen = Atomics.load(this.words, word);\n      if (seen === old) Atomics.store(this.words, word, old | maskOf(bit, run));",
   },
   {
     name: "pages that lost a race are freed as they are",
-    file: "src/pool/pool.ts",
+    file: "src/pool/reclaim.ts",
     find: "if (this.limbo.room > 0) this.limbo.add(page, count, this.epochs.next());",
     replace:
       "this.account.pagesToLimbo(count);\n    this.allocator.free(page, count);\n    this.account.pagesFreed(count);",
@@ -121,13 +121,13 @@ export const stressBugs: readonly StressBug[] = [
   },
   {
     name: "an entry swings to the new page whatever it names by now",
-    file: "src/blockfile/rewriteBlocks.ts",
+    file: "src/pool/rewriteBlocks.ts",
     find: "if (!index.replace(block + swung + run, first + run, page + swung + run)) break;",
     replace: "index.replace(block + swung + run, index.get(block + swung + run), page + swung + run);",
   },
   {
     name: "the page that an entry swung away from is free at once",
-    file: "src/blockfile/rewriteBlocks.ts",
+    file: "src/pool/rewriteBlocks.ts",
     find: "pool.abandon(first, run);",
     replace:
       "pool.memory.release(first, run);\n    pool.account.pagesToLimbo(run);\n    pool.allocator.free(first, run);\n    pool.account.pagesFreed(run);",
@@ -140,7 +140,7 @@ export const stressBugs: readonly StressBug[] = [
   },
   {
     name: "a discard only zeroes what is mapped",
-    file: "src/pool/pool.ts",
+    file: "src/pool/reclaim.ts",
     find: "const page = this.index.clear(block);",
     replace:
       "const page = this.index.get(block);\n      if (page !== 0) this.memory.zero(page * 4096, 4096);\n      if (this.index.clear(block) !== page) continue;",

@@ -45,6 +45,7 @@ describe("the house rules see what breaks them", () => {
     ["a command that detaches", "src/daemon/x.ts", 'spawnSync("losetup", ["-d", device]);'],
     ["umount2 by a path", "src/daemon/x.ts", "umount2(path, 0);"],
     ["a trim of whatever is there", "src/linux/x.ts", "ioctl(fd, FITRIM, range);"],
+    ["a way past the pool to its index", "src/blockfile/x.ts", "const page = this.pool.index.get(block);"],
     ["a BigInt literal", "src/pool/x.ts", "const a = 1n;"],
     ["a BigInt literal in the memory", "src/linux/memory/memory.ts", "const a = 0x10n;"],
     ["a call of BigInt", "src/fuse/x.ts", "const a = BigInt(1);"],

@@ -101,6 +101,11 @@ function usesConsole(node: ts.Node): string | undefined {
   return standsAlone(node) && node.text === "console" ? "console" : undefined;
 }
 
+function reachesIntoPool(node: ts.Node): string | undefined {
+  const isReach = ts.isPropertyAccessExpression(node) && /\bpool\.(index|allocator)$/i.test(node.getText());
+  return isReach ? node.getText() : undefined;
+}
+
 /** Commands that look a path up again, and act on whatever is there by then. */
 const BY_PATH = new Set(["umount", "fstrim", "fsfreeze", "losetup", "sync"]);
 const STARTS_CHILD = /^(run|runOk|tryRun|spawn|spawnSync|exec|execFile|execFileSync|execSync)$/;
@@ -148,6 +153,11 @@ export const houseRules: readonly HouseRule[] = [
     name: "nothing is unmounted, trimmed, synced, thawed or detached by a path",
     appliesTo: inSrc,
     violations: (source) => report(source, actsByPath),
+  },
+  {
+    name: "the index and the allocator are the pool's own",
+    appliesTo: (path) => inSrc(path) && !path.startsWith("src/pool/"),
+    violations: (source) => report(source, reachesIntoPool),
   },
   {
     name: "no BigInt in the pure core or in the pool's memory",

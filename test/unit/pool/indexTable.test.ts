@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { BitSet } from "../../../src/base/bitset.js";
 import { ENOSPC } from "../../../src/base/errno.js";
 import { type Memory, WINDOW_BYTES } from "../../../src/base/ports.js";
 import { ACCOUNT_WORDS, Account } from "../../../src/pool/account.js";
@@ -9,7 +10,7 @@ import { FakeMemory } from "../../support/fakeMemory.js";
 
 function makeTable(geometry: Geometry, memory: Memory) {
   const account = new Account(new Int32Array(new SharedArrayBuffer(ACCOUNT_WORDS * 4)), geometry.dataPages);
-  const present = new Int32Array(new SharedArrayBuffer(IndexTable.presentWordsFor(geometry.indexPages) * 4));
+  const present = new Int32Array(new SharedArrayBuffer(BitSet.wordsFor(geometry.indexPages) * 4));
   return { index: new IndexTable(memory, geometry, present, account), account };
 }
 

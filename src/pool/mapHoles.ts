@@ -1,8 +1,12 @@
-/** Maps holes: claim, define, then publish. The order is the law; see `BlockFile`. */
+/** Maps holes: claim, define, then publish. The order is the law. */
 import { asShortage, EAGAIN, ENOSPC } from "../base/errno.js";
-import { type Address, type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
-import { endOfIndexPage } from "../pool/indexTable.js";
-import type { Pool } from "../pool/pool.js";
+import { type Address, type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { endOfIndexPage } from "./indexTable.js";
+import type { Pool } from "./pool.js";
+import { Run } from "./run.js";
+
+/** Of this thread, which does one claim at a time. */
+const claimed = new Run();
 
 /**
  * Maps the holes from `block` upward, at most to `end`, to fresh pages filled
@@ -28,11 +32,10 @@ export function mapHoles(
   if (errno !== 0) return -errno;
   // One index page at a time, as only that one is known to be present.
   const most = Math.min(end, endOfIndexPage(block)) - block;
-  errno = asShortage(pool.claim(block, most));
+  errno = asShortage(pool.claim(block, most, claimed));
   if (errno === EAGAIN) return 0;
   if (errno !== 0) return -errno;
-  const page = pool.allocator.claimedFirst;
-  const count = pool.allocator.claimedCount;
+  const { page, count } = claimed;
   const bytes = Math.min(count * PAGE_BYTES - headBytes, length);
   errno = define(pool, page, count, headBytes, source, bytes);
   if (errno === ENOSPC) {
@@ -56,7 +59,7 @@ export function mapHoles(
   return Math.min(published * PAGE_BYTES - (published === 0 ? 0 : headBytes), bytes);
 }
 
-function define(pool: Pool, page: PageNo, count: number, headBytes: number, source: Address, bytes: number): number {
+function define(pool: Pool, page: PageNo, count: number, headBytes: number, source: Address, bytes: number): Errno {
   const { memory } = pool;
   if (bytes > 0) return asShortage(memory.fill(page, count, headBytes, source, bytes));
   // Where nothing can be punched a free page may hold what a killed process left in it.

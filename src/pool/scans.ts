@@ -1,7 +1,7 @@
 /** Scans of the index that may be long: in steps, so that limbo goes on meanwhile. */
 import { ENXIO } from "../base/errno.js";
-import { type BlockNo, type ByteOffset, PAGE_BYTES } from "../base/units.js";
-import { type Pool, SHORTAGE_TRIES } from "../pool/pool.js";
+import { type BlockNo, type ByteOffset, bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
+import { type Pool, SHORTAGE_TRIES } from "./pool.js";
 
 /** Blocks of one step: 4 GiB. */
 export const STEP_BLOCKS = 1024 * 1024;
@@ -10,7 +10,7 @@ export const STEP_BLOCKS = 1024 * 1024;
 export function seekData(pool: Pool, offset: ByteOffset): number {
   if (offset >= pool.blocks * PAGE_BYTES) return -ENXIO;
   const end = pool.blocks;
-  for (let block = Math.floor(offset / PAGE_BYTES); block < end; ) {
+  for (let block = bytesToPagesFloor(offset); block < end; ) {
     const stepEnd = Math.min(end, block + STEP_BLOCKS);
     block = pool.index.nextMapped(block, stepEnd);
     if (block < stepEnd) return Math.max(offset, block * PAGE_BYTES);
@@ -23,7 +23,7 @@ export function seekData(pool: Pool, offset: ByteOffset): number {
 export function seekHole(pool: Pool, offset: ByteOffset): number {
   if (offset >= pool.blocks * PAGE_BYTES) return -ENXIO;
   const end = pool.blocks;
-  let block = Math.floor(offset / PAGE_BYTES);
+  let block = bytesToPagesFloor(offset);
   for (let stepEnd = block; block === stepEnd && block < end; pool.breathe()) {
     stepEnd = Math.min(end, block + STEP_BLOCKS);
     block = pool.index.nextHole(block, stepEnd);

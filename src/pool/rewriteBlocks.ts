@@ -4,8 +4,12 @@
  * A block written in part gets a whole new page as well.
  */
 import { asShortage, EAGAIN, EFAULT, EIO, ENOSPC } from "../base/errno.js";
-import { type Address, type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
-import type { Pool } from "../pool/pool.js";
+import { type Address, type BlockNo, bytesToPagesFloor, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import type { Pool } from "./pool.js";
+import { Run } from "./run.js";
+
+/** Of this thread, which does one claim at a time. */
+const claimed = new Run();
 
 /**
  * Gives the mapped blocks from `block` upward, at most to `end`, new pages with at
@@ -29,11 +33,10 @@ export function rewriteBlocks(
 }
 
 function attempt(pool: Pool, block: BlockNo, end: BlockNo, inPage: number, source: Address, length: number): number {
-  const wholeBlocks = inPage === 0 ? Math.floor(length / PAGE_BYTES) : 0;
-  let errno = asShortage(pool.claim(block, Math.min(end - block, Math.max(1, wholeBlocks))));
+  const wholeBlocks = inPage === 0 ? bytesToPagesFloor(length) : 0;
+  let errno = asShortage(pool.claim(block, Math.min(end - block, Math.max(1, wholeBlocks)), claimed));
   if (errno !== 0) return errno === EAGAIN ? -ENOSPC : -errno;
-  const page = pool.allocator.claimedFirst;
-  const count = pool.allocator.claimedCount;
+  const { page, count } = claimed;
   const bytes = wholeBlocks > 0 ? count * PAGE_BYTES : Math.min(PAGE_BYTES - inPage, length);
   // The claim may have waited: what the entry names counts from here on, and stays while the epoch does.
   const old = pool.index.get(block);
@@ -49,11 +52,11 @@ function attempt(pool: Pool, block: BlockNo, end: BlockNo, inPage: number, sourc
   return wholeBlocks > 0 ? swung * PAGE_BYTES : swung * bytes;
 }
 
-function fillWhole(pool: Pool, page: PageNo, count: number, source: Address): number {
+function fillWhole(pool: Pool, page: PageNo, count: number, source: Address): Errno {
   return asShortage(pool.memory.fill(page, count, 0, source, count * PAGE_BYTES));
 }
 
-function fillPart(pool: Pool, page: PageNo, old: PageNo, inPage: number, source: Address, bytes: number): number {
+function fillPart(pool: Pool, page: PageNo, old: PageNo, inPage: number, source: Address, bytes: number): Errno {
   const { memory } = pool;
   const oldAddress = memory.baseAddress + old * PAGE_BYTES;
   const errno = asShortage(memory.fill(page, 1, 0, oldAddress, PAGE_BYTES));
