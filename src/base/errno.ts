@@ -28,6 +28,7 @@ export const ERANGE = 34;
 export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ELOOP = 40;
+export const EPROTO = 71;
 export const EOPNOTSUPP = 95;
 export const EADDRINUSE = 98;
 export const ECONNABORTED = 103;
@@ -63,6 +64,7 @@ const names: Readonly<Record<number, string>> = {
   [ENAMETOOLONG]: "ENAMETOOLONG",
   [ENOSYS]: "ENOSYS",
   [ELOOP]: "ELOOP",
+  [EPROTO]: "EPROTO",
   [EOPNOTSUPP]: "EOPNOTSUPP",
   [EADDRINUSE]: "EADDRINUSE",
   [ECONNABORTED]: "ECONNABORTED",

@@ -2,6 +2,7 @@
  * A list of `struct iovec` in native memory, built without making objects.
  * Adjacent ranges become one entry.
  */
+import { assert } from "./assert.js";
 import { writeU64 } from "./bytes.js";
 import type { Address } from "./units.js";
 
@@ -34,6 +35,8 @@ export class IovecList {
       writeU64(this.words, (this.count - 1) * IOVEC_WORDS + 2, this.lastLength);
       return;
     }
+    // Without it a typed array would drop the entry in silence.
+    assert(this.count < MAX_IOVECS, "more iovecs than a writev takes");
     const at = this.count * IOVEC_WORDS;
     writeU64(this.words, at, address);
     writeU64(this.words, at + 2, lengthBytes);

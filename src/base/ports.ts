@@ -29,7 +29,7 @@ export interface Memory {
   /**
    * The 32-bit words of the metadata pages of window `windowNo`, which covers
    * bytes `[windowNo * WINDOW_BYTES, …)` of the pool. Stable: the same array
-   * each time. Touching a page that `holds` does not report makes memory of it.
+   * each time. Touching a page that holds no memory makes some.
    */
   metadataWords(windowNo: number): Int32Array;
 

@@ -11,7 +11,7 @@ import { rowByOpcode } from "./opcodes.js";
 
 /**
  * Handles the request of `lengthBytes` bytes that lies in the exchange. The
- * caller brackets it, and the sending of the reply, by the file's enter and leave.
+ * caller brackets it, and the sending of the reply, by `enter` and `leave`.
  * @returns true when `exchange.iovecs` is a reply to be sent
  */
 export function dispatch(fs: FileSystem, lengthBytes: number): boolean {

@@ -8,6 +8,7 @@ import {
   EACCES,
   EFBIG,
   EINVAL,
+  EIO,
   EISDIR,
   ENAMETOOLONG,
   ENOENT,
@@ -17,7 +18,7 @@ import {
   EROFS,
 } from "../base/errno.js";
 import * as flags from "../base/fileFlags.js";
-import type { Clock } from "../base/ports.js";
+import type { Clock, FaultCounts } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
 import type { DiskFile } from "../blockfile/diskFile.js";
 import * as abi from "./abi.js";
@@ -44,7 +45,7 @@ export interface FileSystemParts {
 }
 
 export class FileSystem {
-  readonly file: DiskFile;
+  private readonly file: DiskFile;
   readonly exchange: Exchange;
   private readonly attributes: Attributes;
   private readonly clock: Clock;
@@ -58,6 +59,25 @@ export class FileSystem {
     this.clock = parts.clock;
     this.readOnly = parts.readOnly;
     this.backingId = parts.backingId;
+  }
+
+  /** Before a request is dispatched. @returns how many faults on lost memory are noted: with more, it must fail */
+  enter(): number {
+    // Not the count of faults: what was lost and is not noted yet concerns this request too.
+    const { faultsSeen } = this.file;
+    this.file.enter();
+    return faultsSeen;
+  }
+
+  /** After its reply is out. */
+  leave(): void {
+    this.file.leave();
+  }
+
+  /** Answers the request with EIO, as memory of the pool was lost. @param faults null when nobody knows where */
+  failLost(faults: FaultCounts | null): void {
+    this.file.noteLoss(faults);
+    this.exchange.fail(EIO);
   }
 
   lookup(): number {

@@ -1,5 +1,5 @@
 /** FUSE_INIT: what the kernel offers and what we take. Answered by the holder, once in a mount's life. */
-
+import { EPROTO } from "../base/errno.js";
 import * as abi from "./abi.js";
 import type { Exchange } from "./exchange.js";
 
@@ -54,7 +54,7 @@ export function answerInit(exchange: Exchange, passthrough: boolean): InitResult
     return "again";
   }
   if (major < abi.FUSE_KERNEL_VERSION || minor < abi.OLDEST_MINOR || exchange.bodyBytes < 16) {
-    exchange.fail(71 /* EPROTO */);
+    exchange.fail(EPROTO);
     return null;
   }
   const flags = exchange.u32(word.flags) & wanted;

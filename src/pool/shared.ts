@@ -11,27 +11,27 @@ import type { Geometry } from "./geometry.js";
 /** Runs that limbo can hold; a discard that needs more waits for the grace period in between. */
 export const LIMBO_RUNS = 4096;
 
-/** Word offsets in `PoolShared.control`. */
+/** Word offsets in `PoolShared.control`. A cache line is 16 words: limbo's words and the epochs begin one of their own. */
 export const CONTROL = {
   mutex: 0,
   /** Not 0: a broken invariant or a failed medium stopped all writes. */
-  writesStopped: 2,
+  writesStopped: 1,
   /** Where the next search for a page begins, in data pages. */
-  cursor: 3,
+  cursor: 2,
   /** Always 0: slept on with a time limit. */
-  pause: 4,
+  pause: 3,
   /** Syncs of the media that were begun. */
-  syncsBegun: 5,
+  syncsBegun: 4,
   /** Not 0: the machine itself is short of memory. */
-  memoryShort: 6,
+  memoryShort: 5,
   /** Held while the pool is put on the media; taken inside the other mutex or alone. */
-  syncMutex: 7,
+  syncMutex: 6,
   /** Requests that may have pages which no entry names, and which are neither free nor in limbo. */
-  inTransit: 13,
+  inTransit: 7,
   /** Pages that are lost together, 0 for one; a power of two. */
-  lostGrain: 14,
+  lostGrain: 8,
   /** Faults on lost memory whose pages are noted. */
-  faultsSeen: 15,
+  faultsSeen: 9,
   limboHead: 16,
   limboSynced: 17,
   limboTail: 18,

@@ -5,7 +5,6 @@
 import { AssertionError } from "../../base/assert.js";
 import { EAGAIN, EFAULT, EINTR, EIO, ENODEV, ENOENT, errnoName } from "../../base/errno.js";
 import { dispatch } from "../../fuse/dispatch.js";
-import type { Faults } from "../../linux/memory/sigbusGuard.js";
 import type { ThreadStack } from "./compose.js";
 
 /**
@@ -23,14 +22,13 @@ export function serve(stack: ThreadStack): void {
       throw new AssertionError(`reading /dev/fuse failed (${errnoName(-length)})`);
     }
     beat.begin();
-    // Not the count: what was lost and is not noted yet concerns this request too.
-    const faultsSeen = fileSystem.file.faultsSeen;
-    fileSystem.file.enter();
+    const faultsSeen = fileSystem.enter();
     if (dispatch(fileSystem, length)) {
-      if (faults !== null && faults.count !== faultsSeen) failLost(stack, faults);
+      // Lost under this request, or under another's at the same time: what it did cannot be trusted.
+      if (faults !== null && faults.count !== faultsSeen) fileSystem.failLost(faults);
       reply(stack);
     }
-    fileSystem.file.leave();
+    fileSystem.leave();
     beat.end();
   }
 }
@@ -39,12 +37,6 @@ export function serve(stack: ThreadStack): void {
 function park(): never {
   const nothing = new Int32Array(new SharedArrayBuffer(4));
   for (;;) Atomics.wait(nothing, 0, 0);
-}
-
-/** Memory of the pool was lost under this request, or under another's at the same time: what it did cannot be trusted. */
-function failLost({ fileSystem }: ThreadStack, faults: Faults): void {
-  fileSystem.file.noteLoss(faults);
-  fileSystem.exchange.fail(EIO);
 }
 
 /**
@@ -60,8 +52,8 @@ function reply(stack: ThreadStack): void {
   const sent = channel.writev(iovecAddress, iovecs.count);
   if (sent >= 0 || isGone(-sent)) return;
   // The pool's own pages could not be read (EFAULT: truncated or poisoned): that request fails, nobody else.
-  if (sent === -EFAULT) fileSystem.file.noteLoss(null);
-  fileSystem.exchange.fail(EIO);
+  if (sent === -EFAULT) fileSystem.failLost(null);
+  else fileSystem.exchange.fail(EIO);
   const again = channel.writev(iovecAddress, iovecs.count);
   if (again >= 0 || isGone(-again)) return;
   throw new AssertionError(`a reply was refused (${errnoName(-sent)}, then ${errnoName(-again)})`);

@@ -20,6 +20,10 @@ const TRAFFIC_AT = 4096;
 const BEATS_AT = 8192;
 const FACTS_AT = 16384;
 export const SESSION_BYTES = 65536;
+assert(LASTING_AT + 4 * LASTING_WORDS <= ATTRIBUTES_AT, "the lasting words reach into the attributes");
+assert(ATTRIBUTES_AT + 8 * ATTRIBUTE_DOUBLES <= TRAFFIC_AT, "the attributes reach into the traffic");
+assert(TRAFFIC_AT + 8 * MAX_THREADS * TRAFFIC_DOUBLES <= BEATS_AT, "the traffic reaches into the beats");
+assert(BEATS_AT + 4 * BEAT_WORDS <= FACTS_AT, "the beats reach into the facts");
 
 /** To be raised when a server could not go on with what an older holder wrote here. */
 const FACTS_VERSION = 2;

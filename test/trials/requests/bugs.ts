@@ -56,9 +56,9 @@ export const requestBugs: readonly RequestBug[] = [
   {
     name: "errors are answered twice",
     file: "src/daemon/server/serveLoop.ts",
-    find: "      reply(stack);\n    }\n    fileSystem.file.leave();",
+    find: "      reply(stack);\n    }\n    fileSystem.leave();",
     replace:
-      "      reply(stack);\n      if (fileSystem.exchange.reply[1] !== 0) reply(stack);\n    }\n    fileSystem.file.leave();",
+      "      reply(stack);\n      if (fileSystem.exchange.reply[1] !== 0) reply(stack);\n    }\n    fileSystem.leave();",
   },
   {
     name: "notices are answered",

@@ -35,6 +35,14 @@ describe("a list of iovecs", () => {
     expect(list.lengthBytes).toBe(160);
   });
 
+  it("holds as many as a writev takes, and no more", () => {
+    const { list } = makeList();
+    for (let i = 0; i < MAX_IOVECS; i++) list.add(10_000 * (i + 1), 8);
+    list.add(10_000 * MAX_IOVECS + 8, 8);
+    expect(list.count).toBe(MAX_IOVECS);
+    expect(() => list.add(1, 8)).toThrow("more iovecs than a writev takes");
+  });
+
   it("joins to more than 4 GiB without wrapping", () => {
     const { list, entry } = makeList();
     list.add(0, 2 ** 31);
