@@ -6,7 +6,7 @@ import { printLine } from "./print.js";
 async function down(mountpoint: string): Promise<void> {
   const [find, { takeDown, takeDownDead }] = await Promise.all([import("../disk/findDisk.js"), import("../disk/takeDown.js")]);
   const disk = await find.findDisk(mountpoint);
-  const dead = disk === null ? find.findDead(mountpoint) : null;
+  const dead = disk === null ? await find.findDead(`down ${mountpoint}`, mountpoint) : null;
   if (disk === null && dead === null) throw find.noDisk("down", mountpoint);
   // Called from inside the file system, this process would hold it itself.
   process.chdir("/");

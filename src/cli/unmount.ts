@@ -36,29 +36,41 @@ async function refuseInUse(what: string, use: SessionUse, name: string, force: b
   if (others.length > 0) throw busy(what, others, cure);
 }
 
-/** A kmemfs mount without a holder: what a killed one leaves behind. */
+/**
+ * A kmemfs mount without a holder: what a killed one leaves behind. Its record goes with the last of it: until
+ * then that tells whose the rest is.
+ */
 async function unmountDead(what: string, path: string, force: boolean): Promise<void> {
   const there = mountAt(path, readMounts());
   if (there === null || !KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "not a kmemfs mount", { code: "EINVAL", cure: "kmemfs status" });
   }
-  const [{ readUse, loopClauses }, { busy }, { tryCalls }, { errorFromBody }] = await Promise.all([
-    import("../disk/inUse.js"),
-    import("../disk/users.js"),
-    import("../disk/call.js"),
-    import("../mounts/control.js"),
-  ]);
+  const [{ readUse, loopClauses, otherPlaces, ownMounts }, { busy }, { tryCalls }, { errorFromBody }] =
+    await Promise.all([
+      import("../disk/inUse.js"),
+      import("../disk/users.js"),
+      import("../disk/call.js"),
+      import("../mounts/control.js"),
+    ]);
   const use = await readUse(there.majorMinor, path, false);
   const loops = loopClauses(use);
-  if (!force && loops.length > 0) throw busy(what, loops, `kmemfs down ${quote(path)}`);
+  const main = ownMounts(use.namespaces).find((entry) => entry.mountId === there.mountId) ?? null;
+  const others = otherPlaces({ ...use, main });
+  if (!force && loops.length > 0) throw busy(what, [...loops, ...others], `kmemfs down ${quote(path)}`);
+  if (!force && others.length > 0) throw busy(what, others, `end these, or kmemfs unmount --force ${quote(path)}`);
   const call = callFor(there, force);
   const [outcome] = await tryCalls(what, [call], { timeoutMs: UNMOUNT_TIMEOUT_MS });
   if (outcome !== undefined && "error" in outcome) {
     const { reason, options } = errorFromBody(outcome.error);
     throw new UserError(what, reason, { cure: `kmemfs unmount --force ${quote(path)}`, ...options });
   }
-  const { removeRecordAt } = await import("../mounts/client.js");
-  removeRecordAt(path);
+  const [{ readNamespaces }, { removeRecordOf }] = await Promise.all([
+    import("../linux/proc/namespaces.js"),
+    import("../mounts/mountRecord.js"),
+  ]);
+  const isOfIt = ({ majorMinor }: MountEntry): boolean => majorMinor === there.majorMinor;
+  const isLeft = readNamespaces().some(({ mounts }) => mounts.some(isOfIt));
+  if (!isLeft && loops.length === 0) removeRecordOf(there);
   printLeft(use);
 }
 

@@ -9,9 +9,9 @@ import { type MountEntry, mountOn } from "../linux/proc/mounts.js";
 import { ownMounts } from "../disk/inUse.js";
 import { backingPath, fileOf, loopsOfDevices } from "../disk/loopFiles.js";
 import { KMEMFS_TYPES, quote } from "../mounts/paths.js";
-import { type MountRecord, readRecord, readRecords } from "../mounts/mountRecord.js";
+import { idOf, type MountRecord, readRecord, readRecords } from "../mounts/mountRecord.js";
 import { type SilentHolder, standingStill } from "../mounts/silent.js";
-import { diskDirectories, diskId, idOfFuse, idPaths, stateDirectory } from "../mounts/stateDirectory.js";
+import { diskDirectories, idOfFuse, idPaths, stateDirectory } from "../mounts/stateDirectory.js";
 import { findOrphans, type Orphan } from "./orphans.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./deadMount.js";
 
@@ -118,13 +118,6 @@ function stillHolder(mount: MountEntry, records: readonly MountRecord[]): Silent
 
 function hasHolder(mount: MountEntry, records: readonly MountRecord[]): boolean {
   return fuseOwner(mount.options) === process.geteuid?.() && isNameTaken(idPaths(idOf(mount, records)).lock);
-}
-
-/** A mount that was moved is called as before. */
-function idOf(mount: MountEntry, records: readonly MountRecord[]): string {
-  const isHere = records.some(({ fuseDirectory }) => fuseDirectory === mount.mountpoint);
-  const record = isHere ? undefined : records.find(({ seen }) => seen?.device === mount.majorMinor);
-  return record === undefined ? idOfFuse(mount.mountpoint) : diskId(record.mountpoint);
 }
 
 function idsWithoutMount(namespaces: readonly MountNamespace[], records: readonly MountRecord[]): string[] {

@@ -53,7 +53,7 @@ export async function runHolder(
   if (resumed !== null) warnOfOtherOptions(asked, resumed.record.options, log);
   const holder = new Holder(resumed?.record.options ?? asked(false), log, service, signals, resumed);
   await holder.start();
-  events.ready(holder.disk.status());
+  events.ready(await holder.disk.status());
   return holder.untilEnd();
 }
 
@@ -90,11 +90,12 @@ class Holder {
       stop: (force) => this.stop(force),
       begun: () => {
         this.isEnding = true;
-        void service.tell("STOPPING=1");
       },
       refused: () => {
         this.isEnding = false;
       },
+      // Not before: it cannot be taken back, and the service manager kills who takes too long then.
+      settled: () => void service.tell("STOPPING=1"),
     });
   }
 
@@ -121,8 +122,8 @@ class Holder {
       if (this.disk.givenUp === null) await this.beginServing();
       else await this.service.dropChannels();
       await this.openControl();
-      this.sight.note(this.disk.status());
-      this.sight.watch(() => this.disk.status());
+      this.sight.note(await this.disk.look());
+      this.sight.watch(() => this.disk.look());
       this.refuseIfStopped();
       this.started = true;
       this.disk.isReady = true;
@@ -192,7 +193,7 @@ class Holder {
 
   private async openControl(): Promise<void> {
     this.control = new ControlDoor(socketPath(this.options.mountpoint), {
-      status: () => this.sight.note(this.disk.status()),
+      status: async () => this.sight.note(await this.disk.look()),
       stop: (force) => this.stop(force),
       restart: () => this.replaceServer(),
       bringBack: () => this.disk.bringBack(),
@@ -304,6 +305,7 @@ class Holder {
   private async letGo(failed: boolean): Promise<void> {
     this.control?.close();
     this.sight.close();
+    this.end.close();
     await this.service.drop();
     closeSession(this.session);
     closePool(this.pool, failed);

@@ -16,8 +16,9 @@ import { mountFuse } from "../../linux/fuse/mountFuse.js";
 import { mountWithFusermount } from "../../linux/fuse/fusermount.js";
 import { detachExactly, isMounted, unmountExactly } from "../../linux/mount/mountHandle.js";
 import { type MountEntry, mountOn, readMounts } from "../../linux/proc/mounts.js";
+import { readNamespaces } from "../../linux/proc/namespaces.js";
 import { composeExchange } from "../server/compose.js";
-import { loopsByPath } from "../../disk/loopFiles.js";
+import { loopsByPath, loopsOfDevices } from "../../disk/loopFiles.js";
 import { type NotDirect, refusedByKernel, requireWay } from "./ioMode.js";
 import type { MountOptions } from "../../mounts/options.js";
 
@@ -199,7 +200,9 @@ function detachAll(places: readonly MountEntry[]): void {
 
 /** Aborts a session that nobody will serve any more: callers get an error now rather than wait for ever. */
 export function failSession(session: Mounted): void {
-  abortSession(session, isUnderLoop(deviceOf(session)));
+  const device = deviceOf(session);
+  // Perhaps under one that is only called so: who removes what is dead asks it.
+  abortSession(session, device !== null && loopsByPath(device, readMounts()).length > 0);
 }
 
 /**
@@ -210,7 +213,7 @@ export function failSession(session: Mounted): void {
 export async function removeDeadMounts(directory: string, device: string | null): Promise<boolean> {
   const wanted = device ?? mountOn(directory)?.majorMinor ?? null;
   if (wanted === null) return true;
-  if (isUnderLoop(wanted)) return false;
+  if (await isUnderLoop(wanted)) return false;
   const places = readMounts().filter((entry) => entry.majorMinor === wanted && entry.fsType === "fuse.kmemfs");
   const lives = await Promise.all(places.map(lifeOf));
   detachAll(places.filter((_place, i) => lives[i] === "dead").reverse());
@@ -218,6 +221,9 @@ export async function removeDeadMounts(directory: string, device: string | null)
 }
 
 /** Under a loop device a dead mount stays, so that the device can be told by its file: `down` takes both away. */
-function isUnderLoop(device: string | null): boolean {
-  return device !== null && loopsByPath(device, readMounts()).length > 0;
+async function isUnderLoop(device: string): Promise<boolean> {
+  const loops = loopsByPath(device, readMounts());
+  if (loops.length === 0) return false;
+  const { ours, silent } = await loopsOfDevices(new Set([device]), readNamespaces(), loops, true);
+  return ours.length + silent.length > 0;
 }

@@ -7,7 +7,6 @@ import { nodeOfPool } from "../../linux/backing/poolNode.js";
 import { readMounts } from "../../linux/proc/mounts.js";
 import { Account } from "../../pool/account.js";
 import { formatUuid, labelBytes } from "../../pool/superblock.js";
-import { loopsByPath } from "../../disk/loopFiles.js";
 import type { MountOptions } from "../../mounts/options.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
 import type { SessionMemory } from "../session/sessionMemory.js";
@@ -18,6 +17,7 @@ export interface StatusParts {
   /** Where the session is mounted now, and `MAJ:MIN` of that. */
   readonly directory: string;
   readonly device: string | null;
+  readonly loopDevices: readonly string[];
   readonly pool: OpenedPool;
   readonly memory: SessionMemory;
   readonly serverPid: number | null;
@@ -86,7 +86,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
     restarts: parts.restarts,
     lastDeath: parts.lastDeath,
     givenUp: parts.givenUp,
-    loopDevices: device === null ? [] : loopsByPath(device, readMounts()).map((loop) => loop.path),
+    loopDevices: parts.loopDevices,
     refused: parts.refused,
   };
 }
