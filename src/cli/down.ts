@@ -7,7 +7,7 @@ import { printLine } from "./print.js";
 
 async function down(mountpoint: string): Promise<void> {
   const disk = await findDisk(mountpoint);
-  const dead = disk === null ? findDead(mountpoint) : null;
+  const dead = disk === null ? await findDead(`down ${mountpoint}`, mountpoint) : null;
   if (disk === null && dead === null) throw noDisk("down", mountpoint);
   // Called from inside the file system, this process would hold it itself.
   process.chdir("/");

@@ -6,14 +6,15 @@ import { errorFromBody, UserError } from "../base/errors.js";
 import { tryCalls } from "../disk/call.js";
 import { findDisk, placeOf } from "../disk/findDisk.js";
 import type { SessionUse } from "../disk/inUse.js";
-import { coverClauses, loopClauses, otherPlaces, processClauses, readKnownUse, readUse } from "../disk/inUse.js";
+import { coverClauses, loopClauses, otherPlaces, ownMounts, processClauses, readKnownUse, readUse } from "../disk/inUse.js";
 import type { Call } from "../disk/kernelCalls.js";
 import { busy } from "../disk/users.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { stopMount } from "../mounts/client.js";
-import { removeRecordAt } from "../mounts/mountRecord.js";
+import { removeRecordAt, removeRecordOf } from "../mounts/mountRecord.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
 import { printLine } from "./print.js";
+import { readNamespaces } from "../linux/proc/namespaces.js";
 
 const UNMOUNT_TIMEOUT_MS = 60_000;
 
@@ -39,24 +40,30 @@ async function refuseInUse(what: string, use: SessionUse, name: string, force: b
   if (others.length > 0) throw busy(what, others, cure);
 }
 
-/** A kmemfs mount without a holder: what a killed one leaves behind. */
+/**
+ * A kmemfs mount without a holder: what a killed one leaves behind. Its record goes with the last of it: until
+ * then that tells whose the rest is.
+ */
 async function unmountDead(what: string, path: string, force: boolean): Promise<void> {
   const there = mountAt(path, readMounts());
   if (there === null || !KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "not a kmemfs mount", { code: "EINVAL", cure: "kmemfs status" });
   }
-
   const use = await readUse(there.majorMinor, path, false);
   const loops = loopClauses(use);
-  if (!force && loops.length > 0) throw busy(what, loops, `kmemfs down ${quote(path)}`);
+  const main = ownMounts(use.namespaces).find((entry) => entry.mountId === there.mountId) ?? null;
+  const others = otherPlaces({ ...use, main });
+  if (!force && loops.length > 0) throw busy(what, [...loops, ...others], `kmemfs down ${quote(path)}`);
+  if (!force && others.length > 0) throw busy(what, others, `end these, or kmemfs unmount --force ${quote(path)}`);
   const call = callFor(there, force);
   const [outcome] = await tryCalls(what, [call], { timeoutMs: UNMOUNT_TIMEOUT_MS });
   if (outcome !== undefined && "error" in outcome) {
     const { reason, options } = errorFromBody(outcome.error);
     throw new UserError(what, reason, { cure: `kmemfs unmount --force ${quote(path)}`, ...options });
   }
-
-  removeRecordAt(path);
+  const isOfIt = ({ majorMinor }: MountEntry): boolean => majorMinor === there.majorMinor;
+  const isLeft = readNamespaces().some(({ mounts }) => mounts.some(isOfIt));
+  if (!isLeft && loops.length === 0) removeRecordOf(there);
   printLeft(use);
 }
 

@@ -105,7 +105,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
       cure: `kmemfs down ${quote(mountpoint)}`,
     });
   }
-  if (findDead(mountpoint) !== null) {
+  if ((await findDead(what, mountpoint)) !== null) {
     throw new UserError(what, "a disk that nobody serves any more is in the way", {
       code: "ENOTCONN",
       cure: `kmemfs down ${quote(mountpoint)}`,

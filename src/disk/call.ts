@@ -4,19 +4,30 @@
  * for. The process is told which mount or device is meant by its number, never by a
  * path alone, and shows that it reached that one before it acts.
  */
-import { existsSync } from "node:fs";
+import { closeSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorFromBody } from "../base/errors.js";
 import { complaint, run } from "../linux/process/command.js";
 import { type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
+import { openAbort } from "../linux/fuse/fuseConnection.js";
+import { withinLimit } from "../linux/process/blockingLimit.js";
 
 export interface CallOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Nobody serves the disk: it answers at once, with an error, also its own holder. */
   readonly isDead?: boolean;
+  /**
+   * `MAJ:MIN` of the session that the calls may wait for, where its end may be forced: it is aborted at the limit
+   * when no process can be started for them.
+   */
+  readonly waitsFor?: string | undefined;
 }
 
+/** Of a process that found its file, but not all that belongs to it. */
+const UNLOADED = /Cannot find |MODULE_NOT_FOUND/;
+/** Whoever is blocked can start no server: less than a machine that shuts down waits for us. */
+const HERE_MS = 45_000;
 const MAIN = fileURLToPath(new URL("./callMain.js", import.meta.url));
 
 /**
@@ -25,11 +36,34 @@ const MAIN = fileURLToPath(new URL("./callMain.js", import.meta.url));
  * @throws UserError when they take too long; what was begun may still happen then
  */
 export async function tryCalls(what: string, calls: readonly Call[], options: CallOptions): Promise<CallOutcome[]> {
+  if (canStart()) {
+    const result = await run(process.execPath, [MAIN, what, JSON.stringify(calls)], options);
+    if (result.exitCode === 0) return JSON.parse(result.stdout) as CallOutcome[];
+    if (!UNLOADED.test(result.stderr)) return [{ error: { what, reason: complaint(result) } }];
+  }
   // The program was removed while it runs: what must be ended can be ended all the same.
-  if (!existsSync(MAIN)) return options.isDead ? makeHere(what, calls) : makeHereUnasked(what, calls);
-  const result = await run(process.execPath, [MAIN, what, JSON.stringify(calls)], options);
-  if (result.exitCode !== 0) return [{ error: { what, reason: complaint(result) } }];
-  return JSON.parse(result.stdout) as CallOutcome[];
+  return options.isDead ? makeHere(what, calls) : makeInTime(what, calls, options);
+}
+
+/** False when the program was removed while it runs. */
+export function canStart(): boolean {
+  return [MAIN, process.execPath].every((file) => existsSync(file));
+}
+
+/** In this process, which nothing but an abort of the session frees when its server hangs, or dies. */
+function makeInTime(what: string, calls: readonly Call[], { waitsFor, timeoutMs }: CallOptions): CallOutcome[] {
+  const connection = /^0:(\d+)$/.exec(waitsFor ?? "")?.[1];
+  const fd = connection === undefined ? -1 : openAbort(Number(connection));
+  if (fd < 0) return makeHereUnasked(what, calls);
+  const limitMs = Math.min(timeoutMs, HERE_MS);
+  try {
+    const { result, inTime } = withinLimit(fd, limitMs, () => makeHereUnasked(what, calls));
+    if (inTime) return result;
+    const reason = `no process can be started for it, as the program is gone; it did not end within ${limitMs / 1000} s`;
+    return [{ error: { what, reason: `${reason}, and the disk was aborted`, code: "ETIMEDOUT" } }];
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** As `tryCalls`. @throws UserError of the first that failed */

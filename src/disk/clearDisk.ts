@@ -7,9 +7,9 @@ import { UserError } from "../base/errors.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
 import { holdersOfMount } from "../linux/proc/mountUsers.js";
 import { quote } from "../mounts/paths.js";
-import { makeCalls, tryCalls } from "./call.js";
+import { canStart, makeCalls, tryCalls, type CallOptions } from "./call.js";
 import { mountFileSystem } from "./fileSystems.js";
-import { fileSystemsElsewhere, livingInside, otherPlaces, readUse, type SessionUse, stackClauses } from "./inUse.js";
+import { fileSystemsElsewhere, hiddenClauses, livingInside, otherPlaces, readUse, type SessionUse, stackClauses } from "./inUse.js";
 import type { Call } from "./kernelCalls.js";
 import { detachLoop } from "./loop.js";
 import { allOrNothing, type UndoStack } from "./rollback.js";
@@ -37,10 +37,16 @@ function cureFor({ mountpoint }: DiskPlace): string {
 /**
  * Takes file systems and loop devices away.
  * @param others clauses that stand against it and are not of the stack on the file
+ * @param waitsFor as in `CallOptions`
  * @returns what was done, a line each
  * @throws UserError naming who holds the disk; nothing was changed then
  */
-export async function clearDisk(disk: DiskPlace, use: SessionUse, others: readonly string[]): Promise<string[]> {
+export async function clearDisk(
+  disk: DiskPlace,
+  use: SessionUse,
+  others: readonly string[],
+  waitsFor?: string,
+): Promise<string[]> {
   const what = `down ${disk.mountpoint}`;
   const { loops, fileSystems } = use;
   if (loops.length > 0 && process.geteuid?.() !== 0) {
@@ -54,11 +60,11 @@ export async function clearDisk(disk: DiskPlace, use: SessionUse, others: readon
   const done: string[] = [];
   await allOrNothing(async (undo) => {
     for (const mount of fileSystems) {
-      await unmountInOrder(what, disk, mount, undo);
+      await unmountInOrder(what, disk, mount, undo, waitsFor);
       done.push(`unmounted ${mount.mountpoint}`);
     }
     for (const loop of loops) {
-      await detachLoop(what, loop);
+      await detachLoop(what, loop, waitsFor);
       done.push(`detached ${loop.path}`);
     }
   });
@@ -66,13 +72,19 @@ export async function clearDisk(disk: DiskPlace, use: SessionUse, others: readon
 }
 
 /** A frozen file system is thawed first: what waits for it would wait for ever, and nobody could thaw it later. */
-async function unmountInOrder(what: string, disk: DiskPlace, mount: MountEntry, undo: UndoStack): Promise<void> {
+async function unmountInOrder(
+  what: string,
+  disk: DiskPlace,
+  mount: MountEntry,
+  undo: UndoStack,
+  waitsFor?: string,
+): Promise<void> {
   const calls: Call[] = [
     { act: "thaw", mount },
     { act: "unmount", mount },
   ];
   try {
-    await makeCalls(what, calls, { timeoutMs: UNMOUNT_TIMEOUT_MS });
+    await makeCalls(what, calls, { timeoutMs: UNMOUNT_TIMEOUT_MS, waitsFor });
   } catch (error) {
     const users = holdersOfMount(mount.majorMinor);
     if (users.length === 0) throw error;
@@ -95,58 +107,63 @@ export interface Cleared {
 /**
  * As `clearDisk`, for an end that users cannot put off: what they are in is detached lazily, and
  * they get errors when the mount ends. It is refused where that would end what is not ours: what
- * is mounted over the disk or inside, and other places of it. What is dirty is written out then.
+ * is mounted over the disk or inside, and other places of it; and where it would lose what was
+ * written: of a file system that is hidden. What is dirty is written out then.
  */
 export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Promise<Cleared> {
   const use = await readUse(disk.device, disk.fuseDirectory, isServed);
-  const { fileSystems, loops } = use;
   const what = `stop ${disk.mountpoint}`;
-  const calls = fileSystems.flatMap((mount): Call[] => [
-    { act: "thaw", mount },
-    { act: "sync", mount, mayFail: true },
-  ]);
-  const refused = [...otherPlaces(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
+  const { device } = disk;
+  const refused = [...otherPlaces(use), ...hiddenClauses(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
   if (refused.length > 0) {
-    await tryCalls(what, calls, { timeoutMs: FLUSH_TIMEOUT_MS }).catch(() => []);
+    // Each by itself, as one that is hidden fails. What is frozen was written out as it froze, and stays so.
+    const sync = (mount: MountEntry): Call => ({ act: "sync", mount });
+    const limits = { timeoutMs: FLUSH_TIMEOUT_MS };
+    // In our own process it could take for ever; the kernel writes it out in its time.
+    if (!canStart()) return { refused, forced: [] };
+    await Promise.all(use.fileSystems.map((mount) => tryEach(what, [sync(mount)], limits)));
     return { refused, forced: [] };
   }
   try {
-    await clearDisk(disk, use, []);
+    await clearDisk(disk, use, [], device);
     return { refused: [], forced: [] };
   } catch (error) {
-    const forced = [`by force, as ${error instanceof Error ? error.message : String(error)}`];
-    for (const mount of fileSystems) {
-      // What is written is kept: the server still serves.
-      forced.push(
-        ...(await tryEach(
-          what,
-          [
-            { act: "thaw", mount },
-            { act: "sync", mount },
-          ],
-          FLUSH_TIMEOUT_MS,
-        )),
-      );
-      // All that is mounted inside goes too, and what is shared goes everywhere: of a /dev bound with
-      // `--rbind`, the machine's /dev/pts. So it is made private first.
-      const detach: Call[] = [
-        { act: "private", mount, withInside: true },
-        { act: "detach", mount, withInside: true },
-      ];
-      forced.push(...(await tryEach(what, detach, DETACH_TIMEOUT_MS)), `detached ${mount.mountpoint}`);
-    }
-    // A device that is still open goes away with its last user.
-    for (const { path, diskSeq } of loops) {
-      forced.push(...(await tryEach(what, [{ act: "loop-detach", path, diskSeq }], DETACH_TIMEOUT_MS)));
-    }
-    return { refused: [], forced };
+    const why = `by force, as ${error instanceof Error ? error.message : String(error)}`;
+    return { refused: [], forced: [why, ...(await force(what, use, device))] };
   }
 }
 
+/** @returns what was done, and what could not be; a line each */
+async function force(what: string, { fileSystems, loops }: SessionUse, waitsFor: string): Promise<string[]> {
+  const limits = { timeoutMs: DETACH_TIMEOUT_MS, waitsFor };
+  const lines: string[] = [];
+  for (const mount of fileSystems) {
+    // What is written is kept: the server still serves.
+    const flush: Call[] = [
+      { act: "thaw", mount },
+      { act: "sync", mount },
+    ];
+    lines.push(...(await tryEach(what, flush, { ...limits, timeoutMs: FLUSH_TIMEOUT_MS })));
+    // All that is mounted inside goes too, and what is shared goes everywhere: of a /dev bound with
+    // `--rbind`, the machine's /dev/pts. So it is made private first.
+    const detach: Call[] = [
+      { act: "private", mount, withInside: true },
+      { act: "detach", mount, withInside: true },
+    ];
+    const wrong = await tryEach(what, detach, limits);
+    lines.push(...(wrong.length === 0 ? [`detached ${mount.mountpoint}`] : wrong));
+  }
+  // A device that is still open goes away with its last user.
+  for (const { path, diskSeq } of loops) {
+    lines.push(...(await tryEach(what, [{ act: "loop-detach", path, diskSeq }], limits)));
+  }
+  return lines;
+}
+
 /** Calls whose failure must not keep the next ones from being tried. @returns what went wrong, if anything */
-async function tryEach(what: string, calls: readonly Call[], timeoutMs: number): Promise<string[]> {
+async function tryEach(what: string, calls: readonly Call[], limits: CallOptions): Promise<string[]> {
   try {
-    const outcomes = await tryCalls(what, calls, { timeoutMs });
+    const outcomes = await tryCalls(what, calls, limits);
     return outcomes.flatMap((outcome) =>
       "error" in outcome ? [`${outcome.error.what}: ${outcome.error.reason}`] : [],
     );

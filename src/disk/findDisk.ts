@@ -5,12 +5,14 @@ import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { btrfsDevices } from "../linux/proc/stacked.js";
 import { findMount, listMounts } from "../mounts/client.js";
-import { readRecords } from "../mounts/mountRecord.js";
-import { absolutePath, KMEMFS_TYPES, mountAt } from "../mounts/paths.js";
-import { diskDirectories, diskId } from "../mounts/stateDirectory.js";
+import { idOf, readRecords } from "../mounts/mountRecord.js";
+import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
+import { diskDirectories, diskId, idPaths } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { DiskPlace } from "./clearDisk.js";
 import { backingPath } from "./loopFiles.js";
+import { isNameHeld } from "../linux/process/nameLock.js";
+import type { SessionUse } from "./inUse.js";
 
 /** The running disk that `text` means, or null. Asks the one that is meant before any other. @throws SilentHolder */
 export async function findDisk(text: string): Promise<MountStatus | null> {
@@ -24,36 +26,78 @@ export async function findDisk(text: string): Promise<MountStatus | null> {
   if (!isKmemfs && loops.length === 0) return null;
   const isIt = (mount: MountStatus): boolean =>
     isKmemfs ? mount.device === there.majorMinor : mount.loopDevices.some((loop) => loops.includes(loop));
+  const sure = async (disk: MountStatus): Promise<MountStatus | null> =>
+    isKmemfs || (await isUnder(path, disk, loops)) ? disk : null;
   // Its own holder before any other: one that stands still keeps nobody from the others.
   const record = readRecords().find(({ seen }) =>
     isKmemfs ? seen?.device === there.majorMinor : seen?.loops.some(({ path }) => loops.includes(path)),
   );
   const byRecord = record === undefined ? null : await findMount(record.mountpoint);
-  if (byRecord !== null && isIt(byRecord)) return byRecord;
-  return (await listMounts()).find(isIt) ?? null;
+  const found = byRecord !== null && isIt(byRecord) ? byRecord : (await listMounts()).find(isIt);
+  return found === undefined ? null : sure(found);
 }
 
-/** The remains that `text` means: a kmemfs mount that no holder answers for, or what lies on one; or null. */
-export function findDead(text: string): DiskPlace | null {
+/**
+ * True when one of `loops` is on the disk's file, and not only called so: its file's path, of another mount
+ * namespace, may be the same.
+ * @throws UserError EAGAIN when it does not say
+ */
+async function isUnder(path: string, disk: MountStatus, loops: readonly string[]): Promise<boolean> {
+  const place = placeOf(disk);
+  if (place === null) return false;
+  const use = await readLoopsOf(place, (disk.givenUp ?? null) === null);
+  if (use.loops.some((loop) => loops.includes(loop.path))) return true;
+  const silent = use.silent.find((loop) => loops.includes(loop.path));
+  if (silent === undefined) return false;
+  throw new UserError(path, `${silent.path} does not say whether it is on the disk ${disk.mountpoint}`, {
+    code: "EAGAIN",
+    cure: `name the disk: ${quote(disk.mountpoint)}`,
+  });
+}
+
+async function readLoopsOf({ device, fuseDirectory }: DiskPlace, isHeld: boolean): Promise<SessionUse> {
+  const { readUse } = await import("./inUse.js");
+  return readUse(device, fuseDirectory, isHeld);
+}
+
+/**
+ * The remains that `text` means: a kmemfs mount that no holder answers for, or what lies on one; or null.
+ * @throws UserError EBUSY when a process has its name: it is not dead
+ */
+export async function findDead(what: string, text: string): Promise<DiskPlace | null> {
   const path = absolutePath(text, process.cwd());
   const mounts = readMounts();
   const there = mountAt(path, mounts);
-  const directories = [
-    path,
-    join(diskDirectories(), diskId(path)),
-    ...(there === null ? [] : loopsUnder(there).map((loop) => dirname(backingPath(loop)))),
-  ];
-  for (const directory of directories) {
-    const mount = mountAt(directory, mounts);
-    if (mount === null || !KMEMFS_TYPES.has(mount.fsType)) continue;
-    return { mountpoint: path, device: mount.majorMinor, fuseDirectory: directory };
+  const placeAt = (fuseDirectory: string): DiskPlace[] => {
+    const mount = mountAt(fuseDirectory, mounts);
+    return mount !== null && KMEMFS_TYPES.has(mount.fsType)
+      ? [{ mountpoint: path, device: mount.majorMinor, fuseDirectory }]
+      : [];
+  };
+  const [byName] = [path, join(diskDirectories(), diskId(path))].flatMap(placeAt);
+  if (byName !== undefined) return requireNobodys(what, byName);
+  for (const loop of there === null ? [] : loopsUnder(there)) {
+    const [place] = placeAt(dirname(backingPath(loop)));
+    if (place === undefined) continue;
+    const { loops } = await readLoopsOf(place, false);
+    if (loops.some((one) => one.path === loop.path)) return requireNobodys(what, place);
   }
   return null;
 }
 
+function requireNobodys(what: string, place: DiskPlace): DiskPlace {
+  const id = idOf({ mountpoint: place.fuseDirectory, majorMinor: place.device });
+  if (!isNameHeld(idPaths(id).lock)) return place;
+  throw new UserError(what, `another process has the name of the disk on ${place.fuseDirectory}, and does not answer`, {
+    code: "EBUSY",
+    cure: "kmemfs status, and try again",
+  });
+}
+
 /** The loop devices that `mount`'s file system is on. */
 function loopsUnder(mount: MountEntry): LoopNodes[] {
-  const devices = new Set([mount.source, ...btrfsDevices(mount.source)]);
+  // Of any other type the source may be a word that somebody chose.
+  const devices = new Set(mount.fsType === "btrfs" ? [mount.source, ...btrfsDevices(mount.source)] : []);
   return readLoopNodes().filter((loop) =>
     loop.nodes.some((node) => devices.has(node.path) || node.majorMinor === mount.majorMinor),
   );

@@ -67,12 +67,16 @@ export function ownMounts(namespaces: readonly MountNamespace[]): readonly Mount
   return namespaces.find(({ isOwn }) => isOwn)?.mounts ?? [];
 }
 
-/** Mounts of what lies on `loops`. A btrfs has a device number of its own, and the name of one of its devices. */
+/**
+ * Mounts of what lies on `loops`. A btrfs has a device number of its own, and the name of one of its devices;
+ * of any other type the source may be a word that somebody chose.
+ */
 export function mountsOnLoops(loops: readonly LoopNodes[], mounts: readonly MountEntry[]): MountEntry[] {
   const nodes = loops.flatMap((loop) => loop.nodes);
   const paths = new Set(nodes.flatMap(({ path }) => [path, ...btrfsDevices(path)]));
   const numbers = new Set(nodes.map((node) => node.majorMinor));
-  return mounts.filter((mount) => numbers.has(mount.majorMinor) || paths.has(mount.source));
+  const isOn = ({ fsType, source }: MountEntry): boolean => fsType === "btrfs" && paths.has(source);
+  return mounts.filter((mount) => numbers.has(mount.majorMinor) || isOn(mount));
 }
 
 /**
@@ -208,9 +212,23 @@ export function coverClauses({ main, namespaces }: SessionPlaces): string[] {
     .map((entry) => `${nameOf(entry)} is mounted ${whereIn(entry, main)}`);
   const cover = coverOf(main, own);
   const isHidden = cover !== null && cover.parentId !== main.mountId;
-  return isHidden
-    ? [...clauses, `${main.mountpoint} is hidden below ${nameOf(cover)} on ${cover.mountpoint}`]
-    : clauses;
+  return isHidden ? [...clauses, hiddenClause(main, cover)] : clauses;
+}
+
+/** What of its file systems a path does not lead to: it can be neither written out nor unmounted. One clause each. */
+export function hiddenClauses({ fileSystems, namespaces }: SessionUse): string[] {
+  const own = ownMounts(namespaces);
+  return fileSystems.flatMap((mount) => {
+    const cover = coverOf(mount, own);
+    // Of two of its own the later one goes first.
+    return cover === null || fileSystems.includes(cover) ? [] : hiddenClause(mount, cover);
+  });
+}
+
+function hiddenClause(mount: MountEntry, cover: MountEntry): string {
+  const { mountpoint } = mount;
+  if (cover.parentId === mount.mountId) return `${nameOf(cover)} is mounted over ${mountpoint}`;
+  return `${mountpoint} is hidden below ${nameOf(cover)} on ${cover.mountpoint}`;
 }
 
 function fileSystemClauses(mount: MountEntry, { namespaces, fileSystems, loops }: SessionUse): string[] {
@@ -220,9 +238,7 @@ function fileSystemClauses(mount: MountEntry, { namespaces, fileSystems, loops }
     .filter((other) => other.parentId === mount.mountId && !fileSystems.includes(other))
     .map((other) => `${nameOf(other)} is mounted ${whereIn(other, mount)}`);
   const cover = coverOf(mount, own);
-  if (cover !== null && cover.parentId !== mount.mountId) {
-    clauses.push(`${mountpoint} is hidden below ${nameOf(cover)} on ${cover.mountpoint}`);
-  }
+  if (cover !== null && cover.parentId !== mount.mountId) clauses.push(hiddenClause(mount, cover));
   const inside = (path: string): boolean => path.startsWith(`${mountpoint}/`);
   for (const loop of readLoopDevices()) {
     if (inside(loop.backingFile)) clauses.push(`${loop.path} is on ${loop.backingFile}`);
@@ -234,7 +250,8 @@ function fileSystemClauses(mount: MountEntry, { namespaces, fileSystems, loops }
     }
   }
   const nodes = new Set(loops.flatMap((loop) => loop.nodes.map((node) => node.path)));
-  const others = btrfsDevices(mount.source).filter((device) => !nodes.has(device));
+  const all = mount.fsType === "btrfs" ? btrfsDevices(mount.source) : [];
+  const others = all.filter((device) => !nodes.has(device));
   if (others.length > 0) clauses.push(`the btrfs on ${mountpoint} is on ${others.join(", ")} too`);
   const users = holdersOfMount(mount.majorMinor);
   if (users.length > 0) clauses.push(`${mountpoint} is used by ${describeHolders(users)}`);

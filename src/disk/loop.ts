@@ -52,9 +52,13 @@ function nodesOf(path: string): LoopNodes {
 }
 
 /** Takes a loop device off its file and waits until it is gone. @throws UserError EBUSY */
-export async function detachLoop(what: string, loop: Pick<LoopNodes, "path" | "diskSeq">): Promise<void> {
+export async function detachLoop(
+  what: string,
+  loop: Pick<LoopNodes, "path" | "diskSeq">,
+  waitsFor?: string,
+): Promise<void> {
   const { path, diskSeq } = loop;
-  await makeCalls(what, [{ act: "loop-detach", path, diskSeq }], { timeoutMs: DETACH_TIMEOUT_MS });
+  await makeCalls(what, [{ act: "loop-detach", path, diskSeq }], { timeoutMs: DETACH_TIMEOUT_MS, waitsFor });
   const deadline = Date.now() + GONE_DEADLINE_MS;
   while (isAttached(loop)) {
     if (Date.now() > deadline) {

@@ -56,11 +56,11 @@ export async function loopsOfDevices(
     loops.map(async (loop): Promise<"ours" | "silent" | "other"> => {
       const means = devicesMeant(backingPath(loop), devices, namespaces);
       const isPathless = backingPath(loop) === PATHLESS;
-      // One that hangs keeps whoever asks for ever: not of a device that another disk is known to have.
-      const known = isPathless ? deviceInRecords(loop) : null;
-      if (known !== null) return devices.has(known) ? "ours" : "other";
       if (!isPathless && ![...means].some((device) => devices.has(device))) return "other";
-      if ([...means].every((device) => devices.has(device))) return "ours";
+      if (!isPathless && [...means].every((device) => devices.has(device))) return "ours";
+      // One that hangs keeps whoever asks for ever: not of a device that a holder has seen to be a disk's.
+      const known = deviceInRecords(loop);
+      if (known !== null) return devices.has(known) ? "ours" : "other";
       const on = await backingOf(loop.path, dead);
       if (on === "silent") return isPathless ? "other" : "silent";
       return (on === "dead" ? dead : devices.has(on)) ? "ours" : "other";

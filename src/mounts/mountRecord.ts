@@ -6,8 +6,9 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
 import type { MountOptions } from "./options.js";
-import { idPaths, recordPath, stateDirectory } from "./stateDirectory.js";
+import { diskId, idOfFuse, idPaths, recordPath, stateDirectory } from "./stateDirectory.js";
 
 /** What only the running holder knows of its mount. Another version's may have other fields. */
 export interface HolderFacts {
@@ -41,8 +42,17 @@ export function writeRecord(record: MountRecord): void {
 
 /** Never throws. */
 export function removeRecord(mountpoint: string): void {
+  removeFile(recordPath(mountpoint));
+}
+
+/** As `removeRecord`, of the disk whose FUSE mount `mount` is or was. */
+export function removeRecordOf(mount: Pick<MountEntry, "mountpoint" | "majorMinor">): void {
+  removeFile(idPaths(idOf(mount)).record);
+}
+
+function removeFile(path: string): void {
   try {
-    rmSync(recordPath(mountpoint), { force: true });
+    rmSync(path, { force: true });
   } catch {
     // `kmemfs recover` removes it.
   }
@@ -74,6 +84,16 @@ export function readRecord(id: string): MountRecord | null {
   } catch {
     return null;
   }
+}
+
+/** The id of the disk whose FUSE mount `mount` is: one that was moved is called as before. */
+export function idOf(
+  mount: Pick<MountEntry, "mountpoint" | "majorMinor">,
+  records: readonly MountRecord[] = readRecords(),
+): string {
+  const isHere = records.some(({ fuseDirectory }) => fuseDirectory === mount.mountpoint);
+  const record = isHere ? undefined : records.find(({ seen }) => seen?.device === mount.majorMinor);
+  return record === undefined ? idOfFuse(mount.mountpoint) : diskId(record.mountpoint);
 }
 
 /** The record in `text`; null for one that was cut off or is of another version. */

@@ -8,7 +8,7 @@ import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevi
 import { type MountEntry, mountOn } from "../linux/proc/mounts.js";
 import { type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
 import { isNameTaken } from "../linux/process/nameLock.js";
-import { type MountRecord, readRecord, readRecords } from "../mounts/mountRecord.js";
+import { idOf, type MountRecord, readRecord, readRecords } from "../mounts/mountRecord.js";
 import { KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { type SilentHolder, standingStill } from "../mounts/silent.js";
 import { diskDirectories, diskId, idOfFuse, idPaths, stateDirectory } from "../mounts/stateDirectory.js";
@@ -118,13 +118,6 @@ function stillHolder(mount: MountEntry, records: readonly MountRecord[]): Silent
 
 function hasHolder(mount: MountEntry, records: readonly MountRecord[]): boolean {
   return fuseOwner(mount.options) === process.geteuid?.() && isNameTaken(idPaths(idOf(mount, records)).lock);
-}
-
-/** A mount that was moved is called as before. */
-function idOf(mount: MountEntry, records: readonly MountRecord[]): string {
-  const isHere = records.some(({ fuseDirectory }) => fuseDirectory === mount.mountpoint);
-  const record = isHere ? undefined : records.find(({ seen }) => seen?.device === mount.majorMinor);
-  return record === undefined ? idOfFuse(mount.mountpoint) : diskId(record.mountpoint);
 }
 
 function idsWithoutMount(namespaces: readonly MountNamespace[], records: readonly MountRecord[]): string[] {

@@ -86,8 +86,9 @@ export function endSession({ device }: Orphan): void {
   abortConnection(Number(connection));
 }
 
-function isSame(seen: Pick<LoopNodes, "path" | "diskSeq">, loop: LoopNodes): boolean {
-  return seen.path === loop.path && seen.diskSeq === loop.diskSeq;
+/** Without a number (before Linux 5.15) another file may have the device by now: then it is asked. */
+export function isSame(seen: Pick<LoopNodes, "path" | "diskSeq">, loop: LoopNodes): boolean {
+  return loop.diskSeq !== null && seen.path === loop.path && seen.diskSeq === loop.diskSeq;
 }
 
 function blockersOf(loop: LoopNodes, namespaces: readonly MountNamespace[]): string[] {

@@ -18,7 +18,8 @@ import { type Holder, holdersOfDevice, holdersOfMount } from "../linux/proc/moun
 import { runOk } from "../linux/process/command.js";
 import { lockName } from "../linux/process/nameLock.js";
 import { quote } from "../mounts/paths.js";
-import { idOfFuse, idPaths, removePrivateDirectory, stateDirectory } from "../mounts/stateDirectory.js";
+import { idOf } from "../mounts/mountRecord.js";
+import { idPaths, removePrivateDirectory, stateDirectory } from "../mounts/stateDirectory.js";
 import type { Remains } from "./deadMount.js";
 
 /** Reading back what was swapped out to a dead device fails fast; what is there takes its time. */
@@ -159,7 +160,7 @@ function forget({ dead }: Remains): Step {
     plan: "remove its files from the state directory",
     act: async () => {
       // Its name is ours, `underItsName`.
-      removeFiles(idOfFuse(dead[0].mountpoint));
+      removeFiles(idOf(dead[0]));
       for (const mount of dead) removePrivateDirectory(mount.mountpoint);
       return "removed its files from the state directory";
     },

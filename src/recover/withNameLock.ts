@@ -1,7 +1,8 @@
 /** While a disk is cleared, nobody else clears it or starts it: who does has its name. */
 import { UserError } from "../base/errors.js";
 import { lockName } from "../linux/process/nameLock.js";
-import { diskId, idOfFuse, idPaths, makeStateDirectory } from "../mounts/stateDirectory.js";
+import { idOf } from "../mounts/mountRecord.js";
+import { diskId, idPaths, makeStateDirectory } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { Remains } from "./deadMount.js";
 import { type Findings, lookAgain } from "./find.js";
@@ -44,7 +45,7 @@ export async function underItsName<Result>(
   act: (remains: Remains) => Promise<Result>,
 ): Promise<Result | null> {
   makeStateDirectory();
-  const name = lockName(idPaths(idOfFuse(remains.dead[0].mountpoint)).lock);
+  const name = lockName(idPaths(idOf(remains.dead[0])).lock);
   if (name === null) throw nameIsTaken(remains.mountpoint);
   try {
     const again = await lookAgain(remains, found.remains);

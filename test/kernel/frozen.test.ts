@@ -1,6 +1,7 @@
 /** A file system that somebody has frozen: its waiting writers go on before the disk goes. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
+import { logOf } from "../support/log.js";
 import { isMounted, withPlace } from "../support/place.js";
 import { run, start, until } from "../support/processes.js";
 import { requires } from "../support/requires.js";
@@ -27,6 +28,29 @@ it("SIGTERM thaws it, and what a writer waited for is in the pool", () =>
     expect([isMounted(mountpoint), place.isAttached(loopDevices[0])]).toEqual([false, false]);
     await place.kmemfs(["up", mountpoint, "--pool", pool]);
     expect((await run("cat", [`${mountpoint}/late`])).stdout).toBe("late\n");
+    await place.kmemfs(["down", mountpoint]);
+    await place.expectNothingLeft();
+  }));
+
+it("a SIGTERM that is refused leaves it frozen, and writes out the others", () =>
+  withPlace(async (place) => {
+    const mountpoint = place.makeDirectory("up");
+    place.endsWithUs(mountpoint);
+    await place.kmemfs(["up", mountpoint, "--size", "64M"]);
+    const { holderPid } = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0];
+    const inside = `${mountpoint}/inside`;
+    await run("sh", ["-c", `mkdir ${inside} && mount -t tmpfs mine ${inside}`]);
+    place.cleanup.add(inside, () => run("umount", [inside], { allowFail: true }));
+    await run("fsfreeze", ["--freeze", mountpoint]);
+    place.cleanup.add("thaw", () => run("fsfreeze", ["--unfreeze", mountpoint], { allowFail: true }));
+    const isRefused = (): boolean => logOf(mountpoint).some(({ msg }) => msg.startsWith("not stopped: "));
+    process.kill(holderPid, "SIGTERM");
+    await until(isRefused, END_MS, "the refusal in the log");
+    // What is frozen cannot be frozen.
+    const again = await run("fsfreeze", ["--freeze", mountpoint], { allowFail: true });
+    expect([again.status, again.stderr]).toEqual([1, expect.stringContaining("busy")]);
+    await run("fsfreeze", ["--unfreeze", mountpoint]);
+    await run("umount", [inside]);
     await place.kmemfs(["down", mountpoint]);
     await place.expectNothingLeft();
   }));

@@ -89,6 +89,30 @@ it("not one that the unmount reaches by itself", () =>
     await place.expectNothingLeft();
   }));
 
+it("a loop device of another namespace whose file has the same path is nobody's of the disk", () =>
+  withDisk({ size: "64M" }, async (disk, place) => {
+    const own = await disk.loop();
+    const theirs = `umount ${disk.directory} && mount -t tmpfs theirs ${disk.directory} && truncate -s 16M ${disk.file}`;
+    const other = await namespaceOf(place, `${theirs} && losetup --find --show ${disk.file}`);
+    const device = other.stdout().split("\n")[0] ?? "";
+    place.cleanup.add(device, () => run("losetup", ["-d", device], { allowFail: true }));
+    expect(place.isAttached(device)).toBe(true);
+    await place.makeFileSystem("ext4", device);
+    const files = await place.mountFileSystem("ext4", device, "foreign");
+    await run("sh", ["-c", `echo theirs > ${files}/kept`]);
+    expect((await disk.status()).loopDevices).toEqual([own]);
+    const { holderPid } = await disk.status();
+    for (const command of ["trim", "down", "restart"]) {
+      expectRefusal(await place.refused([command, files]), { cause: /no kmemfs disk is there \(ENOENT\)$/ });
+    }
+    await place.kmemfs(["down", disk.directory]);
+    await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to be gone");
+    expect(place.isAttached(own)).toBe(false);
+    expectRefusal(await place.refused(["down", files]), { cause: /no kmemfs disk is there \(ENOENT\)$/ });
+    expect((await run("cat", [`${files}/kept`])).stdout).toBe("theirs\n");
+    await place.umount(files);
+  }));
+
 it("a mount that was moved is the same disk: status finds it there, down ends it, and its holder", () =>
   withDisk({ size: "64M" }, async (disk, place) => {
     const moved = place.makeDirectory("moved");

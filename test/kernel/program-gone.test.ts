@@ -1,5 +1,5 @@
 /** The program's files are removed while a disk is up: it works on, and what cannot be started is waited for. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import type { MountStatus } from "../../src/mounts/status.js";
 import { Disk } from "../support/disk.js";
@@ -13,6 +13,8 @@ import { requires } from "../support/requires.js";
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", "mkfs.ext4", "e2fsck"] });
 
 const END_MS = 20_000;
+/** Its limit, and what a server that hangs gets to close the pool. */
+const FORCED_MS = 60_000;
 const VERIFY = ["--rw=randrw", "--bs=4k", "--ioengine=psync", "--verify=crc32c", "--verify_backlog=64", "--direct=1"];
 
 interface UpDisk {
@@ -23,6 +25,9 @@ interface UpDisk {
 
 async function upFromCopy(place: Place, ...args: string[]): Promise<UpDisk> {
   const program = new ProgramCopy(place.path("program"));
+  const calls = `${program.directory}/dist/daemon/disk/call.js`;
+  // The limit of what nobody can wait for: nothing is gained by all of it.
+  writeFileSync(calls, readFileSync(calls, "utf8").replace("HERE_MS = 45_000", "HERE_MS = 3_000"));
   const directory = place.makeDirectory("files");
   place.cleanup.add(directory, () => place.refused(["down", directory]));
   await program.kmemfs(["up", directory, "--size", "128M", ...args]);
@@ -176,6 +181,22 @@ it("without them a disk ends in order, and where nobody can close the pool it is
       expect(await again.sum()).toBe(sum);
       await again.unmount();
     }
+  }));
+
+it("SIGTERM ends a disk within a limit when its server hangs, and no process can be started to wait for it", () =>
+  withPlace(async (place) => {
+    const disk = await upFromCopy(place, "--no-spare");
+    const { holderPid, serverPid } = await disk.status();
+    disk.program.remove();
+    await run("dd", ["if=/dev/zero", `of=${disk.directory}/dirty`, "bs=1M", "count=8", "status=none"]);
+    process.kill(serverPid ?? 0, "SIGSTOP");
+    place.cleanup.add("the stopped server", () => {
+      if (existsSync(`/proc/${serverPid}`)) process.kill(serverPid ?? 0, "SIGKILL");
+    });
+    process.kill(holderPid, "SIGTERM");
+    await until(() => !existsSync(`/proc/${holderPid}`), FORCED_MS, "the holder to end");
+    expect(isMounted(disk.directory)).toBe(false);
+    await place.expectNothingLeft();
   }));
 
 for (const way of ["unmount --force", "SIGTERM"] as const) {

@@ -12,6 +12,11 @@ const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.e
 const LOG = "/run/kmemfs/kmemfs.log";
 const REFUSED_MS = 20_000;
 
+/** How often the end of the disk was refused. */
+function refusalsOf(mountpoint: string): number {
+  return existsSync(LOG) ? readFileSync(LOG, "utf8").split(`"mountpoint":"${mountpoint}","refused"`).length - 1 : 0;
+}
+
 /** A tmpfs of the user's over `directory`, with a file in it. */
 async function cover(
   place: Place,
@@ -43,8 +48,7 @@ it("SIGTERM to the holder is refused then, and obeyed once the tmpfs is gone", (
   withDisk({ size: "64M" }, async (disk, place) => {
     const over = await cover(place, disk.directory);
     const { holderPid } = await disk.status();
-    const refusals = (): number =>
-      existsSync(LOG) ? readFileSync(LOG, "utf8").split(`"mountpoint":"${disk.directory}","refused"`).length - 1 : 0;
+    const refusals = (): number => refusalsOf(disk.directory);
     process.kill(holderPid, "SIGTERM");
     await until(() => refusals() === 1, REFUSED_MS, "the refusal in the log");
     expect([over.isWhole(), existsSync(`/proc/${holderPid}`)]).toEqual([true, true]);
@@ -73,6 +77,60 @@ it("where a tmpfs lies over the disk's file system or a parent, nothing of it is
     }
     await place.kmemfs(["trim", mountpoint]);
     await place.kmemfs(["down", mountpoint]);
+    await place.expectNothingLeft();
+  }));
+
+it("SIGTERM is refused while the disk's file system is hidden: what was written to it would be lost", () =>
+  withPlace(async (place) => {
+    const pool = place.path("pool");
+    const parent = place.makeDirectory("parent");
+    const mountpoint = place.makeDirectory("parent/up");
+    place.endsWithUs(mountpoint);
+    await place.kmemfs(["up", mountpoint, "--pool", pool, "--create", "--size", "64M"]);
+    const { holderPid } = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0];
+    const other = place.makeDirectory("other");
+    for (const [how, directory] of [
+      [["-t", "tmpfs", "mine"], parent],
+      [["-t", "tmpfs", "mine"], mountpoint],
+      [["--bind", other], mountpoint],
+    ] as const) {
+      await run("sh", ["-c", `echo kept > ${mountpoint}/kept`]);
+      await run("mount", [...how, directory]);
+      const undo = (): Promise<unknown> => run("umount", [directory], { allowFail: true });
+      place.cleanup.add(`mount on ${directory}`, undo);
+      const refusals = (): number => refusalsOf(mountpoint);
+      const before = refusals();
+      process.kill(holderPid, "SIGTERM");
+      await until(() => refusals() > before || !existsSync(`/proc/${holderPid}`), REFUSED_MS, "the refusal in the log");
+      expect(existsSync(`/proc/${holderPid}`), how.join(" ")).toBe(true);
+      await run("umount", [directory]);
+      expect((await run("cat", [`${mountpoint}/kept`])).stdout).toBe("kept\n");
+    }
+    process.kill(holderPid, "SIGTERM");
+    await until(() => !existsSync(`/proc/${holderPid}`), REFUSED_MS, "the holder to end");
+    await place.kmemfs(["up", mountpoint, "--pool", pool]);
+    expect((await run("cat", [`${mountpoint}/kept`])).stdout).toBe("kept\n");
+    await place.kmemfs(["down", mountpoint]);
+    await place.expectNothingLeft();
+  }));
+
+it("a tmpfs that is called like the disk's loop device is nobody's: down neither takes it nor is refused by it", () =>
+  withPlace(async (place) => {
+    const mountpoint = place.makeDirectory("up");
+    place.endsWithUs(mountpoint);
+    await place.kmemfs(["up", mountpoint, "--size", "64M"]);
+    const [device] = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0].loopDevices;
+    const directory = place.makeDirectory("foreign");
+    await run("mount", ["-t", "tmpfs", device, directory]);
+    place.cleanup.add(directory, () => place.umount(directory));
+    await run("sh", ["-c", `echo mine > ${directory}/kept`]);
+    for (const command of ["trim", "down"]) {
+      expectRefusal(await place.refused([command, directory]), { cause: /no kmemfs disk is there \(ENOENT\)$/ });
+    }
+    await place.kmemfs(["down", mountpoint]);
+    expect([isMounted(mountpoint), isMounted(directory)]).toEqual([false, true]);
+    expect(readFileSync(`${directory}/kept`, "utf8")).toBe("mine\n");
+    await place.umount(directory);
     await place.expectNothingLeft();
   }));
 

@@ -10,7 +10,7 @@ import type { MountStatus } from "../../mounts/status.js";
 const RETRY_MS = 3_000;
 
 export interface ControlActions {
-  status(): MountStatus;
+  status(): Promise<MountStatus>;
   /** Begins the end of the mount. @throws UserError when somebody still holds it */
   stop(force: boolean): Promise<void>;
   /** Replaces the server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */

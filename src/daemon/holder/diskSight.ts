@@ -4,7 +4,7 @@
  * whose a loop device is, and how much it holds.
  */
 import { MIB } from "../../base/units.js";
-import { readLoopDevices } from "../../linux/proc/loopDevices.js";
+import type { LoopNodes } from "../../linux/proc/loopDevices.js";
 import { readLink } from "../../linux/proc/procFile.js";
 import { startTicksOf } from "../../linux/proc/standstill.js";
 import { type SeenDisk, writeRecord } from "../../mounts/mountRecord.js";
@@ -18,32 +18,41 @@ const STEP_BYTES = 16 * MIB;
 /** As /proc shows it, which may be of another pid namespace than ours. */
 const OWN_PID = Number(readLink("/proc/self") ?? process.pid);
 
+export interface Sight {
+  readonly status: MountStatus;
+  /** The loop devices that are surely on its file: by what is written down others are told apart. */
+  readonly loops: readonly Pick<LoopNodes, "path" | "diskSeq">[];
+}
+
 export class DiskSight {
   private readonly holder = { pid: OWN_PID, startTicks: startTicksOf(OWN_PID) ?? "" };
   private last: SeenDisk | null = null;
+  private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: MountOptions) {}
 
   /** Looks every ten seconds; `kmemfs up` asks for the status once its loop device is there. */
-  watch(status: () => MountStatus): void {
-    this.timer = setInterval(() => this.note(status()), PERIOD_MS).unref();
+  watch(look: () => Promise<Sight>): void {
+    const see = async (): Promise<void> => {
+      this.note(await look());
+    };
+    this.timer = setInterval(() => void see(), PERIOD_MS).unref();
   }
 
   close(): void {
+    this.isClosed = true;
     clearInterval(this.timer);
   }
 
   /** @returns the same status */
-  note(status: MountStatus): MountStatus {
+  note({ status, loops }: Sight): MountStatus {
     const seen: SeenDisk = {
       device: status.device,
-      loops: readLoopDevices()
-        .filter((loop) => status.loopDevices.includes(loop.path))
-        .map(({ path, diskSeq }) => ({ path, diskSeq })),
+      loops: loops.map(({ path, diskSeq }) => ({ path, diskSeq })),
       heldBytes: status.usedBytes + status.metadataBytes + status.limboBytes + status.stockBytes,
     };
-    if (this.last !== null && isLike(this.last, seen)) return status;
+    if (this.isClosed || (this.last !== null && isLike(this.last, seen))) return status;
     this.last = seen;
     writeRecord({ ...this.options, holder: this.holder, seen });
     return status;

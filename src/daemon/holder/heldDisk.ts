@@ -5,17 +5,19 @@
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../../base/units.js";
+import { OwnLoops } from "../../disk/ownLoops.js";
 import { isSessionOver } from "../../linux/fuse/fuseDevice.js";
 import { quote } from "../../mounts/paths.js";
 import type { MountStatus } from "../../mounts/status.js";
 import { allowShrink } from "../../pool/lasting.js";
 import { viewSession } from "../session/sessionMemory.js";
+import type { Sight } from "./diskSight.js";
 import { endServing, GivenUp, serveAgain } from "./givenUp.js";
 import type { Mount } from "./mount.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import type { Service } from "./service.js";
 import { Serving } from "./serving.js";
-import { deviceNow, directoryNow } from "./session.js";
+import { deviceNow, directoryNow, type Session, isOver } from "./session.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
 import { buildStatus } from "./statusReport.js";
 
@@ -30,6 +32,7 @@ export class HeldDisk {
   givenUp: GivenUp | null;
   /** Others may be told of it. */
   isReady = false;
+  private readonly ownLoops = new OwnLoops();
 
   constructor(
     readonly parts: HeldParts,
@@ -79,14 +82,27 @@ export class HeldDisk {
     return `STATUS=${io}, server ${serverPid ?? "(starting)"}, ${restarts} restarts`;
   }
 
-  status(): MountStatus {
-    const { facts, keeper, session } = this.serving;
+  async status(): Promise<MountStatus> {
+    return (await this.look()).status;
+  }
+
+  async look(): Promise<Sight> {
+    const { session } = this.serving;
+    const device = deviceNow(session);
+    const { sure, unsure } = await this.ownLoops.on(device, isOver(session));
+    const loopDevices = [...sure, ...unsure].map((loop) => loop.path);
+    return { status: this.statusWith(session, device, loopDevices), loops: sure };
+  }
+
+  private statusWith(session: Session, device: string | null, loopDevices: readonly string[]): MountStatus {
+    const { facts, keeper } = this.serving;
     const { options, pool, memory } = this.parts;
     return buildStatus({
       ...facts,
       options,
       directory: directoryNow(session),
-      device: deviceNow(session),
+      device,
+      loopDevices,
       pool,
       memory: viewSession(memory.bytes),
       serverPid: keeper?.pid ?? null,

@@ -50,7 +50,7 @@ export async function runHolder(
   const resumed = service.storedFds.size === 0 ? null : await resumeMount(service, log, asked);
   const holder = new Holder(resumed ?? beginMount(asked(false)), log, service, signals);
   await holder.start();
-  events.ready(holder.disk.status());
+  events.ready(await holder.disk.status());
   return holder.untilEnd();
 }
 
@@ -87,11 +87,12 @@ class Holder {
       stop: (force) => this.stop(force),
       begun: () => {
         this.isEnding = true;
-        void service.tell("STOPPING=1");
       },
       refused: () => {
         this.isEnding = false;
       },
+      // Not before: it cannot be taken back, and the service manager kills who takes too long then.
+      settled: () => void service.tell("STOPPING=1"),
     });
   }
 
@@ -122,8 +123,8 @@ class Holder {
       if (this.disk.givenUp === null) await this.beginServing();
       else await this.service.dropChannels();
       await this.openControl();
-      this.sight.note(this.disk.status());
-      this.sight.watch(() => this.disk.status());
+      this.sight.note(await this.disk.look());
+      this.sight.watch(() => this.disk.look());
       this.refuseIfStopped();
       this.started = true;
       this.disk.isReady = true;
@@ -165,7 +166,7 @@ class Holder {
 
   private async openControl(): Promise<void> {
     this.control = new ControlDoor(socketPath(this.options.mountpoint), {
-      status: () => this.sight.note(this.disk.status()),
+      status: async () => this.sight.note(await this.disk.look()),
       stop: (force) => this.stop(force),
       restart: () => this.replaceServer(),
       bringBack: () => this.disk.bringBack(),
@@ -277,6 +278,7 @@ class Holder {
   private async letGo(failed: boolean): Promise<void> {
     this.control?.close();
     this.sight.close();
+    this.end.close();
     await this.service.drop();
     closeSession(this.session);
     closePool(this.pool, failed);

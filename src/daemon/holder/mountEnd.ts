@@ -31,17 +31,23 @@ export interface EndParts {
   abandon(): void;
   /** As `MountEnd.stop`, or lets a disk go that was given up. */
   stop(force: boolean): Promise<void>;
-  /** The end has begun. */
+  /** The end was begun; it may still be put off. */
   begun(): void;
   /** It was asked for, and is put off. */
   refused(): void;
+  /** Nothing puts it off any more. */
+  settled(): void;
   /** Somebody waits for the end, and kills us when it takes too long. */
   readonly isAwaited: boolean;
 }
 
+/** The session goes on without a mount that we see: to end it by force would lose what its users write. */
+class LivesOn extends UserError {}
+
 export class MountEnd {
   /** Somebody was made to let go. */
   forced = false;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly parts: EndParts) {}
 
@@ -50,17 +56,32 @@ export class MountEnd {
     const { parts } = this;
     const session = parts.session();
     // Unmounted by somebody else, as at a shutdown: the server is closing the pool, and may take its time.
-    if (isOver(session)) return this.watch(false);
+    if (isOver(session)) return this.settle(false);
     this.refuse(session, force);
     // By force the connection goes first: unmounting may wait for a server that hangs.
     if (force) {
       this.forced = true;
       abortSession(session);
-      return this.watch(true);
+      return this.settle(true);
     }
     unmountSession(session, parts.mountpoint);
-    this.watch(false);
-    await this.requireOver(session);
+    parts.begun();
+    await this.requireOver(session).catch((error: unknown) => {
+      parts.refused();
+      throw error;
+    });
+    this.settle(false);
+  }
+
+  private settle(force: boolean): void {
+    this.parts.begun();
+    this.parts.settled();
+    this.watch(force);
+  }
+
+  /** Nobody is watched any more. */
+  close(): void {
+    clearInterval(this.timer);
   }
 
   /** @throws UserError naming who else has the session; by force only what is mounted over it counts */
@@ -75,12 +96,12 @@ export class MountEnd {
     throw busy(`unmount ${mountpoint}`, clauses, cure);
   }
 
-  /** @throws UserError when the session goes on without a mount that we see: its users lose nothing */
+  /** @throws LivesOn while somebody has it where we do not see */
   private async requireOver(session: Session): Promise<void> {
     for (let waitedMs = 0; !isOver(session); waitedMs += OVER_POLL_MS) {
       if (waitedMs >= OVER_MS) {
         const { mountpoint } = this.parts;
-        throw new UserError(`unmount ${mountpoint}`, "it is unmounted, but in use still where nobody can see it", {
+        throw new LivesOn(`unmount ${mountpoint}`, "it is unmounted, but in use still where nobody can see it", {
           code: "EBUSY",
           cure: `kmemfs unmount --force ${quote(mountpoint)}`,
         });
@@ -95,17 +116,17 @@ export class MountEnd {
    */
   private watch(force: boolean): void {
     const { parts } = this;
-    parts.begun();
     const deadlineMs = closeDeadlineMs(parts.isDurable(), force);
     const pid = parts.serverPid();
     const progress = pid === null ? null : new ProcessProgress(pid);
     let quietMs = 0;
-    const timer = setInterval(() => {
+    clearInterval(this.timer);
+    this.timer = setInterval(() => {
       const moves = progress?.hasMoved() ?? false;
       const isWaited = !force && (moves || !isOver(parts.session()));
       quietMs = isWaited ? 0 : quietMs + WATCH_MS;
       if (quietMs < deadlineMs) return;
-      clearInterval(timer);
+      clearInterval(this.timer);
       const { mountpoint } = parts;
       parts.log.error({ mountpoint }, "the server did not close the pool in time and is killed");
       parts.abandon();
@@ -144,9 +165,22 @@ export class MountEnd {
       }
       await this.parts.stop(false);
     } catch (error) {
+      if (error instanceof LivesOn) return [error.reason];
       log.error({ mountpoint, error: String(error) }, "stopping by force");
-      await this.parts.stop(true);
+      return this.tryForce();
     }
     return [];
+  }
+
+  /** @returns as `tryTakeDown` */
+  private async tryForce(): Promise<readonly string[]> {
+    try {
+      await this.parts.stop(true);
+      return [];
+    } catch (error) {
+      // Something was mounted over it just now.
+      if (error instanceof UserError) return [error.reason];
+      throw error;
+    }
   }
 }

@@ -27,7 +27,7 @@ const PROGRAM_POLL_MS = 500;
 const SPARE_RETRY_MS = 5_000;
 
 /** Whatever kills servers as they start may pass; the first has no need to wait. */
-function backoffMs(deaths: number): number {
+export function backoffMs(deaths: number): number {
   return Math.min(3_000, 100 * 2 ** (deaths - 1));
 }
 

@@ -6,7 +6,7 @@ import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { EBUSY, EINTR, ENODEV, ENOENT, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { loopsByPath } from "../../disk/loopFiles.js";
+import { loopsByPath, loopsOfDevices } from "../../disk/loopFiles.js";
 import { FUSE_HAS_RESEND } from "../../fuse/abi.js";
 import { answerInit, type InitResult } from "../../fuse/init.js";
 import type { BackingFacts } from "../../linux/backing/backingFacts.js";
@@ -20,6 +20,7 @@ import { type MountEntry, mountOn, readMounts } from "../../linux/proc/mounts.js
 import type { MountOptions } from "../../mounts/options.js";
 import { composeExchange } from "../session/exchange.js";
 import { type Obstacle, type Passthrough, registerData } from "./ioMode.js";
+import { readNamespaces } from "../../linux/proc/namespaces.js";
 
 /** A bound for machines with many CPUs, where nothing was measured; `--workers` goes beyond. */
 const MOST_WORKERS = 8;
@@ -192,7 +193,9 @@ function detachAll(places: readonly MountEntry[]): void {
 
 /** Aborts a session that nobody will serve any more: callers get an error now rather than wait for ever. */
 export function failSession(session: Mounted): void {
-  abortSession(session, isUnderLoop(deviceOf(session)));
+  const device = deviceOf(session);
+  // Perhaps under one that is only called so: who removes what is dead asks it.
+  abortSession(session, device !== null && loopsByPath(device, readMounts()).length > 0);
 }
 
 /**
@@ -203,7 +206,7 @@ export function failSession(session: Mounted): void {
 export async function removeDeadMounts(directory: string, device: string | null): Promise<boolean> {
   const wanted = device ?? mountOn(directory)?.majorMinor ?? null;
   if (wanted === null) return true;
-  if (isUnderLoop(wanted)) return false;
+  if (await isUnderLoop(wanted)) return false;
   const places = readMounts().filter((entry) => entry.majorMinor === wanted && entry.fsType === "fuse.kmemfs");
   const lives = await Promise.all(places.map(lifeOf));
   detachAll(places.filter((_place, i) => lives[i] === "dead").reverse());
@@ -211,6 +214,9 @@ export async function removeDeadMounts(directory: string, device: string | null)
 }
 
 /** Under a loop device a dead mount stays, so that the device can be told by its file: `down` takes both away. */
-function isUnderLoop(device: string | null): boolean {
-  return device !== null && loopsByPath(device, readMounts()).length > 0;
+async function isUnderLoop(device: string): Promise<boolean> {
+  const loops = loopsByPath(device, readMounts());
+  if (loops.length === 0) return false;
+  const { ours, silent } = await loopsOfDevices(new Set([device]), readNamespaces(), loops, true);
+  return ours.length + silent.length > 0;
 }

@@ -18,6 +18,7 @@ export interface StatusParts {
   /** Where the session is mounted now, and `MAJ:MIN` of that. */
   readonly directory: string;
   readonly device: string | null;
+  readonly loopDevices: readonly string[];
   readonly pool: OpenedPool;
   readonly memory: SessionMemory;
   readonly serverPid: number | null;
@@ -86,7 +87,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
     restarts: parts.restarts,
     lastDeath: parts.lastDeath,
     givenUp: parts.givenUp,
-    loopDevices: device === null ? [] : loopsByPath(device, readMounts()).map((loop) => loop.path),
+    loopDevices: parts.loopDevices,
     refused: parts.refused,
   };
 }

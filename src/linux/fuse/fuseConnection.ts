@@ -21,19 +21,28 @@ export function connectionOf(directory: string, mounts: readonly MountEntry[] = 
 }
 
 /**
- * Ends every waiting request with ECONNABORTED. Root only. Where nobody has
- * mounted fusectl, it is opened through a mount of our own that no directory shows.
+ * Ends every waiting request with ECONNABORTED. Root only.
  * @returns 0 or a positive errno (ENOENT: the connection is gone)
  */
 export function abortConnection(connection: number): Errno {
+  const fd = openAbort(connection);
+  return fd < 0 ? -fd : writeOne(fd);
+}
+
+/**
+ * Opens what aborts a connection as soon as it is written to. Where nobody has mounted
+ * fusectl, it is opened through a mount of our own that no directory shows.
+ * @returns an fd or -errno
+ */
+export function openAbort(connection: number): number {
   const abort = `${connection}/abort`;
   const fd = open(`${CONNECTIONS}/${abort}`, O_WRONLY | O_CLOEXEC);
-  if (fd >= 0) return writeOne(fd);
+  if (fd >= 0) return fd;
   const mountFd = mountFusectl();
-  if (mountFd < 0) return fd === -ENOENT ? -mountFd : -fd;
+  if (mountFd < 0) return fd === -ENOENT ? mountFd : fd;
   const ownFd = openat(mountFd, abort, O_WRONLY | O_CLOEXEC);
   close(mountFd);
-  return ownFd < 0 ? -ownFd : writeOne(ownFd);
+  return ownFd;
 }
 
 function writeOne(fd: number): Errno {

@@ -6,6 +6,7 @@
  * and reading fdinfo, ask the file system nothing.
  */
 import { closeSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { EAGAIN, EBUSY, ENOENT, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import type { Errno } from "../../base/units.js";
@@ -18,6 +19,7 @@ import {
   MS_PRIVATE,
   MS_REC,
   O_CLOEXEC,
+  O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
@@ -31,7 +33,7 @@ export type MountIdentity = Pick<MountEntry, "mountId" | "majorMinor" | "mountpo
 
 export interface MountHandle {
   readonly fd: number;
-  /** Leads to the mount for this process, whatever lies over it. */
+  /** Opened, it is the mount, whatever lies over it; umount2(2) goes on from it to the mount on top. */
   readonly path: string;
   close(): void;
 }
@@ -96,7 +98,9 @@ export function covered(what: string, wanted: MountIdentity, cover: MountEntry |
  * umount2(2) of exactly `wanted`. An fd on a mount keeps it busy, so none can be held: the
  * mount is marked as expired (MNT_EXPIRE), the mount table is shown to be the one in which the
  * path led to `wanted`, and only what carries the mark is unmounted. Whoever mounts something
- * over it in between is left alone. Unmounting writes out what is dirty, and may wait for that.
+ * over it in between is left alone. The directory that it is in is held meanwhile: what is mounted
+ * over a parent, and may have a mark already, is never reached. Unmounting writes out what is
+ * dirty, and may wait for that.
  * @returns 0 or a positive errno: EBUSY in use, ENOENT gone already, EPERM not ours
  * @throws UserError EBUSY when something lies over it; nothing was changed then
  */
@@ -104,41 +108,86 @@ export function unmountExactly(what: string, wanted: MountIdentity): Errno {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const table = readText("/proc/self/mountinfo");
     if (!isMounted(wanted)) return ENOENT;
-    openExactly(what, wanted).close();
-    const marked = umount2(wanted.mountpoint, UMOUNT_NOFOLLOW | MNT_EXPIRE);
-    // The set-uid helper takes nothing away but FUSE mounts of the same user.
-    if (marked === -EPERM && process.geteuid?.() !== 0) return unmountWithFusermount(wanted.mountpoint, false);
-    if (marked !== -EAGAIN) return errnoOf(marked);
-    if (readText("/proc/self/mountinfo") !== table) continue;
-    const result = umount2(wanted.mountpoint, UMOUNT_NOFOLLOW | MNT_EXPIRE);
-    // Whoever looks at the mount takes the mark off it.
-    if (result !== -EAGAIN) return errnoOf(result);
+    const place = openPlace(wanted);
+    if (place === null) continue;
+    try {
+      openExactly(what, wanted).close();
+      const marked = umount2(place.path, UMOUNT_NOFOLLOW | MNT_EXPIRE);
+      // The set-uid helper takes nothing away but FUSE mounts of the same user.
+      if (marked === -EPERM && process.geteuid?.() !== 0) return unmountWithFusermount(wanted.mountpoint, false);
+      if (marked !== -EAGAIN) return errnoOf(marked);
+      if (readText("/proc/self/mountinfo") !== table) continue;
+      const result = umount2(place.path, UMOUNT_NOFOLLOW | MNT_EXPIRE);
+      // Whoever looks at the mount takes the mark off it.
+      if (result !== -EAGAIN) return errnoOf(result);
+    } finally {
+      place.close();
+    }
   }
+  // Nothing was reached, as its path leads elsewhere: that is told.
+  if (isMounted(wanted)) openExactly(what, wanted).close();
   return EBUSY;
+}
+
+/**
+ * The name of `wanted` in the directory that it is mounted in, which is held open: whatever happens to a
+ * parent, it leads to that name. null when the directory's path leads to another mount at the moment.
+ */
+function openPlace({ mountId, mountpoint }: MountIdentity): Pick<MountHandle, "path" | "close"> | null {
+  const mounts = readMounts();
+  const parentOf = (id: number): MountEntry | undefined => {
+    const entry = mounts.find((one) => one.mountId === id);
+    return entry && mounts.find((one) => one.mountId === entry.parentId);
+  };
+  // What it was mounted over is not what its directory is on.
+  let around = parentOf(mountId);
+  while (around !== undefined && around.mountpoint === mountpoint) around = parentOf(around.mountId);
+  // The root of a namespace, or of a chroot, is in no directory.
+  if (around === undefined) return { path: mountpoint, close: () => {} };
+  const fd = open(dirname(mountpoint), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return null;
+  const close = (): void => closeSync(fd);
+  if (isOn(fd, around)) return { path: `/proc/self/fd/${fd}/${basename(mountpoint)}`, close };
+  close();
+  return null;
 }
 
 /**
  * Takes exactly `wanted` out of the directory tree, whoever uses it; it ends with its last user.
  * @param withInside what is mounted inside goes too
  * @returns 0 or a positive errno: ENOENT gone already, EPERM not ours
- * @throws UserError EBUSY when something lies over it, or is mounted inside and would go with it
+ * @throws UserError EBUSY when something lies over it, or is mounted inside and would go with it; or when something
+ * was mounted over it at that very moment, and went in its place
  */
 export function detachExactly(what: string, wanted: MountIdentity, withInside = false): Errno {
-  const mounts = readMounts();
-  if (!isMounted(wanted, mounts)) return ENOENT;
+  if (!isMounted(wanted)) return ENOENT;
   const handle = openExactly(what, wanted);
   try {
-    const inside = mounts.find((entry) => entry.parentId === wanted.mountId);
-    if (inside !== undefined && !withInside) {
-      const reason = `${inside.mountpoint} (${inside.fsType}) is mounted inside`;
-      throw new UserError(what, reason, { code: "EBUSY", cure: `umount ${inside.mountpoint}` });
-    }
+    // As late as can be: umount2(2) takes what is on top.
+    refuseChildren(what, wanted, withInside);
     const result = umount2(handle.path, MNT_DETACH);
+    if (result === 0 && isMounted(wanted)) {
+      const reason = `what was mounted over ${wanted.mountpoint} just now was detached in its place`;
+      throw new UserError(what, reason, { code: "EBUSY", cure: "mount that again, and try again" });
+    }
     if (result !== -EPERM || process.geteuid?.() === 0) return errnoOf(result);
   } finally {
     handle.close();
   }
   return unmountWithFusermount(wanted.mountpoint, true);
+}
+
+/** @throws UserError EBUSY naming what is mounted over `wanted`, or inside it unless that goes too */
+function refuseChildren(what: string, wanted: MountIdentity, withInside: boolean): void {
+  const mounts = readMounts();
+  const children = mounts.filter((entry) => entry.parentId === wanted.mountId);
+  if (children.some((entry) => entry.mountpoint === wanted.mountpoint)) {
+    throw covered(what, wanted, coverOf(wanted, mounts));
+  }
+  const [inside] = children;
+  if (inside === undefined || withInside) return;
+  const reason = `${inside.mountpoint} (${inside.fsType}) is mounted inside`;
+  throw new UserError(what, reason, { code: "EBUSY", cure: `umount ${inside.mountpoint}` });
 }
 
 /** Keeps what happens inside `wanted` from happening in other places of it too. @returns 0 or a positive errno */

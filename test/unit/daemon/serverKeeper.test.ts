@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
-import { type KeeperParts, ServerKeeper } from "../../../src/daemon/holder/serverKeeper.js";
+import { backoffMs, type KeeperParts, ServerKeeper } from "../../../src/daemon/holder/serverKeeper.js";
 import { endError, type ServerEnd, type ServerProcess, waiting } from "../../../src/daemon/holder/serverProcess.js";
 import { BEAT_WORDS, Beats } from "../../../src/daemon/session/heartbeats.js";
 import type { ServerReady } from "../../../src/daemon/session/serverProtocol.js";
@@ -61,11 +61,22 @@ class FakeServer implements ServerProcess {
 function makeKeeper(changes: Partial<KeeperParts> = {}) {
   const servers: FakeServer[] = [];
   const logged: string[] = [];
+  const awaited: { readonly count: number; readonly tell: () => void }[] = [];
+  /** Resolves when so many servers were started. */
+  const launched = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      awaited.push({ count, tell: resolve });
+      tellOfLaunches();
+    });
+  const tellOfLaunches = (): void => {
+    for (const { count, tell } of awaited) if (servers.length >= count) tell();
+  };
   const log = (fields: object, message: string) => void logged.push(`${message} ${JSON.stringify(fields)}`);
   const keeper = new ServerKeeper({
     launch: (isRestart, standby) => {
       const server = new FakeServer(servers.length + 1, isRestart, standby);
       servers.push(server);
+      tellOfLaunches();
       return server;
     },
     whyLast: () => null,
@@ -79,7 +90,7 @@ function makeKeeper(changes: Partial<KeeperParts> = {}) {
     mountpoint: "/m",
     ...changes,
   });
-  return { keeper, servers, logged };
+  return { keeper, servers, logged, launched };
 }
 
 const settle = () => sleep(5);
@@ -271,28 +282,25 @@ it("tells nobody to drain when the old server died while the next one came up", 
 });
 
 it("goes on after a refusal in a session that was served, and gives a start that fails more and more time", async () => {
-  const { keeper, servers } = makeKeeper({ mostDeaths: 10 });
+  const { keeper, servers, launched } = makeKeeper({ mostDeaths: 10 });
   servers[0].serve();
-  await settle();
+  await keeper.ready;
   servers[0].end(END);
-  await settle();
+  await launched(2);
   servers[1].end({ ...END, refusal: refusal("no pool") });
-  await settle();
-  expect(servers.length).toBe(2);
-  await sleep(110);
-  expect(servers.length).toBe(3);
+  await launched(3);
   servers[2].end(END);
-  await sleep(150);
-  expect(servers.length).toBe(3);
-  await sleep(100);
-  expect(servers.length).toBe(4);
+  await launched(4);
+  const waits = [1, 2, 3, 4, 100].map(backoffMs);
+  expect(waits).toEqual(waits.toSorted((a, b) => a - b));
+  expect(new Set(waits).size).toBe(waits.length);
   keeper.abandon();
   expect(await keeper.ended).toBe(END);
 });
 
 it("waits while there is nothing to start, counts no death for it, and says what it waits for", async () => {
   let missing: string | null = null;
-  const { keeper, servers, logged } = makeKeeper({ mostDeaths: 1, missingProgram: () => missing });
+  const { keeper, servers, logged, launched } = makeKeeper({ mostDeaths: 1, missingProgram: () => missing });
   servers[0].serve();
   await settle();
   missing = "the program is gone: /opt/x.js";
@@ -303,14 +311,12 @@ it("waits while there is nothing to start, counts no death for it, and says what
   expect([servers.length, keeper.pid, keeper.waitsFor, keeper.restarts]).toEqual([1, null, missing, 1]);
   expect(keeper.lastDeath).toBe("was killed by SIGKILL; the program is gone: /opt/x.js");
   missing = null;
-  await sleep(600);
-  expect(servers.length).toBe(2);
+  await launched(2);
   // Found, and not whole.
   const unloaded: ServerEnd = { ...END, exitCode: 1, signal: null, unloaded: true, message: "a module is missing" };
   for (let tries = 1; tries < 4; tries++) {
     servers.at(-1)?.end(unloaded);
-    await sleep(100 * 2 ** (tries - 1) + 50);
-    expect(servers.length).toBe(2 + tries);
+    await launched(2 + tries);
   }
   expect(keeper.lastDeath).toBe("was killed by SIGKILL; a module is missing");
   expect(logged.filter((line) => line.includes("no server can be started: a module is missing"))).toHaveLength(1);

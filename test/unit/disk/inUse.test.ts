@@ -99,6 +99,15 @@ it("what is mounted in its file systems and nowhere else would end with them", (
   ]);
 });
 
+it("a source is believed of a btrfs alone: any other mount may be called like a device", () => {
+  const { mounts } = namespace([
+    "40 20 0:60 / /mnt/foreign rw - tmpfs /dev/loop0 rw",
+    "41 20 0:61 / /mnt/btrfs rw - btrfs /dev/loop0 rw",
+    "42 20 7:0 / /mnt/ext4 rw - ext4 /dev/root rw",
+  ]);
+  expect(mountsOnLoops([LOOP], mounts).map((mount) => mount.mountpoint)).toEqual(["/mnt/btrfs", "/mnt/ext4"]);
+});
+
 it("a loop device is known by each place of the session's file", () => {
   const { mounts } = namespace([MAIN, "33 20 0:40 /disk /mnt/file rw - fuse.kmemfs kmemfs rw"]);
   const at = (backingFile: string) => loopsByPath("0:40", mounts, [{ ...LOOP, backingFile }]).length;

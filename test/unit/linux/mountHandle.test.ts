@@ -69,6 +69,18 @@ describe.skipIf(!isRoot)("a mount handle", () => {
     expect(here()).toEqual(["one", "two"]);
   });
 
+  it("unmounts the upper one of two in one place, and a bind mount of a file", () => {
+    const one = tmpfs(`${top}/a`);
+    const two = tmpfs(`${top}/a`, "two");
+    expect(unmountExactly("the test", two)).toBe(0);
+    expect(here()).toEqual(["one"]);
+    for (const name of ["file", "other"]) closeSync(openSync(`${top}/a/${name}`, "w"));
+    command("mount", "--bind", `${top}/a/file`, `${top}/a/other`);
+    const file = mountOn(`${top}/a/other`);
+    expect(file && unmountExactly("the test", file)).toBe(0);
+    expect(unmountExactly("the test", one)).toBe(0);
+  });
+
   it("does not take a mount for another one that has its place", () => {
     const one = tmpfs(`${top}/a`);
     command("umount", `${top}/a`);

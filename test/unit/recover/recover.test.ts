@@ -7,6 +7,7 @@ import { parseRecord } from "../../../src/mounts/mountRecord.js";
 import { standingStill } from "../../../src/mounts/silent.js";
 import { diskDirectories } from "../../../src/mounts/stateDirectory.js";
 import { type WayBack, wayBack as wayBackWith } from "../../../src/recover/bringBack.js";
+import { isSame } from "../../../src/recover/orphans.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "../../../src/recover/deadMount.js";
 import { clearingSteps, stepsOf } from "../../../src/recover/steps.js";
 
@@ -203,6 +204,13 @@ it("what a record says of the holder tells of it, and is no option of the next o
   // Process 1 did not begin then: the number is another's.
   expect(standingStill({ ...OPTIONS, holder: { pid: 1, startTicks: "no" } })).toBeNull();
   expect(standingStill(OPTIONS)).toBeNull();
+});
+
+it("a loop device is the one that a holder saw when its number says so, and where there is none it is not", () => {
+  const loop = LOOPS[0]!;
+  expect(isSame({ path: "/dev/loop0", diskSeq: "1" }, loop)).toBe(true);
+  expect(isSame({ path: "/dev/loop0", diskSeq: "2" }, loop)).toBe(false);
+  expect(isSame({ path: "/dev/loop0", diskSeq: null }, { ...loop, diskSeq: null })).toBe(false);
 });
 
 it("a record that was cut off is none", () => {

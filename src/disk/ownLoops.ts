@@ -1,0 +1,54 @@
+/** The loop devices on a disk's file, as its holder tells of them: each use of a device is judged once. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { readNamespaces } from "../linux/proc/namespaces.js";
+import { type LoopNodes } from "../linux/proc/loopDevices.js";
+import { readMounts } from "../linux/proc/mounts.js";
+import { loopsByPath, loopsOfDevices } from "./loopFiles.js";
+
+/** Whoever asks for the status waits no longer for a device that does not say whose it is. */
+const WAIT_MS = 1_000;
+
+export interface LoopsSeen {
+  readonly sure: readonly LoopNodes[];
+  /** Called like ones of ours; they have not said. */
+  readonly unsure: readonly LoopNodes[];
+}
+
+export class OwnLoops {
+  /** By the device of the session, the loop device and its sequence number. */
+  private readonly judged = new Map<string, boolean>();
+  private judging: Promise<void> | null = null;
+
+  /**
+   * @param device `MAJ:MIN` of the session
+   * @param isDead it answers nobody
+   */
+  async on(device: string | null, isDead: boolean): Promise<LoopsSeen> {
+    const loops = device === null ? [] : loopsByPath(device, readMounts());
+    if (device === null || loops.length === 0) return { sure: [], unsure: [] };
+    const keyOf = ({ path, diskSeq }: LoopNodes): string => `${device} ${path} ${diskSeq}`;
+    // Without a number another file may have the device by now.
+    for (const loop of loops) if (loop.diskSeq === null) this.judged.delete(keyOf(loop));
+    const fresh = loops.filter((loop) => !this.judged.has(keyOf(loop)));
+    if (fresh.length > 0) {
+      this.judging ??= this.judge(device, fresh, isDead, keyOf).finally(() => {
+        this.judging = null;
+      });
+      await Promise.race([this.judging, sleep(WAIT_MS, undefined, { ref: false })]);
+    }
+    return {
+      sure: loops.filter((loop) => this.judged.get(keyOf(loop)) === true),
+      unsure: loops.filter((loop) => !this.judged.has(keyOf(loop))),
+    };
+  }
+
+  private async judge(
+    device: string,
+    loops: readonly LoopNodes[],
+    isDead: boolean,
+    keyOf: (loop: LoopNodes) => string,
+  ): Promise<void> {
+    const { ours, silent } = await loopsOfDevices(new Set([device]), readNamespaces(), loops, isDead);
+    for (const loop of loops) if (!silent.includes(loop)) this.judged.set(keyOf(loop), ours.includes(loop));
+  }
+}
