@@ -1,18 +1,20 @@
+import { availableParallelism } from "node:os";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { patience } from "./test/support/patience.js";
 import { SkipReporter } from "./test/support/skipReporter.js";
+import { SlowestReporter } from "./test/support/slowestReporter.js";
+import { excludedFrom, type Way } from "./test/support/ways.js";
 
 /** A longer budget of random operations gets a longer time. */
 const factor = Math.max(1, Number(process.env.KMEMFS_TEST_BUDGET ?? "1"));
 
-/** All kernel tests, in one of the two ways of data; loop devices, free memory and CPUs are shared: one file at a time. */
-const kernel = (io: "served" | "direct", groupOrder: number): TestProjectInlineConfiguration => ({
+/** Kernel tests in one of the two ways of data; free memory, CPUs and the mount table are shared: one file at a time. */
+const kernel = (io: Way, groupOrder: number): TestProjectInlineConfiguration => ({
   extends: true,
   test: {
     name: `kernel-${io}`,
     include: ["test/kernel/**/*.test.ts"],
-    // These name the way of each of their mounts, or it makes no difference to them: once is enough.
-    exclude: io === "served" ? ["test/kernel/direct-*.test.ts"] : ["test/kernel/{recover,rehome,doctor}.test.ts"],
+    exclude: excludedFrom(io).map((name) => `test/kernel/${name}.test.ts`),
     env: { KMEMFS_TEST_IO: io },
     fileParallelism: false,
     testTimeout: 120_000 * patience,
@@ -23,7 +25,7 @@ const kernel = (io: "served" | "direct", groupOrder: number): TestProjectInlineC
 
 export default defineConfig({
   test: {
-    reporters: ["default", new SkipReporter()],
+    reporters: ["default", new SkipReporter(), new SlowestReporter()],
     // A fork and not a thread: koffi and mapped memory live in a process that may be killed.
     pool: "forks",
     projects: [
@@ -32,7 +34,10 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/{unit,model,protocol}/**/*.test.ts"],
-          testTimeout: 30_000 * factor,
+          // Against a hang: no test is judged by it, however loaded the machine is.
+          testTimeout: 120_000 * factor * patience,
+          // Vitest would leave one CPU of two idle.
+          maxWorkers: availableParallelism(),
         },
       },
       kernel("served", 1),

@@ -1,11 +1,15 @@
 /**
  * `npm test`: installs what the kernel tests need, builds, runs the tests.
  * `node scripts/test.js [unit|kernel|kernel-served|kernel-direct] [arguments of vitest run]`
+ * As root, the kernel tests of the two ways of data run beside each other.
  */
+import { randomBytes } from "node:crypto";
 import { build } from "./build.js";
 import { ensurePackages, testPackages } from "./debianPackages.js";
-import { become } from "./run.js";
+import { runLanes } from "./lanes.js";
+import { attempt, become } from "./run.js";
 
+const VITEST = "node_modules/.bin/vitest";
 const projects = {
   unit: "unit",
   kernel: "kernel-*",
@@ -13,11 +17,32 @@ const projects = {
   "kernel-direct": "kernel-direct",
 };
 const [first, ...others] = process.argv.slice(2);
-const args = Object.hasOwn(projects, first) ? ["--project", projects[first], ...others] : process.argv.slice(2);
+const isProject = Object.hasOwn(projects, first);
+const args = isProject ? ["--project", projects[first], ...others] : process.argv.slice(2);
+
+/** Each way in a mount namespace with a /run of its own: neither sees the other's mounts, records and locks. */
+async function runBothWays(env, others) {
+  const mark = process.env.KMEMFS_TEST_RUN ?? randomBytes(6).toString("hex");
+  const line = 'mount -t tmpfs -o mode=755 tmpfs /run && exec "$0" "$@"';
+  const lane = (way) => ({
+    name: way,
+    command: "unshare",
+    args: ["-m", "--propagation", "private", "sh", "-c", line, VITEST, "run", "--project", `kernel-${way}`, ...others],
+    env: { ...env, KMEMFS_TEST_RUN: `${mark}${way[0]}` },
+  });
+  return runLanes([lane("served"), lane("direct")]);
+}
 
 if (first !== "unit") ensurePackages(testPackages);
 const status = build();
 // Users' PATH often lacks sbin, where mkfs and losetup are.
-const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
-if (status === 0) become("node_modules/.bin/vitest", ["run", ...args], { PATH });
-else process.exitCode = status;
+const env = { PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin` };
+if (status !== 0) process.exitCode = status;
+else if (
+  (first === undefined || first === "kernel") &&
+  process.getuid?.() === 0 &&
+  attempt("unshare", ["-m", "true"]) === 0
+) {
+  const unit = first === undefined ? attempt(VITEST, ["run", "--project", "unit"], env) : 0;
+  process.exitCode = (await runBothWays(env, others)) || unit;
+} else become(VITEST, ["run", ...args], env);

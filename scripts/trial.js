@@ -1,6 +1,6 @@
 /**
  * `node scripts/trial.js NAME [arguments]`: builds the program and the trials, and
- * runs test/trials/NAME.ts. Trials are long random tests with a budget: the crash
+ * runs test/trials/NAME.ts; `--short` and `--long` stand for what scripts/trials.js says. Trials are long random tests with a budget: the crash
  * simulator, the fuzzers, the stress of threads, power cuts and kills. Node 20 does
  * not run TypeScript, so they are compiled to dist-trial/, with what they import.
  */
@@ -9,10 +9,20 @@ import { join } from "node:path";
 import { build, isCurrent } from "./build.js";
 import { ensurePackages, guestPackages, testPackages } from "./debianPackages.js";
 import { attempt, become, projectRoot } from "./run.js";
+import { trials } from "./trials.js";
 
 const compiled = join(projectRoot, "dist-trial");
 /** These use real mounts, and the tools that the kernel tests use. */
-const ofTheKernel = new Set(["powerCuts", "kills", "failover", "pauses", "syscalls", "stops", "pressure"]);
+const ofTheKernel = new Set([
+  "powerCuts",
+  "kills",
+  "failover",
+  "pauses",
+  "syscalls",
+  "stops",
+  "pressure",
+  "plantedBugs",
+]);
 
 function buildTrials() {
   const sources = [
@@ -31,7 +41,11 @@ function buildTrials() {
   return status;
 }
 
-const [name, ...args] = process.argv.slice(2);
+const [name, ...given] = process.argv.slice(2);
+const args = given.flatMap((arg) => {
+  if (arg !== "--short" && arg !== "--long") return [arg];
+  return trials[name]?.[arg.slice(2)] ?? [];
+});
 if (name === undefined || !existsSync(join(projectRoot, "test/trials", `${name}.ts`))) {
   console.error(`trial: no trial of that name: ${name}; test/trials has them`);
   process.exitCode = 2;

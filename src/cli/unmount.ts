@@ -6,15 +6,23 @@ import { errorFromBody, UserError } from "../base/errors.js";
 import { tryCalls } from "../disk/call.js";
 import { findDisk, placeOf } from "../disk/findDisk.js";
 import type { SessionUse } from "../disk/inUse.js";
-import { coverClauses, loopClauses, otherPlaces, ownMounts, processClauses, readKnownUse, readUse } from "../disk/inUse.js";
+import {
+  coverClauses,
+  loopClauses,
+  otherPlaces,
+  ownMounts,
+  processClauses,
+  readKnownUse,
+  readUse,
+} from "../disk/inUse.js";
 import type { Call } from "../disk/kernelCalls.js";
 import { busy } from "../disk/users.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { readNamespaces } from "../linux/proc/namespaces.js";
 import { stopMount } from "../mounts/client.js";
-import { removeRecordAt, removeRecordOf } from "../mounts/mountRecord.js";
+import { removeRecordOf } from "../mounts/mountRecord.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
 import { printLine } from "./print.js";
-import { readNamespaces } from "../linux/proc/namespaces.js";
 
 const UNMOUNT_TIMEOUT_MS = 60_000;
 

@@ -7,10 +7,10 @@
 import { closeSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorFromBody } from "../base/errors.js";
-import { complaint, run } from "../linux/process/command.js";
-import { type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
 import { openAbort } from "../linux/fuse/fuseConnection.js";
 import { withinLimit } from "../linux/process/blockingLimit.js";
+import { complaint, run } from "../linux/process/command.js";
+import { type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
 
 export interface CallOptions {
   readonly timeoutMs: number;

@@ -7,9 +7,17 @@ import { UserError } from "../base/errors.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
 import { holdersOfMount } from "../linux/proc/mountUsers.js";
 import { quote } from "../mounts/paths.js";
-import { canStart, makeCalls, tryCalls, type CallOptions } from "./call.js";
+import { type CallOptions, canStart, makeCalls, tryCalls } from "./call.js";
 import { mountFileSystem } from "./fileSystems.js";
-import { fileSystemsElsewhere, hiddenClauses, livingInside, otherPlaces, readUse, type SessionUse, stackClauses } from "./inUse.js";
+import {
+  fileSystemsElsewhere,
+  hiddenClauses,
+  livingInside,
+  otherPlaces,
+  readUse,
+  type SessionUse,
+  stackClauses,
+} from "./inUse.js";
 import type { Call } from "./kernelCalls.js";
 import { detachLoop } from "./loop.js";
 import { allOrNothing, type UndoStack } from "./rollback.js";

@@ -4,15 +4,15 @@ import { UserError } from "../base/errors.js";
 import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { btrfsDevices } from "../linux/proc/stacked.js";
+import { isNameHeld } from "../linux/process/nameLock.js";
 import { findMount, listMounts } from "../mounts/client.js";
 import { idOf, readRecords } from "../mounts/mountRecord.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
 import { diskDirectories, diskId, idPaths } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { DiskPlace } from "./clearDisk.js";
-import { backingPath } from "./loopFiles.js";
-import { isNameHeld } from "../linux/process/nameLock.js";
 import type { SessionUse } from "./inUse.js";
+import { backingPath } from "./loopFiles.js";
 
 /** The running disk that `text` means, or null. Asks the one that is meant before any other. @throws SilentHolder */
 export async function findDisk(text: string): Promise<MountStatus | null> {

@@ -11,7 +11,7 @@ import { isNameTaken } from "../linux/process/nameLock.js";
 import { idOf, type MountRecord, readRecord, readRecords } from "../mounts/mountRecord.js";
 import { KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { type SilentHolder, standingStill } from "../mounts/silent.js";
-import { diskDirectories, diskId, idOfFuse, idPaths, stateDirectory } from "../mounts/stateDirectory.js";
+import { diskDirectories, idOfFuse, idPaths, stateDirectory } from "../mounts/stateDirectory.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./deadMount.js";
 import { findOrphans, type Orphan } from "./orphans.js";
 

@@ -17,8 +17,8 @@ import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { type Holder, holdersOfDevice, holdersOfMount } from "../linux/proc/mountUsers.js";
 import { runOk } from "../linux/process/command.js";
 import { lockName } from "../linux/process/nameLock.js";
-import { quote } from "../mounts/paths.js";
 import { idOf } from "../mounts/mountRecord.js";
+import { quote } from "../mounts/paths.js";
 import { idPaths, removePrivateDirectory, stateDirectory } from "../mounts/stateDirectory.js";
 import type { Remains } from "./deadMount.js";
 

@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
+import { killBoth } from "../support/killed.js";
 import { logOf } from "../support/log.js";
 import { type Place, withPlace } from "../support/place.js";
 import { run, start, until } from "../support/processes.js";
@@ -109,7 +110,7 @@ it("a loop device keeps the pool of a killed mount locked until it is detached",
     const disk = await place.mount({ pool, args: ["--io", "direct"] });
     const device = await disk.loop();
     const { serverPid, holderPid } = await disk.status();
-    for (const pid of [holderPid, serverPid ?? 0]) process.kill(pid, "SIGKILL");
+    await killBoth({ holderPid, serverPid });
     await until(() => ![holderPid, serverPid].some((pid) => existsSync(`/proc/${pid}`)), END_MS, "both to end");
     await run("dd", [
       "if=/dev/zero",

@@ -1,6 +1,7 @@
 /** Where the direct way cannot be: --io direct says why in one line and what would help, auto takes served and tells. */
 import { chownSync } from "node:fs";
 import { expect } from "vitest";
+import { someOf } from "../support/longForm.js";
 import { withPlace } from "../support/place.js";
 import { kmemfsProgram } from "../support/project.js";
 import { expectRefusal, expectRefused } from "../support/refusal.js";
@@ -45,7 +46,7 @@ const cases = [
   },
 ] as const;
 
-for (const each of cases) {
+for (const each of someOf(cases, 3)) {
   it(each.name, () =>
     withPlace(async (place) => {
       const pool = "pool" in each ? each.pool : place.path("pool");

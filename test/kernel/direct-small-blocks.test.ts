@@ -1,5 +1,6 @@
 /** A pool on a file system whose blocks are smaller than a page: a page may be a hole in part. */
 import { expect } from "vitest";
+import { killBoth } from "../support/killed.js";
 import { type Place, withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
 import { requires } from "../support/requires.js";
@@ -45,7 +46,7 @@ it("format --force over a pool that was cut off in the direct way keeps the pool
     const disk = await place.mount({ pool, args: ["--io", "direct"] });
     await disk.io("pwrite -q 0 1m");
     const { serverPid, holderPid, poolBytes } = await disk.status();
-    for (const pid of [holderPid, serverPid ?? 0]) process.kill(pid, "SIGKILL");
+    await killBoth({ holderPid, serverPid });
     await run("umount", ["-l", disk.directory]);
     const refused = await place.refused(["format", pool]);
     expect([refused.status, refused.stderr]).toEqual([1, expect.stringMatching(/holds a kmemfs pool/)]);

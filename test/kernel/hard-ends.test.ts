@@ -1,6 +1,7 @@
 /** Ends and beginnings under adverse conditions keep data and leave nothing behind. */
 import { existsSync, statSync } from "node:fs";
 import { expect } from "vitest";
+import { isLongForm } from "../support/longForm.js";
 import { isMounted, withPlace } from "../support/place.js";
 import { run, start, until } from "../support/processes.js";
 import { requires } from "../support/requires.js";
@@ -8,7 +9,7 @@ import { requires } from "../support/requires.js";
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "mkfs.btrfs", "lsattr"] });
 
 const END_MS = 20_000;
-const ROUNDS_AT_ONCE = 8;
+const ROUNDS_AT_ONCE = isLongForm ? 8 : 2;
 
 it("SIGTERM while a process is on the file system: what was written before is in the pool", () =>
   withPlace(async (place) => {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { memoryNodes } from "../../src/linux/proc/numaNodes.js";
 import type { Disk } from "../support/disk.js";
+import { killBoth } from "../support/killed.js";
 import { ManagedMount } from "../support/managedMount.js";
 import { type Place, withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
@@ -10,7 +11,7 @@ import { testedIo } from "../support/project.js";
 import { expectRefused } from "../support/refusal.js";
 import { requires } from "../support/requires.js";
 
-const { it } = requires({
+const { it, longIt } = requires({
   root: true,
   fuse: true,
   loop: true,
@@ -52,11 +53,12 @@ it("a private tmpfs: both files, also when another server follows", () =>
     await expectBound(disk, ["/meta", "/data"]);
   }));
 
-it("a memfd", () =>
+longIt("a memfd", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ pool: "memfd", size: "64M", args: ["-o", `numa-node=${NODE}`] });
     await expectBound(disk, ["/memfd:kmemfs\\040(deleted)"]);
-  }));
+  }),
+);
 
 it("a file and a directory on a tmpfs, new and not, stay bound; the directory is served", () =>
   withPlace(async (place) => {
@@ -105,7 +107,7 @@ it("a disk of up, and after recover --up", () =>
     await place.kmemfs(["up", files, "--pool", pool, "--create", "--size", "64M", ...BOUND], { timeoutMs: 60_000 });
     const status = await statusOf(place, files);
     expect(policies(status.serverPid, [pool])).toEqual({ [pool]: `bind:${NODE}` });
-    for (const pid of [status.holderPid, status.serverPid ?? 0]) process.kill(pid, "SIGKILL");
+    await killBoth(status);
     await place.kmemfs(["recover", files, "--up"], { timeoutMs: 60_000 });
     const back = await statusOf(place, files);
     expect([back.pool.numaNode, policies(back.serverPid, [pool])]).toEqual([NODE, { [pool]: `bind:${NODE}` }]);

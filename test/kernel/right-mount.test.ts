@@ -1,6 +1,7 @@
 /** What lies over a disk, or in its place, is somebody else's: no command and no signal acts on it. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
+import { killBoth } from "../support/killed.js";
 import { isMounted, type Place, withDisk, withPlace } from "../support/place.js";
 import { run, until } from "../support/processes.js";
 import { expectRefusal } from "../support/refusal.js";
@@ -137,7 +138,7 @@ it("a tmpfs that is called like the disk's loop device is nobody's: down neither
 it("recover leaves a dead disk that something was mounted over, and says what", () =>
   withDisk({ size: "64M" }, async (disk, place) => {
     const { holderPid, serverPid } = await disk.status();
-    for (const pid of [holderPid, serverPid ?? 0]) process.kill(pid, "SIGKILL");
+    await killBoth({ holderPid, serverPid });
     await until(() => !existsSync(`/proc/${holderPid}`), REFUSED_MS, "the holder to be gone");
     const over = await cover(place, disk.directory);
     const { stdout } = await place.kmemfs(["recover", disk.directory]);

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "n
 import { createServer } from "node:net";
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
+import { isLongForm } from "../support/longForm.js";
 import { type Place, withPlace } from "../support/place.js";
 import { type RunResult, start, until } from "../support/processes.js";
 import { kmemfsProgram } from "../support/project.js";
@@ -13,7 +14,7 @@ const FREEZER = "/sys/fs/cgroup/freezer";
 const { it: itFreezes } = requires({ root: true, fuse: true, files: [`${FREEZER}/cgroup.procs`] });
 
 const MOST = 4;
-const ROUNDS = 3;
+const ROUNDS = isLongForm ? 3 : 2;
 
 interface Statuses {
   readonly mounts: readonly { readonly mountpoint: string }[];

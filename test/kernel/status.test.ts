@@ -1,5 +1,6 @@
 /** status: the table, the figures in bytes, and the JSON whose names and types are a contract. */
 import { expect } from "vitest";
+import { killBoth } from "../support/killed.js";
 import { withDisk, withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
 import { testedIo } from "../support/project.js";
@@ -59,7 +60,7 @@ it("a socket that nobody listens on is no mount, and goes away", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ size: "16M" });
     const { holderPid, serverPid } = await disk.status();
-    for (const pid of [holderPid, serverPid ?? 0]) process.kill(pid, "SIGKILL");
+    await killBoth({ holderPid, serverPid });
     const { stdout } = await place.kmemfs(["status", "-J"]);
     expect(stdout).not.toContain(disk.directory);
     await run("umount", ["-l", disk.directory], { allowFail: true });

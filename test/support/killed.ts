@@ -6,7 +6,7 @@ import { until } from "./processes.js";
 const END_MS = 10_000;
 
 /** Kills the holder, so that it starts no other server, and then the server; returns when both are gone. */
-export async function killBoth({ holderPid, serverPid }: MountStatus): Promise<void> {
+export async function killBoth({ holderPid, serverPid }: Pick<MountStatus, "holderPid" | "serverPid">): Promise<void> {
   for (const pid of [holderPid, serverPid]) {
     if (pid === null) continue;
     kill(pid);

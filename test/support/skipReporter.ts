@@ -1,5 +1,7 @@
 /** Says at the end which tests were skipped and why; with KMEMFS_REQUIRE_KERNEL=1 a skipped test fails the run. */
+
 import type { Reporter, TestCase, TestModule } from "vitest/node";
+import { LONG_FORM_NOTE } from "./longForm.js";
 
 export class SkipReporter implements Reporter {
   #isFiltered = false;
@@ -10,7 +12,9 @@ export class SkipReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const skipped = modules.flatMap((module) => [...module.children.allTests("skipped")]);
+    const all = modules.flatMap((module) => [...module.children.allTests("skipped")]);
+    const skipped = all.filter((test) => reasonOf(test) !== LONG_FORM_NOTE);
+    if (all.length > skipped.length) process.stdout.write(`\n${all.length - skipped.length} ${LONG_FORM_NOTE}\n`);
     if (skipped.length === 0 || this.#isFiltered) return;
     for (const [reason, tests] of groupedByReason(skipped)) {
       process.stdout.write(`\nskipped, ${reason}:\n${tests.map((test) => `  ${test.fullName}\n`).join("")}`);
@@ -21,11 +25,15 @@ export class SkipReporter implements Reporter {
   }
 }
 
+function reasonOf(test: TestCase): string {
+  const result = test.result();
+  return (result.state === "skipped" && result.note) || "no reason given";
+}
+
 function groupedByReason(tests: readonly TestCase[]): Map<string, TestCase[]> {
   const groups = new Map<string, TestCase[]>();
   for (const test of tests) {
-    const result = test.result();
-    const reason = (result.state === "skipped" && result.note) || "no reason given";
+    const reason = reasonOf(test);
     groups.set(reason, [...(groups.get(reason) ?? []), test]);
   }
   return groups;

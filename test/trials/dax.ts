@@ -1,5 +1,5 @@
 /**
- * Real DAX in a guest: `npm run test:dax`. A machine in software has device DAX and a DAX
+ * Real DAX in a guest: `npm run trial:dax`. A machine in software has device DAX and a DAX
  * file system on persistent memory, whose contents are files here. It is booted, lived in,
  * booted again, has its power cut under load, and is booted once more, on a kernel that asks
  * another server again. Beside it a second one runs a few of the kernel tests on a kernel that
@@ -111,5 +111,5 @@ if (missing.length > 0 && process.env.KMEMFS_REQUIRE_KERNEL !== "1") {
   print(`trial dax: SKIPPED: ${missing.join(", ")}`);
 } else {
   print(`trial dax: seed ${seed}`);
-  await runTrial("dax", `npm run test:dax -- --seed ${seed}`, needs, everything);
+  await runTrial("dax", `npm run trial:dax -- --seed ${seed}`, needs, everything);
 }

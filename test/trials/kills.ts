@@ -29,7 +29,10 @@ await runTrial("kills", `node scripts/trial.js kills --count ${count} --seed ${s
     await lane.end();
   };
   const random = new Random(seed);
-  const lanes = Array.from({ length: LANES }, (_one, i) => new KillLane(place, i, random.below(2 ** 31), totals));
+  const lanes = Array.from(
+    { length: LANES },
+    (_one, i) => new KillLane(place, i, random.below(2 ** 31), totals, count),
+  );
   await Promise.all(lanes.map(work));
   const kinds = [...totals.byKind].map(([kind, kills]) => `${kind} ${kills}`).join(", ");
   return (

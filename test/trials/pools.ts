@@ -5,13 +5,14 @@
  * are random. See docs/decisions/0008-fuzzing.md.
  *
  * `--count` executions, `--seed`; `--forever` goes on with other seeds until
- * something is found; `--input BASE64` executes one; `--planted` shows that
- * planted bugs are found.
+ * something is found; `--input BASE64` executes one;
+ * `--bug NAME` runs with that bug of `plantedBugs/table.ts` in the core.
  */
+import { changedSource } from "../support/planted.js";
 import { trialArguments } from "./arguments.js";
+import { plantedBugs } from "./plantedBugs/table.js";
 import { type CompiledTree, compileTree } from "./pools/compile.js";
 import { highestRssBytes, type Lane, MOST_RSS_BYTES, startLane } from "./pools/lane.js";
-import { findPlanted } from "./pools/planted.js";
 import { REACHED } from "./pools/status.js";
 import type { WorkerFinding } from "./pools/worker.js";
 
@@ -20,12 +21,14 @@ const SECOND_SEED = 0x9e37_79b9;
 const MIB = 1024 * 1024;
 
 const { count, seed, more } = trialArguments(DEFAULT_COUNT);
+const bug = plantedBugs.find(({ name }) => name === more.bug);
+if (more.bug !== undefined && bug === undefined) throw new Error(`--bug ${more.bug} is not in the table`);
+const changed = bug === undefined ? null : changedSource(bug);
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { input, planted, forever } = more;
+  const { input, forever } = more;
   if (input !== undefined) return await replay(Buffer.from(input, "base64"));
-  if (planted !== undefined) return end(await findPlanted(seed), "planted bugs");
   say(`hostile pools: ${count} executions, half guided by coverage, half random, seed ${seed}`);
   for (let round = 0; ; round++) {
     const passed = await runBoth((seed + round) >>> 0);
@@ -35,8 +38,8 @@ async function main(): Promise<number> {
 
 /** Two threads: one guided, one random. @returns true when nothing was found */
 async function runBoth(roundSeed: number): Promise<boolean> {
-  const plain = compileTree({ guided: false, changes: [] });
-  const counted = compileTree({ guided: true, changes: [] });
+  const plain = compileTree({ guided: false, changed });
+  const counted = compileTree({ guided: true, changed });
   const half = Math.ceil(count / 2);
   const startMs = Date.now();
   const lanes = [
@@ -82,7 +85,7 @@ function tell({ input, message }: WorkerFinding): void {
 }
 
 async function replay(input: Buffer): Promise<number> {
-  const tree = compileTree({ guided: false, changes: [] });
+  const tree = compileTree({ guided: false, changed });
   const lane = startLane(tree, { seed, count: 1, guided: false, replay: input });
   const finding = await lane.ended;
   await lane.stop();

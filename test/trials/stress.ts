@@ -6,11 +6,10 @@
  * answers is copied while the request is inside its epoch, as the kernel copies.
  *
  * `--count` operations in all, over all kinds of pool; `--threads` 1 to 7; `--kind`
- * one of the kinds; `--forever`; `--planted` proves it with planted bugs. A seed gives
+ * one of the kinds; `--forever`. A seed gives
  * the same operations again, not the same order of threads: run it with a larger count.
  */
 import { trialArguments } from "./arguments.js";
-import { plantedStress } from "./stress/bugs.js";
 import { type StressKind, stressKinds } from "./stress/kinds.js";
 import { runKind } from "./stress/run.js";
 import type { ThreadOutput } from "./stress/thread.js";
@@ -63,5 +62,4 @@ async function tryAll(): Promise<void> {
 }
 
 if (!(threads >= 1 && threads <= 7)) throw new Error(`--threads ${more.threads} is not 1 to 7`);
-if (more.planted === undefined) await tryAll();
-else process.exitCode = (await plantedStress(seed, threads, say)) ? 0 : 1;
+await tryAll();

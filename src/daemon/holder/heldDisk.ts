@@ -17,7 +17,7 @@ import type { Mount } from "./mount.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import type { Service } from "./service.js";
 import { Serving } from "./serving.js";
-import { deviceNow, directoryNow, type Session, isOver } from "./session.js";
+import { deviceNow, directoryNow, isOver, type Session } from "./session.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
 import { buildStatus } from "./statusReport.js";
 

@@ -134,7 +134,7 @@ function warnOfOtherOptions(asked: AskedOptions, has: MountOptions, log: Log): v
   try {
     const options = asked(true);
     const names = new Set([...Object.keys(options), ...Object.keys(has)]) as Set<keyof MountOptions>;
-    const differ = [...names].filter((name) => JSON.stringify(options[name]) !== JSON.stringify(has[name]));
+    const differ = [...names].toSorted().filter((name) => JSON.stringify(options[name]) !== JSON.stringify(has[name]));
     if (differ.length > 0) log.warn({ mountpoint, differ }, message);
   } catch (error) {
     log.warn({ mountpoint, error: String(error) }, message);

@@ -17,10 +17,10 @@ import { mountFuse } from "../../linux/fuse/mountFuse.js";
 import { lifeOf } from "../../linux/mount/liveness.js";
 import { detachExactly, isMounted, unmountExactly } from "../../linux/mount/mountHandle.js";
 import { type MountEntry, mountOn, readMounts } from "../../linux/proc/mounts.js";
+import { readNamespaces } from "../../linux/proc/namespaces.js";
 import type { MountOptions } from "../../mounts/options.js";
 import { composeExchange } from "../session/exchange.js";
 import { type Obstacle, type Passthrough, registerData } from "./ioMode.js";
-import { readNamespaces } from "../../linux/proc/namespaces.js";
 
 /** A bound for machines with many CPUs, where nothing was measured; `--workers` goes beyond. */
 const MOST_WORKERS = 8;

@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { PAGE_BYTES } from "../../base/units.js";
 import { trafficTotals } from "../../blockfile/traffic.js";
-import { loopsByPath } from "../../disk/loopFiles.js";
 import { heldPages } from "../../linux/backing/backingFacts.js";
 import { nodeOfPool } from "../../linux/backing/poolNode.js";
 import { readMounts } from "../../linux/proc/mounts.js";

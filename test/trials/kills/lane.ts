@@ -38,7 +38,7 @@ const KINDS: readonly Kind[] = [
 const SHARES: Shares = { flush: 0.01, discard: 0.2, zero: 0.1 };
 const WRITERS = 2;
 /** Then the next kind has its turn, on a new pool. */
-const KILLS_A_POOL = 25;
+const MOST_KILLS_A_POOL = 25;
 const END_MS = 30_000;
 /** A store through the mapping is cut off anywhere: what was in flight may be torn within a sector. */
 const ALL = {
@@ -54,7 +54,8 @@ export class KillLane {
   readonly #pool: string;
   readonly #directory: string;
   #kind: Kind = KINDS[0] as Kind;
-  #killsOfPool = KILLS_A_POOL;
+  readonly #killsAPool: number;
+  #killsOfPool: number;
   #pools: number;
   #before: Contents = new Int32Array();
 
@@ -63,7 +64,11 @@ export class KillLane {
     private readonly lane: number,
     seed: number,
     private readonly totals: KillTotals,
+    /** In all lanes: of a short trial each kind gets a part. */
+    kills: number,
   ) {
+    this.#killsAPool = Math.min(MOST_KILLS_A_POOL, Math.ceil(kills / (2 * KINDS.length)));
+    this.#killsOfPool = this.#killsAPool;
     this.#random = new Random(seed);
     this.#load = new Load(place, `ledger-${lane}`, WRITERS, seed, SHARES);
     this.#pool = place.path(`pool-${lane}`);
@@ -74,7 +79,7 @@ export class KillLane {
 
   /** From one kill to the next: opens the pool, compares, loads, kills. */
   async cycle(): Promise<void> {
-    if (this.#killsOfPool >= KILLS_A_POOL) await this.#newPool();
+    if (this.#killsOfPool >= this.#killsAPool) await this.#newPool();
     const mounted = await mountPool(this.#pool, this.#directory, this.#kind.io);
     try {
       await this.#compare(mounted.file);
@@ -90,12 +95,12 @@ export class KillLane {
     this.totals.kills++;
     this.totals.byKind.set(this.#kind.name, (this.totals.byKind.get(this.#kind.name) ?? 0) + 1);
     this.#killsOfPool++;
-    if (this.#killsOfPool === KILLS_A_POOL) await this.#lastLook();
+    if (this.#killsOfPool === this.#killsAPool) await this.#lastLook();
   }
 
   /** After the last cycle. */
   async end(): Promise<void> {
-    if (this.#killsOfPool < KILLS_A_POOL) await this.#lastLook();
+    if (this.#killsOfPool < this.#killsAPool) await this.#lastLook();
     this.#load.quit();
   }
 

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import type { ChangedSource } from "../../support/planted.js";
 import { COUNTS_NAME, instrument, MOST_BRANCHES } from "./instrument.js";
 
 /** This module runs as dist-trial/test/trials/pools/compile.js. */
@@ -16,14 +17,6 @@ const CORE = ["src/base", "src/pool", "src/blockfile"];
 const AROUND = ["test/trials/pools"];
 const FILES = ["test/support/random.ts"];
 
-export interface SourceChange {
-  /** Path from the top of the project. */
-  readonly file: string;
-  /** Text that is there exactly once, and what takes its place. */
-  readonly from: string;
-  readonly to: string;
-}
-
 export interface CompiledTree {
   /** The module that a thread of the trial runs. */
   readonly worker: string;
@@ -31,10 +24,10 @@ export interface CompiledTree {
   remove(): void;
 }
 
-/** @throws Error when a change does not fit its file any more */
 export function compileTree(options: {
   readonly guided: boolean;
-  readonly changes: readonly SourceChange[];
+  /** A file of the core with a planted bug. */
+  readonly changed: ChangedSource | null;
 }): CompiledTree {
   const target = mkdtempSync(join(tmpdir(), "kmemfs-pools-"));
   let branches = 0;
@@ -42,7 +35,8 @@ export function compileTree(options: {
   const paths = [...CORE, ...AROUND].flatMap((folder) => filesOf(folder)).concat(FILES);
   for (const path of paths) {
     const isCore = path.startsWith("src/");
-    const source = changed(path, options.changes);
+    const { changed } = options;
+    const source = changed?.file === path ? changed.text : readFileSync(join(projectRoot, path), "utf8");
     const out = join(target, path.replace(/\.ts$/, ".js"));
     mkdirSync(dirname(out), { recursive: true });
     const begin = `const ${COUNTS_NAME} = globalThis.${COUNTS_NAME} ??= new Uint32Array(${MOST_BRANCHES});\n`;
@@ -61,15 +55,6 @@ export function compileTree(options: {
 function filesOf(folder: string): string[] {
   const names = readdirSync(join(projectRoot, folder)).filter((name) => name.endsWith(".ts"));
   return names.map((name) => join(folder, name));
-}
-
-function changed(path: string, changes: readonly SourceChange[]): string {
-  let source = readFileSync(join(projectRoot, path), "utf8");
-  for (const { from, to } of changes.filter(({ file }) => file === path)) {
-    if (source.split(from).length !== 2) throw new Error(`${path} has not once: ${from}`);
-    source = source.replace(from, () => to);
-  }
-  return source;
 }
 
 function transpile(source: string, transformer: ts.TransformerFactory<ts.SourceFile> | null): string {

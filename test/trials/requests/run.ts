@@ -18,7 +18,6 @@ export interface UnitsOptions {
   readonly threads: number;
   /** The compiled `thread.ts`, of the tree that is to be tried. */
   readonly script: URL;
-  readonly hangMs?: number;
 }
 
 export async function runUnits(options: UnitsOptions): Promise<UnitsResult> {
@@ -39,21 +38,21 @@ export async function runUnits(options: UnitsOptions): Promise<UnitsResult> {
     const input: UnitsInput = { seed, from: from + i, step: threads, end };
     const worker = new Worker(options.script, { workerData: input });
     workers.push(worker);
-    return endOf(worker, input, options.hangMs ?? HANG_MS, note);
+    return endOf(worker, input, note);
   });
   await Promise.all(ends);
   return { requests, failed };
 }
 
-function endOf(worker: Worker, input: UnitsInput, hangMs: number, note: (output: UnitOutput) => void): Promise<void> {
+function endOf(worker: Worker, input: UnitsInput, note: (output: UnitOutput) => void): Promise<void> {
   return new Promise((resolve) => {
     let next = input.from;
     const fail = (fault: string): void => note({ unit: next, requests: 0, fault });
-    const hung = (): void => fail(`no end after ${hangMs / 1000} s`);
-    let timer = setTimeout(hung, hangMs);
+    const hung = (): void => fail(`no end after ${HANG_MS / 1000} s`);
+    let timer = setTimeout(hung, HANG_MS);
     worker.on("message", (output: UnitOutput) => {
       clearTimeout(timer);
-      timer = setTimeout(hung, hangMs);
+      timer = setTimeout(hung, HANG_MS);
       next = output.unit + input.step;
       note(output);
     });

@@ -24,7 +24,6 @@ export interface RunOptions {
   readonly operations: number;
   /** The compiled `thread.ts`, of the tree that is to be tried. */
   readonly script: URL;
-  readonly hangMs?: number;
 }
 
 export async function runKind(options: RunOptions): Promise<RunResult> {
@@ -50,7 +49,7 @@ export async function runKind(options: RunOptions): Promise<RunResult> {
     return new Worker(options.script, { workerData: input });
   });
   const outputs: ThreadOutput[] = [];
-  const hang = watchFor(new Barrier(words, threads), outputs, options.hangMs ?? HANG_MS);
+  const hang = watchFor(new Barrier(words, threads), outputs, HANG_MS);
   const ended = await Promise.race([Promise.all(workers.map((worker) => end(worker, outputs))), hang.found]);
   hang.stop();
   await Promise.all(workers.map((worker) => worker.terminate()));

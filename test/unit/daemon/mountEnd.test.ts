@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
-import { closeDeadlineMs } from "../../../src/mounts/deadlines.js";
 import { type EndParts, MountEnd } from "../../../src/daemon/holder/mountEnd.js";
 import type { Session } from "../../../src/daemon/holder/session.js";
+import { closeDeadlineMs } from "../../../src/mounts/deadlines.js";
 
 let directory = "";
 let [reader, writer] = [-1, -1];

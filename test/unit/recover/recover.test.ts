@@ -7,8 +7,8 @@ import { parseRecord } from "../../../src/mounts/mountRecord.js";
 import { standingStill } from "../../../src/mounts/silent.js";
 import { diskDirectories } from "../../../src/mounts/stateDirectory.js";
 import { type WayBack, wayBack as wayBackWith } from "../../../src/recover/bringBack.js";
-import { isSame } from "../../../src/recover/orphans.js";
 import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "../../../src/recover/deadMount.js";
+import { isSame } from "../../../src/recover/orphans.js";
 import { clearingSteps, stepsOf } from "../../../src/recover/steps.js";
 
 const FUSE = "rw,user_id=0,group_id=0";

@@ -1,12 +1,8 @@
 /** Inputs of the trial of hostile pools that once found something. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { projectRoot } from "../../support/project.js";
 import { Random } from "../../support/random.js";
 import { execute } from "../../trials/pools/execute.js";
 import { MOST_INPUT_BYTES, randomInput } from "../../trials/pools/generate.js";
-import { plantedBugs } from "../../trials/pools/plantedBugs.js";
 
 const inputs: readonly (readonly [string, string])[] = [
   ["the last generation there is", "Awc9P3wDQeft8/j5VUmD0ksFOAFxK+g/QBdmf9k="],
@@ -25,11 +21,5 @@ describe("a hostile pool", () => {
     const random = new Random(1);
     const buffer = new Uint8Array(MOST_INPUT_BYTES);
     for (let i = 0; i < 2_000; i++) execute(buffer.subarray(0, randomInput(random, buffer)));
-  });
-});
-
-describe("a planted bug", () => {
-  it.each(plantedBugs.map((bug) => [bug.name, bug] as const))("changes the source: %s", (_name, { file, from }) => {
-    expect(readFileSync(join(projectRoot, file), "utf8").split(from)).toHaveLength(2);
   });
 });
