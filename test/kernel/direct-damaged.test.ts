@@ -123,7 +123,7 @@ it("a pool that was not closed says so once", () =>
     const again = ["mount", pool, place.makeDirectory("again")];
     place.endsWithUs(place.path("again"));
     await until(async () => (await place.refused(["status", disk.directory])).status !== 0, FOUND_MS, "its end");
-    expect((await place.kmemfs(again)).stdout).toMatch(/was not closed last time; all of it was checked/);
+    expect((await place.kmemfs(again)).stdout).toMatch(/was not closed cleanly; all of it was checked/);
     await place.kmemfs(["unmount", place.path("again")]);
     expect((await place.kmemfs(again)).stdout).not.toMatch(/not closed/);
   }));

@@ -92,7 +92,7 @@ it("kmemfs restart replaces the server under load, and the pool is closed clean"
     for (let i = 0; i < 3; i++) {
       const { serverPid } = await disk.status();
       const { stdout } = await place.kmemfs(["restart", disk.directory]);
-      expect(stdout).toMatch(/: server \d+ serves; nobody did for \d+ ms/);
+      expect(stdout).toMatch(/: server \d+ took over after \d+ ms/);
       expect((await disk.status()).serverPid).not.toBe(serverPid);
       expect(existsSync(`/proc/${serverPid}`)).toBe(false);
     }

@@ -80,7 +80,7 @@ for (const command of ["recover --up", "restart"] as const) {
         if (command === "restart") await place.kmemfs(["restart", directory], RECOVER);
         else {
           const { stdout } = await recover(place, "--up", directory);
-          expect(stdout).toContain(`${directory}: given up, as ${REASON}; process ${holderPid} keeps its pool\n`);
+          expect(stdout).toContain(`${directory}: given up because ${REASON}; process ${holderPid} keeps its pool\n`);
           expect(stdout).toContain(`mounted the ext4 on ${loopDevices[0]} on ${directory}\n`);
         }
         const after = await statusOf(place, directory);
@@ -104,11 +104,11 @@ it("recover without --up clears, and says how to have it back or let it go; up n
     const sum = await write(directory, "a");
     const { file, holderPid } = await giveUp(place, directory);
     const table = (await place.kmemfs(["status", directory])).stdout;
-    expect(table).toContain(`given up, as ${REASON}; the pool is kept\n`);
-    expect(table).toContain(`try: kmemfs recover --up ${directory}, or kmemfs down ${directory} to let it go\n`);
+    expect(table).toContain(`given up because ${REASON}; the pool is kept\n`);
+    expect(table).toContain(`try: kmemfs recover --up ${directory}, or kmemfs down ${directory} to discard it\n`);
     const { stdout } = await recover(place, directory);
-    expect(stdout).toContain(`  then, to have it back: kmemfs recover --up ${directory}\n`);
-    expect(stdout).toContain(`  then, to let it go: kmemfs down ${directory}\n`);
+    expect(stdout).toContain(`  then, to bring it back: kmemfs recover --up ${directory}\n`);
+    expect(stdout).toContain(`  then, to discard it: kmemfs down ${directory}\n`);
     expect([isMounted(directory), isMounted(file.replace(/\/disk$/, ""))]).toEqual([false, false]);
     expect((await statusOf(place, directory)).loopDevices).toEqual([]);
     const other = await place.refused(["up", directory]);
@@ -116,7 +116,7 @@ it("recover without --up clears, and says how to have it back or let it go; up n
     // And once more, with nothing to clear.
     expect((await recover(place, directory)).stdout).toContain(`process ${holderPid} keeps its pool\n`);
     const back = await recover(place, "--up", directory);
-    expect(back.stdout).toContain("  will bring it back, with what it holds\n");
+    expect(back.stdout).toContain("  will bring it back with its contents\n");
     expect((await run("sha256sum", [`${directory}/a`])).stdout.slice(0, 64)).toBe(sum);
     await place.kmemfs(["down", directory]);
     await place.expectNothingLeft();

@@ -46,7 +46,7 @@ it("status and doctor say how much it holds, and recover frees it before it forg
 
     const status = await place.kmemfs(["status"]);
     expect(status.stderr).toContain(`${path} holds `);
-    expect(status.stderr).toContain(`of the disk ${mountpoint}, which is dead and mounted nowhere`);
+    expect(status.stderr).toContain(`of the disk ${mountpoint}, which is dead and no longer mounted`);
     const { orphans } = JSON.parse((await place.kmemfs(["status", "-J"])).stdout);
     const [orphan] = orphans.filter((one: { loopDevice: string }) => one.loopDevice === path);
     expect(orphan.mountpoint).toBe(mountpoint);

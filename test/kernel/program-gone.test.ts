@@ -195,7 +195,7 @@ for (const way of ["unmount --force", "SIGTERM"] as const) {
       await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
       await load.exited;
       // What is said to be left to do.
-      for (const line of left) await run("sh", ["-c", line.replace("left to do: ", "")]);
+      for (const line of left) await run("sh", ["-c", line.replace("still to do: ", "")]);
       expect(isMounted(disk.directory)).toBe(false);
       await place.expectNothingLeft();
     }));

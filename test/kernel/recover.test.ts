@@ -63,7 +63,7 @@ it("clears a file system with an open file and a bind mount, and leaves a living
     const planned = await recover(place, "--dry-run", disk.directory);
     const by = `used by tail (pid ${tail.pid}, ${files}/sub/a)`;
     const plan = [
-      `${disk.directory}: dead, its processes are gone`,
+      `${disk.directory}: dead; its processes are gone`,
       `  will unmount ${bound} (ext4 on ${device}), lazily if it stays ${by}`,
       `  will unmount ${files} (ext4 on ${device}), lazily if it stays ${by}`,
       `  will detach ${device}`,
@@ -138,7 +138,7 @@ it("--up brings a disk of up back with its file system, and says where a pool is
     await place.kmemfs(["up", directory, "--size", "64M"]);
     await killBoth(await statusOf(place, directory));
     const gone = await recover(place, "--up", directory);
-    expect(gone.stdout).toContain("cannot be brought back: its pool was memory of its processes");
+    expect(gone.stdout).toContain("cannot be brought back: its pool was in the memory of its processes");
     expect(isMounted(directory)).toBe(false);
     await place.expectNothingLeft();
   }));
@@ -233,9 +233,9 @@ it("unmount names what is on a dead disk, and by force says what it leaves", () 
         `try: kmemfs down ${disk.directory}\n`,
     ]);
     const { stdout } = await place.kmemfs(["unmount", "--force", disk.directory]);
-    expect(stdout).toBe(`left to do: umount ${files}\nleft to do: losetup -d ${device}\n`);
+    expect(stdout).toBe(`still to do: umount ${files}\nstill to do: losetup -d ${device}\n`);
     // The device's file has lost the path by which a place knows its own: what is said is done.
-    for (const command of stdout.trimEnd().split("\n")) await run("sh", ["-c", command.replace("left to do: ", "")]);
+    for (const command of stdout.trimEnd().split("\n")) await run("sh", ["-c", command.replace("still to do: ", "")]);
     const isThere = () => readLoopDevices().some(({ path }) => path === device);
     await until(() => !isThere(), END_MS, `${device} to be detached`);
     await place.expectNothingLeft();

@@ -44,5 +44,5 @@ it.each([
 });
 
 it("one that is not mounted by one of them", () => {
-  expect(growCommand("/dev/loop3", undefined)).toMatch(/^resize2fs, or mounted xfs_growfs or btrfs/);
+  expect(growCommand("/dev/loop3", undefined)).toMatch(/^resize2fs; or, once mounted, xfs_growfs or btrfs/);
 });
