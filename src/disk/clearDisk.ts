@@ -31,7 +31,7 @@ export interface DiskPlace {
 }
 
 function cureFor({ mountpoint }: DiskPlace): string {
-  return `end or move away what is named, then kmemfs down ${quote(mountpoint)}`;
+  return `stop or move these, then kmemfs down ${quote(mountpoint)}`;
 }
 
 /**
@@ -44,7 +44,7 @@ export async function clearDisk(disk: DiskPlace, use: SessionUse, others: readon
   const what = `down ${disk.mountpoint}`;
   const { loops, fileSystems } = use;
   if (loops.length > 0 && process.geteuid?.() !== 0) {
-    throw new UserError(what, `${loops.map((loop) => loop.path).join(", ")} can be detached only by root`, {
+    throw new UserError(what, `only root can detach ${loops.map((loop) => loop.path).join(", ")}`, {
       code: "EPERM",
       cure: `sudo kmemfs down ${quote(disk.mountpoint)}`,
     });
@@ -76,10 +76,10 @@ async function unmountInOrder(what: string, disk: DiskPlace, mount: MountEntry, 
   } catch (error) {
     const users = holdersOfMount(mount.majorMinor);
     if (users.length === 0) throw error;
-    throw busy(what, [`${mount.mountpoint} is used by ${describeHolders(users)}`], cureFor(disk));
+    throw busy(what, [`${mount.mountpoint} is in use by ${describeHolders(users)}`], cureFor(disk));
   }
   undo.push(`mount ${mount.mountpoint} again`, () => {
-    if (mount.root !== "/") throw new Error("a bind mount or subvolume is not mounted again");
+    if (mount.root !== "/") throw new Error("bind mounts and subvolumes are not mounted again");
     return mountFileSystem(mount.fsType, mount.source, mount.mountpoint, [mount.options]);
   });
 }
@@ -114,7 +114,7 @@ export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Prom
     await clearDisk(disk, use, []);
     return { refused: [], forced: [] };
   } catch (error) {
-    const forced = [`by force, as ${error instanceof Error ? error.message : String(error)}`];
+    const forced = [`by force, because ${error instanceof Error ? error.message : String(error)}`];
     for (const mount of fileSystems) {
       // What is written is kept: the server still serves.
       forced.push(

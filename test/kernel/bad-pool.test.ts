@@ -112,7 +112,7 @@ it("format over a file gives it the length that its sizes need, and --pool-size 
     // Hardly anything in it is no pool size.
     for (const bytes of [0, 100]) {
       truncateSync(pool, bytes);
-      if (bytes > 0) await expectRefused(place, { args: ["format", pool], cause: /holds data that nothing/ });
+      if (bytes > 0) await expectRefused(place, { args: ["format", pool], cause: /holds unrecognised data/ });
       expect((await format("--force")).bytes).toBeGreaterThan(2 ** 27);
     }
   }));

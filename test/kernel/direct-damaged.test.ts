@@ -81,7 +81,7 @@ for (const [where, lengthBytes] of Object.entries(CUTS)) {
       await disk.unmount();
       // The end of a server that leaves the pool unclean is no death.
       const said = logOf(disk.directory).map(({ msg }) => msg);
-      expect(said.filter((msg) => /the next one goes on/.test(String(msg)))).toEqual([]);
+      expect(said.filter((msg) => /the next one takes over/.test(String(msg)))).toEqual([]);
       expect(said.at(-1)).toMatch(/stays unclean.*; the mount ends$/);
     }));
 }
@@ -104,7 +104,7 @@ it("data of a directory that somebody cuts off the direct way", () =>
     // Mounted again, what is missing would read as holes.
     for (const way of ["served", "direct"]) {
       const { stderr } = await place.refused(["mount", pool, disk.directory, "--io", way]);
-      expect(stderr).toMatch(/data was cut off by somebody, at byte 8388608 of 16777216/);
+      expect(stderr).toMatch(/another process truncated data to 8388608 of 16777216 bytes/);
     }
     expect((await place.refused(["check", pool])).status).toBe(4);
     const repair = await place.refused(["check", "--repair", pool]);

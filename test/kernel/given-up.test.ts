@@ -75,7 +75,7 @@ for (const command of ["recover --up", "restart"] as const) {
         expect(usedBytes).toBeGreaterThanOrEqual(8 * 2 ** 20);
         expect(logOf(directory).at(-1)).toMatchObject({
           level: LOG_ERROR,
-          msg: `${REASON}; the mount ends, and its pool is kept`,
+          msg: `${REASON}; the mount ends, but its pool is kept`,
         });
         if (command === "restart") await place.kmemfs(["restart", directory], RECOVER);
         else {
@@ -155,7 +155,7 @@ for (const way of ["down", "unmount", "SIGTERM"] as const) {
       if (way === "SIGTERM") process.kill(holderPid, "SIGTERM");
       else if (way === "unmount") {
         const refused = await place.refused(["unmount", directory]);
-        expect(refused.stderr).toContain(`${loopDevices[0]} is on its file, mounted on ${directory} (EBUSY)`);
+        expect(refused.stderr).toContain(`${loopDevices[0]} is attached to its file, mounted on ${directory} (EBUSY)`);
         await recover(place, directory);
         await place.kmemfs(["unmount", directory]);
       } else await place.kmemfs(["down", directory]);
@@ -256,7 +256,7 @@ it("a holder that is killed while it brings the disk back is followed by one tha
     const sum = await disk.sum();
     const before = manager.messages.length;
     process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
-    await manager.waitFor("STATUS=given up, the pool is kept", END_MS, before);
+    await manager.waitFor("STATUS=given up; the pool is kept", END_MS, before);
     const [noteFd] = manager.stored("note");
     const note = readNote(noteFd ?? -1) ?? "";
     await recover(place, "--up", disk.directory);
@@ -285,7 +285,7 @@ it("under a service manager the pool is kept through the holder's death too, and
     const givenUp = async (): Promise<void> => {
       const before = manager.messages.length;
       process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
-      await manager.waitFor("STATUS=given up, the pool is kept", END_MS, before);
+      await manager.waitFor("STATUS=given up; the pool is kept", END_MS, before);
       expect(manager.storedNames()).toEqual(names.filter((name) => !name.startsWith("channel")));
     };
     await givenUp();
@@ -303,7 +303,7 @@ it("under a service manager the pool is kept through the holder's death too, and
     await mount.killAll();
     await mount.start();
     expect(await disk.sum()).toBe(sum);
-    expect(await disk.status()).toMatchObject({ givenUp: null, lastDeath: "was ended with its holder" });
+    expect(await disk.status()).toMatchObject({ givenUp: null, lastDeath: "was killed along with its holder" });
     await givenUp();
     process.kill(mount.holder.pid, "SIGTERM");
     expect(await mount.holder.exited, mount.holder.stderr()).toBe(0);

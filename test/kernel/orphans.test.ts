@@ -59,7 +59,7 @@ it("status and doctor say how much it holds, and recover frees it before it forg
     place.cleanup.add("sleep", () => user.stop());
     await user.waitFor(/open/);
     const refused = await place.refused(["recover"]);
-    expect(refused.stderr).toContain(`${path} is used by sleep (pid ${user.pid}, ${path}) (EBUSY)`);
+    expect(refused.stderr).toContain(`${path} is in use by sleep (pid ${user.pid}, ${path}) (EBUSY)`);
     expect([pathless(before).length, records().length]).toEqual([1, 1]);
     await user.stop();
 

@@ -229,7 +229,7 @@ it("unmount names what is on a dead disk, and by force says what it leaves", () 
     const { status, stderr } = await place.refused(["unmount", disk.directory]);
     expect([status, stderr]).toEqual([
       1,
-      `kmemfs: unmount ${disk.directory}: ${device} is on its file, mounted on ${files} (EBUSY)\n` +
+      `kmemfs: unmount ${disk.directory}: ${device} is attached to its file, mounted on ${files} (EBUSY)\n` +
         `try: kmemfs down ${disk.directory}\n`,
     ]);
     const { stdout } = await place.kmemfs(["unmount", "--force", disk.directory]);

@@ -71,7 +71,7 @@ export class MountEnd {
     const clauses = force ? coverClauses(places) : otherPlaces(places);
     if (clauses.length === 0) return;
     const { mountpoint } = this.parts;
-    const cure = force ? "unmount that first" : `end these, or kmemfs unmount --force ${quote(mountpoint)}`;
+    const cure = force ? "unmount it first" : `stop these, or kmemfs unmount --force ${quote(mountpoint)}`;
     throw busy(`unmount ${mountpoint}`, clauses, cure);
   }
 
@@ -80,10 +80,14 @@ export class MountEnd {
     for (let waitedMs = 0; !isOver(session); waitedMs += OVER_POLL_MS) {
       if (waitedMs >= OVER_MS) {
         const { mountpoint } = this.parts;
-        throw new UserError(`unmount ${mountpoint}`, "it is unmounted, but in use still where nobody can see it", {
-          code: "EBUSY",
-          cure: `kmemfs unmount --force ${quote(mountpoint)}`,
-        });
+        throw new UserError(
+          `unmount ${mountpoint}`,
+          "it is unmounted, but something that cannot be found still uses it",
+          {
+            code: "EBUSY",
+            cure: `kmemfs unmount --force ${quote(mountpoint)}`,
+          },
+        );
       }
       await sleep(OVER_POLL_MS);
     }
@@ -107,7 +111,7 @@ export class MountEnd {
       if (quietMs < deadlineMs) return;
       clearInterval(timer);
       const { mountpoint } = parts;
-      parts.log.error({ mountpoint }, "the server did not close the pool in time and is killed");
+      parts.log.error({ mountpoint }, "the server did not close the pool in time; killing it");
       parts.abandon();
     }, WATCH_MS).unref();
   }
@@ -123,7 +127,8 @@ export class MountEnd {
       const refused = await this.tryTakeDown();
       if (refused.length === 0) return true;
       this.parts.refused();
-      if (!hasSaid) log.error({ mountpoint, refused }, "not stopped: it is in use where an end would do harm");
+      if (!hasSaid)
+        log.error({ mountpoint, refused }, "not stopped: it is in use, and stopping it would harm its users");
       if (!isAwaited) return false;
       await sleep(RETRY_MS);
     }
@@ -144,7 +149,7 @@ export class MountEnd {
       }
       await this.parts.stop(false);
     } catch (error) {
-      log.error({ mountpoint, error: String(error) }, "stopping by force");
+      log.error({ mountpoint, error: String(error) }, "stopping it by force");
       await this.parts.stop(true);
     }
     return [];

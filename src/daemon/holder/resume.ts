@@ -39,7 +39,7 @@ export interface Resumed {
  * with (it was never ready, or not all of it is there) nothing is left, but for
  * a dead mount under a loop device. What may pass ends this process, and the
  * next holder tries again.
- * @param asked where nothing was noted it says where the mount is
+ * @param asked where it left no record it says where the mount is
  * @returns null when a new session can begin
  * @throws UserError when it is another version's
  */
@@ -54,7 +54,7 @@ export async function resumeSession(service: Service, log: Log, asked: AskedOpti
     if (memoryFd !== undefined) await endServers(memoryFd);
     const found = takeUp(service, stored, record);
     if (typeof found !== "string") return found;
-    log.warn({ mountpoint: record?.options.mountpoint }, `the last session cannot go on: ${found}`);
+    log.warn({ mountpoint: record?.options.mountpoint }, `the last session cannot be resumed: ${found}`);
   } catch (error) {
     if (service.isManaged && mayPass(error)) return leaveToNext(error, log);
     await letGo(service, stored, record, asked);
@@ -68,8 +68,8 @@ export async function resumeSession(service: Service, log: Log, asked: AskedOpti
 function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: SessionRecord | null): Resumed | string {
   const noteFd = stored.get("note");
   const memoryFd = stored.get("memory");
-  if (record === null || noteFd === undefined) return "nothing was noted";
-  if (memoryFd === undefined) return "memory was not kept";
+  if (record === null || noteFd === undefined) return "it left no record";
+  if (memoryFd === undefined) return "its memory was not kept";
   const found = withStoredFds(record, stored);
   if ("missing" in found) return `${found.missing} was not kept`;
   if (record.io === null) return "it was never ready";
@@ -127,7 +127,7 @@ function readAsked(asked: AskedOptions): MountOptions | null {
 /** For people who changed the configuration of a session that goes on. */
 export function warnOfOtherOptions(asked: AskedOptions, has: MountOptions, log: Log): void {
   const { mountpoint } = has;
-  const message = "the session goes on with the options it was begun with";
+  const message = "the session keeps the options it was started with";
   try {
     const options = asked(true);
     const names = new Set([...Object.keys(options), ...Object.keys(has)]) as Set<keyof MountOptions>;
@@ -149,7 +149,7 @@ async function endServers(memoryFd: number): Promise<void> {
     if (isServer) kill(pid);
     while (!isGone(pid)) {
       if (Date.now() > deadlineMs) {
-        throw new UserError("the session", `its last server, process ${pid}, does not end`, { code: "ETIMEDOUT" });
+        throw new UserError("the session", `its last server, process ${pid}, does not exit`, { code: "ETIMEDOUT" });
       }
       await sleep(END_POLL_MS);
     }

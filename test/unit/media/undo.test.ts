@@ -23,7 +23,7 @@ describe("allOrNothing", () => {
       });
       throw new UserError("step", "broke", { exitCode: 1 });
     });
-    await expect(work).rejects.toThrow("step: broke: and could not be undone: b: stuck");
+    await expect(work).rejects.toThrow("step: broke: what was done could not be undone: b: stuck");
     expect(seen).toEqual(["a"]);
   });
 
