@@ -45,13 +45,13 @@ export class MoveBatch {
   commit(): void {
     const { memory, index } = this.pool;
     this.copy();
-    must(memory.sync(), "the copies are not on the media");
+    must(memory.sync(), "the copies cannot be flushed");
     for (let i = 0; i < this.count; i++) {
       const replaced = index.replace(this.blocks[i], this.from[i], this.to[i]);
       assert(replaced, `block ${this.blocks[i]} is moved and has another page`);
       index.persist(this.blocks[i], this.blocks[i] + 1);
     }
-    must(memory.sync(), "the index is not on the media");
+    must(memory.sync(), "the index cannot be flushed");
     this.giveBack(this.from, this.count);
     this.free(this.from);
   }
@@ -82,14 +82,14 @@ export class MoveBatch {
     if (asShortage(errno) !== ENOSPC) {
       throw new UserError("pool", "a block cannot be copied", { code });
     }
-    const cure = "make room where the pool is, or mount it and discard something (kmemfs trim)";
-    throw new ShortOfMemory("pool", "there is no memory for a copy of a block; nothing is lost", { code, cure });
+    const cure = "free space where the pool is, or mount it and discard something (kmemfs trim)";
+    throw new ShortOfMemory("pool", "not enough memory to copy a block; nothing is lost", { code, cure });
   }
 
   private giveBack(pages: Uint32Array, end: number): void {
     for (let done = 0; done < end; ) {
       const run = Math.min(this.runOf(pages, done), end - done);
-      must(this.pool.memory.release(pages[done], run), "pages cannot be given back");
+      must(this.pool.memory.release(pages[done], run), "pages cannot be freed");
       done += run;
     }
   }

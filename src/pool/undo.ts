@@ -39,12 +39,12 @@ export function undoRepair(memory: Memory, header: UndoHeader, source: UndoSourc
     },
     made: () => {},
   });
-  must(memory.sync(), "the index is not on the media");
+  must(memory.sync(), "the index cannot be flushed");
   readRecords(source, header, {
     saved: () => {},
     made: (page, count) => {
       releasedPages += count;
-      must(memory.release(page, count), "the pages of copies cannot be given back");
+      must(memory.release(page, count), "the copied pages cannot be freed");
     },
   });
   must(memory.sync(), "it cannot be flushed");
@@ -54,7 +54,7 @@ export function undoRepair(memory: Memory, header: UndoHeader, source: UndoSourc
     },
     made: () => {},
   });
-  must(memory.sync(), "the superblock is not on the media");
+  must(memory.sync(), "the superblock cannot be flushed");
   return { entries, releasedPages };
 }
 
@@ -75,7 +75,7 @@ function requireUnused(memory: Memory, header: UndoHeader, source: UndoSource): 
     made: () => {},
   });
   if (changedAt < 0) return;
-  const reason = `the pool was changed since the repair (byte ${changedAt}), or is another one`;
+  const reason = `the pool was changed since the repair (byte ${changedAt}), or is a different pool`;
   throw new UserError("pool", reason, { code: "EINVAL" });
 }
 

@@ -52,7 +52,7 @@ export function encodeHeader(fields: UndoHeader): Uint8Array {
 export function decodeHeader(bytes: Uint8Array): UndoHeader | string {
   if (bytes.length < HEADER_BYTES) return "it is too short";
   const words = new Int32Array(bytes.slice(0, HEADER_BYTES).buffer);
-  if (words[0] !== MAGIC[0] || words[1] !== MAGIC[1]) return "it is no undo file of kmemfs";
+  if (words[0] !== MAGIC[0] || words[1] !== MAGIC[1]) return "it is not an undo file of kmemfs";
   if (words[header.word.version] !== VERSION)
     return `its version is ${words[header.word.version] >>> 0}, not ${VERSION}`;
   if (words[header.word.checksum] >>> 0 !== crc32c(bytes.subarray(header.offset.pageCount, HEADER_BYTES))) {
@@ -109,7 +109,8 @@ export function readRecords(source: UndoSource, fields: UndoHeader, visitor: Und
   let checksum = crc32c(source.read(0, HEADER_BYTES));
   for (;;) {
     const head = source.read(at, RECORD_BYTES);
-    if (head.length < RECORD_BYTES) return "it was cut off before the pool was changed: there is nothing to undo";
+    if (head.length < RECORD_BYTES)
+      return "it is incomplete, as the repair stopped before it changed the pool: there is nothing to undo";
     const words = new Int32Array(head.slice().buffer);
     const length = words[record.word.lengthBytes] >>> 0;
     const place = readU64(words, record.word.at);
@@ -123,12 +124,13 @@ export function readRecords(source: UndoSource, fields: UndoHeader, visitor: Und
     } else if (type === TYPE_SAVED) {
       if (!isPlace(place, length, fields)) return outOfRange(at);
       const bytes = source.read(at, 2 * length);
-      if (bytes.length < 2 * length) return "it was cut off before the pool was changed: there is nothing to undo";
+      if (bytes.length < 2 * length)
+        return "it is incomplete, as the repair stopped before it changed the pool: there is nothing to undo";
       checksum = crc32c(bytes, checksum);
       visitor.saved(place, bytes.subarray(0, length), bytes.subarray(length));
       at += 2 * length;
     } else {
-      return `it has a record of type ${type >>> 0} at byte ${at - RECORD_BYTES}`;
+      return `it has a record of unknown type ${type >>> 0} at byte ${at - RECORD_BYTES}`;
     }
   }
 }
@@ -139,5 +141,5 @@ function isPlace(at: ByteOffset, lengthBytes: number, { metadataPages }: UndoHea
 }
 
 function outOfRange(at: ByteOffset): string {
-  return `its record at byte ${at - RECORD_BYTES} lies outside the pool`;
+  return `its record at byte ${at - RECORD_BYTES} is outside the pool`;
 }

@@ -61,11 +61,11 @@ it("clears a file system with an open file and a bind mount, and leaves a living
     await killBoth(await disk.status());
 
     const planned = await recover(place, "--dry-run", disk.directory);
-    const by = `used by tail (pid ${tail.pid}, ${files}/sub/a)`;
+    const by = `in use by tail (pid ${tail.pid}, ${files}/sub/a)`;
     const plan = [
       `${disk.directory}: dead; its processes are gone`,
-      `  will unmount ${bound} (ext4 on ${device}), lazily if it stays ${by}`,
-      `  will unmount ${files} (ext4 on ${device}), lazily if it stays ${by}`,
+      `  will unmount ${bound} (ext4 on ${device}), lazily if still ${by}`,
+      `  will unmount ${files} (ext4 on ${device}), lazily if still ${by}`,
       `  will detach ${device}`,
       `  will unmount the dead mount ${disk.directory}`,
       "  will remove its files from the state directory",
@@ -78,7 +78,7 @@ it("clears a file system with an open file and a bind mount, and leaves a living
     expect(done.slice(plan.length)).toEqual([
       `unmounted ${bound} (ext4 on ${device})`,
       `detached ${files} (ext4 on ${device}) lazily: still ${by}`,
-      `${device} is detached when its last user closes it`,
+      `${device} will be detached when its last user closes it`,
       expect.stringMatching(new RegExp(`^detached the dead mount ${disk.directory} lazily: `)),
       "removed its files from the state directory",
     ]);
@@ -154,7 +154,7 @@ it("leaves a disk that another process has the name of, and one that it has brou
     for (const args of [[], ["--up"]]) {
       const result = await place.refused(["recover", ...args, disk.directory], RECOVER);
       expect(result).toMatchObject({ status: 1, stdout: "" });
-      expect(result.stderr).toContain(`recover ${disk.directory}: another process has its name`);
+      expect(result.stderr).toContain(`recover ${disk.directory}: another process is clearing it or bringing it back`);
     }
     await name.stop();
 
@@ -164,14 +164,19 @@ it("leaves a disk that another process has the name of, and one that it has brou
     const look = async (remains: Remains): Promise<string> => {
       looks += 1;
       const both = await place.refused(["recover", disk.directory], RECOVER);
-      expect(both).toMatchObject({ status: 1, stderr: expect.stringContaining("another process has its name") });
+      expect(both).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining("another process is clearing it or bringing it back"),
+      });
       return remains.mountpoint;
     };
     expect(await underItsName(dead, found, look)).toBe(disk.directory);
     await recover(place, "--up", disk.directory);
     // The kernel gives the same numbers again, if nobody else got them.
     const stale = { ...dead, dead: readMounts().filter((mount) => mount.mountpoint === disk.directory) };
-    await expect(underItsName(stale, found, look)).rejects.toThrow("another process has its name");
+    await expect(underItsName(stale, found, look)).rejects.toThrow(
+      "another process is clearing it or bringing it back",
+    );
     expect(looks).toBe(1);
     // Served without a holder, it has no name.
     const { holderPid, serverPid } = await disk.status();
@@ -216,7 +221,9 @@ it("leaves a loop device of a path that is another disk's in another mount names
     const device = await disk.loop();
     await killBoth(await disk.status());
     const { stdout } = await recover(place, directory);
-    expect(stdout).toContain(`${directory}: ${others} is on another file of that path, and is left\n`);
+    expect(stdout).toContain(
+      `${directory}: ${others} is attached to a different file of that path, and is left alone\n`,
+    );
     expect(stdout).toContain(`detached ${device}\nunmounted the dead mount ${directory}\n`);
     expect([place.isAttached(others), place.isAttached(device)]).toEqual([true, false]);
   }));
@@ -307,7 +314,7 @@ it("what lives on a dead disk is left, and named", () =>
     const result = await place.refused(["recover", disk.directory], RECOVER);
     expect(result.status).toBe(1);
     expect(result.stderr).toContain(
-      `recover ${disk.directory}: ${files}/tmp (tmpfs) is mounted inside, and alive (EBUSY)`,
+      `recover ${disk.directory}: ${files}/tmp (tmpfs) is mounted inside, and still alive (EBUSY)`,
     );
     expect([isMounted(`${files}/tmp`), isMounted(files), isMounted(disk.directory)]).toEqual([true, true, true]);
     await run("umount", [`${files}/tmp`]);
@@ -326,11 +333,11 @@ it("a server without its holder lives, and one that hangs is not dead", () =>
     process.kill(holderPid, "SIGKILL");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     const hung = await recover(place, disk.directory);
-    expect(hung.stdout).toMatch(/^\S+: does not answer, which is not dead; to end it: kmemfs unmount --force .*\n/);
+    expect(hung.stdout).toMatch(/^\S+: does not answer, but is not dead; to unmount it: kmemfs unmount --force .*\n/);
     expect(isMounted(disk.directory)).toBe(true);
     process.kill(server, "SIGCONT");
     const lives = async (): Promise<boolean> =>
-      /is served, but its holder is gone; to end it: kmemfs unmount /.test(
+      /is served, but its holder is gone; to unmount it: kmemfs unmount /.test(
         (await recover(place, disk.directory)).stdout,
       );
     if (await lives()) await place.kmemfs(["unmount", disk.directory]);

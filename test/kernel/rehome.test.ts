@@ -68,7 +68,7 @@ it("a served pool on a disk misplaces what is rewritten; rehome makes it direct"
     expect(away).toBeGreaterThan(0);
     expect([io, ioReason]).toEqual([
       "served",
-      `${away} blocks are not on their home pages; kmemfs rehome ${pool} helps`,
+      `${away} blocks are not on their home pages; kmemfs rehome ${pool} moves them`,
     ]);
     expect(await served.sum()).toBe(sum);
     await served.unmount();

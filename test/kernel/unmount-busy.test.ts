@@ -17,7 +17,7 @@ it("a process with the file open, or in the directory", () =>
       (await place.refused(["unmount", disk.directory])).stderr.includes(`(pid ${pid}, `);
     await until(() => names(held.pid), 5_000, "the process with the file to be named");
     const result = await place.refused(["unmount", disk.directory]);
-    expectRefusal(result, { cause: /used by .*sleep \(pid \d+, .*\(EBUSY\)$/, cure: /unmount --force/ });
+    expectRefusal(result, { cause: /in use by .*sleep \(pid \d+, .*\(EBUSY\)$/, cure: /unmount --force/ });
     expect(result.stderr).toContain(`sleep (pid ${inside.pid}, ${disk.directory})`);
     expectRefusal(await place.refused(["down", disk.directory]), { cause: /sleep \(pid \d+, .*\(EBUSY\)$/ });
     expect(isMounted(disk.directory)).toBe(true);

@@ -49,7 +49,7 @@ function endOf(worker: Worker, input: UnitsInput, hangMs: number, note: (output:
   return new Promise((resolve) => {
     let next = input.from;
     const fail = (fault: string): void => note({ unit: next, requests: 0, fault });
-    const hung = (): void => fail(`no end after ${hangMs / 1000} s`);
+    const hung = (): void => fail(`did not finish within ${hangMs / 1000} s`);
     let timer = setTimeout(hung, hangMs);
     worker.on("message", (output: UnitOutput) => {
       clearTimeout(timer);
