@@ -44,14 +44,14 @@ function operational(path: string, error: unknown): unknown {
 function requireSense(flags: CheckFlags): void {
   const needs = (given: unknown, name: string, isMet: unknown, other: string): void => {
     if (given === undefined || isMet) return;
-    throw new UserError(`check --${name}`, `only with --${other}`, { exitCode: FSCK_USAGE });
+    throw new UserError(`check --${name}`, `requires --${other}`, { exitCode: FSCK_USAGE });
   };
   needs(flags.rebuildSuperblock, "rebuild-superblock", flags.repair, "repair");
   needs(flags.undoFile, "undo-file", flags.repair, "repair");
   needs(flags.size, "size", flags.rebuildSuperblock, "rebuild-superblock");
   needs(flags.maxSize, "max-size", flags.rebuildSuperblock, "rebuild-superblock");
   if (flags.undo === undefined || !(flags.repair || flags.json)) return;
-  throw new UserError("check --undo", "not with --repair or --json", { exitCode: FSCK_USAGE });
+  throw new UserError("check --undo", "cannot be combined with --repair or --json", { exitCode: FSCK_USAGE });
 }
 
 async function look(path: string, json: boolean, kinds: Set<FindingKind>): Promise<CheckSummary> {
@@ -96,16 +96,17 @@ async function repair(path: string, flags: CheckFlags): Promise<RepairResult> {
     path,
     { rebuild, undoFile: flags.undoFile === undefined ? undefined : resolve(flags.undoFile) },
     {
-      lost: (block, page, damage) => output.line(`block ${block}: lost (its entry, ${damage}, named page ${page})`),
+      lost: (block, page, damage) =>
+        output.line(`block ${block}: lost (its index entry, ${damage}, pointed to page ${page})`),
       suspect: (block, page, copy) =>
-        output.line(`block ${block}: suspect (page ${page} is a lower block's; copied to ${copy})`),
+        output.line(`block ${block}: suspect (page ${page} also belongs to a lower block; copied to page ${copy})`),
     },
   ).finally(() => output.flush());
   if (result.cutAtBytes !== null) {
-    printLine(`data: made as long as the disk again; what was behind byte ${result.cutAtBytes} is lost`);
+    printLine(`data: extended to the size of the disk; everything past byte ${result.cutAtBytes} is lost`);
   }
   printLine(repairLine(path, result));
-  if (result.undoFile !== null) printLine(`to put it back: kmemfs check --undo ${result.undoFile} ${path}`);
+  if (result.undoFile !== null) printLine(`to undo this: kmemfs check --undo ${result.undoFile} ${path}`);
   return result;
 }
 
@@ -114,8 +115,8 @@ export function repairLine(path: string, result: RepairResult): string {
   const counts = [
     `${lostBlocks} blocks lost`,
     `${suspectBlocks} suspect`,
-    `${clearedEntries} entries outside the file cleared`,
-    `${writtenCopies} copies of the superblock written`,
+    `${clearedEntries} entries beyond the end of the file cleared`,
+    `${writtenCopies} superblock copies written`,
   ];
   return `${path}: repaired: ${counts.join(", ")}`;
 }
@@ -150,15 +151,15 @@ async function checkAndRepair(path: string, flags: CheckFlags, outcome: Outcome)
 
 async function undo(path: string, file: string): Promise<void> {
   const { entries, releasedPages } = await undoPool(path, file);
-  printLine(`${path}: put back ${entries} entries and the superblock, and gave ${releasedPages} pages of copies back`);
+  printLine(`${path}: restored ${entries} index entries and the superblock, and freed ${releasedPages} copied pages`);
 }
 
 async function check(pool: string, flags: CheckFlags, outcome: Outcome): Promise<void> {
   const path = poolPath("check", pool, FSCK_USAGE);
   requireSense(flags);
   if (flags.json && flags.repair) {
-    throw new UserError("check --json", "not with --repair", {
-      cure: "check -J before and after",
+    throw new UserError("check --json", "cannot be combined with --repair", {
+      cure: "check -J before and after the repair",
       exitCode: FSCK_USAGE,
     });
   }
@@ -175,17 +176,17 @@ async function check(pool: string, flags: CheckFlags, outcome: Outcome): Promise
 export function defineCheck(command: Command, outcome: Outcome): void {
   command
     .description(
-      "Validates a pool that is not mounted, and repairs it. Exit code 0: clean, 1: corrected, 4: errors are left, " +
-        "8: could not look, 16: usage.",
+      "Checks an unmounted pool and, with --repair, repairs it. Exit codes: 0 no errors, 1 errors corrected, " +
+        "4 errors left uncorrected, 8 operational error, 16 usage error.",
     )
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
-    .option("--repair", `mend what is wrong; what changes is saved in POOL.undo-TIME first`)
-    .option("--rebuild-superblock", "with --repair: make the superblock anew when no copy of it is left")
-    .option("--size <size>", "with --rebuild-superblock: the size of the file, where you know it")
-    .option("--max-size <size>", "with --rebuild-superblock: the largest size it was formatted for")
-    .option("--undo-file <path>", "with --repair: where to save what changes")
-    .option("--undo <file>", "put back what a repair changed")
-    .option("-J, --json", `JSON with all findings; otherwise the first ${MAX_PRINTED} are printed`)
-    .option("--debug", "stack traces with errors")
+    .option("--repair", `repair errors; the original contents are first saved to POOL.undo-TIME`)
+    .option("--rebuild-superblock", "with --repair: rebuild the superblock when no valid copy is left")
+    .option("--size <size>", "with --rebuild-superblock: the size of the disk, if known")
+    .option("--max-size <size>", "with --rebuild-superblock: the --max-size it was formatted with")
+    .option("--undo-file <path>", "with --repair: where to save the original contents")
+    .option("--undo <file>", "undo a repair")
+    .option("-J, --json", `print all findings as JSON; without it only the first ${MAX_PRINTED} are printed`)
+    .option("--debug", "show stack traces on errors")
     .action((pool: string, flags: CheckFlags) => check(pool, flags, outcome));
 }

@@ -52,14 +52,14 @@ function makeReport(mountpoint: string): Report {
 function checkRoom(sizeBytes: number): void {
   const what = `demo --size ${formatBytes(sizeBytes)}`;
   if (sizeBytes < MIN_BYTES) {
-    throw new UserError(what, "too small to show anything", {
+    throw new UserError(what, "too small for the demonstration", {
       cure: `at least ${formatBytes(MIN_BYTES)}`,
       exitCode: 2,
     });
   }
   const available = machineMemory().availableBytes;
   if (sizeBytes > available) {
-    throw new UserError(what, `the machine has ${formatBytes(available)} available`, {
+    throw new UserError(what, `only ${formatBytes(available)} of memory is available`, {
       code: "ENOMEM",
       cure: "a smaller --size",
     });
@@ -135,13 +135,13 @@ async function life(sizeBytes: number, undo: UndoStack, signal: AbortSignal): Pr
   await report("mount");
   const { full, trimmed } = await useFiles(place, mounted, sizeBytes / 2, report, signal);
   const failures = await undo.unwind();
-  if (failures.length > 0) throw new UserError("demo: tear-down", failures.join("; "));
+  if (failures.length > 0) throw new UserError("demo: teardown", failures.join("; "));
   const end = await report("umount, losetup -d, unmount");
   const back = full.poolBytes - trimmed.poolBytes;
   printLine();
   printLine(
-    `Deleting the file and fstrim gave ${formatBytes(back)} of ${formatBytes(full.poolBytes)} back to the machine; ` +
-      `the tear-down gave the last ${formatBytes(trimmed.poolBytes - end.poolBytes)}.`,
+    `Deleting the file and running fstrim returned ${formatBytes(back)} of ${formatBytes(full.poolBytes)} to the machine; ` +
+      `the teardown returned the remaining ${formatBytes(trimmed.poolBytes - end.poolBytes)}.`,
   );
 }
 
@@ -155,9 +155,9 @@ async function demo(flags: { size: string }): Promise<void> {
 export function defineDemo(command: Command): void {
   command
     .description(
-      "Makes a disk in a temporary place, fills it, deletes, trims, and shows what memory it takes. Needs root.",
+      "Makes a disk in a temporary directory, fills it, deletes, trims, and shows how much memory it takes. Needs root.",
     )
     .option("--size <size>", "size of the disk; half of it is filled", "512M")
-    .option("--debug", "stack traces with errors")
+    .option("--debug", "show stack traces on errors")
     .action(demo);
 }

@@ -45,12 +45,12 @@ async function checkRemains(path: string | null): Promise<Check[]> {
   const dead = found.remains
     .filter((remains) => path === null || isMeant(remains, path))
     .map(({ mountpoint }) => ({
-      ...problem("dead", `${mountpoint} is dead, its processes are gone`, `kmemfs recover ${quote(mountpoint)}`),
+      ...problem("dead", `${mountpoint} is dead: its processes are gone`, `kmemfs recover ${quote(mountpoint)}`),
       mountpoint,
     }));
   const odd = found.notes
     .filter((note) => path === null || note.startsWith(`${path}: `))
-    .map((note) => warning("left", note, "kmemfs recover --dry-run says more"));
+    .map((note) => warning("left", note, "kmemfs recover --dry-run, for the details"));
   const orphans = found.orphans
     .filter((orphan) => path === null || isOrphanMeant(orphan, path))
     .map((orphan) => problem("orphan", describeOrphan(orphan), "kmemfs recover"));
@@ -93,11 +93,11 @@ async function doctor(mountpoint: string | undefined, flags: DoctorFlags, outcom
 export function defineDoctor(command: Command, outcome: Outcome): void {
   command
     .description(
-      "Looks at the machine and at the running mounts, or the one on MOUNTPOINT, and says what would help. " +
-        "Exit code 1 when something is a problem; warnings are 0.",
+      "Checks the machine and the running mounts, or only the one on MOUNTPOINT, and suggests fixes. " +
+        "Exits with 1 if there is a problem; warnings alone exit with 0.",
     )
-    .argument("[mountpoint]", "where the disk is mounted; without it all mounts are looked at")
+    .argument("[mountpoint]", "where the disk is mounted; without it, all mounts are checked")
     .option("-J, --json", "JSON")
-    .option("--debug", "stack traces with errors")
+    .option("--debug", "show stack traces on errors")
     .action((mountpoint: string | undefined, flags: DoctorFlags) => doctor(mountpoint, flags, outcome));
 }

@@ -21,8 +21,10 @@ async function down(mountpoint: string): Promise<void> {
 
 export function defineDown(command: Command): void {
   command
-    .description("Ends a disk made by up, or by hand with mount and losetup. What is still in use is named, and stays.")
+    .description(
+      "Takes down a disk made by up, or by hand with mount and losetup. A disk that is in use is left alone, and its users are listed.",
+    )
     .argument("<mountpoint>", "where the file system or the disk is mounted")
-    .option("--debug", "stack traces with errors")
+    .option("--debug", "show stack traces on errors")
     .action(down);
 }

@@ -96,11 +96,9 @@ async function dump(pool: string, flags: { json?: boolean }): Promise<void> {
 
 export function defineDump(command: Command): void {
   command
-    .description(
-      "Prints both copies of the superblock, and which blocks are on which pages, of a pool that is not mounted.",
-    )
+    .description("Prints both copies of the superblock of an unmounted pool, and which blocks are on which pages.")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
     .option("-J, --json", "JSON")
-    .option("--debug", "stack traces with errors")
+    .option("--debug", "show stack traces on errors")
     .action(dump);
 }

@@ -25,8 +25,8 @@ export function poolPath(verb: string, text: string, exitCode: number): string {
   const directory = process.cwd();
   const source = parsePool(text, { root: true, directory });
   if (source.kind === "path") return resolve(directory, source.path);
-  throw new UserError(`${verb} ${text}`, "this pool lives only while it is mounted", {
-    cure: `kmemfs mount ${text} MOUNTPOINT, or ./${text} for a file of that name`,
+  throw new UserError(`${verb} ${text}`, "this pool exists only while it is mounted", {
+    cure: `kmemfs mount ${text} MOUNTPOINT, or ./${text} for a file with that name`,
     exitCode,
   });
 }
@@ -64,19 +64,19 @@ async function format(pool: string, flags: FormatFlags): Promise<void> {
 export function defineFormat(command: Command): void {
   command
     .description(
-      "Makes a pool of POOL. What is recognised there is not destroyed without --force.\nA file that is there is made as long as the sizes need; --pool-size sets its length.",
+      "Formats POOL as a pool. Recognised data is not overwritten without --force.\nAn existing file is resized to what the sizes require; --pool-size sets its length.",
     )
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
-    .option("--size <size>", "size of the file in it: 512M, 4G, 1.5GiB, 4GB, or bytes")
-    .option("--max-size <size>", "size the file can be given later")
-    .option("--pool-size <size>", "size of the pool; less than the size makes the file thin")
-    .option("--split", "a directory with two files, meta and data")
-    .option("--full", "map every block at once")
-    .option("--atomic-writes", "pages to spare for mount --atomic-writes on a full disk")
-    .option("--durable", "refuse a place that does not survive a power cut")
-    .option("--label <label>", "a name for the pool")
-    .option("--force", "destroy what is there")
-    .option("--debug", "stack traces with errors")
+    .option("--size <size>", "size of the disk: 512M, 4G, 1.5GiB, 4GB, or bytes")
+    .option("--max-size <size>", "largest size the disk can be resized to")
+    .option("--pool-size <size>", "size of the pool; if smaller than --size, the disk is thin")
+    .option("--split", "make POOL a directory with two files, meta and data")
+    .option("--full", "allocate every block now")
+    .option("--atomic-writes", "reserve pages for mount --atomic-writes on a full disk")
+    .option("--durable", "refuse storage that does not survive a power cut")
+    .option("--label <label>", "label of the pool")
+    .option("--force", "overwrite existing data")
+    .option("--debug", "show stack traces on errors")
     .addHelpText("after", "\nExample:\n  kmemfs format /srv/pool --size 4G && kmemfs mount /srv/pool /mnt/disk")
     .action(format);
 }

@@ -9,7 +9,7 @@ import { isHelp } from "./usage.js";
 
 async function obey(args: readonly string[], outcome: Outcome): Promise<void> {
   if (args.length === 0) {
-    throw new UserError("usage", "neither a command nor a mount point", { cure: "kmemfs --help", exitCode: 2 });
+    throw new UserError("usage", "a command or a mount point is required", { cure: "kmemfs --help", exitCode: 2 });
   }
   const words = withCommand(args);
   const program = await buildProgram(words, outcome);

@@ -39,7 +39,7 @@ export function prepareMount(
   invoker: Invoker,
   goesOn = false,
 ): MountOptions {
-  if (mountpointText === "") throw new UserError("mount", "an empty mount point", { exitCode: 2 });
+  if (mountpointText === "") throw new UserError("mount", "the mount point is an empty string", { exitCode: 2 });
   const mountpoint = absolutePath(mountpointText, invoker.directory);
   const options = toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, raw, invoker);
   if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts(), raw.nonEmpty);
@@ -68,7 +68,7 @@ async function mount(pool: string | undefined, mountpoint: string, flags: MountF
   const status = await startMount(options);
   const where = status.pool.path === null ? status.pool.kind : quote(status.pool.path);
   printLine(`${quote(status.file)}: ${formatBytes(status.sizeBytes)}, pool ${where}, ${status.io}`);
-  if (status.wasUnclean) printLine(`  ${where} was not closed last time; all of it was checked`);
+  if (status.wasUnclean) printLine(`  ${where} was not closed cleanly; all of it was checked`);
   printMountNotes();
 }
 
@@ -76,10 +76,12 @@ const collect = (value: string, previous: string[] | undefined): string[] => [..
 
 export function defineMount(command: Command, outcome: Outcome): void {
   command
-    .description("Mounts a pool. MOUNTPOINT then holds one sparse file, disk, for losetup, mkfs or a virtual machine.")
+    .description(
+      "Mounts a pool. MOUNTPOINT then contains one sparse file, disk, for losetup, mkfs or a virtual machine.",
+    )
     .argument("[pool]", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")
     .argument("[mountpoint]", "an empty directory")
-    .option("-o <opt[,opt...]>", "the same options as for mount(8), e.g. -o size=1G,ro", collect)
+    .option("-o <opt[,opt...]>", "options in the form of mount(8), e.g. -o size=1G,ro", collect)
     .addHelpText(
       "after",
       "\nExample:\n  kmemfs mount /mnt/ram --size 4G && losetup --find --show --direct-io=on /mnt/ram/disk",

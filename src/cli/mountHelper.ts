@@ -33,7 +33,7 @@ export interface HelperCall {
   readonly raw: RawOptions;
   /** The text that `raw` were read from. */
   readonly list: string;
-  /** `-f`: do everything but the mount. */
+  /** `-f`: do everything except mount. */
   readonly fake: boolean;
 }
 
@@ -51,12 +51,12 @@ export function parseHelperCall(args: readonly string[]): HelperCall {
   const command = new Command("mount.fuse.kmemfs")
     .argument("<pool>")
     .argument("<dir>")
-    .option("-s", "skip options that are not known")
-    .option("-f", "do everything but the mount")
+    .option("-s", "ignore unknown options")
+    .option("-f", "do everything except mount")
     .option("-n", "do not write /etc/mtab")
-    .option("-v", "say more")
+    .option("-v", "be verbose")
     .option("-r", "read-only")
-    .option("-w", "read and write")
+    .option("-w", "mount read-write")
     .option("-N <namespace>", "mount in another namespace")
     .option("-t <type>", "type of the file system")
     .option("-o <options>", "mount options", (value: string, previous: string[] = []) => [...previous, value])
@@ -65,7 +65,7 @@ export function parseHelperCall(args: readonly string[]): HelperCall {
   command.parse([...args], { from: "user" });
   const flags = command.opts<HelperFlags>();
   if (flags.N !== undefined) {
-    throw new UserError(`mount -N ${flags.N}`, "mounts in another namespace are not made", {
+    throw new UserError(`mount -N ${flags.N}`, "mounting in another namespace is not supported", {
       cure: `nsenter --mount=${flags.N} mount -t fuse.kmemfs …`,
       exitCode: 2,
     });

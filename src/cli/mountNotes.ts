@@ -19,7 +19,7 @@ function warnOfOwnSwap(): void {
   if (swapAreas().length === 0) return;
   for (const { fuseDirectory, mountpoint } of readRecords()) {
     for (const area of swapOn(join(fuseDirectory, "disk"))) {
-      printErrorLine(`kmemfs: warning: the swap area ${area} lies on the disk ${quote(mountpoint)}`);
+      printErrorLine(`kmemfs: warning: the swap area ${area} is on the disk ${quote(mountpoint)}`);
       printErrorLine(`try: swapoff ${quote(area)}`);
     }
   }

@@ -23,7 +23,7 @@ const PRIVATE_NAMES = new Set(["none", "tmpfs", "kmemfs"]);
 export function parsePool(text: string | undefined, invoker: Invoker): PoolSource {
   // Without root the kernel refuses a private tmpfs (fsopen: EPERM), so the default there is a memfd.
   if (text === undefined) return { kind: invoker.root ? "tmpfs" : "memfd" };
-  if (text === "") throw usage("pool", "an empty path");
+  if (text === "") throw usage("pool", "the path is empty");
   if (PRIVATE_NAMES.has(text)) return { kind: "tmpfs" };
   if (text === "memfd") return { kind: "memfd" };
   return { kind: "path", path: resolve(invoker.directory, text) };
@@ -34,16 +34,20 @@ function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | u
   // Where no pool was named it is our own name.
   const source = pool.kind === "path" ? pool.path : (text ?? "kmemfs");
   if (fsname === undefined || fsname === source) return source;
-  if (fsname === "") throw usage("fsname", "an empty name");
+  if (fsname === "") throw usage("fsname", "the name is empty");
   if (!fsname.startsWith("/")) return fsname;
-  throw usage(`fsname ${fsname}`, "a name that begins with / stands for the path of the pool", "a name without a /");
+  throw usage(
+    `fsname ${fsname}`,
+    "a name that begins with / would be taken for the path of a pool",
+    "a name without a leading /",
+  );
 }
 
 /** @throws UserError */
 function mayOthers(raw: RawOptions, owner: Partial<MountOptions>, { root }: Invoker): boolean {
   // Root and whoever mounts are let in anyway; of a user's mount FUSE keeps root out.
   if (raw.allowRoot === true && !root && raw.allowOther !== true) {
-    throw usage("-o allow_root", "the kernel lets either nobody else or everybody in", "-o allow_other");
+    throw usage("-o allow_root", "FUSE can admit all other users or none", "-o allow_other");
   }
   return raw.allowOther ?? (root && letsOthersIn(owner));
 }
@@ -61,8 +65,8 @@ export function toMountOptions(
     throw usage(`size ${raw.size}`, `larger than max-size ${raw.maxSize}`, "a max-size that is at least the size");
   }
   if (fields.numaNode !== undefined && fields.readOnly === true) {
-    const reason = "a read-only mount takes no memory that could be bound";
-    throw usage(`numa-node ${raw.numaNode}`, reason, "leave one of the two out");
+    const reason = "a read-only mount allocates no memory to bind";
+    throw usage(`numa-node ${raw.numaNode}`, reason, "use only one of the two");
   }
   const source = parsePool(pool, invoker);
   return Object.freeze({

@@ -14,12 +14,15 @@ function refuseUnreachable(what: string, path: string, error: unknown): never {
     throw new UserError(what, "no such directory", { code, cure: `mkdir -p ${quote(path)}` });
   }
   if (code === "EACCES" || code === "EPERM") {
-    throw new UserError(what, "you may not use this directory", { code, cure: "a directory of your own, or as root" });
+    throw new UserError(what, "you have no access to this directory", {
+      code,
+      cure: "a directory of your own, or as root",
+    });
   }
   if (code === "ENOTCONN") {
     throw new UserError(what, "a dead mount is in the way", { code, cure: `umount -l ${quote(path)}` });
   }
-  throw new UserError(what, "cannot be looked at", { code });
+  throw new UserError(what, "cannot be examined", { code });
 }
 
 /**
@@ -59,7 +62,7 @@ export function checkMountpoint(what: string, path: string, mounts: readonly Mou
 function refuseOwnState(what: string, path: string): void {
   const state = absolutePath(stateDirectory(), "/");
   if (state !== path && !state.startsWith(`${path}/`)) return;
-  throw new UserError(what, `the state directory ${state} would lie on this disk`, {
+  throw new UserError(what, `the state directory ${state} would be on this disk`, {
     code: "EINVAL",
     cure: "another mount point, or another XDG_RUNTIME_DIR",
   });

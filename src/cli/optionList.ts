@@ -28,11 +28,11 @@ interface Refusal {
 
 /** What would be a promise that nobody here keeps. */
 const REFUSED: Readonly<Record<string, Refusal>> = {
-  sync: { reason: "the file system on the disk decides about that", cure: "mount that file system with sync" },
-  mand: { reason: "Linux has no mandatory locks since 5.15", cure: "leave it out" },
+  sync: { reason: "this is up to the file system on the disk", cure: "mount that file system with sync" },
+  mand: { reason: "Linux has had no mandatory locks since 5.15", cure: "omit it" },
   iversion: {
-    reason: "the disk is one file without versions; the file system on it may have them",
-    cure: "leave it out, and mount that file system with iversion",
+    reason: "the disk is one file without versions; only the file system on it can have them",
+    cure: "omit it, and mount that file system with iversion",
   },
 };
 

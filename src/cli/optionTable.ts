@@ -65,7 +65,7 @@ const count =
 /** Which nodes there are is asked when the pool is made. */
 function parseNumaNode(text: string): number {
   if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw usage(`numa-node ${text}`, "not the number of a NUMA node", "a number from 0 on; lscpu shows them");
+  throw usage(`numa-node ${text}`, "not the number of a NUMA node", "a number from 0 up, as shown by lscpu");
 }
 
 function parseIo(text: string): IoWay {
@@ -93,46 +93,46 @@ export const VALUES = {
   maxSize: {
     field: "maxSizeBytes",
     placeholder: "size",
-    help: "size the disk can be given later",
+    help: "largest size the disk can be resized to",
     parse: pageSize("max-size"),
   },
   poolSize: {
     field: "poolSizeBytes",
     placeholder: "size",
-    help: "memory the pool may use; less than the size makes the disk thin",
+    help: "memory the pool may use; if less than the size, the disk is thin",
     parse: pageSize("pool-size"),
   },
   numaNode: {
     field: "numaNode",
     placeholder: "node",
-    help: "the NUMA node that the pool's memory is to come from",
+    help: "NUMA node to take the pool's memory from",
     parse: parseNumaNode,
   },
   io: {
     field: "io",
     placeholder: "mode",
-    help: "auto, served or direct",
+    help: "I/O mode: auto, served or direct",
     otherwise: "auto",
     parse: parseIo,
   },
   workers: {
     field: "workers",
     placeholder: "count",
-    help: "serving threads",
+    help: "number of serving threads",
     mountOnly: true,
     parse: parseWorkers,
   },
   restarts: {
     field: "restarts",
     placeholder: "count",
-    help: "how often within a minute a server that dies is replaced",
+    help: "how many times within a minute a dead server is replaced",
     otherwise: "5",
     parse: count("restarts"),
   },
   watchdog: {
     field: "watchdogSeconds",
     placeholder: "seconds",
-    help: "when a server that does nothing is taken for hung; 0: never",
+    help: "how long a server may be unresponsive before it is killed; 0: forever",
     otherwise: "10",
     parse: count("watchdog"),
   },
@@ -141,7 +141,7 @@ export const VALUES = {
   mode: { field: "mode", help: "permissions of the file disk, octal", parse: parseMode },
   fsname: {
     field: "source",
-    help: "the source that mountinfo shows; otherwise the pool as it was named",
+    help: "source shown in mountinfo; without it, the pool as it was named",
     // `sourceOf` judges it, which knows the pool.
     parse: (text) => text,
   },
@@ -152,7 +152,7 @@ export const TOGGLES = {
     field: "create",
     keys: { create: true },
     flag: "--create",
-    help: "make and format the pool when it does not exist",
+    help: "create and format the pool if it does not exist",
     otherwise: false,
     remounts: true,
   },
@@ -168,7 +168,7 @@ export const TOGGLES = {
     field: "atomicWrites",
     keys: { "atomic-writes": true },
     flag: "--atomic-writes",
-    help: "a block is old or new as a whole, also after a crash; served",
+    help: "write each block completely or not at all, even in a crash; served mode only",
     otherwise: false,
   },
   durable: {
@@ -182,26 +182,26 @@ export const TOGGLES = {
     field: "spare",
     keys: { spare: true, nospare: false },
     flag: "--no-spare",
-    help: "no second server standing by: one that dies is followed in half a second",
+    help: "keep no standby server; replacing a dead one then takes half a second",
     otherwise: true,
   },
   allowOther: {
     field: "allowOther",
     keys: { allow_other: true },
-    help: "others get as far as owner and mode let them",
+    help: "give other users the access that owner and mode allow",
   },
   allowRoot: {
     keys: { allow_root: true },
-    help: "as root it holds anyway; the kernel has no such thing for a user's mount",
+    help: "always on for root's mounts; not available for a user's mount",
     remounts: true,
   },
-  nonEmpty: { keys: { nonempty: true }, help: "mount over what is in the directory", remounts: true },
-  remount: { keys: { remount: true }, help: "change a mount that is there: ro, rw, size", remounts: true },
+  nonEmpty: { keys: { nonempty: true }, help: "mount even if the directory is not empty", remounts: true },
+  remount: { keys: { remount: true }, help: "change an existing mount: ro, rw, size", remounts: true },
   foreground: {
     field: "foreground",
     keys: { foreground: true },
     flag: "-f, --foreground",
-    help: "do not go to the background; log to stderr",
+    help: "stay in the foreground and log to stderr",
     mountOnly: true,
     otherwise: false,
     remounts: true,
@@ -210,7 +210,7 @@ export const TOGGLES = {
     field: "debug",
     keys: { debug: true },
     flag: "--debug",
-    help: "stack traces with errors",
+    help: "show stack traces on errors",
     otherwise: false,
     remounts: true,
   },

@@ -33,7 +33,7 @@ function parseId(kind: "uid" | "gid", text: string): number {
   const cure = `a number, or a name of ${table}`;
   if (/^\d+$/.test(text)) {
     if (Number(text) <= MOST_ID) return Number(text);
-    throw usage(`${kind} ${text}`, `larger than ${MOST_ID}, the largest there is`, cure);
+    throw usage(`${kind} ${text}`, `larger than the maximum, ${MOST_ID}`, cure);
   }
   const id = text === "" ? null : idInTable(readFileSync(table, "utf8"), text);
   if (id !== null) return id;
@@ -43,7 +43,7 @@ function parseId(kind: "uid" | "gid", text: string): number {
 /** Permission bits. @throws UserError */
 export function parseMode(text: string): number {
   if (/^[0-7]{1,5}$/.test(text) && Number.parseInt(text, 8) <= 0o7777) return Number.parseInt(text, 8);
-  throw usage(`mode ${text}`, "not an octal mode", "a mode such as 0600, or 660 for a group too");
+  throw usage(`mode ${text}`, "not an octal mode", "a mode such as 0600, or 0660 to include the group");
 }
 
 /** Who asks: root may name anybody, a user who may name nobody has no `own`. */
@@ -56,7 +56,7 @@ interface Asker {
 export function parseUser(text: string, { root, own }: Asker): number {
   const uid = parseId("uid", text);
   if (root || uid === own?.uid) return uid;
-  throw notYours("uid", text, "a user can give a disk to nobody else");
+  throw notYours("uid", text, "only root can give a disk to another user");
 }
 
 /** @throws UserError, also for a user who is not in the group */
@@ -67,7 +67,7 @@ export function parseGroup(text: string, { root, own }: Asker): number {
 }
 
 function notYours(kind: "uid" | "gid", text: string, reason: string): UserError {
-  return new UserError(`${kind} ${text}`, reason, { code: "EPERM", cure: `leave ${kind} out, or mount as root` });
+  return new UserError(`${kind} ${text}`, reason, { code: "EPERM", cure: `omit ${kind}, or mount as root` });
 }
 
 /** True when somebody else than the root who mounts was named, or the mode lets others in: FUSE itself would not. */

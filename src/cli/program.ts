@@ -11,7 +11,7 @@ Example, as root:
   mkdir -p /mnt/ram
   kmemfs up /mnt/ram --size 4G     an ext4 file system in memory
   rm /mnt/ram/some-large-file
-  kmemfs trim /mnt/ram             its memory goes back to the machine
+  kmemfs trim /mnt/ram             its memory returns to the machine
   kmemfs down /mnt/ram             nothing is left
 
 kmemfs MOUNTPOINT is short for kmemfs mount MOUNTPOINT.`;
@@ -40,68 +40,68 @@ const COMMANDS: readonly CommandRow[] = [
   {
     name: "down",
     usage: "MOUNTPOINT",
-    summary: "unmount, detach and end it, in safe order",
+    summary: "take a disk down, in the safe order",
     load: async () => (await import("./down.js")).defineDown,
   },
   {
     name: "trim",
     usage: "MOUNTPOINT",
-    summary: "give the memory of deleted files back",
+    summary: "return the memory of deleted files",
     load: async () => (await import("./trim.js")).defineTrim,
   },
   {
     name: "status",
     usage: "[MOUNTPOINT] [options]",
-    summary: "show mounts and what memory they use",
+    summary: "show mounts and the memory they use",
     load: async () => (await import("./status.js")).defineStatus,
   },
   {
     name: "resize",
     usage: "MOUNTPOINT SIZE [--force]",
-    summary: "give a mounted disk another size",
+    summary: "resize a mounted disk",
     load: async () => (await import("./resize.js")).defineResize,
   },
   {
     name: "mount",
     usage: "[POOL] MOUNTPOINT [options]",
-    summary: "mount a pool: one sparse file, disk",
+    summary: "mount a pool as one sparse file, disk",
     load: async () => (await import("./mount.js")).defineMount,
   },
   {
     name: "restart",
     usage: "MOUNTPOINT",
-    summary: "replace the server of a mount, as after an upgrade",
+    summary: "replace the server of a mount, e.g. after an upgrade",
     load: async () => (await import("./restart.js")).defineRestart,
   },
   {
     name: "unmount",
     alias: "umount",
     usage: "MOUNTPOINT [--force]",
-    summary: "end a mount that nothing uses",
+    summary: "unmount a pool that is not in use",
     load: async () => (await import("./unmount.js")).defineUnmount,
   },
   {
     name: "recover",
     usage: "[MOUNTPOINT] [options]",
-    summary: "clear up after killed processes",
+    summary: "clean up after killed processes",
     load: async () => (await import("./recover.js")).defineRecover,
   },
   {
     name: "doctor",
     usage: "[MOUNTPOINT] [options]",
-    summary: "look for what is not as it should be",
+    summary: "check the machine and the mounts for problems",
     load: async () => (await import("./doctor.js")).defineDoctor,
   },
   {
     name: "format",
     usage: "POOL [options]",
-    summary: "make a pool of a file or directory",
+    summary: "format a file or directory as a pool",
     load: async () => (await import("./format.js")).defineFormat,
   },
   {
     name: "check",
     usage: "POOL [options]",
-    summary: "validate or repair a pool (fsck's exit codes)",
+    summary: "check or repair a pool (exit codes of fsck)",
     load: async () => (await import("./check.js")).defineCheck,
   },
   {
@@ -113,13 +113,13 @@ const COMMANDS: readonly CommandRow[] = [
   {
     name: "rehome",
     usage: "POOL",
-    summary: "bring all blocks to their home pages, for direct I/O",
+    summary: "move all blocks to their home pages, for direct mode",
     load: async () => (await import("./rehome.js")).defineRehome,
   },
   {
     name: "demo",
     usage: "[--size SIZE]",
-    summary: "the life of a disk, with figures",
+    summary: "show the life of a disk, with figures",
     load: async () => (await import("./demo.js")).defineDemo,
   },
 ];
@@ -174,7 +174,7 @@ export function withCommand(args: readonly string[]): string[] {
   if (/^[a-z]+$/.test(first) && !POOL_NAMES.has(first) && !exists(first)) {
     const alone = args.every((arg, i) => i === at || arg.startsWith("-"));
     const cure = alone ? "kmemfs --help" : `kmemfs --help, or ./${first} for a pool`;
-    throw new UserError(first, "neither a command nor there", { cure, exitCode: 2 });
+    throw new UserError(first, "unknown command, and no such file or directory", { cure, exitCode: 2 });
   }
   return ["mount", ...args];
 }

@@ -40,12 +40,12 @@ export function isMeant(remains: Remains, path: string): boolean {
 
 /** What is going to be done, a line each. */
 function planOf({ remains, steps, back }: Turn, up: boolean): string[] {
-  const lines = [`${quote(remains.mountpoint)}: dead, its processes are gone`];
+  const lines = [`${quote(remains.mountpoint)}: dead; its processes are gone`];
   if (blockersOf(remains).length > 0) return lines;
   lines.push(...steps.map((step) => `  will ${step.plan}`));
   if (back !== null)
-    lines.push(up ? `  will bring it back: ${back.command}` : `  then, to have it back: ${back.command}`);
-  else if (up) lines.push("  cannot be brought back: its pool was memory of its processes");
+    lines.push(up ? `  will bring it back: ${back.command}` : `  then, to bring it back: ${back.command}`);
+  else if (up) lines.push("  cannot be brought back: its pool was in the memory of its processes");
   return lines;
 }
 
@@ -63,7 +63,7 @@ async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains
     await clear(turn.remains, turn.steps);
     return turn;
   });
-  if (cleared === null) printLine(`${quote(told.remains.mountpoint)}: is not dead any more`);
+  if (cleared === null) printLine(`${quote(told.remains.mountpoint)}: is no longer dead`);
   if (!up || cleared === null || cleared.back === null) return;
 
   printLines(await bringBack(cleared.back));
@@ -122,12 +122,12 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
 export function defineRecover(command: Command, outcome: Outcome): void {
   command
     .description(
-      "Finds dead mounts of kmemfs and clears them with what lies on them: swap, file systems, loop devices. " +
-        "Says what it will do before it does it. A living mount is never touched.",
+      "Finds dead kmemfs mounts and removes them with everything on them: swap, file systems, loop devices. " +
+        "Prints what it will do before doing it. A live mount is never touched.",
     )
-    .argument("[mountpoint]", "only this disk; without it all that are dead")
-    .option("--up", "bring back the disks whose pool has a path, or is kept")
-    .option("-n, --dry-run", "only say what would be done")
-    .option("--debug", "stack traces with errors")
+    .argument("[mountpoint]", "only this disk; without it, all dead ones")
+    .option("--up", "bring back disks whose pool has a path or was kept")
+    .option("-n, --dry-run", "only print what would be done")
+    .option("--debug", "show stack traces on errors")
     .action((mountpoint: string | undefined, flags: RecoverFlags) => recover(mountpoint, flags, outcome));
 }

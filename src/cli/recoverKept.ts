@@ -21,14 +21,14 @@ export function isKeptMeant({ status, remains }: Kept, path: string): boolean {
 export function blockersOf(remains: Remains): readonly string[] {
   const { loops, blockers } = remains;
   if (process.geteuid?.() === 0 || loops.length === 0) return blockers;
-  return [...blockers, `${loops.map((loop) => loop.path).join(", ")} on its file can be cleared only by root`];
+  return [...blockers, `only root can detach ${loops.map((loop) => loop.path).join(", ")} from its file`];
 }
 
 /** @throws UserError when something is left */
 export async function clear(remains: Remains, steps: readonly Step[]): Promise<void> {
   const blockers = blockersOf(remains);
   if (blockers.length > 0) {
-    const cure = process.geteuid?.() === 0 ? "end these, then kmemfs recover" : "sudo kmemfs recover";
+    const cure = process.geteuid?.() === 0 ? "stop these, then kmemfs recover" : "sudo kmemfs recover";
     throw new UserError(`recover ${remains.mountpoint}`, blockers.join("; "), { code: "EBUSY", cure });
   }
   for (const step of steps) printLine(await step.act());
@@ -38,16 +38,16 @@ export async function clear(remains: Remains, steps: readonly Step[]): Promise<v
 export async function planOfKept({ status, remains }: Kept, up: boolean): Promise<string[]> {
   const { givenUp, holderPid } = status;
   const place = quote(status.mountpoint);
-  const lines = [`${place}: given up, as ${givenUp}; process ${holderPid} keeps its pool`];
+  const lines = [`${place}: given up because ${givenUp}; process ${holderPid} keeps its pool`];
   if (remains !== null && blockersOf(remains).length > 0) return lines;
   const steps = remains === null ? [] : clearingSteps(remains);
   lines.push(...steps.map((step) => `  will ${step.plan}`));
-  if (up) return [...lines, "  will bring it back, with what it holds"];
+  if (up) return [...lines, "  will bring it back with its contents"];
   const then = steps.length === 0 ? "" : "then, ";
   return [
     ...lines,
-    `  ${then}to have it back: kmemfs recover --up ${place}`,
-    `  ${then}to let it go: kmemfs down ${place}`,
+    `  ${then}to bring it back: kmemfs recover --up ${place}`,
+    `  ${then}to discard it: kmemfs down ${place}`,
   ];
 }
 

@@ -15,7 +15,7 @@ export function isOrphanMeant({ mountpoint, loop }: Orphan, path: string): boole
 export function describeOrphan({ mountpoint, loop, heldBytes, sizeBytes }: Orphan): string {
   const held = heldBytes === null ? `up to ${formatBytes(sizeBytes)}` : formatBytes(heldBytes);
   const whose = mountpoint === null ? "a disk" : `the disk ${mountpoint}`;
-  return `${loop.path} holds ${held} of ${whose}, which is dead and mounted nowhere`;
+  return `${loop.path} holds ${held} of ${whose}, which is dead and no longer mounted`;
 }
 
 /** What is going to be done, a line each. */
@@ -29,7 +29,7 @@ export function orphanPlan(orphan: Orphan): string[] {
 export async function clearOrphan(orphan: Orphan): Promise<void> {
   const { loop, blockers } = orphan;
   if (blockers.length > 0) {
-    const cure = "end these, then kmemfs recover";
+    const cure = "stop these, then kmemfs recover";
     throw new UserError(`recover ${loop.path}`, blockers.join("; "), { code: "EBUSY", cure });
   }
 

@@ -12,17 +12,19 @@ const SILENT_MS = 1_000;
 
 /** What was done, and what keeps the pool from the direct way still. */
 export function rehomeLines(path: string, report: RehomeReport): string[] {
-  if (report.wasDirect) return [`${path}: was last used the direct way, so all blocks are at home`];
+  if (report.wasDirect) return [`${path}: was last used in direct mode, so all blocks are on their home pages`];
   const moved = report.moved === 0 ? "no block was moved" : `${counted(report.moved)} moved`;
   const lines = [
-    report.away === 0 ? `${path}: ${moved}, all are at home` : `${path}: ${moved}, ${report.away} are away from home`,
+    report.away === 0
+      ? `${path}: ${moved}, all are on their home pages`
+      : `${path}: ${moved}, ${report.away} are not on their home pages`,
   ];
   if (report.away > 0) {
     const others = report.away - report.homeless;
-    const held = others === 0 ? "" : `; ${others} wait for the pages that these hold`;
-    lines.push(`${counted(report.homeless)} beyond the pool's size and without a home${held}`);
+    const held = others === 0 ? "" : `; ${others} wait for the pages that these occupy`;
+    lines.push(`${counted(report.homeless)} beyond the size of the pool, with no home page${held}`);
   }
-  if (report.thin) lines.push("the pool is thin and cannot be used the direct way: its file may become larger than it");
+  if (report.thin) lines.push("the pool is thin and cannot be used in direct mode: its disk may outgrow it");
   return lines;
 }
 
@@ -37,7 +39,7 @@ function progressLine(): { show(moved: number, away: number): void; end(): void 
   return {
     show(moved, away) {
       if (!process.stderr.isTTY || Date.now() - startMs < SILENT_MS) return;
-      process.stderr.write(`\r${moved} of ${away} blocks are at home`);
+      process.stderr.write(`\r${moved} of ${away} blocks are on their home pages`);
       isShown = true;
     },
     end() {
@@ -70,10 +72,10 @@ function named(path: string, error: unknown): unknown {
 export function defineRehome(command: Command, outcome: Outcome): void {
   command
     .description(
-      "Moves the blocks of a pool that is not mounted to their home pages, so that it can be used the direct way. " +
-        "It may be cut off at any point and run again. Exit code 0: all are at home, 1: not all, or failed.",
+      "Moves the blocks of an unmounted pool to their home pages, so that it can be used in direct mode. " +
+        "It can be interrupted at any point and run again. Exit codes: 0 all are on their home pages, 1 not all, or failed.",
     )
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
-    .option("--debug", "stack traces with errors")
+    .option("--debug", "show stack traces on errors")
     .action((pool: string) => rehome(pool, outcome));
 }

@@ -38,7 +38,7 @@ export async function remount(
   if (!invoker.root) {
     throw new UserError(what, "only root can change a mount", {
       code: "EPERM",
-      cure: `as root; the size alone also by  truncate -s SIZE ${quote(`${mountpoint}/disk`)}`,
+      cure: `run as root; for the size alone, truncate -s SIZE ${quote(`${mountpoint}/disk`)}`,
     });
   }
   const disk = await findMount(mountpoint);
@@ -63,19 +63,19 @@ export async function remount(
 
 /** For people: what a disk is now. */
 export function describeRemounted(disk: MountStatus): void {
-  printLine(`${quote(disk.file)}: ${formatBytes(disk.sizeBytes)}, ${disk.readOnly ? "read-only" : "read and write"}`);
-  for (const device of disk.loopDevices) printLine(`  ${device} learns of another size by  losetup -c ${device}`);
+  printLine(`${quote(disk.file)}: ${formatBytes(disk.sizeBytes)}, ${disk.readOnly ? "read-only" : "read-write"}`);
+  for (const device of disk.loopDevices) printLine(`  to make ${device} notice a new size: losetup -c ${device}`);
 }
 
 function notThere(what: string, mountpoint: string): UserError {
   const there = mountAt(mountpoint, readMounts());
   if (there !== null && KMEMFS_TYPES.has(there.fsType)) {
-    return new UserError(what, "no holder of root's answers for this mount", {
+    return new UserError(what, "no holder run by root answers for this mount", {
       code: "ENOTCONN",
       cure: `kmemfs recover ${quote(mountpoint)}, if it is dead`,
     });
   }
-  return new UserError(what, "no kmemfs disk is there", { code: "EINVAL", cure: "without remount" });
+  return new UserError(what, "not a kmemfs disk", { code: "EINVAL", cure: "without remount" });
 }
 
 /** @throws UserError for an option that says something else than the mount was begun with */
@@ -90,8 +90,8 @@ function refuseOthers(raw: RawOptions, record: MountOptions | null, invoker: Inv
   for (const name of others) {
     const { field } = rows[name];
     if (record !== null && field !== undefined && asked[field] === record[field]) continue;
-    throw new UserError(`-o remount,${optionKey(name)}`, "this cannot be changed while it is mounted", {
-      cure: "unmount it, and mount it again",
+    throw new UserError(`-o remount,${optionKey(name)}`, "cannot be changed while mounted", {
+      cure: "unmount it and mount it again",
       exitCode: 2,
     });
   }
@@ -103,25 +103,27 @@ function newSize(what: string, disk: MountStatus, { size }: RawOptions, sizeIsAs
   if (size === undefined) return has;
   const sizeBytes = parsePageSizeFloor(size, `size ${size}`);
   if (sizeBytes > disk.maxSizeBytes) {
-    throw new UserError(what, `${formatBytes(disk.maxSizeBytes)} is the most that this pool was made for`, {
+    throw new UserError(what, `the pool was formatted for at most ${formatBytes(disk.maxSizeBytes)}`, {
       code: "EFBIG",
       cure: `a new pool with max-size=${size}`,
     });
   }
   if (sizeBytes >= has) return sizeBytes;
   if (!sizeIsAsked) {
-    printErrorLine(`kmemfs: ${what}: it stays at ${formatBytes(has)}; the smaller size=${size} is only that of fstab`);
+    printErrorLine(
+      `kmemfs: ${what}: its size stays ${formatBytes(has)}; the smaller size=${size} comes only from fstab`,
+    );
     return has;
   }
   const [loop] = disk.loopDevices;
   if (loop !== undefined) {
-    throw new UserError(what, `${loop} would lose its end`, {
+    throw new UserError(what, `${loop} would be truncated`, {
       code: "EBUSY",
       cure: `kmemfs down ${quote(disk.mountpoint)}`,
     });
   }
   if (hasDataBeyond(disk, sizeBytes)) {
-    throw new UserError(what, `what is written beyond ${formatBytes(sizeBytes)} would be lost`, {
+    throw new UserError(what, `data beyond ${formatBytes(sizeBytes)} would be lost`, {
       code: "EBUSY",
       cure: `fallocate -p -o ${sizeBytes} -l ${has - sizeBytes} ${quote(disk.file)}, which discards it`,
     });
@@ -133,13 +135,13 @@ function allowWriting(what: string, disk: MountStatus, record: MountOptions | nu
   if (disk.damage !== null) {
     throw new UserError(what, `the pool is damaged: ${disk.damage}`, {
       code: "EROFS",
-      cure: "kmemfs check, unmounted",
+      cure: "unmount it, then kmemfs check",
     });
   }
   if (record?.readOnly === true) {
-    throw new UserError(what, "it was mounted read-only, and its pool is open for reading only", {
+    throw new UserError(what, "it was mounted read-only, so its pool is open for reading only", {
       code: "EROFS",
-      cure: "unmount it, and mount it again without ro",
+      cure: "unmount it and mount it again without ro",
     });
   }
   const errno = remountExactly(what, fuseMountOf(what, disk), false);
@@ -153,10 +155,10 @@ function refuseWriting(what: string, disk: MountStatus): void {
   const writers = disk.loopDevices.filter((loop) => readText(`/sys/block/${basename(loop)}/ro`)?.trim() !== "1");
   const [loop] = writers;
   if (loop !== undefined) {
-    const reason = `${writers.join(", ")} may write to the disk`;
-    throw new UserError(what, reason, { code: "EBUSY", cure: `umount what is on it, then losetup -d ${loop}` });
+    const reason = `${writers.join(", ")} can write to the disk`;
+    throw new UserError(what, reason, { code: "EBUSY", cure: `unmount what is on it, then losetup -d ${loop}` });
   }
   const holders = holdersOfMount(dirname(disk.file));
   const who = holders.length === 0 ? "something" : describeHolders(holders);
-  throw new UserError(what, `${who} has the disk open for writing`, { code: "EBUSY", cure: "end it, and try again" });
+  throw new UserError(what, `${who} has the disk open for writing`, { code: "EBUSY", cure: "stop it and try again" });
 }

@@ -23,15 +23,15 @@ export function growCommand(loop: string, mount: MountEntry | undefined): string
   if (mount?.fsType.startsWith("ext")) return `resize2fs ${loop}`;
   if (mount?.fsType === "xfs") return `xfs_growfs ${quote(mount.mountpoint)}`;
   if (mount?.fsType === "btrfs") return `btrfs filesystem resize max ${quote(mount.mountpoint)}`;
-  return "resize2fs, or mounted xfs_growfs or btrfs filesystem resize max";
+  return "resize2fs; or, once mounted, xfs_growfs or btrfs filesystem resize max";
 }
 
 /** A loop device of a file that ends before it does has lost its end. @throws UserError */
 function refuseLoops(what: string, loops: readonly string[]): void {
   if (loops.length === 0) return;
-  throw new UserError(what, `${loops.join(", ")} on its file would lose its end`, {
+  throw new UserError(what, `its loop device ${loops.join(", ")} would be truncated`, {
     code: "EBUSY",
-    cure: `umount, make what is on it smaller, losetup -d ${loops.join(" ")}, then again with --force`,
+    cure: `unmount and shrink what is on it, losetup -d ${loops.join(" ")}, then resize with --force`,
   });
 }
 
@@ -40,9 +40,9 @@ async function refuseContent(what: string, disk: MountStatus): Promise<void> {
   const content = await probeDevice(disk.file);
   if (content.kind === "blank") return;
   const name = content.kind === "fileSystem" ? content.type : content.name;
-  throw new UserError(what, `${name} on it may lose its end`, {
+  throw new UserError(what, `${name} on it may be truncated`, {
     code: "EBUSY",
-    cure: "--force, once what is on it is smaller",
+    cure: "shrink what is on it, then resize with --force",
   });
 }
 
@@ -67,19 +67,19 @@ async function resize(mountpoint: string, sizeText: string, flags: ResizeFlags):
     const { path } = loop;
     await makeCalls(what, [{ act: "loop-size", path }], { timeoutMs: SIZE_TIMEOUT_MS });
     const [mount] = mountsOnLoops([loop], use?.fileSystems ?? []);
-    printLine(`  ${path} has that size too; the file system on it grows by ${growCommand(path, mount)}`);
+    printLine(`  ${path} has that size too; to grow the file system on it: ${growCommand(path, mount)}`);
   }
 }
 
 export function defineResize(command: Command): void {
   command
     .description(
-      "Gives the file of a mounted disk another size, up to the --max-size of its pool. Loop devices on it get the " +
-        "size too; the file system is yours to grow. It is not made smaller than what is on it.",
+      "Resizes a mounted disk, up to the --max-size of its pool. Loop devices on it follow; growing the file system " +
+        "is up to you. Without --force a disk with anything on it is not made smaller.",
     )
     .argument("<mountpoint>", "where the disk or its file system is mounted")
     .argument("<size>", "512M, 4G, 1.5GiB, 4GB, or bytes; whole blocks of 4096 bytes")
-    .option("--force", "make it smaller though something is on it: what is behind the new end is lost")
-    .option("--debug", "stack traces with errors")
+    .option("--force", "make it smaller even if something is on it: everything past the new end is lost")
+    .option("--debug", "show stack traces on errors")
     .action(resize);
 }

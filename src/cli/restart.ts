@@ -16,7 +16,7 @@ async function restart(mountpoint: string): Promise<void> {
   const pauseMs = await restartServer(disk);
   const now = await findMount(disk.mountpoint);
   const pid = now?.serverPid ?? null;
-  printLine(`${disk.mountpoint}: server ${pid ?? "(just ending)"} serves; nobody did for ${Math.round(pauseMs)} ms`);
+  printLine(`${disk.mountpoint}: server ${pid ?? "(already gone)"} took over after ${Math.round(pauseMs)} ms`);
 }
 
 /** As `kmemfs recover --up` of it. */
@@ -32,10 +32,10 @@ async function bringBack({ mountpoint }: MountStatus): Promise<void> {
 export function defineRestart(command: Command): void {
   command
     .description(
-      "Replaces the server of a mount by one of the version that is installed now. What is mounted stays mounted, " +
-        "and whoever uses the disk waits for a moment. A new server that cannot go on refuses, and the old one stays.",
+      "Replaces the server of a mount with one of the installed version. Everything stays mounted; users of the disk " +
+        "wait for a moment. If the new server cannot take over, the old one stays.",
     )
     .argument("<mountpoint>", "where the disk is mounted")
-    .option("--debug", "stack traces with errors")
+    .option("--debug", "show stack traces on errors")
     .action(restart);
 }

@@ -23,14 +23,14 @@ function refused(what: string, reason: string): UserError {
  */
 export function parseSize(text: string, what: string): number {
   const match = SIZE_PATTERN.exec(text);
-  if (match === null) throw refused(what, text === "" ? "an empty size" : "not a size");
+  if (match === null) throw refused(what, text === "" ? "the size is empty" : "not a size");
   const [, whole = "", fraction = "", suffix = "", tail = ""] = match;
-  if (fraction !== "" && suffix === "") throw refused(what, "a fraction of a byte");
+  if (fraction !== "" && suffix === "") throw refused(what, "not a whole number of bytes");
   const base = tail.toUpperCase() === "B" ? 1000n : 1024n;
   const multiplier = suffix === "" ? 1n : base ** BigInt(SUFFIXES.indexOf(suffix.toUpperCase()) + 1);
   const scale = 10n ** BigInt(fraction.length);
   const bytes = (BigInt(whole + fraction) * multiplier) / scale;
-  if (bytes === 0n) throw refused(what, "a size of zero");
+  if (bytes === 0n) throw refused(what, "the size is zero");
   if (bytes >= LIMIT) throw refused(what, "larger than 8 PiB, the largest size there is");
   return Number(bytes);
 }
@@ -48,7 +48,7 @@ export function parsePageSizeFloor(text: string, what: string, memoryBytes = tot
 }
 
 function partOf(memoryBytes: number, percent: number, what: string): number {
-  if (percent === 0) throw refused(what, "a size of zero");
+  if (percent === 0) throw refused(what, "the size is zero");
   return Math.floor((memoryBytes / 100) * percent);
 }
 

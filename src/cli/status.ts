@@ -70,7 +70,7 @@ export function statusNotes(mount: MountStatus): string[] {
   if (node !== null) notes.push(`memory on NUMA node ${node}`);
   if (mount.ioReason !== null) notes.push(`not direct: ${mount.ioReason}`);
   if (mount.damage !== null) {
-    notes.push(`damaged, and read-only since: ${mount.damage}`);
+    notes.push(`damaged, and now read-only: ${mount.damage}`);
     if (mount.pool.path !== null) notes.push(`try: kmemfs unmount, then kmemfs check ${mount.pool.path}`);
   } else if (mount.readOnly) notes.push("read-only");
   if (mount.atomicWrites) notes.push("atomic writes");
@@ -78,11 +78,12 @@ export function statusNotes(mount: MountStatus): string[] {
   const givenUp = mount.givenUp ?? null;
   if (givenUp !== null) {
     const place = quote(mount.mountpoint);
-    notes.push(`given up, as ${givenUp}; the pool is kept`);
-    notes.push(`try: kmemfs recover --up ${place}, or kmemfs down ${place} to let it go`);
+    notes.push(`given up because ${givenUp}; the pool is kept`);
+    notes.push(`try: kmemfs recover --up ${place}, or kmemfs down ${place} to discard it`);
   } else if (mount.serverPid === null) notes.push("no server is running");
-  if (mount.restarts > 0) notes.push(`the server was restarted ${times(mount.restarts)}; the last ${mount.lastDeath}`);
-  if (mount.refused.length > 0) notes.push(`the machine refused: ${mount.refused.join("; ")}`);
+  if (mount.restarts > 0)
+    notes.push(`the server was restarted ${times(mount.restarts)}; the last one ${mount.lastDeath}`);
+  if (mount.refused.length > 0) notes.push(`not available here: ${mount.refused.join("; ")}`);
   return notes;
 }
 
@@ -91,7 +92,7 @@ function notFound(path: string): UserError {
   if (!KMEMFS_TYPES.has(mountAt(path, readMounts())?.fsType ?? "")) {
     return new UserError(what, "not a kmemfs mount", { cure: "kmemfs status" });
   }
-  return new UserError(what, "nobody serves it any more, or it is another user's", {
+  return new UserError(what, "it no longer has a server, or it belongs to another user", {
     code: "ENOTCONN",
     cure: `kmemfs down ${quote(path)}`,
   });
@@ -189,10 +190,12 @@ async function diskOn(mountpoint: string): Promise<MountStatus> {
 
 export function defineStatus(command: Command, outcome: Outcome): void {
   command
-    .description("Shows the mounts, or the one on MOUNTPOINT: what the file holds and what the pool uses.")
-    .argument("[mountpoint]", "where the disk is mounted; without it all mounts are shown")
-    .option("-J, --json", "JSON with all the figures, in bytes")
-    .option("-b, --bytes", "bytes instead of units")
-    .option("--debug", "stack traces with errors")
+    .description(
+      "Shows all mounts, or the one on MOUNTPOINT: how much the file holds and how much memory the pool uses.",
+    )
+    .argument("[mountpoint]", "where the disk is mounted; without it, all mounts are shown")
+    .option("-J, --json", "print all figures as JSON, in bytes")
+    .option("-b, --bytes", "print bytes instead of units")
+    .option("--debug", "show stack traces on errors")
     .action((mountpoint: string | undefined, flags: StatusFlags) => status(mountpoint, flags, outcome));
 }

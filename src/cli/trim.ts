@@ -47,16 +47,14 @@ async function trim(mountpoint: string): Promise<void> {
       ["after", ...figureCells(after)],
     ];
     for (const line of formatTable([{ title: "" }, ...FIGURE_COLUMNS], rows)) printLine(line);
-    printLine(`${formatBytes(Math.max(0, before.poolBytes - after.poolBytes))} went back to the machine`);
+    printLine(`${formatBytes(Math.max(0, before.poolBytes - after.poolBytes))} returned to the machine`);
   });
 }
 
 export function defineTrim(command: Command): void {
   command
-    .description(
-      "Discards what the file systems of a disk do not use and shows the memory before and after. Needs root.",
-    )
+    .description("Trims the file systems on a disk and shows the memory before and after. Needs root.")
     .argument("<mountpoint>", "where the file system or the disk is mounted")
-    .option("--debug", "stack traces with errors")
+    .option("--debug", "show stack traces on errors")
     .action(trim);
 }

@@ -28,8 +28,8 @@ const UNMOUNT_TIMEOUT_MS = 60_000;
 
 /** Whoever was forced off still has a device that gives errors. */
 function printLeft({ fileSystems, loops }: SessionUse): void {
-  for (const { mountpoint } of fileSystems) printLine(`left to do: umount ${quote(mountpoint)}`);
-  for (const { path } of loops) printLine(`left to do: losetup -d ${path}`);
+  for (const { mountpoint } of fileSystems) printLine(`still to do: umount ${quote(mountpoint)}`);
+  for (const { path } of loops) printLine(`still to do: losetup -d ${path}`);
 }
 
 /**
@@ -39,11 +39,11 @@ function printLeft({ fileSystems, loops }: SessionUse): void {
  */
 async function refuseInUse(what: string, use: SessionUse, name: string, force: boolean): Promise<void> {
   const covers = coverClauses(use);
-  if (covers.length > 0) throw busy(what, covers, "unmount that first");
+  if (covers.length > 0) throw busy(what, covers, "unmount it first");
   if (force) return;
   const loops = loopClauses(use);
   if (loops.length > 0) throw busy(what, [...loops, ...otherPlaces(use)], `kmemfs down ${quote(name)}`);
-  const cure = `end these, or kmemfs unmount --force ${quote(name)}`;
+  const cure = `stop these, or kmemfs unmount --force ${quote(name)}`;
   const others = [...otherPlaces(use), ...processClauses(use)];
   if (others.length > 0) throw busy(what, others, cure);
 }
@@ -107,9 +107,9 @@ function isItself(mountpoint: string, file: string, path: string): boolean {
 
 export function defineUnmount(command: Command): void {
   command
-    .description("Ends a mount that nothing uses any more; what still does is named.")
+    .description("Unmounts a pool that is not in use. If it is in use, its users are listed and it stays mounted.")
     .argument("<mountpoint>", "where the disk is mounted")
-    .option("--force", "end it all the same: whoever uses it gets errors, what it did not sync is lost")
-    .option("--debug", "stack traces with errors")
+    .option("--force", "unmount even if in use: users get errors, and unsynced data is lost")
+    .option("--debug", "show stack traces on errors")
     .action(unmount);
 }

@@ -32,7 +32,7 @@ function parseFileSystem(text: string | undefined): FileSystem | null {
   if (text === undefined) return null;
   const found = FILE_SYSTEMS.find((name) => name === text);
   if (found !== undefined) return found;
-  throw new UserError(`up --fs ${text}`, "not a file system that up makes", {
+  throw new UserError(`up --fs ${text}`, "not a file system that up can make", {
     cure: FILE_SYSTEMS.join(", "),
     exitCode: 2,
   });
@@ -53,7 +53,7 @@ function fullPool(mountpoint: string, error: unknown): UserError {
   const reason = error instanceof UserError ? error.reason : String(error);
   return new UserError(`up ${mountpoint}`, `the pool is full, and ${reason}`, {
     code: "ENOSPC",
-    cure: "kmemfs mount, losetup and mount -o ro,noload (ext4) or ro,norecovery (xfs) to copy what is there",
+    cure: "kmemfs mount, losetup and mount -o ro,noload (ext4) or ro,norecovery (xfs) to copy the data off",
   });
 }
 
@@ -94,19 +94,19 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
 
   const there = await findDisk(mountpoint);
   if (there !== null && (there.givenUp ?? null) !== null) {
-    throw new UserError(what, `a disk is there, given up as ${there.givenUp}; its pool is kept`, {
+    throw new UserError(what, `its disk was given up because ${there.givenUp}; the pool is kept`, {
       code: "EBUSY",
-      cure: `kmemfs recover --up ${quote(mountpoint)}, or kmemfs down ${quote(mountpoint)} to let it go`,
+      cure: `kmemfs recover --up ${quote(mountpoint)}, or kmemfs down ${quote(mountpoint)} to discard it`,
     });
   }
   if (there !== null) {
-    throw new UserError(what, "a kmemfs disk is there already", {
+    throw new UserError(what, "there is already a kmemfs disk", {
       code: "EBUSY",
       cure: `kmemfs down ${quote(mountpoint)}`,
     });
   }
   if ((await findDead(what, mountpoint)) !== null) {
-    throw new UserError(what, "a disk that nobody serves any more is in the way", {
+    throw new UserError(what, "a disk without a server is in the way", {
       code: "ENOTCONN",
       cure: `kmemfs down ${quote(mountpoint)}`,
     });
@@ -119,16 +119,18 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
   const how = made.fresh ? "a new" : "the";
   printLine(`${mountpoint}: ${how} ${made.type} on ${made.loop}, ${formatBytes(made.sizeBytes)}`);
-  if (made.wasUnclean) printLine("  the pool was not closed last time; all of it was checked");
-  printLine(`  the data is ${made.io}, the loop device has direct I/O`);
-  printLine(`  memory of deleted files goes back with  kmemfs trim ${quote(mountpoint)}`);
-  printLine(`  the end of it all is                    kmemfs down ${quote(mountpoint)}`);
+  if (made.wasUnclean) printLine("  the pool was not closed cleanly; all of it was checked");
+  printLine(`  I/O mode ${made.io}; the loop device uses direct I/O`);
+  printLine(`  to return the memory of deleted files:  kmemfs trim ${quote(mountpoint)}`);
+  printLine(`  to take the disk down:                  kmemfs down ${quote(mountpoint)}`);
   printMountNotes();
 }
 
 export function defineUp(command: Command): void {
   command
-    .description("Makes a disk with a file system on MOUNTPOINT. A pool that has a file system keeps it. Needs root.")
+    .description(
+      "Makes a disk with a file system and mounts it on MOUNTPOINT. A file system that is already in the pool is kept. Needs root.",
+    )
     .argument("<mountpoint>", "an empty directory for the file system")
     .option("--fs <type>", "ext4 (the default), xfs or btrfs")
     .option("--pool <pool>", "tmpfs (the default), memfd, a file, a directory, or /dev/daxX.Y")

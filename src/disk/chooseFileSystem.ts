@@ -35,10 +35,10 @@ export async function chooseFileSystem(
     });
   }
   if (disk.readOnly) {
-    throw new UserError(what, "the pool is blank, and read-only", { code: "EROFS", cure: "without --read-only" });
+    throw new UserError(what, "the pool is blank and read-only", { code: "EROFS", cure: "without --read-only" });
   }
   if (disk.usedBytes > 0 && !(await isBlank(device, disk.sizeBytes))) {
-    throw new UserError(what, "the pool holds data that nothing recognises", {
+    throw new UserError(what, "the pool holds unrecognised data", {
       code: "EEXIST",
       cure: `kmemfs format --force ${disk.pool.path ?? ""}, which destroys it`,
     });

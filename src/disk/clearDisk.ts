@@ -39,7 +39,7 @@ export interface DiskPlace {
 }
 
 function cureFor({ mountpoint }: DiskPlace): string {
-  return `end or move away what is named, then kmemfs down ${quote(mountpoint)}`;
+  return `stop or move these, then kmemfs down ${quote(mountpoint)}`;
 }
 
 /**
@@ -58,7 +58,7 @@ export async function clearDisk(
   const what = `down ${disk.mountpoint}`;
   const { loops, fileSystems } = use;
   if (loops.length > 0 && process.geteuid?.() !== 0) {
-    throw new UserError(what, `${loops.map((loop) => loop.path).join(", ")} can be detached only by root`, {
+    throw new UserError(what, `only root can detach ${loops.map((loop) => loop.path).join(", ")}`, {
       code: "EPERM",
       cure: `sudo kmemfs down ${quote(disk.mountpoint)}`,
     });
@@ -96,10 +96,10 @@ async function unmountInOrder(
   } catch (error) {
     const users = holdersOfMount(mount.majorMinor);
     if (users.length === 0) throw error;
-    throw busy(what, [`${mount.mountpoint} is used by ${describeHolders(users)}`], cureFor(disk));
+    throw busy(what, [`${mount.mountpoint} is in use by ${describeHolders(users)}`], cureFor(disk));
   }
   undo.push(`mount ${mount.mountpoint} again`, () => {
-    if (mount.root !== "/") throw new Error("a bind mount or subvolume is not mounted again");
+    if (mount.root !== "/") throw new Error("bind mounts and subvolumes are not mounted again");
     return mountFileSystem(mount.fsType, mount.source, mount.mountpoint, [mount.options]);
   });
 }
@@ -136,7 +136,7 @@ export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Prom
     await clearDisk(disk, use, [], device);
     return { refused: [], forced: [] };
   } catch (error) {
-    const why = `by force, as ${error instanceof Error ? error.message : String(error)}`;
+    const why = `by force, because ${error instanceof Error ? error.message : String(error)}`;
     return { refused: [], forced: [why, ...(await force(what, use, device))] };
   }
 }

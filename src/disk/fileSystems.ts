@@ -22,7 +22,7 @@ export function requireSize(what: string, type: FileSystem, sizeBytes: number): 
   const least = LEAST_BYTES[type];
   if (sizeBytes >= least) return;
   const size = least < MIB ? `${least / KIB}K` : `${least / MIB}M`;
-  throw new UserError(what, `${sizeBytes} bytes are too few for ${type}, which takes at least ${size}`, {
+  throw new UserError(what, `${sizeBytes} bytes is too small for ${type}, which needs at least ${size}`, {
     code: "ENOSPC",
     cure: type === "ext4" ? `--size ${size}` : `--size ${size}, or --fs ext4`,
   });
@@ -55,7 +55,7 @@ function exported(text: string): Map<string, string> {
 export async function probeDevice(device: string): Promise<DeviceContent> {
   const what = `blkid ${device}`;
   const result = await run("blkid", ["-p", "-o", "export", device]);
-  if (result.exitCode === BLKID_AMBIVALENT) return { kind: "other", name: "several signatures at once" };
+  if (result.exitCode === BLKID_AMBIVALENT) return { kind: "other", name: "more than one signature" };
   if (result.exitCode === BLKID_NOTHING) {
     // Exit code 2 also stands for a device that cannot be read.
     await runOk(`read ${device}`, "dd", [`if=${device}`, "of=/dev/null", "bs=64K", "count=2", "status=none"]);
@@ -66,7 +66,7 @@ export async function probeDevice(device: string): Promise<DeviceContent> {
   const type = values.get("TYPE");
   if (type !== undefined && values.get("USAGE") === "filesystem") return { kind: "fileSystem", type };
   const table = values.get("PTTYPE");
-  return { kind: "other", name: type ?? (table === undefined ? "something unknown" : `a ${table} partition table`) };
+  return { kind: "other", name: type ?? (table === undefined ? "unrecognised data" : `a ${table} partition table`) };
 }
 
 /**

@@ -110,7 +110,7 @@ export function placeOf({ mountpoint, device, file }: MountStatus): DiskPlace | 
 
 export function noDisk(verb: string, text: string): UserError {
   const path = absolutePath(text, process.cwd());
-  return new UserError(`${verb} ${path}`, "no kmemfs disk is there", { code: "ENOENT", cure: "kmemfs status" });
+  return new UserError(`${verb} ${path}`, "not a kmemfs disk", { code: "ENOENT", cure: "kmemfs status" });
 }
 
 /** As `findDisk`. @throws UserError when there is none */

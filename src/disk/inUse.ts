@@ -87,7 +87,7 @@ export function otherPlaces(use: SessionPlaces): string[] {
   const { device, namespaces, main } = use;
   const others = ownMounts(namespaces)
     .filter((entry) => entry.majorMinor === device && entry !== main)
-    .map((entry) => `it is mounted on ${entry.mountpoint} too`);
+    .map((entry) => `it is also mounted on ${entry.mountpoint}`);
   return [...coverClauses(use), ...others, ...elsewhere(main === null ? [] : [main], device, namespaces)];
 }
 
@@ -121,7 +121,7 @@ export function elsewhere(
 /** Processes that use the session's file or directory, in any namespace; one clause, or none. */
 export function processClauses({ device, main }: SessionPlaces): string[] {
   const users = holdersOfMount(device);
-  return users.length === 0 ? [] : [`${main?.mountpoint ?? "it"} is used by ${describeHolders(users)}`];
+  return users.length === 0 ? [] : [`${main?.mountpoint ?? "it"} is in use by ${describeHolders(users)}`];
 }
 
 /** Its loop devices, one clause each. */
@@ -132,13 +132,13 @@ export function loopClauses({ loops, silent, namespaces }: SessionUse): string[]
         ({ mountpoint }) => mountpoint + (isOwn ? "" : ` (in the mount namespace of ${processName}, pid ${pid})`),
       ),
     );
-    return `${loop.path} is on its file${places.length === 0 ? "" : `, mounted on ${[...new Set(places)].join(", ")}`}`;
+    return `${loop.path} is attached to its file${places.length === 0 ? "" : `, mounted on ${[...new Set(places)].join(", ")}`}`;
   });
   return [...known, ...silentClauses(silent)];
 }
 
 function silentClauses(silent: readonly LoopNodes[]): string[] {
-  return silent.map((loop) => `${loop.path} does not say whether it is on its file`);
+  return silent.map((loop) => `${loop.path} may be attached to its file, but does not answer`);
 }
 
 /** What keeps its file systems and loop devices from being taken away in order, one clause each. */
@@ -228,7 +228,7 @@ export function hiddenClauses({ fileSystems, namespaces }: SessionUse): string[]
 function hiddenClause(mount: MountEntry, cover: MountEntry): string {
   const { mountpoint } = mount;
   if (cover.parentId === mount.mountId) return `${nameOf(cover)} is mounted over ${mountpoint}`;
-  return `${mountpoint} is hidden below ${nameOf(cover)} on ${cover.mountpoint}`;
+  return `${mountpoint} is hidden by ${nameOf(cover)} on ${cover.mountpoint}`;
 }
 
 function fileSystemClauses(mount: MountEntry, { namespaces, fileSystems, loops }: SessionUse): string[] {
@@ -241,9 +241,9 @@ function fileSystemClauses(mount: MountEntry, { namespaces, fileSystems, loops }
   if (cover !== null && cover.parentId !== mount.mountId) clauses.push(hiddenClause(mount, cover));
   const inside = (path: string): boolean => path.startsWith(`${mountpoint}/`);
   for (const loop of readLoopDevices()) {
-    if (inside(loop.backingFile)) clauses.push(`${loop.path} is on ${loop.backingFile}`);
+    if (inside(loop.backingFile)) clauses.push(`${loop.path} is attached to ${loop.backingFile}`);
   }
-  for (const area of swapAreas()) if (inside(area)) clauses.push(`${area} is a swap area`);
+  for (const area of swapAreas()) if (inside(area)) clauses.push(`${area} is in use as swap`);
   for (const { mounts } of namespaces) {
     for (const overlay of overlaysOn(mount, mounts)) {
       clauses.push(`the overlay on ${overlay.mountpoint} has a layer on ${mountpoint}`);
@@ -252,8 +252,8 @@ function fileSystemClauses(mount: MountEntry, { namespaces, fileSystems, loops }
   const nodes = new Set(loops.flatMap((loop) => loop.nodes.map((node) => node.path)));
   const all = mount.fsType === "btrfs" ? btrfsDevices(mount.source) : [];
   const others = all.filter((device) => !nodes.has(device));
-  if (others.length > 0) clauses.push(`the btrfs on ${mountpoint} is on ${others.join(", ")} too`);
+  if (others.length > 0) clauses.push(`the btrfs on ${mountpoint} also uses ${others.join(", ")}`);
   const users = holdersOfMount(mount.majorMinor);
-  if (users.length > 0) clauses.push(`${mountpoint} is used by ${describeHolders(users)}`);
+  if (users.length > 0) clauses.push(`${mountpoint} is in use by ${describeHolders(users)}`);
   return clauses;
 }

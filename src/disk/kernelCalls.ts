@@ -27,7 +27,7 @@ const ASKING: ReadonlySet<Call["act"]> = new Set(["loop-backing", "loop-size"]);
 /** As `makeHere`, of which those that ask the disk fail. */
 export function makeHereUnasked(what: string, calls: readonly Call[]): CallOutcome[] {
   if (!calls.some(({ act }) => ASKING.has(act))) return makeHere(what, calls);
-  return [{ error: { what, reason: "the program is gone, and nobody else can ask" } }];
+  return [{ error: { what, reason: "the program is missing, and the holder cannot make this call itself" } }];
 }
 
 /** Makes `calls` up to the first that fails. @returns their outcomes */
@@ -65,7 +65,7 @@ function make(what: string, call: Call): CallValue {
       );
     case "sync":
       if (call.mayFail) return -reached(() => syncFileSystemOn(what, call.mount));
-      return must(what, -syncFileSystemOn(what, call.mount), `${call.mount.mountpoint} cannot be written out`);
+      return must(what, -syncFileSystemOn(what, call.mount), `${call.mount.mountpoint} cannot be synced`);
     case "trim":
       return must(what, trimFileSystemOn(what, call.mount), `${call.mount.mountpoint} cannot be trimmed`);
     case "thaw":
@@ -74,7 +74,7 @@ function make(what: string, call: Call): CallValue {
     case "loop-detach":
       return must(what, -detachLoopDevice(call.path, call.diskSeq), `${call.path} cannot be detached`);
     case "loop-size":
-      return must(what, -refreshLoopSize(call.path), `${call.path} does not take the size of its file`);
+      return must(what, -refreshLoopSize(call.path), `${call.path} cannot be set to the size of its file`);
     case "loop-backing": {
       const found = readLoopBacking(call.path);
       return typeof found === "number" ? -found : found;

@@ -87,5 +87,5 @@ export function kernelHolders(device: string): string[] {
   const parts = [...names].flatMap((part) =>
     readNames(`/sys/class/block/${basename(part)}/holders`).map((holder) => `${part} is part of /dev/${holder}`),
   );
-  return [...swap.map((area) => `${area} is a swap area`), ...parts];
+  return [...swap.map((area) => `${area} is in use as swap`), ...parts];
 }

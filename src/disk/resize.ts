@@ -23,11 +23,11 @@ export async function resizeDisk(status: MountStatus, sizeBytes: number): Promis
   const { mountpoint } = status;
   const what = `resize ${mountpoint}`;
   if (sizeBytes < PAGE_BYTES || sizeBytes % PAGE_BYTES !== 0) {
-    throw new UserError(what, `${sizeBytes} bytes are not whole blocks of ${PAGE_BYTES}`, { code: "EINVAL" });
+    throw new UserError(what, `${sizeBytes} bytes is not a multiple of ${PAGE_BYTES}`, { code: "EINVAL" });
   }
   if (status.readOnly) throw new UserError(what, "it is mounted read-only", { code: "EROFS" });
   if (sizeBytes > status.maxSizeBytes) {
-    throw new UserError(what, `its size can be ${status.maxSizeBytes} bytes at most`, {
+    throw new UserError(what, `its maximum size is ${status.maxSizeBytes} bytes`, {
       code: "EFBIG",
       cure: "format a pool with a larger --max-size",
     });
@@ -41,7 +41,7 @@ export async function resizeDisk(status: MountStatus, sizeBytes: number): Promis
     fd = openDisk(what, status, O_RDWR);
     const result = ftruncate(fd, sizeBytes);
     const code = errnoName(-result);
-    if (result < 0) throw new UserError(what, REASONS[code] ?? "the file does not take that size", { code });
+    if (result < 0) throw new UserError(what, REASONS[code] ?? "the file cannot be resized", { code });
   } finally {
     if (fd >= 0) closeSync(fd);
     // Nobody else's truncate is to find it.
@@ -53,14 +53,14 @@ export async function resizeDisk(status: MountStatus, sizeBytes: number): Promis
 function tooOld(what: string): (error: Error) => never {
   return (error) => {
     if (!(error instanceof UserError) || error.what !== "control") throw error;
-    throw new UserError(what, "its holder is of a version that cannot make it smaller", { code: "EOPNOTSUPP" });
+    throw new UserError(what, "its holder is of an older version that cannot make it smaller", { code: "EOPNOTSUPP" });
   };
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EPERM: "it was given another size at the same moment",
-  EACCES: "you may not write to its file",
-  EFBIG: "that is more than it can have",
+  EPERM: "another process resized it at the same time",
+  EACCES: "you have no permission to write to its file",
+  EFBIG: "that is larger than it can be",
   EIO: "its pool has an error, see kmemfs status",
 };
 
@@ -79,7 +79,7 @@ export function hasDataBeyond(disk: MountStatus, sizeBytes: number): boolean {
     const found = lseek(fd, sizeBytes, SEEK_DATA);
     if (found >= 0) return true;
     if (found === -ENXIO) return false;
-    throw new UserError(what, "it cannot be said what the disk holds", { code: errnoName(-found) });
+    throw new UserError(what, "what the disk holds cannot be determined", { code: errnoName(-found) });
   } finally {
     closeSync(fd);
   }

@@ -63,7 +63,7 @@ export async function allOrNothing<T>(work: (undo: UndoStack) => Promise<T>): Pr
     const failures = await undo.unwind();
     if (failures.length === 0) throw error;
     const message = error instanceof Error ? error.message : String(error);
-    throw new UserError(message, `and could not be undone: ${failures.join("; ")}`, {
+    throw new UserError(message, `what was done could not be undone: ${failures.join("; ")}`, {
       exitCode: error instanceof UserError ? error.exitCode : 1,
     });
   }

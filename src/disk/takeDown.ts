@@ -29,9 +29,9 @@ async function requireServer({ mountpoint }: MountStatus): Promise<void> {
     const now = await findMount(mountpoint);
     if (now === null || now.serverPid !== null || (now.givenUp ?? null) !== null) return;
     if (waitedMs >= SERVER_MS) {
-      throw new UserError(`down ${mountpoint}`, `no server is running, the last one ${now.lastDeath}`, {
+      throw new UserError(`down ${mountpoint}`, `no server is running; the last one ${now.lastDeath}`, {
         code: "EAGAIN",
-        cure: `try again when one is back, or kmemfs unmount --force ${quote(mountpoint)}`,
+        cure: `try again once one is running, or kmemfs unmount --force ${quote(mountpoint)}`,
       });
     }
     await sleep(SERVER_POLL_MS);

@@ -19,7 +19,7 @@ export function deviceBlockers(device: string): string[] {
   const blockers = kernelHolders(device);
   for (const part of withPartitions(device)) {
     const holders = holdersOfDevice(part);
-    if (holders.length > 0) blockers.push(`${part} is used by ${describeHolders(holders)}`);
+    if (holders.length > 0) blockers.push(`${part} is in use by ${describeHolders(holders)}`);
   }
   return blockers;
 }

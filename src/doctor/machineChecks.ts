@@ -54,8 +54,8 @@ export function checkMachine(reading: MachineReading): Check[] {
 export function checkKernel(release: string): Check {
   const lacks = kernelLacks(release);
   if (lacks === null)
-    return problem("kernel", `${release}: its FUSE is too old`, "Linux 4.20 or newer, 6.9 for all of it");
-  if (lacks.length === 0) return ok("kernel", `${release} has all that is used`);
+    return problem("kernel", `${release}: its FUSE is too old`, "Linux 4.20 or newer, 6.9 for all features");
+  if (lacks.length === 0) return ok("kernel", `${release} has everything that kmemfs uses`);
   return warning("kernel", `${release} lacks ${lacks.join("; ")}`, "Linux 6.9 or newer");
 }
 
@@ -69,17 +69,17 @@ function checkFuse({ fuseError }: MachineReading): Check {
 }
 
 function checkFusermount({ isRoot, fusermount }: MachineReading): Check {
-  if (isRoot) return ok("fusermount3", `${fusermount === null ? "not there, and " : ""}not needed as root`);
-  if (fusermount === null) return problem("fusermount3", "not there: a user cannot mount", "apt-get install fuse3");
-  if (fusermount.isSetuid) return ok("fusermount3", "there, and set-uid");
-  return problem("fusermount3", "not set-uid: a user cannot mount", "chmod u+s on it, or reinstall fuse3");
+  if (isRoot) return ok("fusermount3", `${fusermount === null ? "not installed, and " : ""}not needed as root`);
+  if (fusermount === null) return problem("fusermount3", "not installed: users cannot mount", "apt-get install fuse3");
+  if (fusermount.isSetuid) return ok("fusermount3", "installed and set-uid");
+  return problem("fusermount3", "not set-uid: users cannot mount", "chmod u+s on it, or reinstall fuse3");
 }
 
 function checkLoop({ isRoot, loopControlError, loops }: MachineReading): Check {
   const counts = `${loops.attached} in use, ${loops.free} free`;
   if (loopControlError === "ENOENT") {
     const cure = "modprobe loop; in a container: docker run --privileged, or --device /dev/loop-control";
-    return warning("loop", "no /dev/loop-control: no block devices, only the file", cure);
+    return warning("loop", "no /dev/loop-control: no loop devices, only the file", cure);
   }
   if (!isRoot) return ok("loop", `${counts}; attaching them needs root`);
   if (loopControlError !== null) {
@@ -87,20 +87,23 @@ function checkLoop({ isRoot, loopControlError, loops }: MachineReading): Check {
     return warning("loop", `/dev/loop-control cannot be opened (${loopControlError})`, cure);
   }
   if (loops.free === 0 && loops.withoutNode > 0) {
-    const cure = "mknod /dev/loopN b 7 N for the next N, or losetup -D for those that nobody uses";
+    const cure = "mknod /dev/loopN b 7 N for the next N, or losetup -D to detach all that are not in use";
     return warning("loop", `${counts}, ${loops.withoutNode} without a device node`, cure);
   }
   // The kernel makes more when asked for one; max_loop is only how many it begins with.
-  return ok("loop", `${counts}; the kernel makes more when needed`);
+  return ok("loop", `${counts}; the kernel adds more when needed`);
 }
 
 function checkCapabilities({ isRoot, status }: MachineReading): Check[] {
   const has = (capability: number): boolean => hasCapability(status, capability);
   const admin = has(CAP_SYS_ADMIN)
-    ? ok("sys-admin", "CAP_SYS_ADMIN: mounts, loop devices and the direct way")
+    ? ok("sys-admin", "CAP_SYS_ADMIN: mounts, loop devices and direct mode")
     : isRoot
       ? problem("sys-admin", "no CAP_SYS_ADMIN: root cannot mount here", "docker run --cap-add SYS_ADMIN")
-      : ok("sys-admin", "no CAP_SYS_ADMIN, as a user: mounts by fusermount3, served, without loop devices");
+      : ok(
+          "sys-admin",
+          "no CAP_SYS_ADMIN, as a user: mounts through fusermount3, in served mode, without loop devices",
+        );
   const resource = has(CAP_SYS_RESOURCE)
     ? ok("sys-resource", "CAP_SYS_RESOURCE: IO_FLUSHER and oom_score_adj can be set")
     : warning(
@@ -112,11 +115,11 @@ function checkCapabilities({ isRoot, status }: MachineReading): Check[] {
 }
 
 function checkMemlock({ limits, cpus, status }: MachineReading): Check {
-  if (hasCapability(status, CAP_IPC_LOCK)) return ok("memlock", "CAP_IPC_LOCK: no limit of locked memory counts");
+  if (hasCapability(status, CAP_IPC_LOCK)) return ok("memlock", "CAP_IPC_LOCK: no limit on locked memory applies");
   if (limits === null) return warning("memlock", "the limits of this shell cannot be read", "mount /proc");
   const needed = lockedBytesNeeded(cpus + 1);
   const { soft } = limits.memlockBytes;
-  const found = `${mib(soft)} may be locked, a mount's buffers need ${mib(needed)}`;
+  const found = `${mib(soft)} may be locked; a mount's buffers need ${mib(needed)}`;
   return soft >= needed ? ok("memlock", found) : warning("memlock", found, "ulimit -l unlimited, or LimitMEMLOCK=");
 }
 
@@ -134,10 +137,10 @@ function checkSysctls({ sysctls, swapAreas }: MachineReading): Check[] {
     overcommit === 2
       ? warning(
           "overcommit",
-          "vm.overcommit_memory is 2: what is only reserved counts, and Node reserves much",
+          "vm.overcommit_memory is 2: reserved memory counts too, and Node reserves a lot",
           set("vm.overcommit_memory", 0),
         )
-      : ok("overcommit", `vm.overcommit_memory is ${overcommit ?? "not there"}`),
+      : ok("overcommit", `vm.overcommit_memory is ${overcommit ?? "not readable"}`),
   );
   const swappiness = sysctls.get("vm.swappiness") ?? DEFAULT_SWAPPINESS;
   if (swapAreas.length === 0) checks.push(ok("swap", "no swap: a pool in memory stays in memory"));
@@ -152,7 +155,7 @@ function checkSysctls({ sysctls, swapAreas }: MachineReading): Check[] {
     maps < DEFAULT_MAPS
       ? warning(
           "maps",
-          `vm.max_map_count is ${maps}, less than the kernel's own`,
+          `vm.max_map_count is ${maps}, less than the kernel's default`,
           set("vm.max_map_count", DEFAULT_MAPS),
         )
       : ok("maps", `vm.max_map_count is ${maps}`),
@@ -172,7 +175,7 @@ function checkFuseSysctls(sysctls: ReadonlyMap<string, number>, set: (name: stri
       : ok("request-size", `a request has up to ${Math.min(pages, WANTED_PAGES)} pages`);
   const limits = ["fs.fuse.max_request_timeout", "fs.fuse.default_request_timeout"];
   const bounding = limits.find((name) => (sysctls.get(name) ?? 0) > 0);
-  if (bounding === undefined) return [size, ok("request-time", "the kernel sets requests no time limit")];
+  if (bounding === undefined) return [size, ok("request-time", "the kernel sets no time limit on requests")];
   const found = `${bounding} is ${sysctls.get(bounding)}: the kernel ends a mount whose flush takes longer (seconds)`;
   return [size, warning("request-time", found, set(bounding, 0))];
 }

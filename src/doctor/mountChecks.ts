@@ -53,52 +53,51 @@ function checkLife({ life, status }: MountReading): Check {
   if (life === "alive") return ok("answers", `${status.file} answers`);
   if (life === "dead") return problem("answers", "the mount is dead", `kmemfs recover ${place}`);
   if (life === "silent") return problem("answers", "no answer within 3 s", `kmemfs unmount --force ${place}`);
-  return warning("answers", "this user may not look into it", `sudo kmemfs doctor ${place}`);
+  return warning("answers", "this user has no access to it", `sudo kmemfs doctor ${place}`);
 }
 
 function checkServer({ status, server }: MountReading): Check {
   const { serverPid, restarts, lastDeath, givenUp } = status;
   if ((givenUp ?? null) !== null) {
-    const cure = `kmemfs recover --up ${quote(status.mountpoint)}, or kmemfs down to let it go`;
-    return problem("server", `given up, as ${givenUp}; the pool is kept`, cure);
+    const cure = `kmemfs recover --up ${quote(status.mountpoint)}, or kmemfs down to discard it`;
+    return problem("server", `given up because ${givenUp}; the pool is kept`, cure);
   }
   if (serverPid === null || server === null) {
-    const why = lastDeath === null ? "" : `: the last ${lastDeath}`;
+    const why = lastDeath === null ? "" : `: the last one ${lastDeath}`;
     return problem("server", `no server is running${why}`, "see the log; kmemfs down ends the mount");
   }
   const found = `pid ${serverPid}, ${server.ioFlusher.length} threads, ${status.io}`;
   if (restarts === 0) return ok("server", found);
   return warning(
     "server",
-    `${found}; restarts: ${restarts}, the last ${lastDeath ?? "for a reason unknown"}`,
-    "see the log for why",
+    `${found}; restarts: ${restarts}; the last server ${lastDeath ?? "died for an unknown reason"}`,
+    "see the log for the reason",
   );
 }
 
 function checkOtherPlaces({ otherPlaces }: MountReading): Check {
-  if (otherPlaces.length === 0) return ok("places", "it is mounted in one place, and nothing lies over it");
-  return warning("places", `${otherPlaces.join("; ")}: it cannot be ended before that`, "unmount what is named");
+  if (otherPlaces.length === 0) return ok("places", "it is mounted in one place, with nothing over it");
+  return warning("places", `${otherPlaces.join("; ")}: it cannot be unmounted before that`, "unmount these");
 }
 
 function checkDamage({ damage, pool, refused }: MountStatus): Check[] {
   const checks: Check[] = [];
   if (damage !== null) {
-    const cure =
-      pool.path === null ? "copy what is there to another disk" : `kmemfs unmount, kmemfs check ${pool.path}`;
+    const cure = pool.path === null ? "copy the data to another disk" : `kmemfs unmount, kmemfs check ${pool.path}`;
     checks.push(problem("damage", `the pool is damaged: ${damage}`, cure));
   }
   if (pool.kind === "devdax") {
     const isMissing = refused.some((one) => one.startsWith("PMEM:"));
     checks.push(
       isMissing
-        ? warning("libpmem", "no libpmem.so.1: a power cut may take what was flushed", "apt-get install libpmem1")
-        : ok("libpmem", "what is flushed is on the media"),
+        ? warning("libpmem", "no libpmem.so.1: flushed data may be lost in a power cut", "apt-get install libpmem1")
+        : ok("libpmem", "flushed data survives a power cut"),
     );
   }
   // These have a check of their own.
   const others = refused.filter((one) => !/^(IO_FLUSHER|OOM_SCORE_ADJ|PMEM|MLOCK)\b/.test(one));
   if (others.length > 0)
-    checks.push(warning("refused", `the machine refused ${others.join("; ")}`, "docs/operations.md"));
+    checks.push(warning("refused", `not available here: ${others.join("; ")}`, "docs/operations.md"));
   return checks;
 }
 
@@ -118,8 +117,8 @@ function checkProcesses({ status, holder, server }: MountReading): Check[] {
 function checkIoFlusher(role: string, { ioFlusher }: ProcessState): Check {
   const name = `io-flusher-${role}`;
   const set = ioFlusher.filter((is) => is).length;
-  if (set === ioFlusher.length) return ok(name, `all ${set} threads may allocate while the disk waits for them`);
-  const found = `${ioFlusher.length - set} of ${ioFlusher.length} threads are not IO_FLUSHER: very low memory may stall`;
+  if (set === ioFlusher.length) return ok(name, `all ${set} threads are IO_FLUSHER`);
+  const found = `${ioFlusher.length - set} of ${ioFlusher.length} threads are not IO_FLUSHER: the disk may stall when memory is very low`;
   return warning(name, found, UNIT_CURE);
 }
 
@@ -127,13 +126,13 @@ function checkOomScore(role: string, { oomScoreAdj }: ProcessState): Check {
   const name = `oom-${role}`;
   const found = `oom_score_adj is ${oomScoreAdj}`;
   if (oomScoreAdj <= PROTECTED_OOM_SCORE) return ok(name, found);
-  return warning(name, `${found}: the OOM killer may take it`, UNIT_CURE);
+  return warning(name, `${found}: the OOM killer may kill it`, UNIT_CURE);
 }
 
 function checkOpenFiles(role: string, { openFiles, limits }: ProcessState): Check {
   const name = `nofile-${role}`;
   const most = limits?.openFiles.soft ?? Number.POSITIVE_INFINITY;
-  const found = `${openFiles} of ${most === Number.POSITIVE_INFINITY ? "any number of" : most} files are open`;
+  const found = `${openFiles} files are open (limit: ${most === Number.POSITIVE_INFINITY ? "none" : most})`;
   if (openFiles <= most * MOST_OF_LIMIT) return ok(name, found);
   return warning(name, found, "ulimit -n, or LimitNOFILE=, and mount again");
 }
@@ -142,34 +141,35 @@ function checkLocked({ lockedBytes, channels, limits }: ProcessState, io: MountS
   const needed = lockedBytesNeeded(io === "direct" ? Math.min(channels, DIRECT_WORKERS) : channels);
   const soft = limits?.memlockBytes.soft ?? Number.POSITIVE_INFINITY;
   const found = `${mib(lockedBytes)} locked, the buffers need ${mib(needed)}, the limit is ${mib(soft)}`;
-  if (channels === 0) return ok("locked", `${mib(lockedBytes)} locked; what it needs only root or its user can see`);
+  if (channels === 0)
+    return ok("locked", `${mib(lockedBytes)} locked; only root or its user can see how much it needs`);
   if (lockedBytes >= needed) return ok("locked", found);
   return warning("locked", found, "ulimit -l unlimited, or LimitMEMLOCK=, and mount again");
 }
 
 function checkLoop({ path, directIo, sectorBytes }: LoopReading): Check {
   const found = `${path}: ${directIo ? "direct I/O" : "buffered"}, sectors of ${sectorBytes} bytes`;
-  if (!directIo) return warning("loop-device", `${found}: memory is held twice`, `losetup --direct-io=on ${path}`);
+  if (!directIo) return warning("loop-device", `${found}: data is cached twice`, `losetup --direct-io=on ${path}`);
   if (sectorBytes >= BLOCK_BYTES) return ok("loop-device", found);
   const cure = `losetup -d ${path}, then losetup --sector-size ${BLOCK_BYTES}`;
-  return warning("loop-device", `${found}: a write of less than a page is read first`, cure);
+  return warning("loop-device", `${found}: a write smaller than a page has to read it first`, cure);
 }
 
 function checkPlaces({ swapOnIt, stateOnIt }: MountReading): Check[] {
   const swap =
     swapOnIt.length === 0
-      ? ok("own-swap", "no swap lies on it")
+      ? ok("own-swap", "no swap is on it")
       : problem(
           "own-swap",
-          `${swapOnIt.join(", ")} lies on it: to swap out a page it would need memory itself`,
+          `${swapOnIt.join(", ")} is on it: swapping a page out would itself need memory`,
           `swapoff ${swapOnIt.join(" ")}`,
         );
   const state =
     stateOnIt === null
-      ? ok("own-log", "log and control socket lie elsewhere")
+      ? ok("own-log", "the log and the control socket are elsewhere")
       : problem(
           "own-log",
-          `${stateOnIt} lies on it: a disk that waits for its own log stands still`,
+          `${stateOnIt} is on it: a disk that waits for its own log hangs`,
           "set XDG_RUNTIME_DIR to another place, and mount again",
         );
   return [swap, state];

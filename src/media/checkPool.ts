@@ -109,7 +109,9 @@ function usableSuperblock(path: string, pool: OpenedForCheck, rebuild: RebuildRe
   const { backing, page } = pool;
   const { newest, isForeign } = readCopies(page, backing.pageCount, layoutOf(backing));
   if (isForeign) {
-    throw new UserError(path, "was written by a newer version of kmemfs, which has to repair it", { code: "EINVAL" });
+    throw new UserError(path, "was written by a newer version of kmemfs, which is needed to repair it", {
+      code: "EINVAL",
+    });
   }
   if (newest !== null) return newest;
   if (rebuild === undefined) {
@@ -130,7 +132,7 @@ export async function undoPool(path: string, undoFile: string): Promise<UndoSumm
       const metaPages = backing.metaBytes / PAGE_BYTES;
       const fits = backing.layout === "split" ? metadataPages === metaPages : metadataPages < metaPages;
       if (backing.pageCount !== pageCount || !fits || metadataPages < 2) {
-        const reason = `belongs to a pool of ${pageCount} pages, and not to ${path}`;
+        const reason = `belongs to a pool of ${pageCount} pages, not to ${path}`;
         throw new UserError(undoFile, reason, { code: "EINVAL" });
       }
       const mapped = map(metadataPages);
@@ -149,7 +151,11 @@ export async function undoPool(path: string, undoFile: string): Promise<UndoSumm
 function undoPath(path: string, { kind }: BackingFacts): string {
   if (kind !== "devdax") return `${path}.undo-${timestamp()}`;
   const cure = "--undo-file FILE, on a disk";
-  throw new UserError(path, "is a device, beside which nothing can be kept", { code: "EINVAL", exitCode: 2, cure });
+  throw new UserError(path, "is a device, so the undo file cannot be kept beside it", {
+    code: "EINVAL",
+    exitCode: 2,
+    cure,
+  });
 }
 
 /** UTC, fit for a file's name. */

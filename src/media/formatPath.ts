@@ -39,7 +39,7 @@ export function formatPath(options: FormatOptions): OpenedPool {
   const stat = look(options.path);
   if (stat === undefined) {
     if (options.sizeBytes === undefined && options.poolSizeBytes === undefined && options.maxSizeBytes === undefined) {
-      throw new UserError(options.path, "does not exist, and no size is given", {
+      throw new UserError(options.path, "does not exist, and no size was given", {
         code: "ENOENT",
         cure: "--size SIZE",
       });
@@ -49,7 +49,7 @@ export function formatPath(options: FormatOptions): OpenedPool {
     return formatCreated(options.path, backing, plan, options);
   }
   if (stat.isDirectory() && isHalf(options.path)) {
-    if (!options.force) throw holds(options.path, "half of a pool, whose format was cut off");
+    if (!options.force) throw holds(options.path, "an incomplete pool, whose format was interrupted");
     removeHalf(options.path);
   }
   if (stat.isDirectory() && readdirSync(options.path).length === 0) {
@@ -101,7 +101,10 @@ function lengthen(backing: BackingFacts, path: string): void {
     ftruncateSync(backing.dataFd, backing.dataBytes);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "EIO";
-    throw new UserError(path, "its data cannot be made as long as the pool", { code, cure: `rm -r ${path}` });
+    throw new UserError(path, "its data file cannot be extended to the size of the pool", {
+      code,
+      cure: `rm -r ${path}`,
+    });
   }
 }
 
@@ -134,7 +137,7 @@ function removeHalf(path: string): void {
       const fd = openPoolMember(directory.fd, name, path, false);
       fds.push(fd);
       lockPool(fd, path, false);
-      if (!isBlank(fstatSync(fd))) throw holds(path, "a pool that somebody made just now");
+      if (!isBlank(fstatSync(fd))) throw holds(path, "a pool that another process has just made");
       rmSync(join(path, name));
     }
   } finally {
@@ -167,9 +170,9 @@ export function formatCreated(path: string, backing: BackingFacts, plan: PoolPla
 function planExisting(backing: BackingFacts, options: FormatOptions): PoolPlan {
   const { poolSizeBytes = pagesToBytes(backing.pageCount) } = options;
   if (backing.kind === "devdax" && bytesToPagesFloor(poolSizeBytes) !== backing.pageCount) {
-    throw new UserError(options.path, `a device is used whole, with its ${backing.metaBytes} bytes`, {
+    throw new UserError(options.path, `a device is always used whole, here ${backing.metaBytes} bytes`, {
       code: "EINVAL",
-      cure: "without --pool-size, or a part of it by daxctl or ndctl",
+      cure: "omit --pool-size, or make a smaller device with daxctl or ndctl",
     });
   }
   if (backing.layout === "single") return planPool(options, backing.pageCount);
@@ -182,7 +185,7 @@ function planExisting(backing: BackingFacts, options: FormatOptions): PoolPlan {
   if (isThatLong && pagesToBytes(plan.geometry.firstDataPage) === backing.metaBytes) return plan;
   throw new UserError(options.path, "its files do not fit these sizes", {
     code: "EINVAL",
-    cure: `rm -r ${options.path}, then format it anew`,
+    cure: `rm -r ${options.path}, then format it again`,
   });
 }
 
@@ -195,16 +198,16 @@ function requireBlank(backing: BackingFacts, options: FormatOptions): void {
 }
 
 function holds(path: string, found: string): UserError {
-  return new UserError(path, `holds ${found}`, { code: "EEXIST", cure: "--force, which destroys what is there" });
+  return new UserError(path, `holds ${found}`, { code: "EEXIST", cure: "--force, which destroys it" });
 }
 
 /** What is on a backing, as far as its beginning tells; null for zeros or holes. */
 function contentOf(backing: BackingFacts): string | null {
   if (backing.layout === "single" && backing.metaBytes === 0)
-    return fstatSync(backing.metaFd).size > 0 ? "data that nothing recognises" : null;
+    return fstatSync(backing.metaFd).size > 0 ? "unrecognised data" : null;
   const start = readMetadata(backing, 0, Math.min(MIB, backing.metaBytes));
   if (hasMagic(start)) return "a kmemfs pool";
-  return looksLike(backing) ?? (start.some((byte) => byte !== 0) ? "data that nothing recognises" : null);
+  return looksLike(backing) ?? (start.some((byte) => byte !== 0) ? "unrecognised data" : null);
 }
 
 export function createFile(path: string, plan: PoolPlan): BackingFacts {
@@ -252,7 +255,7 @@ export function look(path: string): Stats | undefined {
     return lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "EIO";
-    throw new UserError(path, code === "ENOTDIR" ? "a part of the path is not a directory" : "cannot be reached", {
+    throw new UserError(path, code === "ENOTDIR" ? "a part of the path is not a directory" : "cannot be accessed", {
       code,
     });
   }

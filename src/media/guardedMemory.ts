@@ -41,9 +41,9 @@ export function mapGuarded(backing: BackingFacts, metadataPages: number): Guarde
       installed?.guard.forget(baseAddress);
       unmapBacking(mapping);
       if (!isLost) return;
-      throw new UserError(backing.path ?? backing.kind, "lost memory while it was looked at", {
+      throw new UserError(backing.path ?? backing.kind, "lost memory while it was being read", {
         code: "EIO",
-        cure: "see who else writes it, and dmesg for memory errors",
+        cure: "check which other process writes to it, and dmesg for memory errors",
       });
     },
   };

@@ -43,7 +43,7 @@ export async function rehomePool(path: string, options: RehomeOptions = {}): Pro
   try {
     const { backing, superblock } = readPool(opened);
     if (!isWritable(superblock)) {
-      throw new UserError(path, "has features that this version can only read", { code: "EROFS" });
+      throw new UserError(path, "has features that this version supports only for reading", { code: "EROFS" });
     }
     return rehomeBacking(backing, superblock, options);
   } finally {

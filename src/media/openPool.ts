@@ -40,7 +40,7 @@ function openPath(path: string, options: MountOptions): OpenedPool {
     requireDurable(backing, options.durable);
     requireSizes(path, options, superblock, backing.grainPages * PAGE_BYTES);
     if (!options.readOnly && !isWritable(superblock)) {
-      const reason = "has features that this version can only read";
+      const reason = "has features that this version supports only for reading";
       throw new UserError(path, reason, { code: "EROFS", cure: "--read-only" });
     }
     const isMoved = options.numaNode === undefined || bindToNode(backing, options.numaNode);
@@ -65,7 +65,7 @@ function requireSizes(path: string, options: MountOptions, superblock: Superbloc
     if (name === "--pool-size" && Math.ceil(bytes / grainBytes) * grainBytes === has * PAGE_BYTES) continue;
     throw new UserError(path, `has ${has * PAGE_BYTES} bytes, not the ${bytes} of ${name}`, {
       code: "EINVAL",
-      cure: name === "--size" ? "leave it out; kmemfs resize MOUNTPOINT SIZE changes it" : "leave it out",
+      cure: name === "--size" ? "omit it; kmemfs resize MOUNTPOINT SIZE changes the size" : "omit it",
     });
   }
 }

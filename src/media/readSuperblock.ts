@@ -70,11 +70,11 @@ export function requireDurable(backing: BackingFacts, wanted: boolean): void {
   const what = backing.path ?? `the pool ${backing.kind}`;
   const code = "EOPNOTSUPP";
   if (backing.kind === "devdax") {
-    const reason = "cannot be made durable without libpmem.so.1: what is written stays in the CPU's caches";
-    throw new UserError(what, reason, { code, cure: "apt-get install libpmem1, or leave --durable out" });
+    const reason = "cannot be made durable without libpmem.so.1: written data stays in the CPU caches";
+    throw new UserError(what, reason, { code, cure: "apt-get install libpmem1, or omit --durable" });
   }
   const reason = `is memory (${backing.kind}) and does not survive a power cut`;
-  throw new UserError(what, reason, { code, cure: "a pool on a disk or a DAX device, or leave --durable out" });
+  throw new UserError(what, reason, { code, cure: "a pool on a disk or a DAX device, or omit --durable" });
 }
 
 /** What the backing's files say of a pool's layout. */

@@ -50,7 +50,8 @@ export class UndoWriter implements UndoLog {
       act();
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "EIO";
-      const reason = code === "EEXIST" ? "is there already and is kept" : "cannot be written, so nothing was repaired";
+      const reason =
+        code === "EEXIST" ? "already exists and will not be overwritten" : "cannot be written, so nothing was repaired";
       throw new UserError(this.path, reason, { code, cure: "--undo-file PATH" });
     }
   }

@@ -109,7 +109,7 @@ export async function stopMount(status: MountStatus, options: { readonly force: 
   while (isAlive(status.holderPid)) {
     if (progress.hasMoved() && !options.force) deadline = Math.max(deadline, Date.now() + STOP_SLACK_MS);
     if (Date.now() > deadline) {
-      throw new UserError(`unmount ${status.mountpoint}`, `process ${status.holderPid} does not end`, {
+      throw new UserError(`unmount ${status.mountpoint}`, `process ${status.holderPid} does not exit`, {
         code: "ETIMEDOUT",
         cure: `kmemfs unmount --force ${status.mountpoint}`,
       });

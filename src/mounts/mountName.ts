@@ -15,7 +15,7 @@ export function takeName(mountpoint: string, nameFd?: number): NameLock {
   makeStateDirectory();
   const name = lockName(path);
   if (name !== null) return name;
-  throw new UserError(`mount ${mountpoint}`, "a kmemfs mount of that name is running or starting", {
+  throw new UserError(`mount ${mountpoint}`, "a kmemfs mount of that name is already running or starting", {
     code: "EBUSY",
     cure: "kmemfs status",
   });

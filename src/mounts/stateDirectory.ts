@@ -10,7 +10,7 @@ import { UserError } from "../base/errors.js";
 import { readText } from "../linux/proc/procFile.js";
 import { type Caller, chooseStateDirectory, flawOf, type Place } from "./stateChoice.js";
 
-const OWN_CURE = "set XDG_RUNTIME_DIR to a directory of yours";
+const OWN_CURE = "set XDG_RUNTIME_DIR to a directory of your own";
 const STICKY = 0o1000;
 
 /** What was chosen, and for which environment: it is asked for often, and must not change while we run. */
@@ -35,7 +35,7 @@ export function makeStateDirectory(): string {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new UserError(directory, "the state directory cannot be made", {
+    throw new UserError(directory, "the state directory cannot be created", {
       code: (error as NodeJS.ErrnoException).code ?? "EIO",
       cure: OWN_CURE,
     });
@@ -74,9 +74,9 @@ function refuseFlawed(directory: string, uid: number): void {
   const flaw = place === null ? null : flawOf(place, uid);
   if (flaw === null) return;
   const reason = {
-    other: "is not a directory, and the state of mounts would be in it",
-    foreign: "is to have the state of mounts, and belongs to another user",
-    open: "has the state of mounts, and is open to others",
+    other: "is not a directory, but should be the state directory",
+    foreign: "is the state directory, but belongs to another user",
+    open: "is the state directory, but is open to other users",
   }[flaw];
   const cure =
     flaw === "open" ? `chmod 0700 ${directory}` : dirname(directory) === "/run" ? `ls -ld ${directory}` : OWN_CURE;
@@ -89,7 +89,7 @@ function refuseShared(directory: string, uid: number): void {
   const parent = dirname(directory);
   const mode = look(parent)?.mode ?? 0;
   if ((mode & 0o022) === 0 || (mode & STICKY) !== 0) return;
-  throw new UserError(parent, "everybody may replace what is in it", { code: "EPERM", cure: OWN_CURE });
+  throw new UserError(parent, "anybody can replace what is in it", { code: "EPERM", cure: OWN_CURE });
 }
 
 /** Short and fixed in length: a socket's path has at most 107 bytes (unix(7)). */

@@ -63,7 +63,7 @@ export function checkPool(input: CheckInput, events: CheckEvents): CheckSummary 
   const state = stateName(superblock.state);
   let usedPages = 0;
   if (state === "formatting") {
-    tell({ kind: "superblock", message: "state: the format was cut off", offsetBytes: 0 });
+    tell({ kind: "superblock", message: "state: the format was interrupted", offsetBytes: 0 });
   } else {
     if (state === "direct") checkDataLength(superblock, input.dataBytes, tell);
     const checked = input.map(geometry.firstDataPage);
@@ -89,7 +89,7 @@ function checkDataLength(
   const held = bytesToPagesFloor(dataBytes);
   tell({
     kind: "data-size",
-    message: `data is ${dataBytes} bytes long and not ${blocks * PAGE_BYTES}: blocks ${held} to ${blocks - 1} are lost`,
+    message: `data is ${dataBytes} bytes long instead of ${blocks * PAGE_BYTES}: blocks ${held} to ${blocks - 1} are lost`,
     blockNo: held,
     pageNo: homePage(geometry, held),
     offsetBytes: pagesToBytes(homePage(geometry, held)),
@@ -113,7 +113,7 @@ function checkIndex(memory: Memory, superblock: Superblock, events: CheckEvents)
     damaged: (damage, block, page, high) => owners.add(damage, block, page, high),
   });
   owners.flush();
-  assert(usedPages <= geometry.dataPages, "more pages are used than there are");
+  assert(usedPages <= geometry.dataPages, "more pages are used than exist");
   return usedPages;
 }
 

@@ -83,7 +83,7 @@ export function contradiction(copy: Superblock, newest: Superblock): string | nu
   if (copy.generation !== newest.generation - 1) {
     return `its generation ${copy.generation} is not the one before ${newest.generation}`;
   }
-  const differs = (name: string) => `its ${name} is not that of the newer copy`;
+  const differs = (name: string) => `its ${name} differs from that of the newer copy`;
   if (copy.geometry.indexPages !== newest.geometry.indexPages) return differs("indexPages");
   if (copy.geometry.maxBlocks !== newest.geometry.maxBlocks) return differs("indexEntries");
   if (copy.formattedMs !== newest.formattedMs) return differs("formattedMs");

@@ -127,9 +127,10 @@ export class Damage {
 /** For people: what was found. @param damage of which something was found */
 export function describeDamage(damage: Damage): string {
   if (damage.kind === DAMAGE.entry) {
-    return `block ${damage.block}: its index entry names page ${damage.page}, which is none of its pages`;
+    return `block ${damage.block}: its index entry points to page ${damage.page}, which is not one of its pages`;
   }
-  if (damage.kind === DAMAGE.truncated) return `somebody made the pool shorter: it ends before page ${damage.page} now`;
+  if (damage.kind === DAMAGE.truncated)
+    return `another process truncated the pool, which now ends before page ${damage.page}`;
   const which = damage.page === 0 ? "memory" : `page ${damage.page}`;
-  return `${which} of the pool cannot be touched any more`;
+  return `${which} of the pool can no longer be accessed`;
 }

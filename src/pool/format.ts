@@ -68,7 +68,7 @@ export function formatPool(memory: Memory, request: FormatRequest): void {
 /** @throws UserError */
 function requireRoomForWhole(geometry: Geometry, blocks: number): void {
   if (blocks <= geometry.dataPages) return;
-  const reason = `a file of ${blocks} blocks does not fit whole into ${geometry.dataPages} pages`;
+  const reason = `a file of ${blocks} blocks does not fit into ${geometry.dataPages} pages`;
   throw new UserError("format --full", reason, { code: "ENOSPC", cure: "a larger pool or a smaller --size" });
 }
 

@@ -50,7 +50,7 @@ export function seedGeometry(pageCount: number): Geometry {
 export function chosenGeometry(pageCount: number, maxBlocks: number): Geometry {
   requirePageCount(pageCount);
   if (!Number.isSafeInteger(maxBlocks) || maxBlocks < 1 || maxBlocks > MAX_PAGES) {
-    throw new UserError("size", `a file of ${maxBlocks} blocks of 4096 bytes is not possible`, {
+    throw new UserError("size", `a disk of ${maxBlocks} blocks of 4096 bytes is not possible`, {
       code: "EINVAL",
       cure: "a size from 4096 bytes to just under 16 TiB",
       exitCode: 2,
@@ -72,7 +72,7 @@ export function pagesForWholeFile(maxBlocks: number): number {
 
 function requirePageCount(pageCount: number): void {
   if (!Number.isSafeInteger(pageCount) || pageCount < 0 || pageCount > MAX_PAGES) {
-    throw new UserError("pool", `${pageCount} pages of 4096 bytes are not possible`, {
+    throw new UserError("pool", `a pool of ${pageCount} pages of 4096 bytes is not possible`, {
       code: "EINVAL",
       cure: "a pool of 12 KiB to just under 16 TiB",
       exitCode: 2,
@@ -81,7 +81,7 @@ function requirePageCount(pageCount: number): void {
 }
 
 function tooSmall(pageCount: number): UserError {
-  return new UserError("pool", `${pageCount} pages of 4096 bytes leave no page for data`, {
+  return new UserError("pool", `a pool of ${pageCount} pages of 4096 bytes has no room for data`, {
     code: "EINVAL",
     cure: "a larger pool",
     exitCode: 2,

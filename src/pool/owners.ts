@@ -93,7 +93,7 @@ export class Owners {
   private findingOf(damage: EntryDamage, blockNo: BlockNo, pageNo: PageNo, high: number, owner?: BlockNo): Finding {
     const at = { kind: damage, blockNo, pageNo, offsetBytes: entryOffset(blockNo) };
     if (owner === undefined) return { ...at, message: describeDamage(damage, this.superblock, blockNo, pageNo, high) };
-    const message = `block ${blockNo}: page ${pageNo} belongs to block ${owner} too, which has it first`;
+    const message = `block ${blockNo}: page ${pageNo} also belongs to block ${owner}, which comes first`;
     return { ...at, ownerBlockNo: owner, message };
   }
 }

@@ -78,15 +78,15 @@ export function closePool(pool: Pool): void {
   pool.relieve();
   const errno = pool.flush();
   if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
-  if (pool.damage.isFound) throw new UserError("pool", "it is damaged and stays unclean", { code: "EIO" });
-  if (pool.account.limbo > 0) throw new UserError("pool", "discarded pages cannot be given back", { code: "EIO" });
+  if (pool.damage.isFound) throw new UserError("pool", "it is damaged, and stays marked as unclean", { code: "EIO" });
+  if (pool.account.limbo > 0) throw new UserError("pool", "discarded pages cannot be freed", { code: "EIO" });
   writeState(pool.memory, STATE_CLEAN);
 }
 
 /** @throws MediaError when the pool's format was cut off */
 function requireFormatted(superblock: Superblock): void {
   if (superblock.state === STATE_FORMATTING) {
-    throw new MediaError("state", "clean or dirty", "formatting (a format was cut off)", 56);
+    throw new MediaError("state", "clean or dirty", "formatting (a format was interrupted)", 56);
   }
 }
 
@@ -118,7 +118,7 @@ function releaseStrays(memory: Memory, pool: Pool): void {
       const first = page;
       while (page < heldEnd && !pool.allocator.isTaken(page)) page++;
       const errno = memory.release(first, page - first);
-      if (errno !== 0) throw new UserError("pool", "unused pages cannot be given back", { code: errnoName(errno) });
+      if (errno !== 0) throw new UserError("pool", "unused pages cannot be freed", { code: errnoName(errno) });
     }
   }
 }

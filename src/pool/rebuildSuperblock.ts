@@ -89,7 +89,7 @@ function score({ validEntries, damagedEntries, homeEntries }: Evidence): number 
 
 function nothingFits(tried: readonly string[]): UserError {
   const reason = `no geometry fits its index; tried: ${tried.length === 0 ? "none is possible" : tried.join("; ")}`;
-  return new UserError("superblock", reason, { code: "EINVAL", cure: "--max-size SIZE, as it was formatted" });
+  return new UserError("superblock", reason, { code: "EINVAL", cure: "--max-size SIZE, as it was formatted with" });
 }
 
 /** Geometries in the order in which they are preferred; none twice. */

@@ -96,8 +96,8 @@ function bringHome(pool: Pool, mostPages: number, onMoved: (blocks: number) => v
 
 /** A pool without a free page: nothing can have moved. */
 function noFreePage(away: number): UserError {
-  const reason = `${away} blocks are on each other's pages, and no page is free to move one aside`;
-  const cure = "mount it and discard something (kmemfs trim), then again";
+  const reason = `${away} blocks occupy each other's home pages, and no page is free to move one aside`;
+  const cure = "mount it and discard something (kmemfs trim), then try again";
   return new UserError("pool", reason, { code: "ENOSPC", cure });
 }
 

@@ -95,14 +95,14 @@ export function repairPool(memory: Memory, superblock: Superblock, undo: UndoLog
 function requireRepairable(superblock: Superblock): void {
   if (superblock.state === STATE_FORMATTING) {
     const cure = "kmemfs format --force";
-    throw new UserError("pool", "its format was cut off, so that there is nothing to repair", { code: "EINVAL", cure });
+    throw new UserError("pool", "its format was interrupted, so there is nothing to repair", { code: "EINVAL", cure });
   }
   // A copy with a higher one would be refused: nobody could open the pool again.
   if (superblock.generation > MAX_GENERATION - 2) {
-    throw new UserError("pool", "the generation of its superblock is the last there is", { code: "EINVAL" });
+    throw new UserError("pool", "the generation of its superblock is at its maximum", { code: "EINVAL" });
   }
   if (isWritable(superblock)) return;
-  throw new UserError("pool", "it has features that this version can only read", { code: "EROFS" });
+  throw new UserError("pool", "it has features that this version supports only for reading", { code: "EROFS" });
 }
 
 /** The pages that valid entries name, each by its lowest block, and how many entries are wrong. */
@@ -190,9 +190,9 @@ class Batch {
       const source = memory.baseAddress + this.from[i] * PAGE_BYTES;
       must(memory.fill(this.to[i], 1, 0, source, PAGE_BYTES), `block ${this.blocks[i]} cannot be copied`);
     }
-    must(memory.sync(), "the copies are not on the media");
+    must(memory.sync(), "the copies cannot be flushed");
     for (let i = 0; i < count; i++) storeEntry(memory, this.blocks[i], this.to[i]);
-    must(memory.sync(), "the index is not on the media");
+    must(memory.sync(), "the index cannot be flushed");
     this.count = 0;
   }
 }
@@ -202,7 +202,7 @@ function writeCopy(memory: Memory, at: ByteOffset, superblock: Superblock): void
   must(memory.populate(0, 1), "the superblock cannot be written");
   memory.metadataWords(0).set(new Int32Array(encode(superblock).buffer), at / 4);
   memory.persist(at, COPY_BYTES);
-  must(memory.sync(), "the superblock is not on the media");
+  must(memory.sync(), "the superblock cannot be flushed");
 }
 
 /** @throws UserError for a positive errno */

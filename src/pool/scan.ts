@@ -100,14 +100,14 @@ export function describeDamage(
 ): string {
   switch (damage) {
     case "padding":
-      return `entry ${block} lies behind the index's end and is not zero`;
+      return `entry ${block} is past the end of the index and not zero`;
     case "high-word":
       return `block ${block}: the high word of its entry is ${high}, not 0`;
     case "range":
       return `block ${block}: page ${page} is not a data page (${geometry.firstDataPage} to ${geometry.pageCount - 1})`;
     case "beyond-size":
-      return `block ${block} is mapped to page ${page} beyond the file's end`;
+      return `block ${block} is mapped to page ${page} beyond the end of the file`;
     case "duplicate":
-      return `block ${block}: page ${page} belongs to an earlier block too`;
+      return `block ${block}: page ${page} also belongs to an earlier block`;
   }
 }

@@ -226,7 +226,7 @@ export function copyProblems(page: Uint8Array, at: number, pageCount: number): M
   expect(blocks <= blocksMost, "blocks", `0 to ${blocksMost}`, blocks);
   expect(state >= STATE_FORMATTING && state <= STATE_DIRECT, "state", "1 to 4", state);
   const isSplit = (flags("incompatible") & INCOMPATIBLE_SPLIT) !== 0;
-  expect(state !== STATE_DIRECT || isSplit, "state", "1 to 3 in a pool of one file", state);
+  expect(state !== STATE_DIRECT || isSplit, "state", "1 to 3 in a single-file pool", state);
   // Its blocks are taken for data pages by their numbers, and what lies behind the last page for nobody's.
   const isThin = maxBlocks > pageCount - 1 - indexPages;
   expect(state !== STATE_DIRECT || !isThin, "state", "1 to 3 in a pool with more blocks than data pages", state);

@@ -58,7 +58,7 @@ export function updateSuperblock(
   const newest = decode(page, memory.pageCount);
   // The next one would be newer than this copy and refused: nobody could open the pool again.
   if (newest.generation >= MAX_GENERATION) {
-    const expected = `less than ${MAX_GENERATION} in a pool that is written to`;
+    const expected = `less than ${MAX_GENERATION} in a writable pool`;
     const at = copyOffset(newest.generation) + layout.offset.generation;
     throw new MediaError("generation", expected, String(newest.generation), at);
   }

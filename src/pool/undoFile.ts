@@ -78,11 +78,11 @@ export interface UndoFile extends UndoPool {
 /** Reads the whole file once. @throws UserError when it is not what a repair wrote */
 export function readUndoFile(source: UndoSource): UndoFile {
   const imagesEnd = source.lengthBytes - trailer.sizeBytes;
-  requireValid(imagesEnd >= 0 && imagesEnd % IMAGE_BYTES === 0, "it is no undo file of kmemfs, or was cut off");
+  requireValid(imagesEnd >= 0 && imagesEnd % IMAGE_BYTES === 0, "it is not a complete undo file of kmemfs");
   const bytes = source.read(imagesEnd, trailer.sizeBytes).slice();
   const words = new Int32Array(bytes.buffer);
   const isOurs = words[0] === MAGIC[0] && words[1] === MAGIC[1];
-  requireValid(isOurs, "it is no undo file of kmemfs, or was cut off before the pool was changed");
+  requireValid(isOurs, "it is not a complete undo file of kmemfs");
   const version = words[trailer.word.version] >>> 0;
   requireValid(version === VERSION, `its version is ${version}, not ${VERSION}`);
   const metadataPages = readU64(words, trailer.word.metadataPages);

@@ -66,7 +66,7 @@ export async function bringBack({ options }: WayBack): Promise<string[]> {
     const lines = [
       `mounted ${options.pool.kind === "path" ? options.pool.path : options.pool.kind} on ${fuseDirectory}`,
     ];
-    if (disk.wasUnclean) lines.push("the pool was not closed; all of it was checked");
+    if (disk.wasUnclean) lines.push("the pool was not closed cleanly; all of it was checked");
     return [...lines, ...(await mountOfUp(disk, undo))];
   });
 }

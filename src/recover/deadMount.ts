@@ -80,7 +80,7 @@ export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Rem
     bound,
     swapAreas,
     blockers: [
-      ...living.map((mount) => `${mount.mountpoint} (${mount.fsType}) is mounted inside, and alive`),
+      ...living.map((mount) => `${mount.mountpoint} (${mount.fsType}) is mounted inside, and still alive`),
       ...nodes.flatMap((node) => node.partOf.map((other) => `${node.path} is part of ${other}`)),
       ...stacked(dead, loops, facts.mounts),
       ...staying(dead, loops, fileSystems, facts.namespaces),
@@ -134,5 +134,5 @@ function stacked(dead: readonly MountEntry[], loops: readonly LoopNodes[], mount
   if (loops.length === 0) return [];
   return dead
     .filter((one) => mounts.some((other) => other.mountpoint === one.mountpoint && other.majorMinor !== one.majorMinor))
-    .map((one) => `something else is mounted at ${one.mountpoint} too`);
+    .map((one) => `something else is also mounted on ${one.mountpoint}`);
 }

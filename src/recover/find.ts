@@ -45,7 +45,8 @@ export async function findRemains(): Promise<Findings> {
   const { strangers, ...facts } = await factsOf(namespaces, dead);
   const remains = sessionsOf(dead).map((session) => remainsOf(session, facts));
   const odd = strangers.map(
-    ({ path, backingFile }) => `${dirname(backingFile)}: ${path} is on another file of that path, and is left`,
+    ({ path, backingFile }) =>
+      `${dirname(backingFile)}: ${path} is attached to a different file of that path, and is left alone`,
   );
   return {
     remains: remains.filter((one) => !isHeld(one.dead[0])),
@@ -99,16 +100,16 @@ async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<
   const top = mountOn(mountpoint, mounts);
   if (top?.mountId !== mount.mountId) {
     return isMine
-      ? `${mountpoint}: has no holder, and is hidden below a ${top?.fsType} mount; unmount that, then kmemfs recover`
+      ? `${mountpoint}: has no holder, and is hidden by a ${top?.fsType} mount; unmount that, then kmemfs recover`
       : null;
   }
   const life = await lifeOf(mount);
   if (life === "dead") return life;
   if (life === "silent") {
-    return `${mountpoint}: does not answer, which is not dead; to end it: kmemfs unmount --force ${quote(mountpoint)}`;
+    return `${mountpoint}: does not answer, but is not dead; to unmount it: kmemfs unmount --force ${quote(mountpoint)}`;
   }
   if (life === "unseen" || !isMine) return null;
-  return `${mountpoint}: is served, but its holder is gone; to end it: kmemfs unmount ${quote(mountpoint)}`;
+  return `${mountpoint}: is served, but its holder is gone; to unmount it: kmemfs unmount ${quote(mountpoint)}`;
 }
 
 function stillHolder(mount: MountEntry, records: readonly MountRecord[]): SilentHolder | null {

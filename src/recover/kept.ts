@@ -32,7 +32,7 @@ export function isOf({ dead }: Remains, { file }: MountStatus): boolean {
 }
 
 function notGivenUp(mountpoint: string): UserError {
-  const reason = "it is not given up any more: another process brought it back, or let it go";
+  const reason = "it is no longer given up: another process brought it back or discarded it";
   return new UserError(`recover ${mountpoint}`, reason, { code: "EEXIST", cure: "kmemfs status" });
 }
 

@@ -97,6 +97,6 @@ function blockersOf(loop: LoopNodes, namespaces: readonly MountNamespace[]): str
   return [
     ...[...new Set(mounts.map((mount) => mount.mountpoint))].map((place) => `${loop.path} is mounted on ${place}`),
     ...loop.nodes.flatMap((node) => node.partOf.map((other) => `${node.path} is part of ${other}`)),
-    ...(users.length === 0 ? [] : [`${loop.path} is used by ${describeHolders(users)}`]),
+    ...(users.length === 0 ? [] : [`${loop.path} is in use by ${describeHolders(users)}`]),
   ];
 }

@@ -50,7 +50,7 @@ const seenUsers: Users = {
 
 /** `, used by bash (pid 12, /mnt/x)` with `how` before it, or nothing. */
 function usedBy(how: string, holders: readonly Holder[]): string {
-  return holders.length === 0 ? "" : `${how}used by ${describeHolders(holders)}`;
+  return holders.length === 0 ? "" : `${how}in use by ${describeHolders(holders)}`;
 }
 
 /** The steps in the safe order. */
@@ -85,13 +85,13 @@ function unmount(mount: MountEntry, { bound, dead }: Remains, users: Users): Ste
   const name = isFuse ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
   const what = `unmount ${mountpoint}`;
   return {
-    plan: `unmount ${name}${usedBy(", lazily if it stays ", users.ofMount(mount))}`,
+    plan: `unmount ${name}${usedBy(", lazily if still ", users.ofMount(mount))}`,
     act: async () => {
       if (!isMounted(mount)) return `${mountpoint} is unmounted already`;
       await keepPeers(mount, bound);
       // The name's lock of another user keeps nobody away from us.
       if (dead.includes(mount) && (await lifeOf(mount)) !== "dead") {
-        throw new UserError(what, "it is not dead any more", { cure: "kmemfs recover --dry-run" });
+        throw new UserError(what, "it is no longer dead", { cure: "kmemfs recover --dry-run" });
       }
       // What does not end in time is as good as busy. What is frozen would wait for ever.
       const calls = [{ act: "thaw", mount } as const, { act: "unmount", mount } as const];
@@ -147,7 +147,7 @@ export function detach(loop: LoopNodes, users: Users = seenUsers): Step {
       const deadline = Date.now() + GONE_DEADLINE_MS;
       while (isAttached(loop)) {
         const by = usedBy(", ", users.ofDevice(device));
-        if (Date.now() > deadline) return `${device} is detached when its last user closes it${by}`;
+        if (Date.now() > deadline) return `${device} will be detached when its last user closes it${by}`;
         await sleep(POLL_MS);
       }
       return `detached ${device}`;

@@ -8,9 +8,9 @@ import type { Remains } from "./deadMount.js";
 import { type Findings, lookAgain } from "./find.js";
 
 export function nameIsTaken(mountpoint: string): UserError {
-  return new UserError(`recover ${mountpoint}`, "another process has its name: it clears it, or brings it back", {
+  return new UserError(`recover ${mountpoint}`, "another process is clearing it or bringing it back", {
     code: "EBUSY",
-    cure: "wait for that, then kmemfs recover",
+    cure: "wait for it to finish, then kmemfs recover",
   });
 }
 
@@ -22,7 +22,7 @@ export async function whileItIsCleared<Result>(disk: MountStatus, act: () => Pro
   const { mountpoint } = disk;
   const turn = lockName(idPaths(diskId(mountpoint)).clearing);
   if (turn === null) {
-    throw new UserError(`recover ${mountpoint}`, "another process clears it, or brings it back", {
+    throw new UserError(`recover ${mountpoint}`, "another process is clearing it or bringing it back", {
       code: "EBUSY",
       cure: "kmemfs status",
     });

@@ -29,7 +29,7 @@ it("missing, a file, a symbolic link, not empty, too much, none", () =>
     rmdirSync(directory);
     await expectRefused(place, { args: ["mount", link, "--size", "16M"], cause: /a symbolic link/ });
     await expectRefused(place, { args: ["mount"], cause: /mount point is missing/, code: 2 });
-    await expectRefused(place, { args: ["mount", ""], cause: /empty mount point/, code: 2, cure: false });
+    await expectRefused(place, { args: ["mount", ""], cause: /mount point is an empty string/, code: 2, cure: false });
     await expectRefused(place, { args: ["mount", "a", "b", "c"], cause: /too many/, code: 2 });
     await expectRefused(place, { args: ["up", full, "--fs", "zfs"], cause: /not a file system/, code: 2 });
   }));
@@ -53,7 +53,11 @@ it("commands about a disk that is not there", () =>
     for (const verb of ["unmount", "down", "trim", "status"]) {
       await expectRefused(place, { args: [verb, directory], cause: /no(t a)? kmemfs/, cure: /kmemfs status/ });
     }
-    await expectRefused(place, { args: ["frobnicate"], cause: /neither a command nor there/, code: 2 });
+    await expectRefused(place, {
+      args: ["frobnicate"],
+      cause: /unknown command, and no such file or directory/,
+      code: 2,
+    });
     await expectRefused(place, { args: ["mount", directory, "--nonsense"], cause: /unknown option/, code: 2 });
     await expectRefused(place, {
       args: ["mount", directory, "-o", "nonsense"],

@@ -31,7 +31,7 @@ it("mount and check", () =>
       [`${at("noise")}/below`, /not a directory.*\(ENOTDIR\)$/],
       [at("noise"), /is not a kmemfs pool \(EINVAL\)$/],
       [at("zeros"), /is not a kmemfs pool \(EINVAL\)$/],
-      [at("open"), /others could write it \(EPERM\)$/],
+      [at("open"), /others could write to it \(EPERM\)$/],
       [at("foreign"), /belongs to user 1234/],
       [at("empty"), /is empty \(EINVAL\)$/],
       [at("directory"), /holds no pool/],
@@ -98,7 +98,7 @@ it("format over a file gives it the length that its sizes need, and --pool-size 
     const before = (await run("sha256sum", [pool])).stdout;
     for (const [args, refusal] of [
       [["--label", "x".repeat(65)], { cause: /longer than 64 bytes/, code: 2, cure: false }],
-      [["--pool-size", "16M", "--full"], { cause: /does not fit whole/ }],
+      [["--pool-size", "16M", "--full"], { cause: /does not fit into/ }],
     ] as const) {
       await expectRefused(place, { args: ["format", pool, "--size", "64M", "--force", ...args], ...refusal });
       expect((await run("sha256sum", [pool])).stdout).toBe(before);
@@ -112,7 +112,7 @@ it("format over a file gives it the length that its sizes need, and --pool-size 
     // Hardly anything in it is no pool size.
     for (const bytes of [0, 100]) {
       truncateSync(pool, bytes);
-      if (bytes > 0) await expectRefused(place, { args: ["format", pool], cause: /holds data that nothing/ });
+      if (bytes > 0) await expectRefused(place, { args: ["format", pool], cause: /holds unrecognised data/ });
       expect((await format("--force")).bytes).toBeGreaterThan(2 ** 27);
     }
   }));
@@ -171,7 +171,7 @@ it("a directory that a killed format left without data is formatted with --force
       const format = ["format", pool, "--size", "4M", "--split"];
       await expectRefused(place, {
         args: format,
-        cause: /holds half of a pool, whose format was cut off/,
+        cause: /holds an incomplete pool, whose format was interrupted/,
         cure: /--force/,
       });
       await place.kmemfs([...format, "--force"]);
@@ -197,6 +197,6 @@ it("a directory with data of a pool whose meta is gone is left alone, also with 
     await place.kmemfs(["format", place.path("empty"), "--size", "4M", "--split"]);
     truncateSync(place.path("empty/data"), 0);
     const args = ["format", place.path("empty"), "--size", "4M", "--split"];
-    await expectRefused(place, { args, cause: /holds a kmemfs pool|leave no page for data/, cure: /./ });
+    await expectRefused(place, { args, cause: /holds a kmemfs pool|has no room for data/, cure: /./ });
     await run("stat", [place.path("empty/meta")]);
   }));

@@ -34,7 +34,7 @@ it("a pool that cannot hold its index, or that no machine holds", () =>
       ["--size", "1G", "--pool-size", "8k"],
       ["--pool-size", "4k"],
     ]) {
-      const cause = /leave no page for data \(EINVAL\)$/;
+      const cause = /has no room for data \(EINVAL\)$/;
       await expectRefused(place, { args: ["mount", mountpoint, ...sizes], cause, code: 2 });
       await expectRefused(place, { args: ["format", pool, ...sizes], cause, code: 2 });
     }

@@ -26,7 +26,7 @@ async function look(disk: Disk): Promise<Seen> {
 
 async function remount(place: Place, pool: string, io: string): Promise<Disk> {
   const disk = await place.mount({ pool, args: ["--io", io] });
-  expect(await disk.status()).toMatchObject({ io, ioReason: io === "direct" ? null : "served was asked for" });
+  expect(await disk.status()).toMatchObject({ io, ioReason: io === "direct" ? null : "served mode was requested" });
   return disk;
 }
 

@@ -49,7 +49,7 @@ it("an index entry that is overwritten", () =>
     expect(await io(disk, `pread ${1000 * PAGE} 4k`)).toMatch(/Input\/output error/);
     expect(await io(disk, `pread -v ${1001 * PAGE} 1`)).toMatch(/^003e9000: {2}21/);
     expect(await io(disk, "pwrite 0 4k")).toMatch(/Read-only file system/);
-    await expectDamage(disk, /block 1000: its index entry names page 2147483647/);
+    await expectDamage(disk, /block 1000: its index entry points to page 2147483647/);
     expect((await disk.status()).serverPid).toBe(serverPid);
     // The next server knows it too.
     process.kill(serverPid ?? 0, "SIGKILL");
@@ -57,7 +57,10 @@ it("an index entry that is overwritten", () =>
     expect(await io(disk, `pread ${1000 * PAGE} 4k`)).toMatch(/Input\/output error/);
     expect(await io(disk, `pread -v ${1001 * PAGE} 1`)).toMatch(/^003e9000: {2}21/);
     const { restarts, damage } = await disk.status();
-    expect([restarts, damage]).toEqual([1, expect.stringMatching(/block 1000: its index entry names page 2147483647/)]);
+    expect([restarts, damage]).toEqual([
+      1,
+      expect.stringMatching(/block 1000: its index entry points to page 2147483647/),
+    ]);
     await disk.unmount();
     const check = await place.refused(["check", pool]);
     expect([check.status, check.stdout]).toEqual([4, expect.stringMatching(/block 1000\b/)]);
@@ -72,7 +75,10 @@ for (const [where, lengthBytes] of Object.entries(CUTS)) {
       const { disk, pool, serverPid } = await servedDisk(place);
       truncateSync(pool, lengthBytes);
       expect(await io(disk, "pread 15m 64k")).toMatch(/Input\/output error/);
-      await expectDamage(disk, /somebody made the pool shorter|cannot be touched|names page 4294967295/);
+      await expectDamage(
+        disk,
+        /another process truncated the pool|can no longer be accessed|points to page 4294967295/,
+      );
       expect(await io(disk, "pread 11m 4k")).toMatch(/Input\/output error/);
       if (lengthBytes > MIB) expect(await io(disk, "pread -v 9m 1")).toMatch(/: {2}29/);
       expect(await io(disk, "pwrite 0 4k")).toMatch(/Read-only file system/);
@@ -81,7 +87,7 @@ for (const [where, lengthBytes] of Object.entries(CUTS)) {
       await disk.unmount();
       // The end of a server that leaves the pool unclean is no death.
       const said = logOf(disk.directory).map(({ msg }) => msg);
-      expect(said.filter((msg) => /the next one goes on/.test(String(msg)))).toEqual([]);
+      expect(said.filter((msg) => /the next one takes over/.test(String(msg)))).toEqual([]);
       expect(said.at(-1)).toMatch(/stays unclean.*; the mount ends$/);
     }));
 }
@@ -93,7 +99,7 @@ it("data of a directory that somebody cuts off the direct way", () =>
     const disk = await place.mount({ pool, args: ["--io", "direct"] });
     await disk.io("pwrite -q -S 0x33 -b 1m 0 16m");
     truncateSync(`${pool}/data`, 8 * MIB);
-    await expectDamage(disk, /somebody made the pool shorter/);
+    await expectDamage(disk, /another process truncated the pool/);
     expect(await io(disk, "fpunch 0 4k")).toMatch(/Read-only file system/);
     // The next server knows it too, and makes nothing longer.
     process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
@@ -104,7 +110,7 @@ it("data of a directory that somebody cuts off the direct way", () =>
     // Mounted again, what is missing would read as holes.
     for (const way of ["served", "direct"]) {
       const { stderr } = await place.refused(["mount", pool, disk.directory, "--io", way]);
-      expect(stderr).toMatch(/data was cut off by somebody, at byte 8388608 of 16777216/);
+      expect(stderr).toMatch(/another process truncated data to 8388608 of 16777216 bytes/);
     }
     expect((await place.refused(["check", pool])).status).toBe(4);
     const repair = await place.refused(["check", "--repair", pool]);
@@ -123,7 +129,7 @@ it("a pool that was not closed says so once", () =>
     const again = ["mount", pool, place.makeDirectory("again")];
     place.endsWithUs(place.path("again"));
     await until(async () => (await place.refused(["status", disk.directory])).status !== 0, FOUND_MS, "its end");
-    expect((await place.kmemfs(again)).stdout).toMatch(/was not closed last time; all of it was checked/);
+    expect((await place.kmemfs(again)).stdout).toMatch(/was not closed cleanly; all of it was checked/);
     await place.kmemfs(["unmount", place.path("again")]);
     expect((await place.kmemfs(again)).stdout).not.toMatch(/not closed/);
   }));

@@ -13,7 +13,7 @@ it("atomic writes are served, verified by fio, and a full disk can be overwritte
     const disk = await place.mount({ pool, size: "16M", args: ["--create", "--atomic-writes"] });
     expect(await disk.status()).toMatchObject({
       io: "served",
-      ioReason: "atomic writes were asked for",
+      ioReason: "atomic writes were requested",
       atomicWrites: true,
     });
     await disk.io("pwrite -q -S 0x11 -b 1m 0 16m");
@@ -32,7 +32,7 @@ it("atomic writes are served, verified by fio, and a full disk can be overwritte
 it("atomic writes cannot be direct", () =>
   withPlace(async (place) => {
     const result = await place.refused(["mount", place.makeDirectory("d"), "--atomic-writes", "--io", "direct"]);
-    expectRefusal(result, { cause: /atomic writes were asked for/, cure: /atomic-writes/ });
+    expectRefusal(result, { cause: /atomic writes were requested/, cure: /atomic-writes/ });
   }));
 
 it("--durable refuses memory, and takes a disk", () =>

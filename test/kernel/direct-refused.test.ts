@@ -42,7 +42,7 @@ const cases = [
     format: ["--split", "--size", "16M", "--max-size", "32M"],
     mount: ["--read-only"],
     reason: /read-only/,
-    cure: /leave --read-only out/,
+    cure: /omit --read-only/,
   },
 ] as const;
 

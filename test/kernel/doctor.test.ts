@@ -88,7 +88,7 @@ it("swap on the disk itself is a problem, and the next mount warns of it", () =>
     place.endsWithUs(other);
     const mounted = await place.kmemfs(["mount", other, "--size", "16M"]);
     expect(mounted.stderr).toBe(
-      `kmemfs: warning: the swap area ${device} lies on the disk ${disk.directory}\ntry: swapoff ${device}\n`,
+      `kmemfs: warning: the swap area ${device} is on the disk ${disk.directory}\ntry: swapoff ${device}\n`,
     );
   }));
 
@@ -110,5 +110,5 @@ it("a dead disk is a problem, and recover the cure", () =>
     expect(of("dead")).toMatchObject({ state: "problem", cure: `kmemfs recover ${disk.directory}` });
     await place.kmemfs(["recover", disk.directory], DOCTOR);
     const gone = await place.refused(["doctor", disk.directory], DOCTOR);
-    expect([gone.status, gone.stderr]).toEqual([1, expect.stringMatching(/no kmemfs disk is there \(ENOENT\)/)]);
+    expect([gone.status, gone.stderr]).toEqual([1, expect.stringMatching(/not a kmemfs disk \(ENOENT\)/)]);
   }));

@@ -1,4 +1,4 @@
-/** The holder is killed under a service manager that keeps its fds: the next one goes on, and nobody notices. */
+/** The holder is killed under a service manager that keeps its fds: the next one takes over, and nobody notices. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { expect } from "vitest";
 import { isGone } from "../../src/linux/proc/openedBy.js";
@@ -64,7 +64,7 @@ for (const victims of someOf(["the holder and the server", "the holder"] as cons
           restarts: kills,
           io: testedIo,
           holderPid: mount.holder.pid,
-          lastDeath: "was ended with its holder",
+          lastDeath: "was killed along with its holder",
         });
         expect(now.serverPid).not.toBe(before.serverPid);
         expect(isGone(before.serverPid ?? 0)).toBe(true);
@@ -128,7 +128,7 @@ longIt("words that nobody understands do not end a session that goes on", () =>
     for (const words of [["--sise", "4G"], ["--size", "much"], ["-o", "typo"], ["--workers"]]) {
       await mount.killHolder();
       await mount.start(words);
-      expect(mount.holder.stderr()).toMatch(/goes on with the options it was begun with/);
+      expect(mount.holder.stderr()).toMatch(/keeps the options it was started with/);
     }
     expect(await mount.disk.status()).toMatchObject({ restarts: 4 });
     await mount.end();
@@ -152,7 +152,7 @@ longIt("a session goes on without a control socket, and has one as soon as that 
     place.cleanup.add(socket, async () => void (await run("rm", ["-rf", socket])));
     await mount.start();
     await mount.disk.io("pwrite -q -S 0x31 0 1m");
-    expect(mount.holder.stderr()).toMatch(/nobody can be answered/);
+    expect(mount.holder.stderr()).toMatch(/control socket cannot be opened/);
     rmdirSync(socket);
     await until(() => existsSync(socket), END_MS, "the control socket");
     expect(await mount.disk.status()).toMatchObject({ restarts: 1 });
@@ -161,7 +161,7 @@ longIt("a session goes on without a control socket, and has one as soon as that 
   }),
 );
 
-it("what may pass ends a holder by a signal, and the next one goes on", () =>
+it("what may pass ends a holder by a signal, and the next one takes over", () =>
   withPlace(async (place) => {
     const pool = await newPool(place);
     const mount = new ManagedMount(place, [pool]);
@@ -173,7 +173,7 @@ it("what may pass ends a holder by a signal, and the next one goes on", () =>
     writeNote(noteFd ?? -1, "{");
     const holder = mount.launch();
     expect(await holder.exited, holder.stderr()).toBe(137);
-    expect(holder.stderr()).toMatch(/the next holder tries again/);
+    expect(holder.stderr()).toMatch(/the next holder will retry/);
     expect(mount.manager.storedNames()).toEqual(names);
     writeNote(noteFd ?? -1, note);
     await mount.start();
@@ -191,7 +191,7 @@ it("another version's session is refused, and nothing of it is left", () =>
     writeNote(mount.manager.stored("note")[0] ?? -1, '{"version":0}');
     const holder = mount.launch();
     expect(await holder.exited, holder.stderr()).toBe(1);
-    expect(holder.stderr()).toMatch(/notes \(0\) this one does not understand/);
+    expect(holder.stderr()).toMatch(/incompatible version of kmemfs \(record version: 0\)/);
     expect(mount.manager.storedNames()).toEqual([]);
     expect(isMounted(mount.disk.directory)).toBe(false);
     await place.expectNothingLeft();
@@ -249,7 +249,7 @@ longIt("holders that die while they go on are followed by one that does", () =>
     }
     await mount.start();
     expect(await load.exited, load.stderr()).toBe(0);
-    expect(mount.holder.stderr()).not.toMatch(/cannot go on/);
+    expect(mount.holder.stderr()).not.toMatch(/cannot be resumed/);
     await mount.end();
     await expectClean(place, pool);
     await place.expectNothingLeft();
@@ -315,7 +315,7 @@ it("where not all of it was kept a new session begins", () =>
     await mount.killAll();
     mount.manager.remove("channel0");
     await mount.start();
-    expect(mount.holder.stderr()).toMatch(/the last session cannot go on: channel0 was not kept/);
+    expect(mount.holder.stderr()).toMatch(/the last session cannot be resumed: channel0 was not kept/);
     expect(await mount.disk.status()).toMatchObject({ restarts: 0, wasUnclean: true });
     expect(await mount.disk.sum()).toBe(sum);
     await mount.end();

@@ -76,12 +76,12 @@ for (const command of someOf(["recover --up", "restart"] as const, 1)) {
         expect(usedBytes).toBeGreaterThanOrEqual(8 * 2 ** 20);
         expect(logOf(directory).at(-1)).toMatchObject({
           level: LOG_ERROR,
-          msg: `${REASON}; the mount ends, and its pool is kept`,
+          msg: `${REASON}; the mount ends, but its pool is kept`,
         });
         if (command === "restart") await place.kmemfs(["restart", directory], RECOVER);
         else {
           const { stdout } = await recover(place, "--up", directory);
-          expect(stdout).toContain(`${directory}: given up, as ${REASON}; process ${holderPid} keeps its pool\n`);
+          expect(stdout).toContain(`${directory}: given up because ${REASON}; process ${holderPid} keeps its pool\n`);
           // Another test may have taken the device's number meanwhile.
           const [device] = (await statusOf(place, directory)).loopDevices;
           expect(stdout).toContain(`mounted the ext4 on ${device} on ${directory}\n`);
@@ -107,11 +107,11 @@ it("recover without --up clears, and says how to have it back or let it go; up n
     const sum = await write(directory, "a");
     const { file, holderPid } = await giveUp(place, directory);
     const table = (await place.kmemfs(["status", directory])).stdout;
-    expect(table).toContain(`given up, as ${REASON}; the pool is kept\n`);
-    expect(table).toContain(`try: kmemfs recover --up ${directory}, or kmemfs down ${directory} to let it go\n`);
+    expect(table).toContain(`given up because ${REASON}; the pool is kept\n`);
+    expect(table).toContain(`try: kmemfs recover --up ${directory}, or kmemfs down ${directory} to discard it\n`);
     const { stdout } = await recover(place, directory);
-    expect(stdout).toContain(`  then, to have it back: kmemfs recover --up ${directory}\n`);
-    expect(stdout).toContain(`  then, to let it go: kmemfs down ${directory}\n`);
+    expect(stdout).toContain(`  then, to bring it back: kmemfs recover --up ${directory}\n`);
+    expect(stdout).toContain(`  then, to discard it: kmemfs down ${directory}\n`);
     expect([isMounted(directory), isMounted(file.replace(/\/disk$/, ""))]).toEqual([false, false]);
     expect((await statusOf(place, directory)).loopDevices).toEqual([]);
     const other = await place.refused(["up", directory]);
@@ -119,7 +119,7 @@ it("recover without --up clears, and says how to have it back or let it go; up n
     // And once more, with nothing to clear.
     expect((await recover(place, directory)).stdout).toContain(`process ${holderPid} keeps its pool\n`);
     const back = await recover(place, "--up", directory);
-    expect(back.stdout).toContain("  will bring it back, with what it holds\n");
+    expect(back.stdout).toContain("  will bring it back with its contents\n");
     expect((await run("sha256sum", [`${directory}/a`])).stdout.slice(0, 64)).toBe(sum);
     await place.kmemfs(["down", directory]);
     await place.expectNothingLeft();
@@ -158,7 +158,7 @@ for (const way of someOf(["down", "unmount", "SIGTERM"] as const, 1)) {
       if (way === "SIGTERM") process.kill(holderPid, "SIGTERM");
       else if (way === "unmount") {
         const refused = await place.refused(["unmount", directory]);
-        expect(refused.stderr).toContain(`${loopDevices[0]} is on its file, mounted on ${directory} (EBUSY)`);
+        expect(refused.stderr).toContain(`${loopDevices[0]} is attached to its file, mounted on ${directory} (EBUSY)`);
         await recover(place, directory);
         await place.kmemfs(["unmount", directory]);
       } else await place.kmemfs(["down", directory]);
@@ -259,7 +259,7 @@ longIt("a holder that is killed while it brings the disk back is followed by one
     const sum = await disk.sum();
     const before = manager.messages.length;
     process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
-    await manager.waitFor("STATUS=given up, the pool is kept", END_MS, before);
+    await manager.waitFor("STATUS=given up; the pool is kept", END_MS, before);
     const [noteFd] = manager.stored("note");
     const note = readNote(noteFd ?? -1) ?? "";
     await recover(place, "--up", disk.directory);
@@ -289,7 +289,7 @@ it("under a service manager the pool is kept through the holder's death too, and
     const givenUp = async (): Promise<void> => {
       const before = manager.messages.length;
       process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
-      await manager.waitFor("STATUS=given up, the pool is kept", END_MS, before);
+      await manager.waitFor("STATUS=given up; the pool is kept", END_MS, before);
       expect(manager.storedNames()).toEqual(names.filter((name) => !name.startsWith("channel")));
     };
     await givenUp();
@@ -307,7 +307,7 @@ it("under a service manager the pool is kept through the holder's death too, and
     await mount.killAll();
     await mount.start();
     expect(await disk.sum()).toBe(sum);
-    expect(await disk.status()).toMatchObject({ givenUp: null, lastDeath: "was ended with its holder" });
+    expect(await disk.status()).toMatchObject({ givenUp: null, lastDeath: "was killed along with its holder" });
     await givenUp();
     process.kill(mount.holder.pid, "SIGTERM");
     expect(await mount.holder.exited, mount.holder.stderr()).toBe(0);

@@ -72,7 +72,7 @@ it("an aborted mount that somebody holds open is taken away", () =>
     expect(isMounted(disk.directory)).toBe(false);
   }));
 
-it("a damaged index is refused, but can be mounted read-only to copy what is there", () =>
+it("a damaged index is refused, but can be mounted read-only to copy the data off", () =>
   withPlace(async (place) => {
     const pool = place.path("pool");
     const disk = await place.mount({ pool, size: "16M", args: ["--create"] });

@@ -42,7 +42,7 @@ it("data is kept, whole huge pages go back, the rest is stock", (): Promise<void
     const pool = `${directory}/pool`;
     await place.kmemfs(["format", pool, "--size", "64M"]);
     const bound = await place.refused(["mount", pool, place.makeDirectory("bound"), "--numa-node", "0"]);
-    expectRefusal(bound, { cause: /hugetlbfs, which keeps no policy of a file/, cure: /node0\/hugepages/ });
+    expectRefusal(bound, { cause: /hugetlbfs, which has no memory policy for a file/, cure: /node0\/hugepages/ });
     const disk = await place.mount({ pool });
     expect((await disk.status()).pool).toMatchObject({ kind: "hugetlbfs", durable: false, layout: "single" });
     await fioVerify(disk.file, { rw: "randwrite", ioengine: "psync", size: "16m", jobs: 2 });

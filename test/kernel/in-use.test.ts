@@ -35,10 +35,10 @@ it("a bind mount of the directory with a file system by way of it", () =>
     await run("sh", ["-c", `echo kept > ${files}/a`]);
     const unmount = await place.refused(["unmount", disk.directory]);
     expectRefusal(unmount, { cause: /\(EBUSY\)$/ });
-    expect(unmount.stderr).toContain(`${device} is on its file, mounted on ${files}`);
-    expect(unmount.stderr).toContain(`it is mounted on ${bound} too`);
+    expect(unmount.stderr).toContain(`${device} is attached to its file, mounted on ${files}`);
+    expect(unmount.stderr).toContain(`it is also mounted on ${bound}`);
     const down = await place.refused(["down", disk.directory]);
-    expectRefusal(down, { cause: new RegExp(`it is mounted on ${bound} too.*\\(EBUSY\\)$`) });
+    expectRefusal(down, { cause: new RegExp(`it is also mounted on ${bound}.*\\(EBUSY\\)$`) });
     expect((await disk.status()).loopDevices).toEqual([device]);
     expect([isMounted(files), (await run("cat", [`${files}/a`])).stdout]).toEqual([true, "kept\n"]);
     await place.umount(files);
@@ -55,7 +55,7 @@ it("a bind mount of the file alone", () =>
     undoMount(place, bound);
     for (const command of ["unmount", "down"]) {
       const refused = await place.refused([command, disk.directory]);
-      expectRefusal(refused, { cause: new RegExp(`it is mounted on ${bound} too \\(EBUSY\\)$`) });
+      expectRefusal(refused, { cause: new RegExp(`it is also mounted on ${bound} \\(EBUSY\\)$`) });
     }
     await run("umount", [bound]);
     await disk.unmount();
@@ -146,13 +146,13 @@ it("down names another namespace, an overlay and the other device of a btrfs bef
     const { stderr, status } = await place.refused(["down", disk.directory]);
     expect(status).toBe(1);
     expect(stderr).toContain(`the overlay on ${merged} has a layer on ${files}`);
-    expect(stderr).toContain(`the btrfs on ${files} is on ${second} too`);
+    expect(stderr).toContain(`the btrfs on ${files} also uses ${second}`);
     expect(stderr).toMatch(new RegExp(`${files} is mounted on ${files} in the mount namespace .*pid ${other.pid}\\)`));
     expect([isMounted(merged), isMounted(files), place.isAttached(device)]).toEqual([true, true, true]);
     await other.stop();
     await run("umount", [merged]);
     const again = await place.refused(["down", disk.directory]);
-    expectRefusal(again, { cause: new RegExp(`the btrfs on ${files} is on ${second} too \\(EBUSY\\)$`) });
+    expectRefusal(again, { cause: new RegExp(`the btrfs on ${files} also uses ${second} \\(EBUSY\\)$`) });
     await place.umount(files);
     await place.kmemfs(["down", disk.directory]);
     expect(place.isAttached(device)).toBe(false);

@@ -21,7 +21,7 @@ for (const [type, less, least] of LEAST) {
       const mountpoint = place.makeDirectory("up");
       place.endsWithUs(mountpoint);
       const refused = await place.refused(["up", mountpoint, "--fs", type, "--size", less]);
-      const cause = new RegExp(`too few for ${type}, which takes at least ${least} \\(ENOSPC\\)$`);
+      const cause = new RegExp(`too small for ${type}, which needs at least ${least} \\(ENOSPC\\)$`);
       expectRefusal(refused, { cause, cure: new RegExp(`--size ${least}`) });
       await place.expectNothingLeft(0);
       await place.kmemfs(["up", mountpoint, "--fs", type, "--size", least]);
@@ -35,7 +35,7 @@ it("a blank pool that is there already is refused before mkfs", () =>
     await place.kmemfs(["format", pool, "--size", "64M"]);
     const mountpoint = place.makeDirectory("up");
     const refused = await place.refused(["up", mountpoint, "--pool", pool, "--fs", "xfs"]);
-    expectRefusal(refused, { cause: /too few for xfs, which takes at least 300M \(ENOSPC\)$/ });
+    expectRefusal(refused, { cause: /too small for xfs, which needs at least 300M \(ENOSPC\)$/ });
     await place.expectNothingLeft();
   }));
 

@@ -59,7 +59,7 @@ it("what cannot be kept is refused with its reason", () =>
     installHelper(place);
     const directory = place.makeDirectory("disk");
     for (const [option, reason] of [
-      ["sync", /the file system on the disk decides/],
+      ["sync", /up to the file system on the disk/],
       ["mand", /no mandatory locks since 5\.15/],
       ["iversion", /without versions/],
     ] as const) {

@@ -127,7 +127,7 @@ it("refusals: no such node, a pool whose memory is where it is, read-only, no nu
     await expectRefused(place, { args: ["mount", "memfd", directory, ...size, ...node(NONE)], ...noSuch });
     await expectRefused(place, { args: ["up", directory, ...size, ...node(NONE)], ...noSuch });
     await expectRefused(place, { args: ["mount", pool, directory, ...size, "--create", ...node(NONE)], ...noSuch });
-    const onDisk = { cause: /pool is on a disk: its memory is where it is \(EOPNOTSUPP\)/, cure: /leave it out/ };
+    const onDisk = { cause: /pool is on a disk: its memory cannot be moved \(EOPNOTSUPP\)/, cure: /omit it/ };
     await expectRefused(place, { args: ["mount", pool, directory, ...size, "--create", ...node(NODE)], ...onDisk });
     expect(existsSync(pool)).toBe(false);
     await place.kmemfs(["format", pool, ...size]);

@@ -45,7 +45,7 @@ it("status and doctor say how much it holds, and recover frees it before it forg
 
     const status = await place.kmemfs(["status"]);
     expect(status.stderr).toContain(`${path} holds `);
-    expect(status.stderr).toContain(`of the disk ${mountpoint}, which is dead and mounted nowhere`);
+    expect(status.stderr).toContain(`of the disk ${mountpoint}, which is dead and no longer mounted`);
     const { orphans } = JSON.parse((await place.kmemfs(["status", "-J"])).stdout);
     const [orphan] = orphans.filter((one: { loopDevice: string }) => one.loopDevice === path);
     expect(orphan.mountpoint).toBe(mountpoint);
@@ -58,7 +58,7 @@ it("status and doctor say how much it holds, and recover frees it before it forg
     place.cleanup.add("sleep", () => user.stop());
     await user.waitFor(/open/);
     const refused = await place.refused(["recover"]);
-    expect(refused.stderr).toContain(`${path} is used by sleep (pid ${user.pid}, ${path})`);
+    expect(refused.stderr).toContain(`${path} is in use by sleep (pid ${user.pid}, ${path})`);
     expect([pathless(others).length, records().length]).toEqual([1, 1]);
     await user.stop();
 

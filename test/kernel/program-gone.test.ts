@@ -93,10 +93,10 @@ it("the spare serves without them, the disk waits for them after that, and goes 
     const load = writer(place, disk, 8);
     await nextServer(disk, await killServer(disk));
     const restart = await place.refused(["restart", disk.directory]);
-    const gone = `the program is gone: ${disk.program.directory}/dist/daemon/server/serverMain.js`;
+    const gone = `the program is missing: ${disk.program.directory}/dist/daemon/server/serverMain.js`;
     expect([restart.status, restart.stderr]).toEqual([
       1,
-      `kmemfs: restart: ${gone} (ENOENT)\ntry: install kmemfs there again\n`,
+      `kmemfs: restart: ${gone} (ENOENT)\ntry: reinstall kmemfs there\n`,
     ]);
     expect(await disk.status()).toMatchObject({ restarts: 1, lastDeath: "was killed by SIGKILL" });
     // What it wrote is read back through the server that was the spare.
@@ -107,7 +107,7 @@ it("the spare serves without them, the disk waits for them after that, and goes 
     const { serverPid, restarts } = await disk.status();
     expect([serverPid, restarts]).toEqual([null, 2]);
     expect(logOf(disk.directory).map(({ msg }) => msg)).toContain(
-      `no server can be started: ${gone}; callers wait until one can`,
+      `no server can be started: ${gone}; requests wait until one can`,
     );
     // Longer than five starts that fail would take.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
@@ -124,7 +124,7 @@ it("without one of its packages nothing can be started either; no such try count
     disk.program.remove("node_modules");
     const load = writer(place, disk, 5);
     await killServer(disk);
-    const gone = `; the program is gone: ${disk.program.directory}/node_modules/koffi/`;
+    const gone = `; the program is missing: ${disk.program.directory}/node_modules/koffi/`;
     const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes(gone) === true;
     await until(waits, END_MS, "the holder to wait");
     disk.program.putBack("node_modules");
@@ -217,7 +217,7 @@ for (const way of someOf(["unmount --force", "SIGTERM"] as const, 1)) {
       await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
       await load.exited;
       // What is said to be left to do.
-      for (const line of left) await run("sh", ["-c", line.replace("left to do: ", "")]);
+      for (const line of left) await run("sh", ["-c", line.replace("still to do: ", "")]);
       expect(isMounted(disk.directory)).toBe(false);
       await place.expectNothingLeft();
     }));

@@ -62,11 +62,11 @@ it("clears a file system with an open file and a bind mount, and leaves a living
     await killBoth(await disk.status());
 
     const planned = await recover(place, "--dry-run", disk.directory);
-    const by = `used by tail (pid ${tail.pid}, ${files}/sub/a)`;
+    const by = `in use by tail (pid ${tail.pid}, ${files}/sub/a)`;
     const plan = [
-      `${disk.directory}: dead, its processes are gone`,
-      `  will unmount ${bound} (ext4 on ${device}), lazily if it stays ${by}`,
-      `  will unmount ${files} (ext4 on ${device}), lazily if it stays ${by}`,
+      `${disk.directory}: dead; its processes are gone`,
+      `  will unmount ${bound} (ext4 on ${device}), lazily if still ${by}`,
+      `  will unmount ${files} (ext4 on ${device}), lazily if still ${by}`,
       `  will detach ${device}`,
       `  will unmount the dead mount ${disk.directory}`,
       "  will remove its files from the state directory",
@@ -79,7 +79,7 @@ it("clears a file system with an open file and a bind mount, and leaves a living
     expect(done.slice(plan.length)).toEqual([
       `unmounted ${bound} (ext4 on ${device})`,
       `detached ${files} (ext4 on ${device}) lazily: still ${by}`,
-      `${device} is detached when its last user closes it`,
+      `${device} will be detached when its last user closes it`,
       expect.stringMatching(new RegExp(`^detached the dead mount ${disk.directory} lazily: `)),
       "removed its files from the state directory",
     ]);
@@ -139,7 +139,7 @@ it("--up brings a disk of up back with its file system, and says where a pool is
     await place.kmemfs(["up", directory, "--size", "64M"]);
     await killBoth(await statusOf(place, directory));
     const gone = await recover(place, "--up", directory);
-    expect(gone.stdout).toContain("cannot be brought back: its pool was memory of its processes");
+    expect(gone.stdout).toContain("cannot be brought back: its pool was in the memory of its processes");
     expect(isMounted(directory)).toBe(false);
     await place.expectNothingLeft();
   }));
@@ -155,7 +155,7 @@ longIt("leaves a disk that another process has the name of, and one that it has 
     for (const args of [[], ["--up"]]) {
       const result = await place.refused(["recover", ...args, disk.directory], RECOVER);
       expect(result).toMatchObject({ status: 1, stdout: "" });
-      expect(result.stderr).toContain(`recover ${disk.directory}: another process has its name`);
+      expect(result.stderr).toContain(`recover ${disk.directory}: another process is clearing it or bringing it back`);
     }
     await name.stop();
 
@@ -165,14 +165,19 @@ longIt("leaves a disk that another process has the name of, and one that it has 
     const look = async (remains: Remains): Promise<string> => {
       looks += 1;
       const both = await place.refused(["recover", disk.directory], RECOVER);
-      expect(both).toMatchObject({ status: 1, stderr: expect.stringContaining("another process has its name") });
+      expect(both).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining("another process is clearing it or bringing it back"),
+      });
       return remains.mountpoint;
     };
     expect(await underItsName(dead, found, look)).toBe(disk.directory);
     await recover(place, "--up", disk.directory);
     // The kernel gives the same numbers again, if nobody else got them.
     const stale = { ...dead, dead: readMounts().filter((mount) => mount.mountpoint === disk.directory) };
-    await expect(underItsName(stale, found, look)).rejects.toThrow("another process has its name");
+    await expect(underItsName(stale, found, look)).rejects.toThrow(
+      "another process is clearing it or bringing it back",
+    );
     expect(looks).toBe(1);
     // Served without a holder, it has no name.
     const { holderPid, serverPid } = await disk.status();
@@ -219,7 +224,9 @@ longIt("leaves a loop device of a path that is another disk's in another mount n
     const device = await disk.loop();
     await killBoth(await disk.status());
     const { stdout } = await recover(place, directory);
-    expect(stdout).toContain(`${directory}: ${others} is on another file of that path, and is left\n`);
+    expect(stdout).toContain(
+      `${directory}: ${others} is attached to a different file of that path, and is left alone\n`,
+    );
     expect(stdout).toContain(`detached ${device}\nunmounted the dead mount ${directory}\n`);
     expect([place.isAttached(others), place.isAttached(device)]).toEqual([true, false]);
   }),
@@ -233,13 +240,13 @@ it("unmount names what is on a dead disk, and by force says what it leaves", () 
     const { status, stderr } = await place.refused(["unmount", disk.directory]);
     expect([status, stderr]).toEqual([
       1,
-      `kmemfs: unmount ${disk.directory}: ${device} is on its file, mounted on ${files} (EBUSY)\n` +
+      `kmemfs: unmount ${disk.directory}: ${device} is attached to its file, mounted on ${files} (EBUSY)\n` +
         `try: kmemfs down ${disk.directory}\n`,
     ]);
     const { stdout } = await place.kmemfs(["unmount", "--force", disk.directory]);
-    expect(stdout).toBe(`left to do: umount ${files}\nleft to do: losetup -d ${device}\n`);
+    expect(stdout).toBe(`still to do: umount ${files}\nstill to do: losetup -d ${device}\n`);
     // The device's file has lost the path by which a place knows its own: what is said is done.
-    for (const command of stdout.trimEnd().split("\n")) await run("sh", ["-c", command.replace("left to do: ", "")]);
+    for (const command of stdout.trimEnd().split("\n")) await run("sh", ["-c", command.replace("still to do: ", "")]);
     const isThere = () => readLoopDevices().some(({ path }) => path === device);
     await until(() => !isThere(), END_MS, `${device} to be detached`);
     await place.expectNothingLeft();
@@ -314,7 +321,7 @@ it("what lives on a dead disk is left, and named", () =>
     const result = await place.refused(["recover", disk.directory], RECOVER);
     expect(result.status).toBe(1);
     expect(result.stderr).toContain(
-      `recover ${disk.directory}: ${files}/tmp (tmpfs) is mounted inside, and alive (EBUSY)`,
+      `recover ${disk.directory}: ${files}/tmp (tmpfs) is mounted inside, and still alive (EBUSY)`,
     );
     expect([isMounted(`${files}/tmp`), isMounted(files), isMounted(disk.directory)]).toEqual([true, true, true]);
     await run("umount", [`${files}/tmp`]);
@@ -333,11 +340,11 @@ it("a server without its holder lives, and one that hangs is not dead", () =>
     process.kill(holderPid, "SIGKILL");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     const hung = await recover(place, disk.directory);
-    expect(hung.stdout).toMatch(/^\S+: does not answer, which is not dead; to end it: kmemfs unmount --force .*\n/);
+    expect(hung.stdout).toMatch(/^\S+: does not answer, but is not dead; to unmount it: kmemfs unmount --force .*\n/);
     expect(isMounted(disk.directory)).toBe(true);
     process.kill(server, "SIGCONT");
     const lives = async (): Promise<boolean> =>
-      /is served, but its holder is gone; to end it: kmemfs unmount /.test(
+      /is served, but its holder is gone; to unmount it: kmemfs unmount /.test(
         (await recover(place, disk.directory)).stdout,
       );
     if (await lives()) await place.kmemfs(["unmount", disk.directory]);

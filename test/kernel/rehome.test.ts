@@ -67,24 +67,29 @@ it("a served pool on a disk misplaces what is rewritten; rehome makes it direct"
     const { io, ioReason } = await served.status();
     const away = Number(/^(\d+) blocks/.exec(ioReason ?? "")?.[1] ?? "0");
     expect(away).toBeGreaterThan(0);
-    expect([io, ioReason]).toEqual(["served", `${away} blocks are away from home; kmemfs rehome ${pool} helps`]);
+    expect([io, ioReason]).toEqual([
+      "served",
+      `${away} blocks are not on their home pages; kmemfs rehome ${pool} moves them`,
+    ]);
     expect(await served.sum()).toBe(sum);
     await served.unmount();
     await expectRefused(place, {
       args: ["mount", pool, served.directory, "--io", "direct"],
-      cause: new RegExp(`${away} blocks are away from home \\(EOPNOTSUPP\\)$`),
+      cause: new RegExp(`${away} blocks are not on their home pages \\(EOPNOTSUPP\\)$`),
       cure: /kmemfs rehome /,
     });
 
     const { stdout } = await place.kmemfs(["rehome", pool]);
-    expect(stdout).toBe(`${pool}: ${away} blocks are moved, all are at home\n`);
+    expect(stdout).toBe(`${pool}: ${away} blocks are moved, all are on their home pages\n`);
     const direct = await place.mount({ pool, args: ["--io", "auto"] });
     const after = await direct.expectAccount();
     expect([after.io, after.ioReason, after.usedBytes]).toEqual(["direct", null, 9 * 2 ** 20]);
     expect(await direct.sum()).toBe(sum);
     await direct.unmount();
     await place.kmemfs(["check", pool]);
-    expect((await place.kmemfs(["rehome", pool])).stdout).toBe(`${pool}: no block was moved, all are at home\n`);
+    expect((await place.kmemfs(["rehome", pool])).stdout).toBe(
+      `${pool}: no block was moved, all are on their home pages\n`,
+    );
   }));
 
 const shuffled = [
@@ -121,8 +126,8 @@ it("a thin pool with blocks beyond its pages says what stays", () =>
     expect([status, stdout.split("\n")]).toEqual([
       1,
       [
-        expect.stringMatching(/: (\d+ blocks are|no block was) moved, \d+ are away from home$/),
-        expect.stringMatching(/^256 blocks are beyond the pool's size and without a home/),
+        expect.stringMatching(/: (\d+ blocks are|no block was) moved, \d+ are not on their home pages$/),
+        expect.stringMatching(/^256 blocks are beyond the size of the pool, with no home page/),
         expect.stringMatching(/^the pool is thin/),
         "",
       ],

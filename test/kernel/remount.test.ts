@@ -57,7 +57,7 @@ it("ro names what writes to the disk", () =>
     const disk = await mounted(place);
     const loop = await disk.loop();
     const refused = await remount(disk, "ro");
-    expect(refused).toMatchObject(failure(32, /^kmemfs: remount .* may write to the disk \(EBUSY\)\ntry: .*\n$/));
+    expect(refused).toMatchObject(failure(32, /^kmemfs: remount .* can write to the disk \(EBUSY\)\ntry: .*\n$/));
     expect(refused.stderr).toContain(`losetup -d ${loop}`);
     await place.detach(loop);
     const writer = start("sh", ["-c", `exec 3<>'${disk.file}'; echo open; exec sleep 100`]);
@@ -80,7 +80,7 @@ it("size grows to the maximum, and shrinks as far as nothing is written", () =>
     expect(await disk.stat()).toMatchObject({ sizeBytes: 128 * MIB });
     expect(await disk.status()).toMatchObject({ sizeBytes: 128 * MIB });
     await disk.io("pwrite -q -S 0x62 127m 1m");
-    expect(await remount(disk, "size=256M")).toMatchObject(failure(32, /128\.0 MiB is the most .*EFBIG/));
+    expect(await remount(disk, "size=256M")).toMatchObject(failure(32, /formatted for at most 128\.0 MiB .*EFBIG/));
     expect(await remount(disk, "size=32M")).toMatchObject(failure(32, /written beyond 32\.0 MiB would be lost/));
     expect(await disk.sum(0, MIB)).toBe(before);
     expect(await remount(disk, "ro,size=64M")).toMatchObject(failure(32, /would be lost/));
@@ -97,7 +97,7 @@ it("what else was said at the mount cannot be changed, and a disk of --read-only
     await place.kmemfs(["format", pool, "--size", "16M", "--split"]);
     const disk = await place.mount({ pool, args: ["--read-only"] });
     expect(await remount(disk, "rw")).toMatchObject(failure(32, /was mounted read-only.*EROFS/));
-    expect(await remount(disk, "ro,allow_other")).toMatchObject(failure(1, /allow_other: this cannot be changed/));
+    expect(await remount(disk, "ro,allow_other")).toMatchObject(failure(1, /allow_other: cannot be changed/));
     expect(await remount(disk, "ro,numa-node=0,watchdog=3")).toMatchObject(failure(1, /^kmemfs: .*\ntry: .*\n/));
     expect(await remount(disk, "ro,watchdog=10,create")).toMatchObject({ status: 0, stderr: "" });
   }));
@@ -113,13 +113,13 @@ it("kmemfs mount -o remount does the same, and users are refused", () =>
     });
     expect(await kmemfs("rw", "size=64M")).toMatchObject({
       status: 0,
-      stdout: `${disk.file}: 64.0 MiB, read and write\n`,
+      stdout: `${disk.file}: 64.0 MiB, read-write\n`,
     });
     const asUser = ["--reuid=65534", "--clear-groups", process.execPath, kmemfsProgram];
     const user = await run("setpriv", [...asUser, "mount", "-o", "remount,ro", disk.directory], { allowFail: true });
     expect(user).toMatchObject(failure(1, /only root can change a mount \(EPERM\)\ntry: /));
     const nowhere = await place.refused(["mount", "-o", "remount,ro", place.makeDirectory("empty")]);
-    expect(nowhere).toMatchObject(failure(1, /no kmemfs disk is there \(EINVAL\)/));
+    expect(nowhere).toMatchObject(failure(1, /not a kmemfs disk \(EINVAL\)/));
   }));
 
 it("the smaller size of fstab is not what a remount is asked for", () =>
@@ -135,7 +135,7 @@ it("the smaller size of fstab is not what a remount is asked for", () =>
     expect(await disk.status()).toMatchObject({ sizeBytes: 128 * MIB });
     expect(await inNamespace("rw")).toMatchObject({
       status: 0,
-      stderr: expect.stringMatching(/it stays at 128\.0 MiB/),
+      stderr: expect.stringMatching(/its size stays 128\.0 MiB/),
     });
     expect(await disk.status()).toMatchObject({ sizeBytes: 128 * MIB });
     expect(await inNamespace("size=64M")).toMatchObject({ status: 0, stderr: "" });

@@ -89,17 +89,17 @@ it("larger tells the loop device, and how its file system grows; smaller is refu
     const files = await place.mountFileSystem("xfs", device);
     const smaller = await place.refused(["resize", disk.directory, "300M", "--force"]);
     expect(smaller.status).toBe(1);
-    expect(smaller.stderr).toMatch(new RegExp(`: ${device} on its file would lose its end \\(EBUSY\\)\ntry: `));
+    expect(smaller.stderr).toMatch(new RegExp(`: its loop device ${device} would be truncated \\(EBUSY\\)\ntry: `));
     // By the name of the file system, too.
     const { stdout } = await place.kmemfs(["resize", files, "512M"]);
-    expect(stdout).toContain(`${device} has that size too; the file system on it grows by xfs_growfs ${files}\n`);
+    expect(stdout).toContain(`${device} has that size too; to grow the file system on it: xfs_growfs ${files}\n`);
     expect((await run("blockdev", ["--getsize64", device])).stdout).toBe(`${512 * MIB}\n`);
     await place.umount(files);
     await place.detach(device);
     const held = await place.refused(["resize", disk.directory, "300M"]);
     expect([held.status, held.stderr]).toEqual([
       1,
-      expect.stringMatching(/: xfs on it may lose its end \(EBUSY\)\ntry: /),
+      expect.stringMatching(/: xfs on it may be truncated \(EBUSY\)\ntry: /),
     ]);
     await keepsSize(disk, 512 * MIB);
     await place.kmemfs(["resize", disk.directory, "300M", "--force"]);

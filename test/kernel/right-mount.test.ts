@@ -142,7 +142,7 @@ it("recover leaves a dead disk that something was mounted over, and says what", 
     await until(() => !existsSync(`/proc/${holderPid}`), REFUSED_MS, "the holder to be gone");
     const over = await cover(place, disk.directory);
     const { stdout } = await place.kmemfs(["recover", disk.directory]);
-    expect(stdout).toContain("is hidden below a tmpfs mount");
+    expect(stdout).toContain("is hidden by a tmpfs mount");
     expect(over.isWhole()).toBe(true);
     await over.uncover();
     await place.kmemfs(["recover", disk.directory]);

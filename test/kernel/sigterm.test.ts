@@ -1,4 +1,4 @@
-/** SIGTERM to the holder ends everything that lies on the disk, in order, and leaves nothing behind. */
+/** SIGTERM to the holder ends everything that is on the disk, in order, and leaves nothing behind. */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import { someOf } from "../support/longForm.js";

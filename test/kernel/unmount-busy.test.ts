@@ -17,7 +17,7 @@ it("a process with the file open, or in the directory", () =>
       (await place.refused(["unmount", disk.directory])).stderr.includes(`(pid ${pid}, `);
     await until(() => names(held.pid), 5_000, "the process with the file to be named");
     const result = await place.refused(["unmount", disk.directory]);
-    expectRefusal(result, { cause: /used by .*sleep \(pid \d+, .*\(EBUSY\)$/, cure: /unmount --force/ });
+    expectRefusal(result, { cause: /in use by .*sleep \(pid \d+, .*\(EBUSY\)$/, cure: /unmount --force/ });
     expect(result.stderr).toContain(`sleep (pid ${inside.pid}, ${disk.directory})`);
     expectRefusal(await place.refused(["down", disk.directory]), { cause: /sleep \(pid \d+, .*\(EBUSY\)$/ });
     expect(isMounted(disk.directory)).toBe(true);
@@ -31,20 +31,20 @@ it("a loop device, and where it is mounted", () =>
   withDisk({ size: "64M" }, async (disk, place) => {
     const device = await disk.loop();
     expectRefusal(await place.refused(["unmount", disk.directory]), {
-      cause: new RegExp(`${device} is on its file.*\\(EBUSY\\)$`),
+      cause: new RegExp(`${device} is attached to its file.*\\(EBUSY\\)$`),
       cure: /kmemfs down/,
     });
     await place.makeFileSystem("ext4", device);
     const files = await place.mountFileSystem("ext4", device);
     expectRefusal(await place.refused(["unmount", disk.directory]), {
-      cause: new RegExp(`${device} is on its file, mounted on ${files} \\(EBUSY\\)$`),
+      cause: new RegExp(`${device} is attached to its file, mounted on ${files} \\(EBUSY\\)$`),
       cure: /kmemfs down/,
     });
     const inside = start("sleep", ["60"], { cwd: files });
     place.cleanup.add("sleep", () => inside.stop());
     const down = await place.refused(["down", disk.directory]);
     expectRefusal(down, { cause: /\(EBUSY\)$/ });
-    expect(down.stderr).toContain(`${files} is used by sleep (pid ${inside.pid}, ${files})`);
+    expect(down.stderr).toContain(`${files} is in use by sleep (pid ${inside.pid}, ${files})`);
     expect([isMounted(files), place.isAttached(device), isMounted(disk.directory)]).toEqual([true, true, true]);
     await inside.stop();
     await place.kmemfs(["down", files]);
@@ -58,7 +58,7 @@ it("a device that a process has open", () =>
     place.cleanup.add("sleep", () => held.stop());
     await held.waitFor(/open/);
     const down = await place.refused(["down", disk.directory]);
-    expectRefusal(down, { cause: new RegExp(`${device} is used by sleep \\(pid ${held.pid}, .*\\(EBUSY\\)$`) });
+    expectRefusal(down, { cause: new RegExp(`${device} is in use by sleep \\(pid ${held.pid}, .*\\(EBUSY\\)$`) });
     await held.stop();
     await place.kmemfs(["down", disk.directory]);
     await place.expectNothingLeft(0);

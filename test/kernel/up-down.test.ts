@@ -64,7 +64,7 @@ for (const type of ["ext4", "xfs", "btrfs"] as const) {
       expect((await statusOf(place, directory)).usedBytes).toBeGreaterThan(64 * MIB);
       await run("rm", [`${directory}/a`]);
       const trim = await place.kmemfs(["trim", directory], { timeoutMs: 60_000 });
-      expect(trim.stdout).toMatch(/^before .*\nafter .*\n\d+\.\d MiB went back to the machine\n$/m);
+      expect(trim.stdout).toMatch(/^before .*\nafter .*\n\d+\.\d MiB returned to the machine\n$/m);
       expect((await statusOf(place, directory)).usedBytes).toBeLessThan(32 * MIB);
 
       await place.kmemfs(["down", directory], { timeoutMs: 60_000 });

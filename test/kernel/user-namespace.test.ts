@@ -69,11 +69,11 @@ it("a directory there that others made, or may change, is refused, and nothing i
     expect(await mount()).toMatch(/belongs to another user \(EPERM\)\ntry: set XDG_RUNTIME_DIR/);
     rmSync(own, { recursive: true });
     await user(["mkdir", "-m", "755", own]);
-    expect(await mount()).toMatch(/is open to others \(EPERM\)\ntry: chmod 0700/);
+    expect(await mount()).toMatch(/is open to other users \(EPERM\)\ntry: chmod 0700/);
     rmSync(own, { recursive: true });
     await user(["ln", "-s", directory, own]);
     expect(await mount()).toMatch(/is not a directory/);
     rmSync(own);
     await run("chmod", ["0777", state]);
-    expect(await mount()).toMatch(/everybody may replace what is in it \(EPERM\)/);
+    expect(await mount()).toMatch(/anybody can replace what is in it \(EPERM\)/);
   }));

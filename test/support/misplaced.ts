@@ -1,4 +1,4 @@
-/** Pools whose blocks are away from home, each block with content of its own. */
+/** Pools whose blocks are not on their home pages, each block with content of its own. */
 import { PAGE_BYTES } from "../../src/base/units.js";
 import { closePool } from "../../src/pool/probe.js";
 import { decode, STATE_CLEAN, type Superblock } from "../../src/pool/superblock.js";

@@ -70,7 +70,7 @@ export class ControlDoor {
     try {
       await this.open();
     } catch (error) {
-      log.warn({ socket: this.path, error: String(error) }, "nobody can be answered; tried again in a while");
+      log.warn({ socket: this.path, error: String(error) }, "the control socket cannot be opened; will retry");
       if (!this.isClosed) this.timer = setTimeout(() => void this.openInTime(log), RETRY_MS).unref();
     }
   }

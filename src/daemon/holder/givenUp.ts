@@ -25,7 +25,7 @@ export class GivenUp {
   /** Does what nothing else may be done beside. @throws UserError when something else is being done */
   async alone(what: string, act: () => Promise<void>): Promise<void> {
     if (this.work !== null) {
-      throw new UserError(what, "it is being ended, or brought back", { code: "EBUSY", cure: "kmemfs status" });
+      throw new UserError(what, "it is being taken down or brought back", { code: "EBUSY", cure: "kmemfs status" });
     }
     this.work = act();
     try {
@@ -69,19 +69,21 @@ export async function serveAgain(dead: Serving, service: Service, begun: (servin
   const what = `recover ${mountpoint}`;
   if (!(await removeDeadMounts(fuseDirectory, null))) {
     const cure = `kmemfs recover --up ${mountpoint}, which clears it`;
-    throw new UserError(what, "a loop device is on its dead mount", { code: "EBUSY", cure });
+    throw new UserError(what, "a loop device still uses its dead mount", { code: "EBUSY", cure });
   }
   makePrivateDirectory(fuseDirectory);
   // Whoever has a file open from before still writes to `data` itself, where it was direct.
   const isDirect = dead.io === "direct";
-  const obstacle = isDirect ? null : { reason: dead.ioReason ?? "it was served before", cure: "" };
+  const obstacle = isDirect ? null : { reason: dead.ioReason ?? "it was in served mode before", cure: "" };
   const session = openSession(options, pool.backing, obstacle);
   const { facts } = dead;
   const serving = new Serving(session, dead.parts, { ...facts, restarts: facts.restarts + 1 });
   begun(serving);
   const { passthrough } = session;
   if (isDirect && passthrough.kind === "unavailable") {
-    throw new UserError(what, `it was direct and cannot be now: ${passthrough.reason}`, { code: "EOPNOTSUPP" });
+    throw new UserError(what, `it was in direct mode and no longer can be: ${passthrough.reason}`, {
+      code: "EOPNOTSUPP",
+    });
   }
   await service.keepChannels(session.channelFds);
   await serving.untilReady(serving.begin(false), false);

@@ -55,7 +55,7 @@ export class HangWatch {
     }
     const [{ thread }] = late;
     const who = thread === 0 ? "its main thread" : `its thread ${thread}`;
-    return `${who} did nothing for ${this.limitMs / 1000} s`;
+    return `${who} was unresponsive for ${this.limitMs / 1000} s`;
   }
 
   /** Until one has begun to work, the main thread starts the server. */

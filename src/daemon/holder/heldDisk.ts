@@ -78,7 +78,7 @@ export class HeldDisk {
   /** For the service manager. */
   summary(serverPid: number | null): string {
     const { io, restarts } = this.serving.facts;
-    if (this.givenUp !== null) return "STATUS=given up, the pool is kept";
+    if (this.givenUp !== null) return "STATUS=given up; the pool is kept";
     return `STATUS=${io}, server ${serverPid ?? "(starting)"}, ${restarts} restarts`;
   }
 
@@ -128,8 +128,8 @@ export class HeldDisk {
     this.givenUp = givenUp;
     // Before the session is over: a holder that follows us takes one that is over for unmounted.
     this.note();
-    const cure = `kmemfs recover --up ${quote(mountpoint)}, or kmemfs down to let it go`;
-    log.error({ mountpoint, ...end, cure }, `${reason}; the mount ends, and its pool is kept`);
+    const cure = `kmemfs recover --up ${quote(mountpoint)}, or kmemfs down to discard it`;
+    log.error({ mountpoint, ...end, cure }, `${reason}; the mount ends, but its pool is kept`);
     await givenUp.alone("give up", async () => {
       this.serving = await endServing(this.serving, service);
     });
@@ -143,11 +143,12 @@ export class HeldDisk {
     const { mountpoint } = options;
     const { givenUp } = this;
     const what = `recover ${mountpoint}`;
-    if (givenUp === null) throw new UserError(what, "it is served", { code: "EEXIST", cure: "kmemfs status" });
+    if (givenUp === null)
+      throw new UserError(what, "it is already being served", { code: "EEXIST", cure: "kmemfs status" });
     await givenUp.alone(what, () => this.serveAgain());
     givenUp.isBack();
     const pid = this.serving.keeper?.pid ?? null;
-    log.info({ mountpoint, serverPid: pid }, "brought back: another session of the pool that was kept");
+    log.info({ mountpoint, serverPid: pid }, "brought back with the pool that was kept");
     await service.tell(this.summary(pid));
     return this.status();
   }
@@ -183,7 +184,7 @@ export function letShrink(lastingWords: Int32Array, sizeBytes: number | null): v
     sizeBytes !== null &&
     (!Number.isSafeInteger(sizeBytes) || sizeBytes < PAGE_BYTES || sizeBytes % PAGE_BYTES > 0)
   ) {
-    throw new UserError("resize", `${sizeBytes} bytes are not whole blocks of ${PAGE_BYTES}`, { code: "EINVAL" });
+    throw new UserError("resize", `${sizeBytes} bytes is not a multiple of ${PAGE_BYTES}`, { code: "EINVAL" });
   }
   allowShrink(lastingWords, sizeBytes === null ? 0 : bytesToPagesFloor(sizeBytes));
 }

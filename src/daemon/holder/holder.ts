@@ -143,10 +143,10 @@ class Holder {
     const { mountpoint } = this.options;
     const { wasUnclean, refused } = this.disk.serving;
     if (wasUnclean && !this.mount.isInUse) {
-      this.log.warn({ mountpoint }, "the pool was not closed last time; all of it was checked");
+      this.log.warn({ mountpoint }, "the pool was not closed cleanly; all of it was checked");
     }
     const lacks = kernelLacks(release()) ?? [];
-    const goesOn = this.disk.givenUp === null ? "goes on with the mount" : "keeps the pool";
+    const goesOn = this.disk.givenUp === null ? "took over the mount" : "took over the pool";
     const how = this.mount.isInUse ? `${goesOn} of a holder that was killed` : "mounted";
     this.log.info({ mountpoint, serverPid: this.keeper?.pid, refused, lacks }, how);
     await this.service.tell("READY=1", `MAINPID=${process.pid}`, this.disk.summary(this.keeper?.pid ?? null));
@@ -198,7 +198,7 @@ class Holder {
     const { mountpoint } = this.options;
     const inOrder = end === null || (end.closed && end.exitCode === 0);
     if (inOrder) {
-      const how = end === null ? "the pool that was kept is let go" : "unmounted";
+      const how = end === null ? "the pool that was kept is discarded" : "unmounted";
       this.log.info({ mountpoint, forced: this.end.forced }, how);
     } else {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
@@ -214,7 +214,7 @@ class Holder {
     const { keeper } = this;
     if (keeper === null || this.disk.givenUp !== null) {
       const cure = `kmemfs recover --up ${quote(this.options.mountpoint)}`;
-      throw new UserError("restart", "its servers were given up", { code: "ENOTCONN", cure });
+      throw new UserError("restart", "it was given up", { code: "ENOTCONN", cure });
     }
     await this.service.tell("RELOADING=1");
     try {
@@ -244,7 +244,7 @@ class Holder {
     });
     process.on("uncaughtException", (error) => {
       const { mountpoint } = this.options;
-      this.log.error({ mountpoint, error: error.stack }, "a bug in the holder");
+      this.log.error({ mountpoint, error: error.stack }, "internal error in the holder");
       // The next holder goes on; whoever crashes again and again is given up by the service manager.
       if (this.isInUse && this.service.isManaged) process.kill(process.pid, "SIGKILL");
       // A pool that nobody uses is best kept as it is.

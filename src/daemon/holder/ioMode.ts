@@ -51,20 +51,20 @@ function refuseIfOnlyDirect({ io }: MountOptions, { reason, cure }: Obstacle): v
 
 function findObstacle(options: MountOptions, { backing, superblock }: OpenedPool): Obstacle | null {
   const { geometry } = superblock;
-  if (options.io === "served") return { reason: "served was asked for", cure: "--io auto" };
-  if (options.atomicWrites) return { reason: "atomic writes were asked for", cure: "leave --atomic-writes out" };
+  if (options.io === "served") return { reason: "served mode was requested", cure: "--io auto" };
+  if (options.atomicWrites) return { reason: "atomic writes were requested", cure: "omit --atomic-writes" };
   if (backing.layout === "single") return { reason: `the pool is ${nameOf(backing)}`, cure: splitCure(backing) };
   if (geometry.maxBlocks > geometry.dataPages) {
-    return { reason: "the pool is thin, not every block has a page of its own", cure: "a pool as large as --max-size" };
+    return { reason: "the pool is thin: not every block has its own page", cure: "a pool as large as --max-size" };
   }
   if (!options.readOnly && isUnbraked(backing)) {
     return {
-      reason: "on a tmpfs of yours a pool bound to a NUMA node could take all its memory",
+      reason: "a pool bound to a NUMA node, on a tmpfs of your own, could use up that node's memory",
       cure: "the pool tmpfs",
     };
   }
   if (options.readOnly && !canBeReadDirect(superblock, backing)) {
-    return { reason: "a read-only mount may not bring the pool into shape for it", cure: "leave --read-only out" };
+    return { reason: "a read-only mount cannot prepare the pool for it", cure: "omit --read-only" };
   }
   return null;
 }
@@ -94,7 +94,10 @@ function refusedByKernel(errno: number): Obstacle {
   if (errno === 0) return { reason: "this kernel has no FUSE passthrough", cure: "Linux 6.9 or newer" };
   if (errno === EPERM) return { reason: "it needs CAP_SYS_ADMIN", cure: "run as root" };
   if (errno === ELOOP) {
-    return { reason: "the pool's file system is itself stacked on another", cure: "a pool on another file system" };
+    return {
+      reason: "the pool's file system is itself stacked on another file system",
+      cure: "a pool on another file system",
+    };
   }
   return { reason: `the kernel refused it (${errnoName(errno)})`, cure: "--io auto" };
 }

@@ -92,7 +92,7 @@ export class MountEnd {
     const clauses = force ? coverClauses(places) : otherPlaces(places);
     if (clauses.length === 0) return;
     const { mountpoint } = this.parts;
-    const cure = force ? "unmount that first" : `end these, or kmemfs unmount --force ${quote(mountpoint)}`;
+    const cure = force ? "unmount it first" : `stop these, or kmemfs unmount --force ${quote(mountpoint)}`;
     throw busy(`unmount ${mountpoint}`, clauses, cure);
   }
 
@@ -101,10 +101,14 @@ export class MountEnd {
     for (let waitedMs = 0; !isOver(session); waitedMs += OVER_POLL_MS) {
       if (waitedMs >= OVER_MS) {
         const { mountpoint } = this.parts;
-        throw new LivesOn(`unmount ${mountpoint}`, "it is unmounted, but in use still where nobody can see it", {
-          code: "EBUSY",
-          cure: `kmemfs unmount --force ${quote(mountpoint)}`,
-        });
+        throw new LivesOn(
+          `unmount ${mountpoint}`,
+          "it is unmounted, but something that cannot be found still uses it",
+          {
+            code: "EBUSY",
+            cure: `kmemfs unmount --force ${quote(mountpoint)}`,
+          },
+        );
       }
       await sleep(OVER_POLL_MS);
     }
@@ -128,7 +132,7 @@ export class MountEnd {
       if (quietMs < deadlineMs) return;
       clearInterval(this.timer);
       const { mountpoint } = parts;
-      parts.log.error({ mountpoint }, "the server did not close the pool in time and is killed");
+      parts.log.error({ mountpoint }, "the server did not close the pool in time; killing it");
       parts.abandon();
     }, WATCH_MS).unref();
   }
@@ -144,7 +148,8 @@ export class MountEnd {
       const refused = await this.tryTakeDown();
       if (refused.length === 0) return true;
       this.parts.refused();
-      if (!hasSaid) log.error({ mountpoint, refused }, "not stopped: it is in use where an end would do harm");
+      if (!hasSaid)
+        log.error({ mountpoint, refused }, "not stopped: it is in use, and stopping it would harm its users");
       if (!isAwaited) return false;
       await sleep(RETRY_MS);
     }
@@ -166,7 +171,7 @@ export class MountEnd {
       await this.parts.stop(false);
     } catch (error) {
       if (error instanceof LivesOn) return [error.reason];
-      log.error({ mountpoint, error: String(error) }, "stopping by force");
+      log.error({ mountpoint, error: String(error) }, "stopping it by force");
       return this.tryForce();
     }
     return [];

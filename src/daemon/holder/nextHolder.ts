@@ -20,7 +20,7 @@ export function mayPass(error: unknown): boolean {
 /** Ends this process so that the service manager keeps the session's fds and starts the next one. */
 export async function leaveToNext(error: unknown, log: Log): Promise<never> {
   const why = error instanceof UserError ? error.message : error instanceof Error ? error.stack : String(error);
-  log.error({ error: why }, "cannot go on now; the next holder tries again");
+  log.error({ error: why }, "cannot resume now; the next holder will retry");
   await sleep(PAUSE_MS);
   process.kill(process.pid, "SIGKILL");
   return new Promise<never>(() => {});

@@ -25,9 +25,9 @@ export function beginMount(options: MountOptions): Mount {
     pool = openPool(options);
     const { kind, durable } = pool.backing;
     if (kind === "devdax" && !durable) {
-      refused.push("PMEM: no libpmem.so.1, so a power cut may take what was flushed");
+      refused.push("PMEM: no libpmem.so.1, so flushed data may be lost in a power cut");
     }
-    if (pool.isScattered === true) refused.push("NUMA_MOVE: pages that the pool had stay on another node");
+    if (pool.isScattered === true) refused.push("NUMA_MOVE: existing pages of the pool stay on another node");
     const session = openSession(options, pool.backing, obstacleOf(options, pool));
     const { passthrough } = session;
     const facts = {

@@ -32,7 +32,7 @@ const END_POLL_MS = 5;
  * with (it was never ready, or not all of it is there) nothing is left, but for
  * a dead mount under a loop device. What may pass ends this process, and the
  * next holder tries again.
- * @param asked where nothing was noted it says where the mount is
+ * @param asked where it left no record it says where the mount is
  * @returns null when a new session can begin
  * @throws UserError when it is another version's
  */
@@ -50,7 +50,7 @@ export async function resumeMount(service: Service, log: Log, asked: AskedOption
       warnOfOtherOptions(asked, found.options, log);
       return found;
     }
-    log.warn({ mountpoint: record?.options.mountpoint }, `the last session cannot go on: ${found}`);
+    log.warn({ mountpoint: record?.options.mountpoint }, `the last session cannot be resumed: ${found}`);
   } catch (error) {
     if (service.isManaged && mayPass(error)) return leaveToNext(error, log);
     await letGo(service, stored, record, asked);
@@ -64,8 +64,8 @@ export async function resumeMount(service: Service, log: Log, asked: AskedOption
 function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: SessionRecord | null): Mount | string {
   const noteFd = stored.get("note");
   const memoryFd = stored.get("memory");
-  if (record === null || noteFd === undefined) return "nothing was noted";
-  if (memoryFd === undefined) return "memory was not kept";
+  if (record === null || noteFd === undefined) return "it left no record";
+  if (memoryFd === undefined) return "its memory was not kept";
   const found = withStoredFds(record, stored);
   if ("missing" in found) return `${found.missing} was not kept`;
   if (record.io === null) return "it was never ready";
@@ -85,7 +85,7 @@ function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: S
     ...record,
     refused: [...new Set([...record.refused, ...prepareIoProcess().refused])],
     restarts: record.restarts + (givenUp === null ? 1 : 0),
-    lastDeath: givenUp?.replace(/^the server /, "") ?? "was ended with its holder",
+    lastDeath: givenUp?.replace(/^the server /, "") ?? "was killed along with its holder",
   };
   const store = async (): Promise<void> => service.keepOn(noteFd);
   return { options, name, memory, pool, session, facts, givenUp, isInUse: true, store };
@@ -130,7 +130,7 @@ function readAsked(asked: AskedOptions): MountOptions | null {
 /** For people who changed the configuration of a session that goes on. */
 function warnOfOtherOptions(asked: AskedOptions, has: MountOptions, log: Log): void {
   const { mountpoint } = has;
-  const message = "the session goes on with the options it was begun with";
+  const message = "the session keeps the options it was started with";
   try {
     const options = asked(true);
     const names = new Set([...Object.keys(options), ...Object.keys(has)]) as Set<keyof MountOptions>;
@@ -152,7 +152,7 @@ async function endServers(memoryFd: number): Promise<void> {
     if (isServer) kill(pid);
     while (!isGone(pid)) {
       if (Date.now() > deadlineMs) {
-        throw new UserError("the session", `its last server, process ${pid}, does not end`, { code: "ETIMEDOUT" });
+        throw new UserError("the session", `its last server, process ${pid}, does not exit`, { code: "ETIMEDOUT" });
       }
       await sleep(END_POLL_MS);
     }

@@ -55,7 +55,7 @@ async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
     sleep(limitMs, late, { signal: timeout.signal, ref: false }).catch(() => late),
   ]).finally(() => timeout.abort());
   if (first !== late) return first as T;
-  throw new UserError("restart", `the new server did not come up within ${limitMs / 1000} s`, { code: "ETIMEDOUT" });
+  throw new UserError("restart", `the new server did not start within ${limitMs / 1000} s`, { code: "ETIMEDOUT" });
 }
 
 export interface KeeperParts {
@@ -140,9 +140,9 @@ export class ServerKeeper {
     if (why !== null) throw new UserError("restart", why, { code: "EOPNOTSUPP" });
     // Before anything is given up for a server that cannot come.
     const gone = this.waitsFor ?? this.parts.missingProgram();
-    if (gone !== null) throw new UserError("restart", gone, { code: "ENOENT", cure: "install kmemfs there again" });
+    if (gone !== null) throw new UserError("restart", gone, { code: "ENOENT", cure: "reinstall kmemfs there" });
     if (this.isReplacing || !this.isServing) {
-      throw new UserError("restart", "a server is just starting", { code: "EBUSY", cure: "try again" });
+      throw new UserError("restart", "a server is already starting", { code: "EBUSY", cure: "try again" });
     }
     const old = this.server;
     this.isReplacing = true;
@@ -227,7 +227,10 @@ export class ServerKeeper {
     next.ready.then(
       () => {
         const pauseMs = Math.round(performance.now() - beganMs);
-        log.info({ mountpoint, serverPid: next.pid, pauseMs, restarts: this.restarts }, "the next server serves");
+        log.info(
+          { mountpoint, serverPid: next.pid, pauseMs, restarts: this.restarts },
+          "the next server has taken over",
+        );
       },
       () => {},
     );
@@ -238,7 +241,7 @@ export class ServerKeeper {
     const { log, mountpoint } = this.parts;
     this.lastDeath = this.isReplaced ? "was replaced" : (this.hang ?? describeEnd(end));
     const dead = { mountpoint, serverPid: this.server.pid };
-    if (!this.isReplaced) log.warn(dead, `the server ${this.lastDeath}; the next one goes on`);
+    if (!this.isReplaced) log.warn(dead, `the server ${this.lastDeath}; the next one takes over`);
     this.hang = null;
     this.isReplaced = false;
     this.restarts++;
@@ -262,7 +265,7 @@ export class ServerKeeper {
     const death = this.waitsFor === null ? this.lastDeath : this.lastDeath?.replace(`; ${this.waitsFor}`, "");
     this.lastDeath = [death, why].filter((part) => part !== null && part !== undefined).join("; ");
     this.waitsFor = why;
-    log.error({ mountpoint }, `no server can be started: ${why}; callers wait until one can`);
+    log.error({ mountpoint }, `no server can be started: ${why}; requests wait until one can`);
   }
 
   /** From now on another server stands by, so that one that dies is followed at once. */

@@ -113,6 +113,6 @@ export class Service {
   private complain(errno: Errno | undefined, what: string): void {
     if (errno === undefined || errno === 0 || this.hasFailed) return;
     this.hasFailed = true;
-    this.log.warn({ errno: errnoName(errno) }, `the service manager could not be told: ${what}`);
+    this.log.warn({ errno: errnoName(errno) }, `cannot notify the service manager: ${what}`);
   }
 }

@@ -119,7 +119,7 @@ export class Serving {
           if (this.damage === message) return;
           this.damage = message;
           noteFacts();
-          log.error({ mountpoint }, `the pool is damaged and the mount read-only now: ${message}`);
+          log.error({ mountpoint }, `the pool is damaged, and the mount is now read-only: ${message}`);
         },
       },
     );

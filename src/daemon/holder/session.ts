@@ -90,7 +90,7 @@ function negotiate(fd: number, directory: string, passthrough: boolean): InitRes
     const length = channel.read(buffers.requestAddress, buffers.requestBytes);
     if (length === -EINTR || length === -ENOENT) continue;
     if (length < 0) {
-      const reason = length === -ENODEV ? "the mount went away at once" : "the kernel sent no INIT";
+      const reason = length === -ENODEV ? "the mount disappeared at once" : "the kernel sent no INIT";
       throw new UserError(`mount ${directory}`, reason, { code: errnoName(-length) });
     }
     buffers.exchange.lengthBytes = length;
@@ -112,7 +112,7 @@ function negotiate(fd: number, directory: string, passthrough: boolean): InitRes
  */
 export function whyLast({ init, channelFds }: Session): string | null {
   if ((init.flags2 & FUSE_HAS_RESEND) !== 0 || isSessionOver(channelFds[0])) return null;
-  return "this kernel cannot ask another one again (Linux 6.9 can)";
+  return "this kernel cannot resend requests to another server (Linux 6.9 can)";
 }
 
 /** Closes our fds: the kernel ends the session when no server has them either. */
@@ -160,7 +160,7 @@ export function unmountSession(session: Session, mountpoint: string): void {
     if (errno === 0 || errno === ENOENT) continue;
     throw new UserError(what, errno === EBUSY ? "still in use" : "the kernel refused it", {
       code: errnoName(errno),
-      cure: "kmemfs status, and fuser -vm on its directory, say who",
+      cure: "kmemfs status, and fuser -vm on its directory, show what uses it",
     });
   }
 }

@@ -40,8 +40,8 @@ export function readRecord(noteFd: number): SessionRecord | null {
   const record = JSON.parse(text) as SessionRecord & { readonly version?: number };
   // A holder of before did not give up without ending.
   if (record.version === RECORD_VERSION) return { ...record, givenUp: record.givenUp ?? null };
-  const reason = `was begun by a version of kmemfs whose notes (${record.version ?? "none"}) this one does not understand`;
-  throw new UserError("the session", reason, { code: "EPROTO", cure: "stop the service, and start it again" });
+  const reason = `was started by an incompatible version of kmemfs (record version: ${record.version ?? "none"})`;
+  throw new UserError("the session", reason, { code: "EPROTO", cure: "stop the service and start it again" });
 }
 
 export interface SessionFds {

@@ -129,7 +129,7 @@ export function keepDirect(
     }
     return false;
   });
-  const tellFailure = failureTeller("what was written lately may be lost");
+  const tellFailure = failureTeller("recent writes may be lost");
   const tellDamage = damageTeller(file.damage, () => {
     if (faults !== null && faults.count !== file.faultsSeen) file.noteLoss(faults);
   });

@@ -83,12 +83,12 @@ function openOnce(parts: WayParts, superblock: Superblock): OpenWay {
   if (facts.direct !== null && blocksAway === 0) return openDirect(parts, superblock);
   const path = facts.backing.path ?? facts.backing.kind;
   const ioReason =
-    facts.direct === null ? null : `${blocksAway} blocks are away from home; kmemfs rehome ${path} helps`;
+    facts.direct === null ? null : `${blocksAway} blocks are not on their home pages; kmemfs rehome ${path} moves them`;
   if (facts.direct?.only) {
     // A mount that is refused leaves the pool as it was.
     if (!facts.readOnly) closePool(pool);
     const cure = `kmemfs rehome ${path}, or --io auto`;
-    throw new UserError(path, `${blocksAway} blocks are away from home`, { code: "EOPNOTSUPP", cure });
+    throw new UserError(path, `${blocksAway} blocks are not on their home pages`, { code: "EOPNOTSUPP", cure });
   }
   return {
     io: "served",
@@ -117,7 +117,7 @@ function requireWholeData({ facts, session, shared, geometry }: WayParts, { bloc
   const damage = new Damage(session.lastingWords, shared.control);
   if (facts.isRestart) damage.noteTruncated(geometry.firstDataPage + bytesToPagesFloor(lengthBytes));
   const path = backing.path ?? backing.kind;
-  const reason = `data was cut off by somebody, at byte ${lengthBytes} of ${blocks * PAGE_BYTES}`;
+  const reason = `another process truncated data to ${lengthBytes} of ${blocks * PAGE_BYTES} bytes`;
   throw new UserError(path, reason, { code: "EIO", cure: `kmemfs check --repair ${path}, which lists what is lost` });
 }
 
@@ -143,17 +143,21 @@ function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
       const alone = isAlone(data, shared);
       // Nobody may have looked since somebody cut it off.
       file.keepLength();
-      if (file.damage.isFound) throw new UserError("pool", "it is damaged and left as in use", { code: "EIO" });
+      if (file.damage.isFound)
+        throw new UserError("pool", "it is damaged, and stays marked as in use", { code: "EIO" });
       if (!alone) {
         // Ended by force: the kernel goes on writing for them, and its writes must count.
-        tell({ kind: "warning", message: "somebody may have the disk open still: the pool is left as in use" });
+        tell({ kind: "warning", message: "the disk may still be open elsewhere: the pool stays marked as in use" });
         must(memory.sync());
         return;
       }
       const errno = endDirect(memory, data, geometry, account.blocks);
       // The data is whole, and the next mount has no need of an index, or makes it.
       if (asShortage(errno) === ENOSPC) {
-        tell({ kind: "warning", message: `no room for the pool's index (${errnoName(errno)}): it is left as in use` });
+        tell({
+          kind: "warning",
+          message: `no room for the pool's index (${errnoName(errno)}): it stays marked as in use`,
+        });
       } else must(errno);
     },
   };
@@ -173,7 +177,7 @@ function isAlone(data: LinuxDataFile, { control }: PoolShared): boolean {
 function recover({ facts, memory, geometry }: WayParts, superblock: Superblock): Superblock {
   if (facts.readOnly) {
     const path = facts.backing.path ?? facts.backing.kind;
-    const reason = "was in use the direct way and not closed, and its index can be had back only by writing";
+    const reason = "was not closed after use in direct mode, and only a writable mount can rebuild its index";
     throw new UserError(path, reason, { code: "EROFS", cure: "mount it once without --read-only" });
   }
   must(recoverDirect(memory, new LinuxDataFile(facts.backing.dataFd), geometry, superblock.blocks));

@@ -56,7 +56,7 @@ function reply(stack: ThreadStack): void {
   else fileSystem.exchange.fail(EIO);
   const again = channel.writev(iovecAddress, iovecs.count);
   if (again >= 0 || isGone(-again)) return;
-  throw new AssertionError(`a reply was refused (${errnoName(-sent)}, then ${errnoName(-again)})`);
+  throw new AssertionError(`the kernel refused a reply (${errnoName(-sent)}, then ${errnoName(-again)})`);
 }
 
 /** ENOENT: nobody waits for it any more (interrupted, or the mount ends). ENODEV: the session is over. */

@@ -71,7 +71,7 @@ async function main(): Promise<void> {
   const way = openWay({ facts, mapping, memory, geometry, shared, session, faults }, readSuperblock(facts));
   const { io, ioReason, wasUnclean, housekeeping } = way;
   const isDirect = io === "direct";
-  assert(early === null || isDirect === (facts.direct !== null), "a session that goes on changed its way");
+  assert(early === null || isDirect === (facts.direct !== null), "a resumed session changed its I/O mode");
   const first = early ?? startWorkers(facts, isDirect, common);
   if (!(await first.ready)) refused.push("MLOCK: buffers may be swapped out (ulimit -l)");
   resend(facts);
@@ -127,7 +127,7 @@ function resend({ channelFds, isRestart }: ServerFacts): void {
   const errno = resendRequests(channelFds[0]);
   // ENODEV: the session is over, and there is nobody who waits.
   if (isRestart && errno !== 0 && errno !== ENODEV) {
-    throw new UserError("the kernel", "does not ask again what was not answered", { code: errnoName(errno) });
+    throw new UserError("the kernel", "does not resend unanswered requests", { code: errnoName(errno) });
   }
 }
 
@@ -140,7 +140,7 @@ function guardPool(mapping: MemoryMapping, refused: string[]): number {
   try {
     const guard = installSigbusGuard();
     guard?.guard(baseAddress, lengthBytes, Math.max(facts.grainPages * PAGE_BYTES, facts.mapAlignBytes));
-    if (guard === null) refused.push(`SIGBUS_GUARD: none for ${process.arch}`);
+    if (guard === null) refused.push(`SIGBUS_GUARD: not available on ${process.arch}`);
     return guard?.address ?? 0;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -162,7 +162,7 @@ interface Workers {
 function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput, from = 0, to?: number): Workers {
   // A thread of another version would not understand what we share. (One that is gone cannot be started either.)
   const writtenMs = statSync(WORKER, { throwIfNoEntry: false })?.mtimeMs ?? LOADED_MS;
-  assert(writtenMs === LOADED_MS, "the program was replaced while it ran; kmemfs restart does that in order");
+  assert(writtenMs === LOADED_MS, "the program was replaced while it ran; use kmemfs restart after an upgrade");
   const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
   const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
   const gate = new Int32Array(new SharedArrayBuffer(4));

@@ -23,5 +23,5 @@ function koffi(): string[] {
 /** For people: the file without which no server can be started; null when all that we know of are there. */
 export function missingProgram(): string | null {
   const missing = FILES.find((file) => !existsSync(file));
-  return missing === undefined ? null : `the program is gone: ${missing}`;
+  return missing === undefined ? null : `the program is missing: ${missing}`;
 }

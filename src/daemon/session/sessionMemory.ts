@@ -95,6 +95,6 @@ export function readFacts(bytes: ArrayBufferLike): ServerFacts {
   const text = new Uint8Array(bytes, FACTS_AT + 4, length).slice();
   const facts = JSON.parse(new TextDecoder().decode(text)) as ServerFacts & { readonly version?: number };
   if (facts.version === FACTS_VERSION) return facts;
-  const reason = `was begun by a version of kmemfs whose notes (${facts.version ?? "none"}) this one does not understand`;
-  throw new UserError("the session", reason, { code: "EPROTO", cure: "unmount it, and mount it again" });
+  const reason = `was started by an incompatible version of kmemfs (record version: ${facts.version ?? "none"})`;
+  throw new UserError("the session", reason, { code: "EPROTO", cure: "unmount it and mount it again" });
 }

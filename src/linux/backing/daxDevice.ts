@@ -112,7 +112,7 @@ function refuseMode({ driver, name }: DaxDevice, path: string): void {
     throw new UserError(path, "is disabled", { code: "ENXIO", cure: `daxctl enable-device ${name}` });
   }
   if (driver === "device_dax" || driver === "unknown") return;
-  const what = driver === "kmem" ? "is in system-ram mode: its memory is the machine's" : `belongs to ${driver}`;
+  const what = driver === "kmem" ? "is in system-ram mode: the machine uses it as RAM" : `belongs to ${driver}`;
   throw new UserError(path, what, { code: "EBUSY", cure: `daxctl reconfigure-device --mode=devdax --force ${name}` });
 }
 
@@ -133,8 +133,8 @@ function rangesExtent(device: DaxDevice, path: string, alignBytes: number): numb
 }
 
 function oddDevice({ name }: DaxDevice, path: string, what: string): UserError {
-  return new UserError(path, `sysfs does not tell its ${what} (/sys/bus/dax/devices/${name})`, {
+  return new UserError(path, `sysfs does not report its ${what} (/sys/bus/dax/devices/${name})`, {
     code: "EINVAL",
-    cure: "daxctl list shows what the kernel has",
+    cure: "daxctl list, to see what the kernel has",
   });
 }

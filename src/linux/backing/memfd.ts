@@ -21,7 +21,7 @@ import type { BackingFacts } from "./backingFacts.js";
 export function createMemfd(size: { readonly pageCount: number }): BackingFacts {
   const lengthBytes = pagesToBytes(size.pageCount);
   const fd = memfd_create("kmemfs", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0) throw startError("a memfd", "the kernel refused it", fd);
+  if (fd < 0) throw startError("a memfd", "cannot be created", fd);
   const result = ftruncate(fd, lengthBytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   if (result < 0) {
     closeSync(fd);

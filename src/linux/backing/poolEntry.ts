@@ -89,13 +89,13 @@ function typeOf(stat: Stats, path: string): PoolEntryType {
 function refuseForeign(stat: Stats, path: string): void {
   const me = process.geteuid?.() ?? 0;
   if (stat.uid !== me && stat.uid !== 0)
-    throw new UserError(path, `belongs to user ${stat.uid}, who could write it`, {
+    throw new UserError(path, `belongs to user ${stat.uid}, who could write to it`, {
       code: "EPERM",
       cure: `chown ${me} ${path}`,
     });
   const others = stat.isCharacterDevice() ? 0o002 : 0o022;
   if ((stat.mode & others) !== 0)
-    throw new UserError(path, "others could write it", {
+    throw new UserError(path, "others could write to it", {
       code: "EPERM",
       cure: `chmod ${stat.isDirectory() ? "700" : "600"} ${path}`,
     });

@@ -88,7 +88,7 @@ export function syncDirectory(path: string): void {
   const result = fd < 0 ? fd : fsync(fd);
   if (fd >= 0) closeSync(fd);
   // EINVAL: a file system that has no media.
-  if (result < 0 && result !== -EINVAL) throw startError(path, "its new name cannot be put on the media", result);
+  if (result < 0 && result !== -EINVAL) throw startError(path, "its directory entry cannot be written to disk", result);
 }
 
 /** Facts of an open, locked regular file. @throws UserError EOPNOTSUPP when its file system cannot carry a pool */
@@ -163,7 +163,7 @@ export function requireInPlace(fd: number, path: string, magic: number): void {
     const refused = ioctl(fd, FS_IOC_SETFLAGS, bytes) < 0 || ftruncate(fd, size) < 0;
     if (!refused && ioctl(fd, FS_IOC_GETFLAGS, bytes) === 0 && (flags[0] & FS_NOCOW_FL) !== 0) return;
   }
-  throw new UserError(path, "is copied on write by btrfs, and could not be changed when that is full", {
+  throw new UserError(path, "is copy-on-write on btrfs, and could not be changed when btrfs is full", {
     code: errnoName(EOPNOTSUPP),
     cure: "a new pool in a directory without compression (chattr -c, kmemfs format)",
   });
@@ -177,7 +177,7 @@ function grainBytesOf(fd: number): number {
 
 function createError(path: string, result: number): UserError {
   if (result === -EEXIST)
-    return startError(path, "exists already", result, "mount it without --create, or format --force");
+    return startError(path, "already exists", result, "mount it without --create, or format --force");
   if (result === -ENOENT)
     return startError(path, "its directory does not exist", result, `mkdir -p "$(dirname ${path})"`);
   if (result === -EACCES)

@@ -19,7 +19,7 @@ export function lockPool(fd: number, path: string, readOnly: boolean): void {
   const pid = lockHolder(fd);
   const by =
     pid === null
-      ? "by another process, or by what is left of a mount that has ended (a loop device, the mount point)"
+      ? "by another process, or by the remains of an ended mount (a loop device, the mount point)"
       : `by process ${pid} (${processName(pid) ?? "unknown"})`;
   throw new UserError(path, `in use ${by}`, {
     code: "EBUSY",

@@ -95,7 +95,7 @@ export function bindToNode(facts: BackingFacts, node: number): boolean {
   }
   // As on hugetlbfs: it would be the mapping's alone.
   if (boundNode(facts) !== node) {
-    throw bindError(node, `the file system of ${where} keeps no policy`, "EOPNOTSUPP", "a pool on tmpfs");
+    throw bindError(node, `the file system of ${where} has no memory policy`, "EOPNOTSUPP", "a pool on tmpfs");
   }
   if (memoryNodes().length === 1) return true;
   return files.map(({ fd, lengthBytes }) => moveHeld(fd, lengthBytes, node)).every((isMoved) => isMoved);
@@ -144,19 +144,19 @@ function mapped<T>(fd: number, at: number, lengthBytes: number, protection: numb
 function unbindable(node: number, where: string, kind: BackingKind): UserError {
   if (kind === "hugetlbfs") {
     const cure = `huge pages of that node alone: /sys/devices/system/node/node${node}/hugepages`;
-    return bindError(node, `${where} is on hugetlbfs, which keeps no policy of a file`, "EOPNOTSUPP", cure);
+    return bindError(node, `${where} is on hugetlbfs, which has no memory policy for a file`, "EOPNOTSUPP", cure);
   }
   const what = kind === "devdax" ? "a DAX device" : kind === "fsdax" ? "on a DAX file system" : "on a disk";
-  return bindError(node, `${where} is ${what}: its memory is where it is`, "EOPNOTSUPP", "leave it out");
+  return bindError(node, `${where} is ${what}: its memory cannot be moved`, "EOPNOTSUPP", "omit it");
 }
 
 function refusedByKernel(node: number, errno: number): UserError {
   const code = errnoName(errno);
-  if (errno === ENOSYS) return bindError(node, "this kernel has no NUMA", code, "leave it out");
+  if (errno === ENOSYS) return bindError(node, "this kernel has no NUMA", code, "omit it");
   if (errno === EPERM) {
-    return bindError(node, "this process may not bind memory", code, "docker run --cap-add SYS_NICE, or leave it out");
+    return bindError(node, "this process may not bind memory", code, "docker run --cap-add SYS_NICE, or omit it");
   }
-  return bindError(node, "the kernel refused it", code, "leave it out");
+  return bindError(node, "the kernel refused it", code, "omit it");
 }
 
 function bindError(node: number, reason: string, code: string, cure: string): UserError {

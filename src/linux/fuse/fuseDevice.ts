@@ -28,7 +28,7 @@ export function openFuseDevice(): number {
   if (fd === -ENODEV || fd === -ENXIO)
     throw new UserError(DEVICE, "the kernel has no FUSE", { code, cure: "modprobe fuse" });
   if (fd === -EACCES || fd === -EPERM)
-    throw new UserError(DEVICE, "may not be opened", {
+    throw new UserError(DEVICE, "access is denied", {
       code,
       cure: "run as root, or allow the device (in a container: --device /dev/fuse)",
     });

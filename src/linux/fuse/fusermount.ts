@@ -36,7 +36,7 @@ export function mountWithFusermount(directory: string, options: FuseMountOptions
   ];
   const pair = new Int32Array(2);
   const result = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, new Uint8Array(pair.buffer));
-  if (result < 0) throw new UserError("a socket pair", "the kernel refused it", { code: errnoName(-result) });
+  if (result < 0) throw new UserError("a socket pair", "cannot be created", { code: errnoName(-result) });
   try {
     const child = runFusermount(["-o", words.join(","), "--", directory], pair[1]);
     if (child.status !== 0) throw fusermountError(directory, child);
@@ -106,12 +106,16 @@ function fusermountError(directory: string, child: Child): UserError {
   const what = `mount ${directory}`;
   const failure = (child.error as NodeJS.ErrnoException | undefined)?.code;
   if (failure === "ENOENT" || failure === "EACCES")
-    return new UserError(what, failure === "ENOENT" ? "fusermount3 is not installed" : "fusermount3 may not be run", {
-      code: failure,
-      cure: "apt install fuse3, or run as root",
-    });
+    return new UserError(
+      what,
+      failure === "ENOENT" ? "fusermount3 is not installed" : "you have no permission to run fusermount3",
+      {
+        code: failure,
+        cure: "apt install fuse3, or run as root",
+      },
+    );
   if (failure === "ETIMEDOUT")
-    return new UserError(what, `fusermount3 did not end within ${TIMEOUT_MS / 1000} s`, { code: failure });
+    return new UserError(what, `fusermount3 did not exit within ${TIMEOUT_MS / 1000} s`, { code: failure });
   const said =
     (child.stderr ?? "")
       .trim()
@@ -119,9 +123,9 @@ function fusermountError(directory: string, child: Child): UserError {
       .at(-1)
       ?.replace(/^fusermount3?: /, "") ?? "";
   if (/user_allow_other/.test(said))
-    return new UserError(what, "allow_other is not allowed to users", {
+    return new UserError(what, "users may not use allow_other", {
       code: "EPERM",
-      cure: "put user_allow_other into /etc/fuse.conf, or mount without allow_other",
+      cure: "add user_allow_other to /etc/fuse.conf, or mount without allow_other",
     });
   if (/open \/dev\/fuse: Permission denied/.test(said))
     return new UserError(what, "users may not open /dev/fuse", {

@@ -36,7 +36,7 @@ function mountError(directory: string, result: number): UserError {
     return startError(what, "not permitted", result, "run as root, or install fuse3 for fusermount3");
   if (result === -ENOENT) return startError(what, "no such directory", result, `mkdir -p ${directory}`);
   if (result === -ENOTDIR) return startError(what, "not a directory", result);
-  if (result === -EBUSY) return startError(what, "something is mounted there or uses it", result);
+  if (result === -EBUSY) return startError(what, "it is in use, or something is mounted there", result);
   if (result === -ENODEV) return startError(what, "the kernel has no FUSE", result, "modprobe fuse");
   if (result === -EINVAL) return startError(what, "the kernel refused the mount options", result);
   return startError(what, "cannot be mounted", result);

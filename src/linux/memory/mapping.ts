@@ -54,14 +54,14 @@ export function mapBacking(facts: BackingFacts, metadataPages: number): MemoryMa
   const faultedAddress = mapBits(pageCount);
   if (faultedAddress < 0) {
     munmap(baseAddress, lengthBytes);
-    throw mapError(facts, "no memory for its mapping", errnoName(-faultedAddress));
+    throw mapError(facts, "not enough memory to map it", errnoName(-faultedAddress));
   }
   const mapping = { facts, baseAddress, metadataPages, pageCount, lengthBytes, faultedAddress };
   if (facts.kind !== "hugetlbfs" || facts.readOnly) return mapping;
   const result = fallocate(facts.metaFd, FALLOC_FL_KEEP_SIZE, 0, metadataBytes);
   if (result === 0) return mapping;
   unmapBacking(mapping);
-  throw mapError(facts, "no huge pages for the metadata", errnoName(-result), "sysctl vm.nr_hugepages=N");
+  throw mapError(facts, "not enough huge pages for the metadata", errnoName(-result), "sysctl vm.nr_hugepages=N");
 }
 
 /** Every Memory attached to the mapping must be out of use, in every thread. */
@@ -85,7 +85,7 @@ function mapSingle(facts: BackingFacts): Address {
 function mapSplit(facts: BackingFacts, metadataBytes: number): Address {
   const lengthBytes = metadataBytes + facts.dataBytes;
   const base = mmap(0, lengthBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base < 0) throw mapError(facts, "no addresses for the pool", errnoName(-base));
+  if (base < 0) throw mapError(facts, "not enough address space for the pool", errnoName(-base));
   const flags = flagsOf(facts) | MAP_FIXED;
   const protection = protectionOf(facts);
   let result = mmap(base, metadataBytes, protection, flags, facts.metaFd, 0);

@@ -98,9 +98,9 @@ export function installSigbusGuard(architecture: string = process.arch): SigbusG
   const codeAddress = mapCode(code);
   const address = codeAddress + PAGE_BYTES;
   const words = new Int32Array(viewMemory(address, PAGE_BYTES));
-  const onesFd = must("a memfd", memfd_create("kmemfs-ones", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const onesFd = must("memfd_create", memfd_create("kmemfs-ones", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   const guard = new Guard(address, words, onesFd);
-  must("sealing", fcntl(onesFd, F_ADD_SEALS, F_SEAL_SHRINK));
+  must("sealing its memfd", fcntl(onesFd, F_ADD_SEALS, F_SEAL_SHRINK));
   guard.makeOnes(ONES_BYTES);
   must("sigaction", setSignalHandler(SIGBUS, codeAddress));
   return guard;
@@ -108,20 +108,17 @@ export function installSigbusGuard(architecture: string = process.arch): SigbusG
 
 /** Two pages: the handler, which may not be written, and its words, which may not be executed. */
 function mapCode(code: Uint8Array): Address {
-  const address = must(
-    "two pages",
-    mmap(0, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-  );
+  const address = must("mmap", mmap(0, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   // Written where the words will be, which are zeros again afterwards.
   const staging = new Uint8Array(viewMemory(address + PAGE_BYTES, PAGE_BYTES));
   staging.set(code);
-  const fd = must("a memfd", memfd_create("kmemfs-sigbus", MFD_CLOEXEC));
-  must("writing the handler", pwrite(fd, address + PAGE_BYTES, PAGE_BYTES, 0));
+  const fd = must("memfd_create", memfd_create("kmemfs-sigbus", MFD_CLOEXEC));
+  must("pwrite", pwrite(fd, address + PAGE_BYTES, PAGE_BYTES, 0));
   staging.fill(0);
   const mapped = mmap(address, PAGE_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);
   close(fd);
   if (mapped < 0) munmap(address, 2 * PAGE_BYTES);
-  return must("executable memory", mapped);
+  return must("mmap", mapped);
 }
 
 class Guard implements SigbusGuard {
@@ -138,10 +135,10 @@ class Guard implements SigbusGuard {
   guard(address: Address, lengthBytes: number, grainBytes: number): void {
     assert(grainBytes >= PAGE_BYTES && Number.isInteger(Math.log2(grainBytes)), `a grain of ${grainBytes} bytes`);
     assert(address % grainBytes === 0 && lengthBytes % grainBytes === 0, "the range is not made of whole grains");
-    if (grainBytes > MOST_GRAIN_BYTES) throw refusal(`pages of ${grainBytes} bytes`, "EINVAL");
+    if (grainBytes > MOST_GRAIN_BYTES) throw refusal(`cannot guard pages of ${grainBytes} bytes`, "EINVAL");
     this.makeOnes(grainBytes);
     const at = this.slot((start, length) => length === 0 && start === 0);
-    if (at < 0) throw refusal(`more than ${RANGES} ranges`, "ENOSPC");
+    if (at < 0) throw refusal(`cannot guard more than ${RANGES} ranges`, "ENOSPC");
     const { start, length, grainMask, grain } = guardRange.word;
     this.store(at + start, address);
     this.store(at + grain, grainBytes);
@@ -162,11 +159,11 @@ class Guard implements SigbusGuard {
   /** Makes the file of ones at least so long. A power of two. */
   makeOnes(lengthBytes: number): void {
     if (lengthBytes <= this.onesBytes) return;
-    const ones = must("a buffer", mmap(0, lengthBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    const ones = must("mmap", mmap(0, lengthBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     new Uint8Array(viewMemory(ones, lengthBytes)).fill(0xff);
     const written = pwrite(this.onesFd, ones, lengthBytes, 0);
     munmap(ones, lengthBytes);
-    if (must("memory for the ones", written) < lengthBytes) throw refusal("memory for the ones", "ENOSPC");
+    if (must("pwrite", written) < lengthBytes) throw refusal("cannot fill its memfd", "ENOSPC");
     this.onesBytes = lengthBytes;
     this.store(guardWords.word.onesMask, lengthBytes - 1);
   }
@@ -192,10 +189,10 @@ class Guard implements SigbusGuard {
 }
 
 function must(what: string, result: number): number {
-  if (result < 0) throw refusal(what, errnoName(-result));
+  if (result < 0) throw refusal(`${what} failed`, errnoName(-result));
   return result;
 }
 
-function refusal(what: string, code: string): UserError {
-  return new UserError("the guard against lost memory", `the kernel refused ${what}`, { code });
+function refusal(reason: string, code: string): UserError {
+  return new UserError("the guard against lost memory", reason, { code });
 }

@@ -175,7 +175,7 @@ export function readLoopBacking(path: string): LoopBacking | Errno {
 function noLoopDevices(what: string, result: number): UserError {
   const code = errnoName(-result);
   if (result === -ENOENT)
-    return new UserError(what, "there are no loop devices here", {
+    return new UserError(what, "loop devices are not available", {
       code,
       cure: "modprobe loop; in a container: docker run --device /dev/loop-control",
     });
@@ -185,7 +185,7 @@ function noLoopDevices(what: string, result: number): UserError {
 function noneFree(what: string, result: number): UserError {
   return new UserError(what, "no loop device is free", {
     code: errnoName(-result),
-    cure: "losetup -a shows who has them",
+    cure: "losetup -a, to see what they are used for",
   });
 }
 

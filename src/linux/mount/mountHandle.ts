@@ -89,7 +89,7 @@ export function coverOf(wanted: MountIdentity, mounts: readonly MountEntry[] = r
 /** That the path of `wanted` leads to `cover`, for people. Nothing was changed. */
 export function covered(what: string, wanted: MountIdentity, cover: MountEntry | null): UserError {
   const { mountpoint } = wanted;
-  if (cover === null) return new UserError(what, `${mountpoint} is not mounted any more`, { code: "ENOENT" });
+  if (cover === null) return new UserError(what, `${mountpoint} is no longer mounted`, { code: "ENOENT" });
   const reason = `${cover.fsType} (${cover.source}) is mounted over it, on ${cover.mountpoint}`;
   return new UserError(what, reason, { code: "EBUSY", cure: `umount ${cover.mountpoint}` });
 }

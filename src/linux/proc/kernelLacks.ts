@@ -8,8 +8,12 @@ export function kernelLacks(release: string): string[] | null {
   return [
     ...(isOlder(5, 2) ? ["a private tmpfs (5.2): use memfd"] : []),
     ...(isOlder(5, 6) ? ["IO_FLUSHER (5.6)"] : []),
-    ...(isOlder(5, 14) ? ["MADV_POPULATE_WRITE and ZERO_RANGE (5.14): new pages cost more, zeroing may map them"] : []),
+    ...(isOlder(5, 14)
+      ? ["MADV_POPULATE_WRITE and ZERO_RANGE (5.14): new pages cost more, and zeroing may allocate them"]
+      : []),
     ...(isOlder(6, 6) ? ["shared mappings of disk (6.6)"] : []),
-    ...(isOlder(6, 9) ? ["passthrough and resend (6.9): served only, and a server that dies ends the mount"] : []),
+    ...(isOlder(6, 9)
+      ? ["passthrough and resend (6.9): served mode only, and the death of a server ends the mount"]
+      : []),
   ];
 }

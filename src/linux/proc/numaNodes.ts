@@ -53,7 +53,7 @@ export function requireNode(node: number, root = ""): void {
   }
   const allowed = /^Mems_allowed_list:\s+(\S+)$/m.exec(readText(`${root}/proc/self/status`) ?? "")?.[1];
   if (allowed === undefined || parseNodeList(allowed).includes(node)) return;
-  throw nodeError(node, "the cpuset of this process does not have that NUMA node", "EPERM", parseNodeList(allowed));
+  throw nodeError(node, "the cpuset of this process does not include that NUMA node", "EPERM", parseNodeList(allowed));
 }
 
 function nodeError(node: number, reason: string, code: string, nodes: readonly number[]): UserError {

@@ -10,7 +10,7 @@ import { processIds, readNames, readText } from "./procFile.js";
 export function openedBy(fd: number): number[] {
   const file = fileOf(`/proc/self/fdinfo/${fd}`);
   if (file === null) {
-    const reason = "the kernel does not tell who has a file open (Linux 5.14 does)";
+    const reason = "the kernel does not report which processes have a file open (Linux 5.14 does)";
     throw new UserError("/proc/self/fdinfo", reason, { code: "EOPNOTSUPP" });
   }
   return processIds()

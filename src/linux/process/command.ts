@@ -93,7 +93,8 @@ export function run(command: string, args: readonly string[], options: RunOption
       }, KILL_GRACE_MS);
     };
     const onAbort = (): void => stop(options.signal?.reason);
-    const late = (): void => stop(new UserError(command, `no end after ${timeoutMs / 1000} s`, { code: "ETIMEDOUT" }));
+    const late = (): void =>
+      stop(new UserError(command, `did not finish within ${timeoutMs / 1000} s`, { code: "ETIMEDOUT" }));
     const timer = setTimeout(late, timeoutMs);
     options.signal?.addEventListener("abort", onAbort, { once: true });
     const finish = (settle: () => void): void => {

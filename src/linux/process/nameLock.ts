@@ -23,7 +23,7 @@ export function lockName(path: string): NameLock | null {
   let isLastTry = false;
   for (;;) {
     const fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600);
-    if (fd < 0) throw startError(path, "the lock of the name cannot be made", fd);
+    if (fd < 0) throw startError(path, "its lock file cannot be created", fd);
     const result = flock(fd, LOCK_EX | LOCK_NB);
     if (result === 0 && isStillAt(path, fd)) return adoptName(path, fd);
     closeSync(fd);

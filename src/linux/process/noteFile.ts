@@ -15,14 +15,14 @@ const slotAt = (slot: number): number => SLOT_BYTES * (slot + 1);
 /** @returns an fd, close-on-exec. @throws UserError ENOMEM, EMFILE */
 export function createNote(): number {
   const fd = memfd_create("kmemfs-note", MFD_CLOEXEC);
-  if (fd < 0) throw startError("a note in memory", "the kernel refused it", fd);
+  if (fd < 0) throw startError("the session record", "cannot be created", fd);
   return fd;
 }
 
 /** @param text at most 64 KiB */
 export function writeNote(fd: number, text: string): void {
   const bytes = new TextEncoder().encode(text);
-  assert(bytes.length <= SLOT_BYTES, "the note is too long");
+  assert(bytes.length <= SLOT_BYTES, "the session record is too long");
   const slot = 1 - (readHeader(fd)?.slot ?? 1);
   writeSync(fd, bytes, 0, bytes.length, slotAt(slot));
   // The text is there before the header says so; 8 bytes of one page are written whole or not at all.

@@ -33,10 +33,10 @@ export interface SharedMemory {
 export function sharedMemory(lengthBytes: number): SharedMemory & { readonly fd: number } {
   const length = Math.ceil(lengthBytes / PAGE_BYTES) * PAGE_BYTES;
   const fd = memfd_create("kmemfs-shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0) throw startError("shared memory", "the kernel refused it", fd);
+  if (fd < 0) throw startError("shared memory", "cannot be created", fd);
   const result = ftruncate(fd, length) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
   try {
-    const reason = result === -EFBIG ? "it is larger than files may be here" : "the kernel refused it";
+    const reason = result === -EFBIG ? "it is larger than the file size limit" : "the kernel refused it";
     if (result < 0) throw startError("shared memory", reason, result);
     return { fd, ...mapShared(fd, length) };
   } catch (error) {

@@ -55,5 +55,5 @@ export function zeroRegion(lengthBytes: number): Address {
 }
 
 function noMemory(lengthBytes: number, errno: number): UserError {
-  return new UserError(`a buffer of ${lengthBytes} bytes`, "the machine gave no memory", { code: errnoName(errno) });
+  return new UserError(`a buffer of ${lengthBytes} bytes`, "not enough memory", { code: errnoName(errno) });
 }

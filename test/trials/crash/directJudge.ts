@@ -20,7 +20,7 @@ export function openDirect(memory: PlainMemory, lastingWords = new Int32Array(LA
   const { state, geometry, blocks } = superblockOf(memory);
   if (state !== STATE_DIRECT) {
     const { blocksAway } = openPool(memory, { atomicWrites: false, own: true });
-    if (blocksAway > 0) throw new Violation(`${blocksAway} blocks are away from home`);
+    if (blocksAway > 0) throw new Violation(`${blocksAway} blocks are not on their home pages`);
   }
   const data = dataFileOf(memory);
   const errno = beginDirect(memory, data, blocks);
@@ -44,7 +44,7 @@ export function judgeDirect(left: PlainMemory, promised: Promised, crash: Crash,
       if (errno !== 0) throw new Violation(`recovery: errno ${errno}`);
     }
     const { blocksAway } = judgeServed(left, promised, crash, SECTOR_BYTES);
-    if (blocksAway > 0) throw new Violation(`${blocksAway} blocks are away from home`);
+    if (blocksAway > 0) throw new Violation(`${blocksAway} blocks are not on their home pages`);
     return;
   }
   const file = openDirect(left);

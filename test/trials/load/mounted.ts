@@ -53,7 +53,7 @@ export async function mountPool(
 export async function unmounted({ serverPid, holderPid }: Mounted): Promise<void> {
   const endMs = performance.now() + MOUNT_MS;
   while (existsSync(`/proc/${holderPid}`) || existsSync(`/proc/${serverPid}`)) {
-    if (performance.now() > endMs) throw new Error(`holder ${holderPid} or server ${serverPid} does not end`);
+    if (performance.now() > endMs) throw new Error(`holder ${holderPid} or server ${serverPid} does not exit`);
     await pause(2);
   }
 }

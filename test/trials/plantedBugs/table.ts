@@ -42,7 +42,7 @@ export const plantedBugs: readonly NamedBug[] = [
     law: "4, no other block's bytes",
     name: "a page is used again before its punch is on the media",
     in: "Limbo.drain",
-    without: "this.sync",
+    without: "this.media.sync",
     trial: "crash",
     args: ["--count=150000", "--workers=1"],
   },
@@ -57,7 +57,7 @@ export const plantedBugs: readonly NamedBug[] = [
   {
     law: "7, flush means durable",
     name: "flush does nothing",
-    in: "Pool.flush",
+    in: "Reclaiming.flush",
     body: "return 0;",
     trial: "powerCuts",
     args: ["--count=30"],

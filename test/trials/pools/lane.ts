@@ -58,7 +58,7 @@ function watch(status: Status, found: (message: string) => void): () => void {
       executions = now;
       sinceMs = Date.now();
     } else if (Date.now() - sinceMs > HANG_MS) {
-      found(`an execution does not end within ${HANG_MS} ms`);
+      found(`an execution does not exit within ${HANG_MS} ms`);
     }
     const rssBytes = process.memoryUsage.rss();
     highestRssBytes = Math.max(highestRssBytes, rssBytes);

@@ -34,7 +34,7 @@ export function rehomeMedia(media: Media, looked: Look, superblock: Superblock, 
   requireClean(media, shown);
 }
 
-/** In a pool left in the direct way all blocks are at home: there is nothing to do. */
+/** In a pool left in the direct way all blocks are on their home pages: there is nothing to do. */
 export function rehomeDirect(media: Media, superblock: Superblock): void {
   const { firstDataPage, pageCount } = superblock.geometry;
   const report = rehome(new MediaMemory(media, firstDataPage, pageCount, false), superblock);

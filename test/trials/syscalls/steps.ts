@@ -93,7 +93,7 @@ async function dyingFormat(stage: Stage, pool: string, death: Death, wishes: rea
   const { status: checked, stdout, stderr } = await kmemfs(["check", pool], { allowFail: true });
   const said = `${stdout}${stderr}`.trim();
   const isRefused = checked === 8 && /^kmemfs: [^\n]*(\ntry: [^\n]*)?$/.test(said);
-  const isCutOff = checked === 4 && said.includes("the format was cut off");
+  const isCutOff = checked === 4 && said.includes("the format was interrupted");
   const isBlank = checked === 4 && /: unknown, 0 B used, 2 errors/.test(said) && filesOf(pool).every(holdsNothing);
   if (checked !== 0 && !isRefused && !isCutOff && !isBlank) {
     throw new Error(`check of what a dead format left ends with ${checked}: ${said}`);

@@ -39,7 +39,7 @@ describe.each<readonly [string, number, number]>([
     expect(pool.request((file) => file.resize(PAGE))).toBe(-EROFS);
     expect(fingerprint(pool.fake).equals(before)).toBe(true);
     expect([pool.pool.damage.kind, pool.pool.damage.block]).toEqual([DAMAGE.entry, 4]);
-    expect(describeDamage(pool.pool.damage)).toMatch(/^block 4: its index entry names page \d+, which is none/);
+    expect(describeDamage(pool.pool.damage)).toMatch(/^block 4: its index entry points to page \d+, which is not one/);
   });
 
   it("is met by a write, a discard and its edges as well", () => {
@@ -79,6 +79,6 @@ describe("a backing that became shorter", () => {
     expect(() => pool.read(45 * PAGE, PAGE)).toThrow(`${-EIO}`);
     pool.pool.damage.noteTruncated(0);
     expect(() => pool.read(0, PAGE)).toThrow(`${-EIO}`);
-    expect(describeDamage(pool.pool.damage)).toBe("somebody made the pool shorter: it ends before page 42 now");
+    expect(describeDamage(pool.pool.damage)).toBe("another process truncated the pool, which now ends before page 42");
   });
 });

@@ -41,7 +41,7 @@ it("sums a repair up", () => {
     cutAtBytes: null,
   };
   expect(repairLine("/p", result)).toBe(
-    "/p: repaired: 1 blocks lost, 2 suspect, 3 entries outside the file cleared, 1 copies of the superblock written",
+    "/p: repaired: 1 blocks lost, 2 suspect, 3 entries beyond the end of the file cleared, 1 superblock copies written",
   );
 });
 

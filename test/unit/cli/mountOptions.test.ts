@@ -74,8 +74,8 @@ describe("parseOptionList", () => {
     ["remount=1", "-o remount=1: the option takes no value"],
     ["__proto__", '-o __proto__: unknown mount option "__proto__"'],
     ["constructor=1", '-o constructor=1: unknown mount option "constructor"'],
-    ["sync", "-o sync: the file system on the disk decides about that"],
-    ["mand", "-o mand: Linux has no mandatory locks since 5.15"],
+    ["sync", "-o sync: this is up to the file system on the disk"],
+    ["mand", "-o mand: Linux has had no mandatory locks since 5.15"],
     ["iversion", "-o iversion: the disk is one file without versions"],
     ["size", "-o size: the value is missing"],
     ["create=yes", "-o create=yes: the option takes no value"],
@@ -154,7 +154,7 @@ describe("toMountOptions", () => {
     expect(options({ fsname: "scratch" }, "/srv/pool").source).toBe("scratch");
     expect(options({ fsname: "/srv/pool" }, "/srv/pool").source).toBe("/srv/pool");
     expect(() => options({ fsname: "/srv/pool" })).toThrow("fsname /srv/pool: a name that begins with /");
-    expect(() => options({ fsname: "" })).toThrow("fsname: an empty name");
+    expect(() => options({ fsname: "" })).toThrow("fsname: the name is empty");
   });
 
   it("lets in whom root names, and everybody only then", () => {
@@ -169,9 +169,9 @@ describe("toMountOptions", () => {
 
   it("lets a user name himself alone", () => {
     expect(ofUser("uid=1000,gid=27,mode=660")).toMatchObject({ uid: 1000, gid: 27, mode: 0o660, allowOther: false });
-    expect(() => ofUser("uid=0")).toThrow("uid 0: a user can give a disk to nobody else (EPERM)");
+    expect(() => ofUser("uid=0")).toThrow("uid 0: only root can give a disk to another user (EPERM)");
     expect(() => ofUser("gid=0")).toThrow("gid 0: you are not in this group (EPERM)");
-    expect(() => ofUser("allow_root")).toThrow("-o allow_root: the kernel lets either nobody else or everybody in");
+    expect(() => ofUser("allow_root")).toThrow("-o allow_root: FUSE can admit all other users or none");
     expect(ofUser("allow_root,allow_other").allowOther).toBe(true);
   });
 
@@ -188,7 +188,7 @@ describe("toMountOptions", () => {
     for (const text of ["", "-1", "1.5", "0x1", "all", "10000"]) {
       expect(() => options({ numaNode: text }), text).toThrow(`numa-node ${text}: not the number of a NUMA node`);
     }
-    expect(() => options({ numaNode: "0", readOnly: true })).toThrow(/a read-only mount takes no memory/);
+    expect(() => options({ numaNode: "0", readOnly: true })).toThrow(/a read-only mount allocates no memory/);
   });
 
   it("is frozen, and survives JSON", () => {
@@ -209,7 +209,7 @@ describe("toMountOptions", () => {
     [{ size: "1X" }, "size 1X: not a size"],
     [{ size: "" }, "empty"],
     [{ size: "2G", maxSize: "1G" }, "size 2G: larger than max-size 1G"],
-    [{ size: "0%" }, "size 0%: a size of zero"],
+    [{ size: "0%" }, "size 0%: the size is zero"],
     [{ uid: "nobody-there" }, "uid nobody-there: no such user (EINVAL)"],
     [{ gid: "nobody-there" }, "gid nobody-there: no such group (EINVAL)"],
     [{ uid: "4294967295" }, "uid 4294967295: larger than"],

@@ -92,17 +92,17 @@ describe("statusNotes", () => {
       "memory on NUMA node 0",
       "read-only",
       "no server is running",
-      "the server was restarted 2 times; the last was killed by SIGKILL",
-      "the machine refused: IO_FLUSHER: EPERM",
+      "the server was restarted 2 times; the last one was killed by SIGKILL",
+      "not available here: IO_FLUSHER: EPERM",
     ]);
   });
 });
 
-it("a disk that was given up says how to have it back, and how to let it go", () => {
+it("a disk that was given up says how to have it back, and how to discard it", () => {
   const why = "the server was killed by SIGKILL: 6 deaths within a minute";
   expect(statusNotes({ ...mount, ioReason: null, serverPid: null, givenUp: why })).toEqual([
-    `given up, as ${why}; the pool is kept`,
-    "try: kmemfs recover --up /mnt/ram, or kmemfs down /mnt/ram to let it go",
+    `given up because ${why}; the pool is kept`,
+    "try: kmemfs recover --up /mnt/ram, or kmemfs down /mnt/ram to discard it",
   ]);
   const { givenUp: _unsaid, ...older } = { ...mount, ioReason: null };
   expect(statusNotes(older as MountStatus)).toEqual([]);

@@ -76,13 +76,13 @@ describe("withCommand", () => {
     expect(withCommand(args)).toEqual(expected);
   });
   it("tells a slip of the pen from a mount point", () => {
-    expect(() => withCommand(["statsu"])).toThrow("statsu: neither a command nor there");
+    expect(() => withCommand(["statsu"])).toThrow("statsu: unknown command, and no such file or directory");
   });
 });
 
 describe("usage errors", () => {
   it.each([
-    [[], "kmemfs: usage: neither a command nor a mount point\ntry: kmemfs --help\n"],
+    [[], "kmemfs: usage: a command or a mount point is required\ntry: kmemfs --help\n"],
     [["status", "--nope"], "kmemfs: status: unknown option '--nope'\ntry: kmemfs status --help\n"],
     [
       ["status", "a", "b"],
@@ -92,11 +92,17 @@ describe("usage errors", () => {
     [["mount"], "kmemfs: mount: the mount point is missing\ntry: kmemfs mount --help\n"],
     [["mount", "/a", "--size"], "kmemfs: mount: option '--size <size>' argument missing\ntry: kmemfs mount --help\n"],
     [["/mnt", "-o", "bogus"], 'kmemfs: -o bogus: unknown mount option "bogus"\ntry: kmemfs mount --help\n'],
-    [["up", "/mnt", "--fs", "ntfs"], "kmemfs: up --fs ntfs: not a file system that up makes\ntry: ext4, xfs, btrfs\n"],
-    [["demo", "--size", "1M"], "kmemfs: demo --size 1.0 MiB: too small to show anything\ntry: at least 64.0 MiB\n"],
+    [
+      ["up", "/mnt", "--fs", "ntfs"],
+      "kmemfs: up --fs ntfs: not a file system that up can make\ntry: ext4, xfs, btrfs\n",
+    ],
+    [
+      ["demo", "--size", "1M"],
+      "kmemfs: demo --size 1.0 MiB: too small for the demonstration\ntry: at least 64.0 MiB\n",
+    ],
     [["rehome"], "kmemfs: rehome: missing required argument 'pool'\ntry: kmemfs rehome --help\n"],
-    [["rehome", "memfd"], "kmemfs: rehome memfd: this pool lives only while it is mounted\n"],
-    [["format", "tmpfs"], "kmemfs: format tmpfs: this pool lives only while it is mounted\n"],
+    [["rehome", "memfd"], "kmemfs: rehome memfd: this pool exists only while it is mounted\n"],
+    [["format", "tmpfs"], "kmemfs: format tmpfs: this pool exists only while it is mounted\n"],
   ])("%j exits 2 with its line", async (args, expected) => {
     expect(await kmemfs(...args)).toBe(2);
     expect(err.startsWith(expected)).toBe(true);
@@ -111,7 +117,7 @@ describe("usage errors", () => {
   it("check has the codes of fsck(8)", async () => {
     expect(await kmemfs("check")).toBe(16);
     expect(await kmemfs("check", "/srv/pool", "--rebuild-superblock")).toBe(16);
-    expect(err).toContain("only with --repair");
+    expect(err).toContain("requires --repair");
   });
 });
 

@@ -46,13 +46,13 @@ it("a thread that is at one request for too long hangs, and one that does many d
   };
   expect(server.pass(10_000, true, busy)).toBe(null);
   expect(server.pass(900)).toBe(null);
-  expect(server.pass(400)).toBe("its thread 2 did nothing for 1 s");
+  expect(server.pass(400)).toBe("its thread 2 was unresponsive for 1 s");
 });
 
 it("a main thread that does not go on hangs", () => {
   const server = makeServer();
   server.pass(500);
-  expect(server.pass(5_000, false)).toBe("its main thread did nothing for 1 s");
+  expect(server.pass(5_000, false)).toBe("its main thread was unresponsive for 1 s");
 });
 
 it("whoever waits for a disk, is traced, or has the kernel work for it does not hang", () => {

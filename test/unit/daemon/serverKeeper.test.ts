@@ -109,7 +109,7 @@ it("starts another server for one that died, and counts", async () => {
   servers[1].serve();
   await settle();
   expect(keeper.pid).toBe(2);
-  expect(logged.join()).toMatch(/the server was killed by SIGKILL: a bug; the next one goes on/);
+  expect(logged.join()).toMatch(/the server was killed by SIGKILL: a bug; the next one takes over/);
   servers[1].end(CLOSED);
   expect(await keeper.ended).toBe(CLOSED);
   expect(servers.length).toBe(2);
@@ -204,7 +204,7 @@ it("replaces a server when the new one stands by, and tells it after the old one
   await settle();
   const [old, next] = servers;
   expect(next).toMatchObject({ isRestart: true, standby: true, told: false });
-  await expect(keeper.replace()).rejects.toThrow("just starting");
+  await expect(keeper.replace()).rejects.toThrow("already starting");
   next.standBy();
   await settle();
   expect(await Promise.race([old.ended, "alive"])).toBe(END);
@@ -303,13 +303,13 @@ it("waits while there is nothing to start, counts no death for it, and says what
   const { keeper, servers, logged, launched } = makeKeeper({ mostDeaths: 1, missingProgram: () => missing });
   servers[0].serve();
   await settle();
-  missing = "the program is gone: /opt/x.js";
-  await expect(keeper.replace()).rejects.toThrow("restart: the program is gone: /opt/x.js (ENOENT)");
+  missing = "the program is missing: /opt/x.js";
+  await expect(keeper.replace()).rejects.toThrow("restart: the program is missing: /opt/x.js (ENOENT)");
   expect(servers.length).toBe(1);
   servers[0].end(END);
   await settle();
   expect([servers.length, keeper.pid, keeper.waitsFor, keeper.restarts]).toEqual([1, null, missing, 1]);
-  expect(keeper.lastDeath).toBe("was killed by SIGKILL; the program is gone: /opt/x.js");
+  expect(keeper.lastDeath).toBe("was killed by SIGKILL; the program is missing: /opt/x.js");
   missing = null;
   await launched(2);
   // Found, and not whole.
@@ -330,14 +330,17 @@ it("waits while there is nothing to start, counts no death for it, and says what
 it("ends while it waits for something to start, as soon as nobody needs it", async () => {
   for (const how of ["abandoned", "over"]) {
     let isOver = false;
-    const { keeper, servers } = makeKeeper({ missingProgram: () => "the program is gone: /x", isOver: () => isOver });
+    const { keeper, servers } = makeKeeper({
+      missingProgram: () => "the program is missing: /x",
+      isOver: () => isOver,
+    });
     servers[0].serve();
     await settle();
     servers[0].end(END);
     await settle();
     if (how === "over") isOver = true;
     else keeper.abandon();
-    expect(await keeper.ended).toMatchObject({ signal: "SIGKILL", message: "the program is gone: /x" });
+    expect(await keeper.ended).toMatchObject({ signal: "SIGKILL", message: "the program is missing: /x" });
     expect(servers.length).toBe(1);
   }
 });
@@ -346,7 +349,7 @@ it("does not wait for a program in a session that nobody served yet, and has no 
   const first = makeKeeper();
   first.servers[0].end({ ...END, exitCode: 1, signal: null, unloaded: true, message: "a module is missing" });
   await expect(first.keeper.ready).rejects.toThrow("a module is missing");
-  const { keeper, servers } = makeKeeper({ missingProgram: () => "the program is gone: /x" });
+  const { keeper, servers } = makeKeeper({ missingProgram: () => "the program is missing: /x" });
   servers[0].serve();
   await settle();
   keeper.keepSpare(0);

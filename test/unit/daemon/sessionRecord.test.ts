@@ -83,6 +83,6 @@ it("is read as it was written, and not when another version wrote it", () => {
   writeRecord(fd, before);
   expect(readRecord(fd)).toMatchObject(before);
   writeNote(fd, JSON.stringify({ ...before, version: 99 }));
-  expect(userError(() => readRecord(fd)).reason).toMatch(/notes \(99\)/);
+  expect(userError(() => readRecord(fd)).reason).toMatch(/record version: 99/);
   closeSync(fd);
 });

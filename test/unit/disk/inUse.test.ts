@@ -51,11 +51,11 @@ describe("other places of a session", () => {
     expect(coverClauses(found)).toEqual(["tmpfs (mine) is mounted over /mnt/x"]);
     expect(otherPlaces(found)).toEqual([
       "tmpfs (mine) is mounted over /mnt/x",
-      "it is mounted on /mnt/b too",
-      "it is mounted on /mnt/file too",
+      "it is also mounted on /mnt/b",
+      "it is also mounted on /mnt/file",
     ]);
     expect(coverClauses(use([MAIN, "34 20 0:41 / /mnt rw - tmpfs mine rw"]))).toEqual([
-      "/mnt/x is hidden below tmpfs (mine) on /mnt",
+      "/mnt/x is hidden by tmpfs (mine) on /mnt",
     ]);
   });
 

@@ -28,8 +28,8 @@ it("the holder allows one size, takes it back, and refuses what is no size", () 
 it("what cannot be is refused before anything is asked for", async () => {
   const status = { mountpoint: "/no/such", file: "/no/such/disk", maxSizeBytes: 16 * PAGE, readOnly: false };
   const disk = { ...status, io: "direct", sizeBytes: 8 * PAGE } as unknown as MountStatus;
-  await expect(resizeDisk(disk, 17 * PAGE)).rejects.toThrow(/can be 65536 bytes at most \(EFBIG\)/);
-  await expect(resizeDisk(disk, PAGE + 1)).rejects.toThrow(/whole blocks of 4096 \(EINVAL\)/);
+  await expect(resizeDisk(disk, 17 * PAGE)).rejects.toThrow(/its maximum size is 65536 bytes \(EFBIG\)/);
+  await expect(resizeDisk(disk, PAGE + 1)).rejects.toThrow(/not a multiple of 4096 \(EINVAL\)/);
   await expect(resizeDisk(disk, 0)).rejects.toThrow(/\(EINVAL\)/);
   await expect(resizeDisk({ ...disk, readOnly: true }, 16 * PAGE)).rejects.toThrow(/read-only \(EROFS\)/);
 });
@@ -44,5 +44,5 @@ it.each([
 });
 
 it("one that is not mounted by one of them", () => {
-  expect(growCommand("/dev/loop3", undefined)).toMatch(/^resize2fs, or mounted xfs_growfs or btrfs/);
+  expect(growCommand("/dev/loop3", undefined)).toMatch(/^resize2fs; or, once mounted, xfs_growfs or btrfs/);
 });

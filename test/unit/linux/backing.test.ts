@@ -60,7 +60,7 @@ describe("refusals", () => {
       writeFileSync(path, new Uint8Array(8192));
       chmodSync(path, 0o620);
       const error = userError(() => openBacking(path, readWrite));
-      expect(error.message).toMatch(/others could write it \(EPERM\)/);
+      expect(error.message).toMatch(/others could write to it \(EPERM\)/);
       expect(error.options.cure).toBe(`chmod 600 ${path}`);
     });
   });
@@ -238,7 +238,7 @@ describe("device DAX", () => {
       daxTree(directory, { size: 4 * 1024 * 1024 }, "1:5", "kmem");
       for (const options of [readWrite, { readOnly: true }, { readOnly: false, forFormat: true }]) {
         const error = userError(() => openBacking(node, options, directory));
-        expect(error.message).toBe(`${node}: is in system-ram mode: its memory is the machine's (EBUSY)`);
+        expect(error.message).toBe(`${node}: is in system-ram mode: the machine uses it as RAM (EBUSY)`);
         expect(error.options.cure).toBe("daxctl reconfigure-device --mode=devdax --force dax0.0");
       }
     });

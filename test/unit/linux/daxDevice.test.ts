@@ -111,7 +111,7 @@ describe("the size that is used", () => {
 
 describe("refusals", () => {
   it("nonsense in sysfs, by the attribute", () => {
-    expect(refusal({ size: "many" })).toMatch(/does not tell its size .*dax0\.0\) \(EINVAL\)/);
+    expect(refusal({ size: "many" })).toMatch(/does not report its size .*dax0\.0\) \(EINVAL\)/);
     expect(refusal({ size: "" })).toMatch(/its size/);
     expect(refusal({ size: -4096 })).toMatch(/its size/);
     expect(refusal({ align: 4096 })).toMatch(/its size/);
@@ -134,7 +134,7 @@ describe("refusals", () => {
     const reconfigure = "daxctl reconfigure-device --mode=devdax --force dax0.0";
     expect(cures).toEqual([
       ["/dev/dax0.0: is disabled (ENXIO)", "daxctl enable-device dax0.0"],
-      ["/dev/dax0.0: is in system-ram mode: its memory is the machine's (EBUSY)", reconfigure],
+      ["/dev/dax0.0: is in system-ram mode: the machine uses it as RAM (EBUSY)", reconfigure],
       ["/dev/dax0.0: belongs to fsdev_dax (EBUSY)", reconfigure],
     ]);
   });

@@ -93,7 +93,7 @@ describe("the nodes that have memory", () => {
     });
     withTree({ ...TWO_NODES, "proc/self/status": "Mems_allowed_list:\t1" }, (root) => {
       const { message, options } = userError(() => requireNode(0, root));
-      expect(message).toBe("--numa-node 0: the cpuset of this process does not have that NUMA node (EPERM)");
+      expect(message).toBe("--numa-node 0: the cpuset of this process does not include that NUMA node (EPERM)");
       expect(options.cure).toBe("a node that has memory: 1");
     });
   });

@@ -36,7 +36,7 @@ describe("openedBy", () => {
 it("does not take it for nobody when the kernel does not tell", () => {
   const fd = createNote();
   closeSync(fd);
-  expect(() => openedBy(fd)).toThrow(/does not tell who has a file open.*EOPNOTSUPP/);
+  expect(() => openedBy(fd)).toThrow(/does not report which processes have a file open.*EOPNOTSUPP/);
 });
 
 describe("a note", () => {

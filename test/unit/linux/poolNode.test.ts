@@ -73,11 +73,11 @@ describe.skipIf(!hasNuma)("binding", () => {
       const facts = createPoolFile(`${directory}/f`, { pageCount: 16 });
       const refusal = (kind: BackingFacts["kind"]): string =>
         userError(() => bindToNode({ ...facts, kind }, NODE)).message;
-      const [head, tail] = [`--numa-node ${NODE}: ${directory}/f is `, ": its memory is where it is (EOPNOTSUPP)"];
+      const [head, tail] = [`--numa-node ${NODE}: ${directory}/f is `, ": its memory cannot be moved (EOPNOTSUPP)"];
       expect(refusal("file")).toBe(`${head}on a disk${tail}`);
       expect(refusal("fsdax")).toBe(`${head}on a DAX file system${tail}`);
       expect(refusal("devdax")).toBe(`${head}a DAX device${tail}`);
-      expect(refusal("hugetlbfs")).toMatch(/is on hugetlbfs, which keeps no policy of a file \(EOPNOTSUPP\)/);
+      expect(refusal("hugetlbfs")).toMatch(/is on hugetlbfs, which has no memory policy for a file \(EOPNOTSUPP\)/);
       expect(boundNode(facts)).toBeNull();
       closeBacking(facts);
     });
@@ -86,7 +86,7 @@ describe.skipIf(!hasNuma)("binding", () => {
   it("is refused where the file system forgets it", () => {
     withDirectory((directory) => {
       const facts = createPoolFile(`${directory}/f`, { pageCount: 16 });
-      expect(userError(() => bindToNode({ ...facts, kind: "tmpfs" }, NODE)).message).toMatch(/keeps no policy/);
+      expect(userError(() => bindToNode({ ...facts, kind: "tmpfs" }, NODE)).message).toMatch(/has no memory policy/);
       closeBacking(facts);
     });
   });

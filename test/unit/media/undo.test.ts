@@ -23,7 +23,7 @@ describe("allOrNothing", () => {
       });
       throw new UserError("step", "broke", { exitCode: 1 });
     });
-    await expect(work).rejects.toThrow("step: broke: and could not be undone: b: stuck");
+    await expect(work).rejects.toThrow("step: broke: what was done could not be undone: b: stuck");
     expect(seen).toEqual(["a"]);
   });
 
@@ -51,7 +51,9 @@ describe("run", () => {
     expect(complaint(result)).toBe("err");
   });
   it("ends what takes too long", async () => {
-    await expect(run("sleep", ["20"], { timeoutMs: 50 })).rejects.toThrow("sleep: no end after 0.05 s (ETIMEDOUT)");
+    await expect(run("sleep", ["20"], { timeoutMs: 50 })).rejects.toThrow(
+      "sleep: did not finish within 0.05 s (ETIMEDOUT)",
+    );
   });
   it("names the package of what is missing", async () => {
     await expect(run("kmemfs-no-such-command", [])).rejects.toThrow("is not installed");

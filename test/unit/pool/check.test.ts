@@ -74,7 +74,7 @@ describe("check", () => {
     ]);
     expect(report.usedPages).toBe(2);
     expect(report.findings.filter((one) => one.kind === "duplicate").map((one) => one.ownerBlockNo)).toEqual([0, 0]);
-    expect(report.findings[4]?.message).toBe("block 4: page 2 belongs to block 0 too, which has it first");
+    expect(report.findings[4]?.message).toBe("block 4: page 2 also belongs to block 0, which comes first");
   });
 
   it("of what is no pool names both copies and maps nothing", () => {

@@ -102,7 +102,7 @@ describe("format --full", () => {
     const fake = makePool({ pageCount: 66 }).fake;
     const before = fingerprint(fake);
     const request = formatRequest(chosenGeometry(66, 65), { full: true });
-    expect(() => formatPool(fake, request)).toThrow("a file of 65 blocks does not fit whole into 64 pages (ENOSPC)");
+    expect(() => formatPool(fake, request)).toThrow("a file of 65 blocks does not fit into 64 pages (ENOSPC)");
     expect(fingerprint(fake).equals(before)).toBe(true);
   });
 

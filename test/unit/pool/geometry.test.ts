@@ -6,7 +6,7 @@ import { chosenGeometry, MAX_PAGES, pagesForWholeFile, seedGeometry } from "../.
 describe("the seed's geometry", () => {
   it.each([0, 1, 2])("%d pages leave none for data and are refused", (pages) => {
     expect(() => seedGeometry(pages)).toThrow(UserError);
-    expect(() => seedGeometry(pages)).toThrow("leave no page for data (EINVAL)");
+    expect(() => seedGeometry(pages)).toThrow("has no room for data (EINVAL)");
   });
 
   it.each([
@@ -73,7 +73,7 @@ describe("a chosen geometry", () => {
     [3, 513],
     [100, 98 * 512 + 1],
   ])("%d pages have no room for data beside an index of %d blocks", (pages, maxBlocks) => {
-    expect(() => chosenGeometry(pages, maxBlocks)).toThrow("leave no page for data");
+    expect(() => chosenGeometry(pages, maxBlocks)).toThrow("has no room for data");
   });
 
   it.each([0, -1, 1.5, Number.NaN, MAX_PAGES + 1, 2 ** 53])("a file of %d blocks is refused", (maxBlocks) => {

@@ -59,7 +59,7 @@ describe("an entry that is not valid refuses the pool", () => {
     const error = refusal(fake);
     expect(error.field).toBe("index entry (duplicate)");
     expect(error.offsetBytes).toBe(PAGE + 30 * 8);
-    expect(error.message).toContain("block 30: page 5 belongs to an earlier block too");
+    expect(error.message).toContain("block 30: page 5 also belongs to an earlier block");
   });
 
   it("but not read-only, which shows what there is and changes nothing", () => {
@@ -101,7 +101,7 @@ describe("a superblock that is not valid refuses the pool", () => {
     const fake = formatFake({ pageCount: 66 });
     plantSuperblock(fake, { ...decode(superblockPage(fake), 66), state: STATE_FORMATTING });
     expect(refusal(fake).message).toBe(
-      "state at byte 56: expected clean or dirty, found formatting (a format was cut off)",
+      "state at byte 56: expected clean or dirty, found formatting (a format was interrupted)",
     );
   });
 });
@@ -217,7 +217,7 @@ describe("pages that hold memory and that no entry names", () => {
 
   it("that cannot go back refuse the pool", () => {
     const fake = withStrays();
-    expect(() => openPool(fake, { watch: failing("release", EIO) })).toThrow("unused pages cannot be given back (EIO)");
+    expect(() => openPool(fake, { watch: failing("release", EIO) })).toThrow("unused pages cannot be freed (EIO)");
   });
 });
 
@@ -257,7 +257,7 @@ describe("closing", () => {
     const pool = makePool({ pageCount: 66, watch });
     pool.write(0, blocksOf(0xaa, 4));
     pool.discard(0, 4 * PAGE);
-    expect(() => closePool(pool.pool)).toThrow("discarded pages cannot be given back");
+    expect(() => closePool(pool.pool)).toThrow("discarded pages cannot be freed");
     const again = openPool(pool.fake);
     expect(again.fake.heldPages).toBe(again.accountedPages);
     again.reserve(0, 4 * PAGE);

@@ -167,7 +167,7 @@ describe("rehome of a pool in which not all can come home", () => {
     ] as const)
       pages.set(block, page);
     const { fake, contents } = misplaced({ ...POOL, durable: true }, pages);
-    const reason = "2 blocks are on each other's pages, and no page is free to move one aside (ENOSPC)";
+    const reason = "2 blocks occupy each other's home pages, and no page is free to move one aside (ENOSPC)";
     expect(() => run(fake)).toThrow(reason);
     expect(isClean(fake)).toBe(true);
     requireContents(fake, contents);
@@ -195,16 +195,16 @@ describe("rehome of a pool in which not all can come home", () => {
       pagesBy(20, (block) => block + 30),
     );
     fake.limit(fake.heldPages);
-    expect(() => run(fake)).toThrow("there is no memory for a copy of a block; nothing is lost (ENOSPC)");
+    expect(() => run(fake)).toThrow("not enough memory to copy a block; nothing is lost (ENOSPC)");
     expect([awayBlocks(fake, contents).length, isClean(fake)]).toEqual([20, true]);
     requireContents(fake, contents);
   });
 
   it.each([
     ["fill", "a block cannot be copied (EIO)", 1],
-    ["sync", "the copies are not on the media (EIO)", 3],
-    ["sync", "the index is not on the media (EIO)", 4],
-    ["release", "pages cannot be given back (EIO)", 1],
+    ["sync", "the copies cannot be flushed (EIO)", 3],
+    ["sync", "the index cannot be flushed (EIO)", 4],
+    ["release", "pages cannot be freed (EIO)", 1],
   ] as const)("stays dirty when %s fails: %s", (verb, message, call) => {
     const { fake, contents } = misplaced(
       { ...POOL, durable: true },
@@ -220,7 +220,7 @@ describe("rehome of a pool in which not all can come home", () => {
       { ...POOL, durable: true },
       pagesBy(20, (block) => block + 30),
     );
-    expect(() => run(fake, { watch: failing("sync", ENOSPC, 3) })).toThrow("the copies are not on the media (ENOSPC)");
+    expect(() => run(fake, { watch: failing("sync", ENOSPC, 3) })).toThrow("the copies cannot be flushed (ENOSPC)");
     expect(isClean(fake)).toBe(false);
   });
 });
@@ -241,7 +241,7 @@ describe("rehome changes nothing of", () => {
     const fake = formatFake(POOL);
     setState(fake, STATE_FORMATTING);
     const before = fingerprint(fake);
-    expect(() => run(fake)).toThrow("a format was cut off");
+    expect(() => run(fake)).toThrow("a format was interrupted");
     expect(fingerprint(fake).equals(before)).toBe(true);
   });
 

@@ -127,7 +127,7 @@ describe("repair", () => {
   it("does not invent a pool of a format that was cut off", () => {
     const fake = used();
     plantSuperblock(fake, { ...decode(superblockPage(fake), 60), generation: 4, state: STATE_FORMATTING });
-    expect(() => repairMemory(fake)).toThrow("format was cut off");
+    expect(() => repairMemory(fake)).toThrow("format was interrupted");
   });
 });
 
@@ -174,7 +174,7 @@ describe("a copy of the superblock", () => {
     plantSuperblock(other, { ...newest, generation: 4, uuid: new Uint8Array(16) });
     fake.page(0).set(other.page(0).subarray(0, 512), 0);
     expect(checkMemory(fake).findings.map(({ message }) => message)).toEqual([
-      "the copy of the superblock at byte 0: its uuid is not that of the newer copy",
+      "the copy of the superblock at byte 0: its uuid differs from that of the newer copy",
     ]);
     repairMemory(fake);
     expect(checkMemory(fake).findings).toEqual([]);

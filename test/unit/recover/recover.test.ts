@@ -112,8 +112,8 @@ describe("what is left", () => {
       ofDevice: () => [holder],
     };
     const lines = stepsOf(remains(facts()), users).map((step) => step.plan);
-    const by = "used by tail (pid 7, /mnt/files/a)";
-    expect(lines).toContain(`unmount /mnt/files (ext4 on /dev/loop0), lazily if it stays ${by}`);
+    const by = "in use by tail (pid 7, /mnt/files/a)";
+    expect(lines).toContain(`unmount /mnt/files (ext4 on /dev/loop0), lazily if still ${by}`);
     expect(lines).toContain(`detach /dev/loop0, ${by}`);
     expect(lines).toContain("unmount the dead mount /mnt/x");
   });
@@ -137,7 +137,7 @@ describe("what lives inside is not ours to end", () => {
     ["another kmemfs mount", `60 40 0:41 / /mnt/files/bound rw - fuse.kmemfs kmemfs ${FUSE}`],
     ["a tmpfs further inside", "60 43 0:60 / /mnt/files/home/tmp rw - tmpfs none rw"],
   ])("%s", (_what, line) => {
-    expect(remains(facts({}, [line])).blockers).toEqual([expect.stringMatching(/mounted inside, and alive$/)]);
+    expect(remains(facts({}, [line])).blockers).toEqual([expect.stringMatching(/mounted inside, and still alive$/)]);
   });
 
   it("a device that is made of it", () => {
@@ -147,7 +147,7 @@ describe("what lives inside is not ours to end", () => {
 
   it("a mount at the same place, whose file has the same path", () => {
     const below = `29 20 0:39 / /mnt/x rw - fuse.kmemfs kmemfs ${FUSE}`;
-    expect(remains(facts({}, [below])).blockers).toEqual(["something else is mounted at /mnt/x too"]);
+    expect(remains(facts({}, [below])).blockers).toEqual(["something else is also mounted on /mnt/x"]);
   });
 });
 

@@ -56,7 +56,7 @@ async function foreignDevice(place: Place): Promise<void> {
   storeAtDevice(DEVICE.pool, "XFSB");
   await expectRefusal(place, ["format", DEVICE.pool], /holds xfs/, /--force/);
   const part = ["format", DEVICE.pool, "--pool-size", "16M", "--force"];
-  await expectRefusal(place, part, /a device is used whole/, /without --pool-size/);
+  await expectRefusal(place, part, /a device is always used whole/, /omit --pool-size/);
 }
 
 /** From format to the second mount. */
