@@ -6,10 +6,11 @@ import { UserError } from "../../base/errors.js";
 import type { BackingFacts } from "../../linux/backing/backingFacts.js";
 import { readNote, writeNote } from "../../linux/process/noteFile.js";
 import type { MountOptions } from "../../mounts/options.js";
+import type { Passthrough } from "./ioMode.js";
 import type { Session } from "./session.js";
 
 /** To be raised when a holder could not go on with what an older one noted. */
-const RECORD_VERSION = 2;
+const RECORD_VERSION = 1;
 
 export interface SessionRecord {
   /** They win over the options that the next holder is started with. */
@@ -38,10 +39,20 @@ export function readRecord(noteFd: number): SessionRecord | null {
   const text = readNote(noteFd);
   if (text === null) return null;
   const record = JSON.parse(text) as SessionRecord & { readonly version?: number };
-  // A holder of before did not give up without ending.
-  if (record.version === RECORD_VERSION) return { ...record, givenUp: record.givenUp ?? null };
+  if (record.version === RECORD_VERSION) return modernised(record);
   const reason = `was started by an incompatible version of kmemfs (record version: ${record.version ?? "none"})`;
   throw new UserError("the session", reason, { code: "EPROTO", cure: "stop the service and start it again" });
+}
+
+/** Older holders did not give up without ending, and noted passthrough without a tag, or null where it was not wanted. */
+function modernised({ givenUp, session, ...record }: SessionRecord): SessionRecord {
+  const noted = session.passthrough as Partial<Passthrough> | null;
+  if (noted?.kind !== undefined) return { ...record, session, givenUp: givenUp ?? null };
+  const passthrough: Passthrough =
+    noted !== null && noted !== undefined && "backingId" in noted
+      ? { kind: "registered", backingId: noted.backingId ?? 0 }
+      : { kind: "unavailable", reason: record.ioReason ?? "served was asked for", cure: "--io auto" };
+  return { ...record, session: { ...session, passthrough }, givenUp: givenUp ?? null };
 }
 
 export interface SessionFds {

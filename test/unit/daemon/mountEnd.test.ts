@@ -57,7 +57,7 @@ function makeEnd(changes: Partial<EndParts> = {}) {
 
 it("a session that somebody keeps out of sight is refused, and nobody is told of an end", async () => {
   const { end, told } = makeEnd();
-  await expect(end.stop(false)).rejects.toThrow("in use still where nobody can see it");
+  await expect(end.stop(false)).rejects.toThrow("something that cannot be found still uses it");
   expect(told).toEqual(["begun", "refused"]);
   endSession();
   await end.stop(false);
@@ -69,7 +69,7 @@ it("a signal does not force a session that lives on out of sight", async () => {
   const { end, told } = makeEnd();
   expect(await end.takeDown("SIGTERM")).toBe(false);
   expect(end.forced).toBe(false);
-  expect(told).not.toContain("stopping by force");
+  expect(told).not.toContain("stopping it by force");
   expect(told).not.toContain("settled");
 });
 
@@ -78,8 +78,8 @@ it("what keeps an end by force from happening refuses it, and is no bug", async 
     Promise.reject(new UserError("unmount /m", force ? "tmpfs (mine) is mounted over it" : "still in use"));
   const { end, told } = makeEnd({ stop });
   expect(await end.takeDown("SIGTERM")).toBe(false);
-  expect(told).toContain("stopping by force");
-  expect(told.slice(-2)).toEqual(["refused", "not stopped: it is in use where an end would do harm"]);
+  expect(told).toContain("stopping it by force");
+  expect(told.slice(-2)).toEqual(["refused", "not stopped: it is in use, and stopping it would harm its users"]);
 });
 
 it("however often it is asked for, the server is watched once", async () => {

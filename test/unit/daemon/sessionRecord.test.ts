@@ -73,6 +73,14 @@ it("of one that was given up has no channels, and an older holder's note is not 
   const { givenUp: _none, ...old } = before;
   writeNote(fd, JSON.stringify({ ...old, version: 1 }));
   expect(readRecord(fd)?.givenUp).toBeNull();
+  for (const [noted, expected] of [
+    [{ backingId: 7 }, { kind: "registered", backingId: 7 }],
+    [{ reason: "no", cure: "yes" }, { kind: "unavailable" }],
+    [null, { kind: "unavailable" }],
+  ]) {
+    writeNote(fd, JSON.stringify({ ...old, session: { ...old.session, passthrough: noted }, version: 1 }));
+    expect(readRecord(fd)?.session.passthrough).toMatchObject(expected ?? {});
+  }
   closeSync(fd);
 });
 

@@ -20,7 +20,7 @@ it("a function or call that is gone is named", () => {
 });
 
 it("the function's body, or each of its calls, is replaced and nothing else", () => {
-  const flush = changedSource({ in: "Pool.flush", body: "return 0;" }).text;
+  const flush = changedSource({ in: "Reclaiming.flush", body: "return 0;" }).text;
   expect(flush).toContain("flush(): Errno { return 0; }");
   const close = changedSource({ in: "closePool", without: "writeState" }).text;
   expect(close).toMatch(/\n {2}0;\n}/);
