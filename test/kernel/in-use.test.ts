@@ -103,12 +103,12 @@ it("a loop device of another namespace whose file has the same path is nobody's 
     expect((await disk.status()).loopDevices).toEqual([own]);
     const { holderPid } = await disk.status();
     for (const command of ["trim", "down", "restart"]) {
-      expectRefusal(await place.refused([command, files]), { cause: /no kmemfs disk is there \(ENOENT\)$/ });
+      expectRefusal(await place.refused([command, files]), { cause: /not a kmemfs disk \(ENOENT\)$/ });
     }
     await place.kmemfs(["down", disk.directory]);
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to be gone");
     expect(place.isAttached(own)).toBe(false);
-    expectRefusal(await place.refused(["down", files]), { cause: /no kmemfs disk is there \(ENOENT\)$/ });
+    expectRefusal(await place.refused(["down", files]), { cause: /not a kmemfs disk \(ENOENT\)$/ });
     expect((await run("cat", [`${files}/kept`])).stdout).toBe("theirs\n");
     await place.umount(files);
   }));

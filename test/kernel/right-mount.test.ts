@@ -126,7 +126,7 @@ it("a tmpfs that is called like the disk's loop device is nobody's: down neither
     place.cleanup.add(directory, () => place.umount(directory));
     await run("sh", ["-c", `echo mine > ${directory}/kept`]);
     for (const command of ["trim", "down"]) {
-      expectRefusal(await place.refused([command, directory]), { cause: /no kmemfs disk is there \(ENOENT\)$/ });
+      expectRefusal(await place.refused([command, directory]), { cause: /not a kmemfs disk \(ENOENT\)$/ });
     }
     await place.kmemfs(["down", mountpoint]);
     expect([isMounted(mountpoint), isMounted(directory)]).toEqual([false, true]);
