@@ -18,10 +18,10 @@ import {
 import { Account } from "../pool/account.js";
 import { Damage } from "../pool/damage.js";
 import { type Geometry, homePage } from "../pool/geometry.js";
-import { mayShrinkTo, shrunk } from "../pool/lasting.js";
 import { MediaSync } from "../pool/mediaSync.js";
 import { Mutex } from "../pool/mutex.js";
-import { CONTROL } from "../pool/shared.js";
+import { mayShrinkTo, shrunk } from "../pool/persistentState.js";
+import { CONTROL } from "../pool/sharedState.js";
 import { updateSuperblock } from "../pool/superblockStore.js";
 import type { DiskFile } from "./diskFile.js";
 import type { Traffic } from "./traffic.js";
@@ -36,7 +36,7 @@ export interface DirectFileParts {
   readonly memory: Memory;
   readonly data: DataFile;
   readonly geometry: Geometry;
-  readonly lastingWords: Int32Array;
+  readonly persistentWords: Int32Array;
   /** The words that CONTROL names, shared by all threads. */
   readonly control: Int32Array;
   readonly traffic: Traffic;
@@ -51,7 +51,7 @@ export class DirectFile implements DiskFile {
   private readonly account: Account;
   private readonly traffic: Traffic;
   private readonly readOnly: boolean;
-  private readonly lastingWords: Int32Array;
+  private readonly persistentWords: Int32Array;
   private readonly media: MediaSync;
   /** Guards the length of `data`, and the counting around a punch. */
   private readonly mutex: Mutex;
@@ -60,13 +60,13 @@ export class DirectFile implements DiskFile {
     this.memory = parts.memory;
     this.data = parts.data;
     this.geometry = parts.geometry;
-    this.account = new Account(parts.lastingWords, parts.geometry.dataPages);
+    this.account = new Account(parts.persistentWords, parts.geometry.dataPages);
     this.traffic = parts.traffic;
     this.readOnly = parts.readOnly;
-    this.lastingWords = parts.lastingWords;
-    this.media = new MediaSync(parts.control, parts.lastingWords, parts.memory);
+    this.persistentWords = parts.persistentWords;
+    this.media = new MediaSync(parts.control, parts.persistentWords, parts.memory);
     this.mutex = new Mutex(parts.control, CONTROL.mutex);
-    this.damage = new Damage(parts.lastingWords, parts.control);
+    this.damage = new Damage(parts.persistentWords, parts.control);
   }
 
   get sizeBytes(): number {
@@ -180,7 +180,7 @@ export class DirectFile implements DiskFile {
     if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
     // It could not be put on the media any more, and the superblock is to stay as it was.
     if (this.failedErrno !== 0) return -EIO;
-    if (sizeBytes < this.sizeBytes && !mayShrinkTo(this.lastingWords, sizeBytes / PAGE_BYTES)) return -EPERM;
+    if (sizeBytes < this.sizeBytes && !mayShrinkTo(this.persistentWords, sizeBytes / PAGE_BYTES)) return -EPERM;
     this.mutex.lock();
     if (this.isCutOff()) {
       this.mutex.unlock();
@@ -198,7 +198,7 @@ export class DirectFile implements DiskFile {
   /** `data` is never shorter than the disk, on the media too: a shorter one has lost something. */
   private shrink(sizeBytes: number): Errno {
     const errno = this.storeBlocks(sizeBytes / PAGE_BYTES) || this.data.setLength(sizeBytes);
-    if (errno === 0) shrunk(this.lastingWords, sizeBytes / PAGE_BYTES);
+    if (errno === 0) shrunk(this.persistentWords, sizeBytes / PAGE_BYTES);
     return errno;
   }
 

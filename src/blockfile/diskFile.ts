@@ -1,4 +1,4 @@
-/** The one file, as the protocol sees it; `BlockFile` and `DirectFile` are its two ways. */
+/** The one file, as the protocol sees it; `ServedFile` and `DirectFile` are its two ways. */
 import type { IovecList } from "../base/iovec.js";
 import type { FaultCounts } from "../base/ports.js";
 import type { Address, ByteOffset } from "../base/units.js";

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil } from "../base/units.js";
 import type { RepairResult } from "../media/checkPool.js";
-import { checkPool, repairPool, undoPool } from "../media/checkPool.js";
+import { checkPoolAt, repairPoolAt, undoRepairAt } from "../media/checkPool.js";
 import type { CheckSummary } from "../pool/check.js";
 import type { FindingKind } from "../pool/findings.js";
 import { jsonPrinter, linePrinter, MAX_PRINTED, Output } from "./checkPrint.js";
@@ -65,7 +65,7 @@ async function look(path: string, json: boolean, kinds: Set<FindingKind>): Promi
   };
   const printer = json ? jsonPrinter(path, print) : linePrinter(path, print);
   try {
-    const summary = await checkPool(path, {
+    const summary = await checkPoolAt(path, {
       finding: (finding) => {
         kinds.add(finding.kind);
         printer.finding(finding);
@@ -92,7 +92,7 @@ async function repair(path: string, flags: CheckFlags): Promise<RepairResult> {
       }
     : undefined;
   const output = new Output();
-  const result = await repairPool(
+  const result = await repairPoolAt(
     path,
     { rebuild, undoFile: flags.undoFile === undefined ? undefined : resolve(flags.undoFile) },
     {
@@ -150,7 +150,7 @@ async function checkAndRepair(path: string, flags: CheckFlags, outcome: Outcome)
 }
 
 async function undo(path: string, file: string): Promise<void> {
-  const { entries, releasedPages } = await undoPool(path, file);
+  const { entries, releasedPages } = await undoRepairAt(path, file);
   printLine(`${path}: restored ${entries} index entries and the superblock, and freed ${releasedPages} copied pages`);
 }
 

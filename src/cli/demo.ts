@@ -15,7 +15,7 @@ import {
 } from "../disk/fileSystems.js";
 import { mountsOnLoops } from "../disk/inUse.js";
 import { attachLoop, detachLoop } from "../disk/loop.js";
-import { allOrNothing, interruptible, type UndoStack } from "../disk/rollback.js";
+import { allOrNothing, interruptible, type Rollback } from "../disk/rollback.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { machineMemory } from "../linux/proc/proc.js";
 import { runOk } from "../linux/process/command.js";
@@ -71,7 +71,7 @@ interface Place {
   readonly files: string;
 }
 
-function makePlace(undo: UndoStack): Place {
+function makePlace(undo: Rollback): Place {
   const top = mkdtempSync(join(tmpdir(), "kmemfs-demo-"));
   const place = { disk: join(top, "disk"), files: join(top, "files") };
   undo.push(top, async () => {
@@ -104,7 +104,7 @@ async function useFiles(
   return { full, trimmed: await report("fstrim") };
 }
 
-async function life(sizeBytes: number, undo: UndoStack, signal: AbortSignal): Promise<void> {
+async function life(sizeBytes: number, undo: Rollback, signal: AbortSignal): Promise<void> {
   const place = makePlace(undo);
   const raw = { size: String(sizeBytes) };
   const options = toMountOptions(

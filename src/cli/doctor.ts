@@ -10,7 +10,7 @@ import { readMount } from "../doctor/readMount.js";
 import { listMounts } from "../mounts/client.js";
 import { absolutePath, quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
-import { findRemains } from "../recover/find.js";
+import { findDeadDisks } from "../recover/find.js";
 import { formatRow, printLine } from "./print.js";
 import { isMeant } from "./recover.js";
 import { describeOrphan, isOrphanMeant } from "./recoverOrphans.js";
@@ -40,10 +40,10 @@ export function doctorLines(checks: readonly Check[]): string[] {
 }
 
 /** What no holder answers for: dead mounts, and what is odd about others. */
-async function checkRemains(path: string | null): Promise<Check[]> {
-  const found = await findRemains();
-  const dead = found.remains
-    .filter((remains) => path === null || isMeant(remains, path))
+async function checkDeadDisks(path: string | null): Promise<Check[]> {
+  const found = await findDeadDisks();
+  const dead = found.deadDisks
+    .filter((deadDisk) => path === null || isMeant(deadDisk, path))
     .map(({ mountpoint }) => ({
       ...problem("dead", `${mountpoint} is dead: its processes are gone`, `kmemfs recover ${quote(mountpoint)}`),
       mountpoint,
@@ -60,7 +60,7 @@ async function checkRemains(path: string | null): Promise<Check[]> {
 /** The mounts that were meant. @param onSilent told of each holder that does not answer */
 async function mountsOf(
   mountpoint: string | undefined,
-  remains: readonly Check[],
+  deadDisk: readonly Check[],
   onSilent: (error: Error) => void,
 ): Promise<readonly MountStatus[]> {
   if (mountpoint === undefined) return listMounts(onSilent);
@@ -71,20 +71,20 @@ async function mountsOf(
   });
   if (disk === undefined) return [];
   if (disk !== null) return [disk];
-  if (remains.length === 0) throw noDisk("doctor", mountpoint);
+  if (deadDisk.length === 0) throw noDisk("doctor", mountpoint);
   return [];
 }
 
 async function doctor(mountpoint: string | undefined, flags: DoctorFlags, outcome: Outcome): Promise<void> {
   const path = mountpoint === undefined ? null : absolutePath(mountpoint, process.cwd());
-  const remains = await checkRemains(path);
+  const deadDisk = await checkDeadDisks(path);
   const silent: Check[] = [];
-  const mounts = await mountsOf(mountpoint, remains, (error) => {
+  const mounts = await mountsOf(mountpoint, deadDisk, (error) => {
     const cure = (error as UserError).options?.cure ?? "kill -KILL the holder, then kmemfs recover";
     silent.push(problem("holder", error.message, cure));
   });
   const readings = await Promise.all(mounts.map(readMount));
-  const checks = [...checkMachine(readMachine()), ...silent, ...remains, ...readings.flatMap(checkMount)];
+  const checks = [...checkMachine(readMachine()), ...silent, ...deadDisk, ...readings.flatMap(checkMount)];
   if (checks.some((check) => check.state === "problem")) outcome.exitCode = 1;
   if (flags.json) printLine(JSON.stringify({ checks }, null, 2));
   else for (const line of doctorLines(checks)) printLine(line);

@@ -2,9 +2,9 @@
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { dumpPoolAt } from "../media/checkPool.js";
-import type { CopyState } from "../pool/copies.js";
 import type { DumpEvents } from "../pool/dump.js";
 import { formatUuid, labelBytes, type Superblock } from "../pool/superblock.js";
+import type { CopyState } from "../pool/superblockCopies.js";
 import { Output } from "./checkPrint.js";
 import { poolPath } from "./format.js";
 

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { formatPool } from "../media/offline.js";
+import { formatPoolAt } from "../media/offline.js";
 import { parsePool } from "./mountOptions.js";
 import { printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
@@ -44,7 +44,7 @@ async function format(pool: string, flags: FormatFlags): Promise<void> {
     throw new UserError(`format --size ${flags.size}`, `larger than --max-size ${flags.maxSize}`, { exitCode: 2 });
   }
 
-  const result = await formatPool({
+  const result = await formatPoolAt({
     path,
     ...(sizeBytes === undefined ? {} : { sizeBytes }),
     ...(maxSizeBytes === undefined ? {} : { maxSizeBytes }),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { swapOn } from "../disk/stackedOn.js";
 import { kernelLacks } from "../linux/proc/kernelLacks.js";
 import { swapAreas } from "../linux/proc/loopDevices.js";
-import { readRecords } from "../mounts/mountRecord.js";
+import { readMountRecords } from "../mounts/mountRecord.js";
 import { quote } from "../mounts/paths.js";
 import { printErrorLine, printLine } from "./print.js";
 
@@ -17,7 +17,7 @@ export function printMountNotes(): void {
 /** Looks at all disks, and asks none: with low memory any of them would wait for itself. */
 function warnOfOwnSwap(): void {
   if (swapAreas().length === 0) return;
-  for (const { fuseDirectory, mountpoint } of readRecords()) {
+  for (const { fuseDirectory, mountpoint } of readMountRecords()) {
     for (const area of swapOn(join(fuseDirectory, "disk"))) {
       printErrorLine(`kmemfs: warning: the swap area ${area} is on the disk ${quote(mountpoint)}`);
       printErrorLine(`try: swapoff ${quote(area)}`);

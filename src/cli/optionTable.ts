@@ -3,7 +3,7 @@
  * parsed options, what a remount may change and docs/options.md all come from these rows.
  */
 import { UserError } from "../base/errors.js";
-import type { IoWay, MountOptions } from "../mounts/options.js";
+import type { IoMode, MountOptions } from "../mounts/options.js";
 import { type OwnIds, parseGroup, parseMode, parseUser } from "./owner.js";
 import { parsePageSizeFloor } from "./sizes.js";
 
@@ -68,7 +68,7 @@ function parseNumaNode(text: string): number {
   throw usage(`numa-node ${text}`, "not the number of a NUMA node", "a number from 0 up, as shown by lscpu");
 }
 
-function parseIo(text: string): IoWay {
+function parseIo(text: string): IoMode {
   if (text === "auto" || text === "served" || text === "direct") return text;
   throw usage(`io ${text}`, "not an I/O mode", "auto, served or direct");
 }

@@ -5,14 +5,14 @@ import { absolutePath, quote } from "../mounts/paths.js";
 import { diskId } from "../mounts/stateDirectory.js";
 import type { DefaultOptions, WayBack } from "../recover/bringBack.js";
 import { bringBack, wayBack } from "../recover/bringBack.js";
-import type { Remains } from "../recover/deadMount.js";
+import type { DeadDisk } from "../recover/deadDisk.js";
 import type { Findings } from "../recover/find.js";
-import { findRemains } from "../recover/find.js";
+import { findDeadDisks } from "../recover/find.js";
 import { findKept, isOf } from "../recover/kept.js";
 import type { Orphan } from "../recover/orphans.js";
 import type { Step } from "../recover/steps.js";
 import { forgetStep, stepsOf } from "../recover/steps.js";
-import { nameIsTaken, underItsName } from "../recover/withNameLock.js";
+import { nameIsTaken, withNameLock } from "../recover/withNameLock.js";
 import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { printFailure, printLine } from "./print.js";
 import { blockersOf, clear, isKeptMeant, planOfKept, recoverKept } from "./recoverKept.js";
@@ -27,21 +27,21 @@ interface RecoverFlags {
 
 /** One disk's turn. */
 interface Turn {
-  readonly remains: Remains;
+  readonly deadDisk: DeadDisk;
   readonly steps: readonly Step[];
   readonly back: WayBack | null;
 }
 
 /** True when `path` is one of the disk's names: the disk's, a dead mount, or a file system on it. */
-export function isMeant(remains: Remains, path: string): boolean {
-  const places = [...remains.dead, ...remains.fileSystems].map((mount) => mount.mountpoint);
-  return remains.mountpoint === path || places.includes(path);
+export function isMeant(deadDisk: DeadDisk, path: string): boolean {
+  const places = [...deadDisk.dead, ...deadDisk.fileSystems].map((mount) => mount.mountpoint);
+  return deadDisk.mountpoint === path || places.includes(path);
 }
 
 /** What is going to be done, a line each. */
-function planOf({ remains, steps, back }: Turn, up: boolean): string[] {
-  const lines = [`${quote(remains.mountpoint)}: dead; its processes are gone`];
-  if (blockersOf(remains).length > 0) return lines;
+function planOf({ deadDisk, steps, back }: Turn, up: boolean): string[] {
+  const lines = [`${quote(deadDisk.mountpoint)}: dead; its processes are gone`];
+  if (blockersOf(deadDisk).length > 0) return lines;
   lines.push(...steps.map((step) => `  will ${step.plan}`));
   if (back !== null)
     lines.push(up ? `  will bring it back: ${back.command}` : `  then, to bring it back: ${back.command}`);
@@ -54,16 +54,21 @@ function printLines(lines: readonly string[]): void {
 }
 
 /** @throws UserError when something is left */
-async function recoverOne(told: Turn, found: Findings, turnOf: (remains: Remains) => Turn, up: boolean): Promise<void> {
-  const cleared = await underItsName(told.remains, found, async (remains) => {
-    const turn = turnOf(remains);
+async function recoverOne(
+  told: Turn,
+  found: Findings,
+  turnOf: (deadDisk: DeadDisk) => Turn,
+  up: boolean,
+): Promise<void> {
+  const cleared = await withNameLock(told.deadDisk, found, async (deadDisk) => {
+    const turn = turnOf(deadDisk);
     const plan = planOf(turn, up);
     // Not without saying so.
     if (plan.join("\n") !== planOf(told, up).join("\n")) printLines(plan);
-    await clear(turn.remains, turn.steps);
+    await clear(turn.deadDisk, turn.steps);
     return turn;
   });
-  if (cleared === null) printLine(`${quote(told.remains.mountpoint)}: is no longer dead`);
+  if (cleared === null) printLine(`${quote(told.deadDisk.mountpoint)}: is no longer dead`);
   if (!up || cleared === null || cleared.back === null) return;
 
   printLines(await bringBack(cleared.back));
@@ -73,17 +78,21 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   const { up = false, debug = false } = flags;
   const invoker = currentInvoker();
   const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, invoker);
-  const turnOf = (remains: Remains): Turn => ({ remains, steps: stepsOf(remains), back: wayBack(remains, defaults) });
+  const turnOf = (deadDisk: DeadDisk): Turn => ({
+    deadDisk,
+    steps: stepsOf(deadDisk),
+    back: wayBack(deadDisk, defaults),
+  });
   const path = mountpoint === undefined ? null : absolutePath(mountpoint, invoker.directory);
-  const isWanted = (remains: Remains): boolean => path === null || isMeant(remains, path);
+  const isWanted = (deadDisk: DeadDisk): boolean => path === null || isMeant(deadDisk, path);
   const failed = (error: unknown): void => {
     printFailure(error, debug);
     outcome.exitCode = 1;
   };
   // Called from inside a dead mount, this process would hold it itself.
   process.chdir("/");
-  const found = await findRemains();
-  const turns = found.remains.filter(isWanted).map(turnOf);
+  const found = await findDeadDisks();
+  const turns = found.deadDisks.filter(isWanted).map(turnOf);
   const allKept = await findKept(found);
   const kept = allKept.filter((one) => path === null || isKeptMeant(one, path));
   const taken = found.taken.filter(isWanted).filter((one) => !allKept.some(({ status }) => isOf(one, status)));
@@ -93,7 +102,7 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   for (const still of found.still) if (path === null || still.what === path) failed(still);
   for (const turn of turns) printLines(planOf(turn, up));
   for (const one of kept) printLines(await planOfKept(one, up));
-  for (const remains of taken) failed(nameIsTaken(remains.mountpoint));
+  for (const deadDisk of taken) failed(nameIsTaken(deadDisk.mountpoint));
   for (const orphan of orphans) printLines(orphanPlan(orphan));
   // Of a disk that still holds memory the files say whose it is.
   const keep = ({ mountpoint: name }: Orphan): void => void (name !== null && forgotten.delete(diskId(name)));

@@ -1,7 +1,7 @@
 /** `kmemfs rehome POOL`: brings every block to its home page, as the direct way of data needs it. */
 import type { Command } from "commander";
 import { MediaError, UserError } from "../base/errors.js";
-import { rehomePool } from "../media/offline.js";
+import { rehomePoolAt } from "../media/offline.js";
 import type { RehomeReport } from "../pool/rehome.js";
 import { poolPath } from "./format.js";
 import { printLine } from "./print.js";
@@ -52,7 +52,7 @@ async function rehome(pool: string, outcome: Outcome): Promise<void> {
   const path = poolPath("rehome", pool, 2);
 
   const progress = progressLine();
-  const report = await rehomePool(path, { onProgress: progress.show })
+  const report = await rehomePoolAt(path, { onProgress: progress.show })
     .finally(progress.end)
     .catch((error: unknown) => {
       throw named(path, error);

@@ -6,13 +6,13 @@ import { basename, dirname } from "node:path";
 import { EBUSY, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { fuseMountOf, hasDataBeyond, resizeDisk } from "../disk/resize.js";
-import { describeHolders } from "../disk/users.js";
+import { describeUsers } from "../disk/users.js";
 import { remountExactly } from "../linux/mount/remount.js";
 import { readMounts } from "../linux/proc/mounts.js";
-import { holdersOfMount } from "../linux/proc/mountUsers.js";
+import { usersOfMount } from "../linux/proc/mountUsers.js";
 import { readText } from "../linux/proc/procFile.js";
 import { findMount } from "../mounts/client.js";
-import { readRecords } from "../mounts/mountRecord.js";
+import { readMountRecords } from "../mounts/mountRecord.js";
 import type { MountOptions } from "../mounts/options.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
@@ -43,7 +43,7 @@ export async function remount(
   }
   const disk = await findMount(mountpoint);
   if (disk === null) throw notThere(what, mountpoint);
-  const record = readRecords().find((other) => other.mountpoint === disk.mountpoint) ?? null;
+  const record = readMountRecords().find((other) => other.mountpoint === disk.mountpoint) ?? null;
   refuseOthers(raw, record, invoker);
   const sizeBytes = newSize(what, disk, raw, sizeIsAsked);
   // A disk is writable while its size changes, whatever it is before and afterwards.
@@ -158,7 +158,7 @@ function refuseWriting(what: string, disk: MountStatus): void {
     const reason = `${writers.join(", ")} can write to the disk`;
     throw new UserError(what, reason, { code: "EBUSY", cure: `unmount what is on it, then losetup -d ${loop}` });
   }
-  const holders = holdersOfMount(dirname(disk.file));
-  const who = holders.length === 0 ? "something" : describeHolders(holders);
+  const holders = usersOfMount(dirname(disk.file));
+  const who = holders.length === 0 ? "something" : describeUsers(holders);
   throw new UserError(what, `${who} has the disk open for writing`, { code: "EBUSY", cure: "stop it and try again" });
 }

@@ -4,7 +4,7 @@ import { noDisk, requireDisk } from "../disk/findDisk.js";
 import { interruptible } from "../disk/rollback.js";
 import { findMount, restartServer } from "../mounts/client.js";
 import type { MountStatus } from "../mounts/status.js";
-import { findRemains } from "../recover/find.js";
+import { findDeadDisks } from "../recover/find.js";
 import { findKept } from "../recover/kept.js";
 import { printLine } from "./print.js";
 import { planOfKept, recoverKept } from "./recoverKept.js";
@@ -22,7 +22,7 @@ async function restart(mountpoint: string): Promise<void> {
 /** As `kmemfs recover --up` of it. */
 async function bringBack({ mountpoint }: MountStatus): Promise<void> {
   process.chdir("/");
-  const found = await findRemains();
+  const found = await findDeadDisks();
   const disk = (await findKept(found)).find(({ status }) => status.mountpoint === mountpoint);
   if (disk === undefined) throw noDisk("restart", mountpoint);
   for (const line of await planOfKept(disk, true)) printLine(line);

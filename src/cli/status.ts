@@ -9,7 +9,7 @@ import { readLoopNodes } from "../linux/proc/loopDevices.js";
 import { readMounts } from "../linux/proc/mounts.js";
 import { readNamespaces } from "../linux/proc/namespaces.js";
 import { askMounts, byMountpoint } from "../mounts/client.js";
-import { readRecords } from "../mounts/mountRecord.js";
+import { readMountRecords } from "../mounts/mountRecord.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
 import type { MountStatus, SilentMount } from "../mounts/status.js";
 import type { Orphan } from "../recover/orphans.js";
@@ -103,7 +103,7 @@ async function orphansOfAll(): Promise<readonly Orphan[]> {
   const loops = readLoopNodes().filter((loop) => backingPath(loop) === PATHLESS);
   if (loops.length === 0) return [];
 
-  return findOrphans(readNamespaces(), readRecords(), loops, false);
+  return findOrphans(readNamespaces(), readMountRecords(), loops, false);
 }
 
 function orphanFields({ mountpoint, loop, heldBytes, sizeBytes }: Orphan) {

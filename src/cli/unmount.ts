@@ -20,7 +20,7 @@ import { busy } from "../disk/users.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { readNamespaces } from "../linux/proc/namespaces.js";
 import { stopMount } from "../mounts/client.js";
-import { removeRecordOf } from "../mounts/mountRecord.js";
+import { removeMountRecordOf } from "../mounts/mountRecord.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
 import { printLine } from "./print.js";
 
@@ -71,7 +71,7 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
   }
   const isOfIt = ({ majorMinor }: MountEntry): boolean => majorMinor === there.majorMinor;
   const isLeft = readNamespaces().some(({ mounts }) => mounts.some(isOfIt));
-  if (!isLeft && loops.length === 0) removeRecordOf(there);
+  if (!isLeft && loops.length === 0) removeMountRecordOf(there);
   printLeft(use);
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { chooseFileSystem } from "../disk/chooseFileSystem.js";
-import { FILE_SYSTEMS, type FileSystem, mountFileSystem, requireSize } from "../disk/fileSystems.js";
+import { FILE_SYSTEMS, type FileSystemType, mountFileSystem, requireSize } from "../disk/fileSystems.js";
 import { findDead, findDisk } from "../disk/findDisk.js";
 import { attachLoop, detachLoop } from "../disk/loop.js";
 import { allOrNothing, interruptible } from "../disk/rollback.js";
@@ -28,7 +28,7 @@ interface UpFlags extends RawOptions {
   pool?: string;
 }
 
-function parseFileSystem(text: string | undefined): FileSystem | null {
+function parseFileSystem(text: string | undefined): FileSystemType | null {
   if (text === undefined) return null;
   const found = FILE_SYSTEMS.find((name) => name === text);
   if (found !== undefined) return found;
@@ -58,7 +58,7 @@ function fullPool(mountpoint: string, error: unknown): UserError {
 }
 
 /** Every step of `up`, each undone when a later one fails. */
-async function makeDisk(options: MountOptions, wanted: FileSystem | null, signal: AbortSignal): Promise<Made> {
+async function makeDisk(options: MountOptions, wanted: FileSystemType | null, signal: AbortSignal): Promise<Made> {
   return allOrNothing(async (undo) => {
     const disk = await startMount(options);
     undo.push("mount", () => stopMount(disk, { force: true }));

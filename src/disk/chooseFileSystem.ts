@@ -1,7 +1,7 @@
 /** Which file system a device gets: the one it has, or a new one when it is blank. */
 import { UserError } from "../base/errors.js";
 import type { MountStatus } from "../mounts/status.js";
-import { type FileSystem, isBlank, makeFileSystem, probeDevice, requireMkfs, requireSize } from "./fileSystems.js";
+import { type FileSystemType, isBlank, makeFileSystem, probeDevice, requireMkfs, requireSize } from "./fileSystems.js";
 
 export interface Chosen {
   readonly type: string;
@@ -15,7 +15,7 @@ export interface Chosen {
  */
 export async function chooseFileSystem(
   device: string,
-  wanted: FileSystem | null,
+  wanted: FileSystemType | null,
   disk: MountStatus,
   signal?: AbortSignal,
 ): Promise<Chosen> {

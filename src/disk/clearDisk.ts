@@ -5,7 +5,7 @@
  */
 import { UserError } from "../base/errors.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
-import { holdersOfMount } from "../linux/proc/mountUsers.js";
+import { usersOfMount } from "../linux/proc/mountUsers.js";
 import { quote } from "../mounts/paths.js";
 import { type CallOptions, canStart, makeCalls, tryCalls } from "./call.js";
 import { mountFileSystem } from "./fileSystems.js";
@@ -20,8 +20,8 @@ import {
 } from "./inUse.js";
 import type { Call } from "./kernelCalls.js";
 import { detachLoop } from "./loop.js";
-import { allOrNothing, type UndoStack } from "./rollback.js";
-import { busy, describeHolders } from "./users.js";
+import { allOrNothing, type Rollback } from "./rollback.js";
+import { busy, describeUsers } from "./users.js";
 
 /** A machine that shuts down waits about 90 s for us (systemd.service(5), TimeoutStopSec). */
 const FLUSH_TIMEOUT_MS = 60_000;
@@ -84,7 +84,7 @@ async function unmountInOrder(
   what: string,
   disk: DiskPlace,
   mount: MountEntry,
-  undo: UndoStack,
+  undo: Rollback,
   waitsFor?: string,
 ): Promise<void> {
   const calls: Call[] = [
@@ -94,9 +94,9 @@ async function unmountInOrder(
   try {
     await makeCalls(what, calls, { timeoutMs: UNMOUNT_TIMEOUT_MS, waitsFor });
   } catch (error) {
-    const users = holdersOfMount(mount.majorMinor);
+    const users = usersOfMount(mount.majorMinor);
     if (users.length === 0) throw error;
-    throw busy(what, [`${mount.mountpoint} is in use by ${describeHolders(users)}`], cureFor(disk));
+    throw busy(what, [`${mount.mountpoint} is in use by ${describeUsers(users)}`], cureFor(disk));
   }
   undo.push(`mount ${mount.mountpoint} again`, () => {
     if (mount.root !== "/") throw new Error("bind mounts and subvolumes are not mounted again");

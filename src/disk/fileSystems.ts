@@ -9,16 +9,16 @@ import { complaint, requireCommand, run, runOk } from "../linux/process/command.
 import { makeCalls } from "./call.js";
 
 export const FILE_SYSTEMS = ["ext4", "xfs", "btrfs"] as const;
-export type FileSystem = (typeof FILE_SYSTEMS)[number];
+export type FileSystemType = (typeof FILE_SYSTEMS)[number];
 
 /**
  * The least size of a disk that mkfs makes each on and mount(2) mounts: tried with e2fsprogs 1.47,
  * xfsprogs 6.1 and btrfs-progs 6.2. Older xfsprogs take less; what they made is not supported.
  */
-const LEAST_BYTES: Readonly<Record<FileSystem, number>> = { ext4: 256 * KIB, xfs: 300 * MIB, btrfs: 109 * MIB };
+const LEAST_BYTES: Readonly<Record<FileSystemType, number>> = { ext4: 256 * KIB, xfs: 300 * MIB, btrfs: 109 * MIB };
 
 /** @throws UserError when a disk of `sizeBytes` is too small for `type`, with the least size that is not */
-export function requireSize(what: string, type: FileSystem, sizeBytes: number): void {
+export function requireSize(what: string, type: FileSystemType, sizeBytes: number): void {
   const least = LEAST_BYTES[type];
   if (sizeBytes >= least) return;
   const size = least < MIB ? `${least / KIB}K` : `${least / MIB}M`;
@@ -73,7 +73,7 @@ export async function probeDevice(device: string): Promise<DeviceContent> {
  * The arguments that suit a blank sparse file: nothing to discard, and for
  * ext4 nothing to zero, as holes read as zeros: no memory, no background thread.
  */
-const MKFS_ARGS: Readonly<Record<FileSystem, readonly string[]>> = {
+const MKFS_ARGS: Readonly<Record<FileSystemType, readonly string[]>> = {
   ext4: ["-q", "-b", "4096", "-E", "nodiscard,assume_storage_prezeroed=1"],
   xfs: ["-q", "-K"],
   btrfs: ["-q", "-K"],
@@ -96,13 +96,13 @@ export async function isBlank(device: string, sizeBytes: number): Promise<boolea
   return true;
 }
 
-export function requireMkfs(what: string, type: FileSystem): void {
+export function requireMkfs(what: string, type: FileSystemType): void {
   requireCommand(what, `mkfs.${type}`);
 }
 
 /** @param allHoles true when the file holds nothing at all */
 export async function makeFileSystem(
-  type: FileSystem,
+  type: FileSystemType,
   device: string,
   allHoles: boolean,
   signal?: AbortSignal,

@@ -6,7 +6,7 @@ import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { btrfsDevices } from "../linux/proc/stacked.js";
 import { isNameHeld } from "../linux/process/nameLock.js";
 import { findMount, listMounts } from "../mounts/client.js";
-import { idOf, readRecords } from "../mounts/mountRecord.js";
+import { idOf, readMountRecords } from "../mounts/mountRecord.js";
 import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
 import { diskDirectories, diskId, idPaths } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
@@ -29,7 +29,7 @@ export async function findDisk(text: string): Promise<MountStatus | null> {
   const sure = async (disk: MountStatus): Promise<MountStatus | null> =>
     isKmemfs || (await isUnder(path, disk, loops)) ? disk : null;
   // Its own holder before any other: one that stands still keeps nobody from the others.
-  const record = readRecords().find(({ seen }) =>
+  const record = readMountRecords().find(({ seen }) =>
     isKmemfs ? seen?.device === there.majorMinor : seen?.loops.some(({ path }) => loops.includes(path)),
   );
   const byRecord = record === undefined ? null : await findMount(record.mountpoint);

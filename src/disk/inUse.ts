@@ -6,12 +6,12 @@
 import { coverOf } from "../linux/mount/mountHandle.js";
 import { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
-import { holdersOfMount } from "../linux/proc/mountUsers.js";
+import { usersOfMount } from "../linux/proc/mountUsers.js";
 import { goesWith, type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
 import { btrfsDevices, overlaysOn } from "../linux/proc/stacked.js";
 import { KMEMFS_TYPES } from "../mounts/paths.js";
 import { loopsOfDevices } from "./loopFiles.js";
-import { describeHolders, deviceBlockers } from "./users.js";
+import { describeUsers, deviceBlockers } from "./users.js";
 
 /** Where a session is mounted. */
 export interface SessionPlaces {
@@ -120,8 +120,8 @@ export function elsewhere(
 
 /** Processes that use the session's file or directory, in any namespace; one clause, or none. */
 export function processClauses({ device, main }: SessionPlaces): string[] {
-  const users = holdersOfMount(device);
-  return users.length === 0 ? [] : [`${main?.mountpoint ?? "it"} is in use by ${describeHolders(users)}`];
+  const users = usersOfMount(device);
+  return users.length === 0 ? [] : [`${main?.mountpoint ?? "it"} is in use by ${describeUsers(users)}`];
 }
 
 /** Its loop devices, one clause each. */
@@ -253,7 +253,7 @@ function fileSystemClauses(mount: MountEntry, { namespaces, fileSystems, loops }
   const all = mount.fsType === "btrfs" ? btrfsDevices(mount.source) : [];
   const others = all.filter((device) => !nodes.has(device));
   if (others.length > 0) clauses.push(`the btrfs on ${mountpoint} also uses ${others.join(", ")}`);
-  const users = holdersOfMount(mount.majorMinor);
-  if (users.length > 0) clauses.push(`${mountpoint} is in use by ${describeHolders(users)}`);
+  const users = usersOfMount(mount.majorMinor);
+  if (users.length > 0) clauses.push(`${mountpoint} is in use by ${describeUsers(users)}`);
   return clauses;
 }

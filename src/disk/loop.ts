@@ -81,7 +81,7 @@ export function withPartitions(device: string): string[] {
 }
 
 /** What else of the kernel holds `device`: swap areas and device-mapper targets, for people. */
-export function kernelHolders(device: string): string[] {
+export function stackedDevices(device: string): string[] {
   const names = new Set(withPartitions(device));
   const swap = swapAreas().filter((area) => names.has(area));
   const parts = [...names].flatMap((part) =>

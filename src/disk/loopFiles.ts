@@ -8,7 +8,7 @@ import { ECONNABORTED, ENOTCONN } from "../base/errno.js";
 import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { type MountEntry, mountOfPath } from "../linux/proc/mounts.js";
 import type { MountNamespace } from "../linux/proc/namespaces.js";
-import { readRecords } from "../mounts/mountRecord.js";
+import { readMountRecords } from "../mounts/mountRecord.js";
 import { tryCalls } from "./call.js";
 
 /** A file system that hangs lets whoever asks hang too. */
@@ -77,7 +77,7 @@ function deviceInRecords({ path, diskSeq }: LoopNodes): string | null {
   // Without a number of its own it may be on another file by now.
   if (diskSeq === null) return null;
   const isIt = (one: Pick<LoopNodes, "path" | "diskSeq">): boolean => one.path === path && one.diskSeq === diskSeq;
-  return readRecords().find(({ seen }) => seen?.loops.some(isIt))?.seen?.device ?? null;
+  return readMountRecords().find(({ seen }) => seen?.loops.some(isIt))?.seen?.device ?? null;
 }
 
 /** The file systems that `path` may be on, over all namespaces, hidden places of `devices` among them. */

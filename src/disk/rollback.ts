@@ -12,7 +12,7 @@ interface Step {
   readonly undo: () => Promise<void>;
 }
 
-export class UndoStack {
+export class Rollback {
   private readonly steps: Step[] = [];
 
   /** Registers how to undo the step just done; `name` is told when that fails. */
@@ -55,8 +55,8 @@ export async function interruptible<T>(what: string, work: (signal: AbortSignal)
  * Runs `work`; when it fails, undoes what it pushed and rethrows. What could
  * not be undone is added to the error's line.
  */
-export async function allOrNothing<T>(work: (undo: UndoStack) => Promise<T>): Promise<T> {
-  const undo = new UndoStack();
+export async function allOrNothing<T>(work: (undo: Rollback) => Promise<T>): Promise<T> {
+  const undo = new Rollback();
   try {
     return await work(undo);
   } catch (error) {

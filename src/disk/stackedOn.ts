@@ -4,7 +4,7 @@ import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevi
 import { type MountEntry, mountOfPath, readMounts } from "../linux/proc/mounts.js";
 
 /** A function that tells whether the path of a file or a device lies on the disk with the file `file`. */
-export function liesOn(
+export function isStackedOn(
   file: string,
   loops: readonly LoopNodes[] = readLoopNodes(),
   mounts: readonly MountEntry[] = readMounts(),
@@ -22,5 +22,5 @@ export function liesOn(
 /** Swap areas on the disk with the file `file`. */
 export function swapOn(file: string): string[] {
   const areas = swapAreas();
-  return areas.length === 0 ? [] : areas.filter(liesOn(file));
+  return areas.length === 0 ? [] : areas.filter(isStackedOn(file));
 }

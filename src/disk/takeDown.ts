@@ -1,9 +1,9 @@
 /** A disk's end: what lies on its file, then the mount. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../base/errors.js";
-import { lifeOf } from "../linux/mount/liveness.js";
+import { livenessOf } from "../linux/mount/liveness.js";
 import { findMount, stopMount } from "../mounts/client.js";
-import { removeRecordAt } from "../mounts/mountRecord.js";
+import { removeMountRecordAt } from "../mounts/mountRecord.js";
 import { quote } from "../mounts/paths.js";
 import { removePrivateDirectory } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
@@ -45,13 +45,13 @@ export async function takeDownDead(disk: DiskPlace): Promise<string[]> {
   const use = await readUse(device, fuseDirectory, false);
   for (const mount of ownMounts(use.namespaces).filter((entry) => entry.majorMinor === device)) {
     const call =
-      (await lifeOf(mount)) === "dead"
+      (await livenessOf(mount)) === "dead"
         ? ({ act: "detach", mount, withInside: false } as const)
         : ({ act: "unmount", mount } as const);
     await makeCalls(`down ${disk.mountpoint}`, [call], { timeoutMs: UNMOUNT_TIMEOUT_MS });
   }
   removePrivateDirectory(fuseDirectory);
-  removeRecordAt(fuseDirectory);
+  removeMountRecordAt(fuseDirectory);
   return [...done, `removed the mount on ${use.main?.mountpoint ?? fuseDirectory} that had no holder`];
 }
 

@@ -1,12 +1,12 @@
 /** Who holds what, for people: `bash (pid 12, /mnt/x/log)`. */
 import { UserError } from "../base/errors.js";
-import { type Holder, holdersOfDevice } from "../linux/proc/mountUsers.js";
-import { kernelHolders, withPartitions } from "./loop.js";
+import { type MountUser, usersOfDevice } from "../linux/proc/mountUsers.js";
+import { stackedDevices, withPartitions } from "./loop.js";
 
 /** More are counted, not named: the line must stay one that is read. */
 const MAX_NAMED = 4;
 
-export function describeHolders(holders: readonly Holder[]): string {
+export function describeUsers(holders: readonly MountUser[]): string {
   // A process may hold it in several ways: the first one found is told.
   const processes = [...new Map(holders.toReversed().map((holder) => [holder.pid, holder])).values()].reverse();
   const named = processes.slice(0, MAX_NAMED).map((holder) => `${holder.name} (pid ${holder.pid}, ${holder.path})`);
@@ -16,10 +16,10 @@ export function describeHolders(holders: readonly Holder[]): string {
 
 /** What keeps `device` open besides mounts, one clause each. */
 export function deviceBlockers(device: string): string[] {
-  const blockers = kernelHolders(device);
+  const blockers = stackedDevices(device);
   for (const part of withPartitions(device)) {
-    const holders = holdersOfDevice(part);
-    if (holders.length > 0) blockers.push(`${part} is in use by ${describeHolders(holders)}`);
+    const holders = usersOfDevice(part);
+    if (holders.length > 0) blockers.push(`${part} is in use by ${describeUsers(holders)}`);
   }
   return blockers;
 }

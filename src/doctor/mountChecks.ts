@@ -1,6 +1,6 @@
 /** What is said of a running mount. Works on what was read; asks nobody. */
 import { DIRECT_WORKERS, lockedBytesNeeded } from "../daemon/session/lockedMemory.js";
-import type { Life } from "../linux/mount/liveness.js";
+import type { Liveness } from "../linux/mount/liveness.js";
 import type { ProcessState } from "../linux/proc/taskState.js";
 import { quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
@@ -15,7 +15,7 @@ export interface LoopReading {
 
 export interface MountReading {
   readonly status: MountStatus;
-  readonly life: Life;
+  readonly life: Liveness;
   /** null when it is gone. */
   readonly holder: ProcessState | null;
   readonly server: ProcessState | null;

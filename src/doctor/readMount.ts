@@ -1,8 +1,8 @@
 /** Reads what `checkMount` judges. Looks at the mount only through a child with a time limit. */
 import { basename, dirname } from "node:path";
 import { otherPlaces, readPlaces } from "../disk/inUse.js";
-import { liesOn, swapOn } from "../disk/stackedOn.js";
-import { lifeOf } from "../linux/mount/liveness.js";
+import { isStackedOn, swapOn } from "../disk/stackedOn.js";
+import { livenessOf } from "../linux/mount/liveness.js";
 import { mountOn } from "../linux/proc/mounts.js";
 import { readText } from "../linux/proc/procFile.js";
 import { processState } from "../linux/proc/taskState.js";
@@ -17,12 +17,12 @@ export async function readMount(status: MountStatus): Promise<MountReading> {
   return {
     status,
     otherPlaces: status.device === null ? [] : otherPlaces(readPlaces(status.device, directory)),
-    life: isItself ? await lifeOf(entry) : "unseen",
+    life: isItself ? await livenessOf(entry) : "unseen",
     holder: processState(status.holderPid),
     server: status.serverPid === null ? null : processState(status.serverPid),
     loops: status.loopDevices.map(readLoop),
     swapOnIt: swapOn(status.file),
-    stateOnIt: [logPath(), stateDirectory()].find(liesOn(status.file)) ?? null,
+    stateOnIt: [logPath(), stateDirectory()].find(isStackedOn(status.file)) ?? null,
   };
 }
 

@@ -2,7 +2,7 @@
 import { fsyncSync, ftruncateSync } from "node:fs";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
-import { type BackingFacts, closeBacking } from "../linux/backing/backingFacts.js";
+import { type Backing, closeBacking } from "../linux/backing/backing.js";
 import { openBacking } from "../linux/backing/openBacking.js";
 import {
   type CheckEvents,
@@ -11,11 +11,11 @@ import {
   type CheckSummary,
   checkPool as checkMemory,
 } from "../pool/check.js";
-import { readCopies } from "../pool/copies.js";
 import { type DumpEvents, dumpPool } from "../pool/dump.js";
 import { type RebuildRequest, rebuildSuperblock } from "../pool/rebuildSuperblock.js";
 import { type RepairEvents, type RepairSummary, repairPool as repairMemory } from "../pool/repair.js";
 import { STATE_DIRECT, type Superblock } from "../pool/superblock.js";
+import { readCopies } from "../pool/superblockCopies.js";
 import { type UndoSummary, undoRepair } from "../pool/undo.js";
 import { mapGuarded } from "./guardedMemory.js";
 import { layoutOf, readFirstPage, withPoolLength } from "./readSuperblock.js";
@@ -23,7 +23,7 @@ import { openUndoFile, UndoWriter } from "./undoLog.js";
 
 /** A pool that is open for a look or a repair; its page 0 may be anything. */
 interface OpenedForCheck {
-  readonly backing: BackingFacts;
+  readonly backing: Backing;
   readonly page: Uint8Array;
   /** Length of `data` as it is. */
   readonly dataBytes: number;
@@ -48,7 +48,7 @@ function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck
 }
 
 /** Checks the pool at `path`; changes nothing. @throws UserError when it cannot be read at all */
-export async function checkPool(path: string, events: CheckEvents): Promise<CheckSummary> {
+export async function checkPoolAt(path: string, events: CheckEvents): Promise<CheckSummary> {
   return withPool(path, true, (pool) => checkMemory(inputOf(pool), events));
 }
 
@@ -77,7 +77,7 @@ export type RepairResult = RepairSummary & {
 };
 
 /** Repairs the pool at `path`. @throws UserError */
-export async function repairPool(path: string, options: RepairOptions, events: RepairEvents): Promise<RepairResult> {
+export async function repairPoolAt(path: string, options: RepairOptions, events: RepairEvents): Promise<RepairResult> {
   return withPool(path, false, (pool) => {
     const superblock = usableSuperblock(path, pool, options.rebuild);
     const { pageCount, firstDataPage } = superblock.geometry;
@@ -124,7 +124,7 @@ function usableSuperblock(path: string, pool: OpenedForCheck, rebuild: RebuildRe
 }
 
 /** Puts back what the repair changed that wrote `undoFile`. @throws UserError */
-export async function undoPool(path: string, undoFile: string): Promise<UndoSummary> {
+export async function undoRepairAt(path: string, undoFile: string): Promise<UndoSummary> {
   const { undo, close } = openUndoFile(undoFile);
   const { pageCount, metadataPages } = undo;
   try {
@@ -148,7 +148,7 @@ export async function undoPool(path: string, undoFile: string): Promise<UndoSumm
 }
 
 /** @throws UserError for a device: what lies in /dev is gone after a reboot */
-function undoPath(path: string, { kind }: BackingFacts): string {
+function undoPath(path: string, { kind }: Backing): string {
   if (kind !== "devdax") return `${path}.undo-${timestamp()}`;
   const cure = "--undo-file FILE, on a disk";
   throw new UserError(path, "is a device, so the undo file cannot be kept beside it", {

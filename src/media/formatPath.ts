@@ -4,7 +4,7 @@ import { closeSync, existsSync, fstatSync, ftruncateSync, lstatSync, readdirSync
 import { join } from "node:path";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesFloor, MIB, PAGE_BYTES, pagesToBytes } from "../base/units.js";
-import { type BackingFacts, closeBacking } from "../linux/backing/backingFacts.js";
+import { type Backing, closeBacking } from "../linux/backing/backing.js";
 import { openBacking } from "../linux/backing/openBacking.js";
 import { createPoolDirectory, POOL_FILES } from "../linux/backing/poolDirectory.js";
 import { openPoolEntry, openPoolMember } from "../linux/backing/poolEntry.js";
@@ -82,7 +82,7 @@ export function formatPath(options: FormatOptions): OpenedPool {
 }
 
 /** As it will be: as long as `--pool-size` says, and otherwise at least as long as the sizes need. @throws UserError */
-function withAskedLength(opened: BackingFacts, options: FormatOptions): BackingFacts {
+function withAskedLength(opened: Backing, options: FormatOptions): Backing {
   const { sizeBytes, maxSizeBytes, poolSizeBytes } = options;
   const isSized = [sizeBytes, maxSizeBytes, poolSizeBytes].some((size) => size !== undefined);
   if (!isSized && opened.pageCount > 0) return opened;
@@ -96,7 +96,7 @@ function withAskedLength(opened: BackingFacts, options: FormatOptions): BackingF
 }
 
 /** Gives `data` of a pool that was cut off in the direct way the pool's length again. @throws UserError */
-function lengthen(backing: BackingFacts, path: string): void {
+function lengthen(backing: Backing, path: string): void {
   try {
     ftruncateSync(backing.dataFd, backing.dataBytes);
   } catch (error) {
@@ -108,7 +108,7 @@ function lengthen(backing: BackingFacts, path: string): void {
   }
 }
 
-function closingOnFailure<T>(backing: BackingFacts, act: () => T): T {
+function closingOnFailure<T>(backing: Backing, act: () => T): T {
   try {
     return act();
   } catch (error) {
@@ -158,7 +158,7 @@ function formatEmptyDirectory(options: FormatOptions): OpenedPool {
 }
 
 /** Formats what was created just now; removes it again when that fails. */
-export function formatCreated(path: string, backing: BackingFacts, plan: PoolPlan, options: FormatWishes): OpenedPool {
+export function formatCreated(path: string, backing: Backing, plan: PoolPlan, options: FormatWishes): OpenedPool {
   try {
     return formatBacking(backing, plan, options);
   } catch (error) {
@@ -167,7 +167,7 @@ export function formatCreated(path: string, backing: BackingFacts, plan: PoolPla
   }
 }
 
-function planExisting(backing: BackingFacts, options: FormatOptions): PoolPlan {
+function planExisting(backing: Backing, options: FormatOptions): PoolPlan {
   const { poolSizeBytes = pagesToBytes(backing.pageCount) } = options;
   if (backing.kind === "devdax" && bytesToPagesFloor(poolSizeBytes) !== backing.pageCount) {
     throw new UserError(options.path, `a device is always used whole, here ${backing.metaBytes} bytes`, {
@@ -190,7 +190,7 @@ function planExisting(backing: BackingFacts, options: FormatOptions): PoolPlan {
 }
 
 /** @throws UserError when the backing holds something that can be recognised, unless forced */
-function requireBlank(backing: BackingFacts, options: FormatOptions): void {
+function requireBlank(backing: Backing, options: FormatOptions): void {
   if (options.force) return;
   const found = contentOf(backing);
   if (found === null) return;
@@ -202,7 +202,7 @@ function holds(path: string, found: string): UserError {
 }
 
 /** What is on a backing, as far as its beginning tells; null for zeros or holes. */
-function contentOf(backing: BackingFacts): string | null {
+function contentOf(backing: Backing): string | null {
   if (backing.layout === "single" && backing.metaBytes === 0)
     return fstatSync(backing.metaFd).size > 0 ? "unrecognised data" : null;
   const start = readMetadata(backing, 0, Math.min(MIB, backing.metaBytes));
@@ -210,11 +210,11 @@ function contentOf(backing: BackingFacts): string | null {
   return looksLike(backing) ?? (start.some((byte) => byte !== 0) ? "unrecognised data" : null);
 }
 
-export function createFile(path: string, plan: PoolPlan): BackingFacts {
+export function createFile(path: string, plan: PoolPlan): Backing {
   return createPoolFile(path, { pageCount: plan.geometry.pageCount });
 }
 
-function createDirectory(path: string, plan: PoolPlan): BackingFacts {
+function createDirectory(path: string, plan: PoolPlan): Backing {
   const { firstDataPage, dataPages } = plan.geometry;
   return createPoolDirectory(path, { metadataPages: firstDataPage, dataPages });
 }
@@ -222,7 +222,7 @@ function createDirectory(path: string, plan: PoolPlan): BackingFacts {
 const labelOf = ({ label = "" }: FormatWishes): Uint8Array => new TextEncoder().encode(label);
 
 /** Formats what is open; closes it again when that fails. */
-export function formatBacking(backing: BackingFacts, plan: PoolPlan, options: FormatWishes): OpenedPool {
+export function formatBacking(backing: Backing, plan: PoolPlan, options: FormatWishes): OpenedPool {
   return closingOnFailure(backing, () => {
     requireDurable(backing, options.durable ?? false);
     if (options.numaNode !== undefined) bindToNode(backing, options.numaNode);

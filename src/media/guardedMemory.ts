@@ -6,7 +6,7 @@
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
-import type { BackingFacts } from "../linux/backing/backingFacts.js";
+import type { Backing } from "../linux/backing/backing.js";
 import { mapBacking, unmapBacking } from "../linux/memory/mapping.js";
 import { attachMemory } from "../linux/memory/memory.js";
 import { attachFaults, type Faults, installSigbusGuard, type SigbusGuard } from "../linux/memory/sigbusGuard.js";
@@ -26,7 +26,7 @@ interface Installed {
 let installed: Installed | null | undefined;
 
 /** @throws UserError as `mapBacking` */
-export function mapGuarded(backing: BackingFacts, metadataPages: number): GuardedMemory {
+export function mapGuarded(backing: Backing, metadataPages: number): GuardedMemory {
   const mapping = mapBacking(backing, metadataPages);
   const { baseAddress, lengthBytes } = mapping;
   installed ??= install();

@@ -1,7 +1,7 @@
 /** What `kmemfs format` and `kmemfs rehome` do with a pool that nobody has mounted. */
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
-import { type BackingFacts, closeBacking } from "../linux/backing/backingFacts.js";
+import { type Backing, closeBacking } from "../linux/backing/backing.js";
 import { openBacking } from "../linux/backing/openBacking.js";
 import { type RehomeOptions, type RehomeReport, rehome } from "../pool/rehome.js";
 import { formatUuid, isWritable, labelBytes, type Superblock } from "../pool/superblock.js";
@@ -20,7 +20,7 @@ export interface FormatResult {
 }
 
 /** Formats the pool at `options.path`. @throws UserError */
-export async function formatPool(options: FormatOptions): Promise<FormatResult> {
+export async function formatPoolAt(options: FormatOptions): Promise<FormatResult> {
   const { backing, superblock } = formatPath(options);
   closeBacking(backing);
   return {
@@ -38,7 +38,7 @@ export async function formatPool(options: FormatOptions): Promise<FormatResult> 
  * Brings every block of the pool at `path` to its home page.
  * @throws UserError, MediaError
  */
-export async function rehomePool(path: string, options: RehomeOptions = {}): Promise<RehomeReport> {
+export async function rehomePoolAt(path: string, options: RehomeOptions = {}): Promise<RehomeReport> {
   const opened = openBacking(path, { readOnly: false });
   try {
     const { backing, superblock } = readPool(opened);
@@ -51,7 +51,7 @@ export async function rehomePool(path: string, options: RehomeOptions = {}): Pro
   }
 }
 
-function rehomeBacking(backing: BackingFacts, superblock: Superblock, options: RehomeOptions): RehomeReport {
+function rehomeBacking(backing: Backing, superblock: Superblock, options: RehomeOptions): RehomeReport {
   const { memory, close } = mapGuarded(backing, superblock.geometry.firstDataPage);
   try {
     return rehome(memory, superblock, options);

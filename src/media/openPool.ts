@@ -1,7 +1,7 @@
 /** Opens or makes the pool that a mount was asked for. */
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
-import { closeBacking } from "../linux/backing/backingFacts.js";
+import { closeBacking } from "../linux/backing/backing.js";
 import { createMemfd } from "../linux/backing/memfd.js";
 import { openBacking } from "../linux/backing/openBacking.js";
 import { bindToNode } from "../linux/backing/poolNode.js";

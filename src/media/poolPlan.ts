@@ -3,7 +3,7 @@ import { totalmem } from "node:os";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, MIB } from "../base/units.js";
 import { nodeMemory } from "../linux/proc/numaNodes.js";
-import { chosenGeometry, type Geometry, pagesForWholeFile, seedGeometry } from "../pool/geometry.js";
+import { chosenGeometry, defaultGeometry, type Geometry, pagesForWholeFile } from "../pool/geometry.js";
 
 export interface SizeRequest {
   readonly sizeBytes?: number | undefined;
@@ -29,7 +29,7 @@ export function planPool(request: SizeRequest, pageCount?: number): PoolPlan {
   const pages =
     pageCount ?? (request.poolSizeBytes === undefined ? undefined : bytesToPagesFloor(request.poolSizeBytes));
   if (request.sizeBytes === undefined && request.maxSizeBytes === undefined && pages !== undefined) {
-    const geometry = seedGeometry(pages);
+    const geometry = defaultGeometry(pages);
     if (request.atomicWrites !== true) return { geometry, blocks: geometry.maxBlocks };
     const blocks = blocksBesideSpare(geometry.dataPages);
     return { geometry: chosenGeometry(pages, blocks), blocks };

@@ -1,7 +1,7 @@
 /** Reads the superblock of a backing and holds it against what the backing's files say. */
 import { MediaError, UserError } from "../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
-import type { BackingFacts } from "../linux/backing/backingFacts.js";
+import type { Backing } from "../linux/backing/backing.js";
 import { readMetadata } from "../linux/backing/readMetadata.js";
 import { MAX_PAGES } from "../pool/geometry.js";
 import {
@@ -14,7 +14,7 @@ import {
 } from "../pool/superblock.js";
 
 export interface OpenedPool {
-  readonly backing: BackingFacts;
+  readonly backing: Backing;
   readonly superblock: Superblock;
   /** The path that was made for it just now; to be removed when the mount fails. */
   readonly createdPath?: string;
@@ -23,7 +23,7 @@ export interface OpenedPool {
 }
 
 /** Reads page 0, once. @throws UserError when it cannot be read */
-export function readFirstPage(backing: BackingFacts): Uint8Array {
+export function readFirstPage(backing: Backing): Uint8Array {
   return readMetadata(backing, 0, PAGE_BYTES);
 }
 
@@ -32,7 +32,7 @@ export function readFirstPage(backing: BackingFacts): Uint8Array {
  * is as long as the disk. Changes nothing on the media.
  * @param page page 0
  */
-export function withPoolLength(backing: BackingFacts, page: Uint8Array): BackingFacts {
+export function withPoolLength(backing: Backing, page: Uint8Array): Backing {
   if (backing.layout !== "split") return backing;
   const pageCount = directPageCount(page);
   const metaPages = bytesToPagesFloor(backing.metaBytes);
@@ -42,13 +42,13 @@ export function withPoolLength(backing: BackingFacts, page: Uint8Array): Backing
 }
 
 /** The pool on a backing that was just opened. @throws UserError naming the field when there is no valid one */
-export function readPool(opened: BackingFacts): Pick<OpenedPool, "backing" | "superblock"> {
+export function readPool(opened: Backing): Pick<OpenedPool, "backing" | "superblock"> {
   const page = readFirstPage(opened);
   const backing = withPoolLength(opened, page);
   return { backing, superblock: superblockIn(page, backing) };
 }
 
-function superblockIn(page: Uint8Array, backing: BackingFacts): Superblock {
+function superblockIn(page: Uint8Array, backing: Backing): Superblock {
   const path = backing.path ?? backing.kind;
   if (!hasMagic(page)) {
     throw new UserError(path, "is not a kmemfs pool", { code: "EINVAL", cure: `kmemfs format ${path}` });
@@ -65,7 +65,7 @@ function superblockIn(page: Uint8Array, backing: BackingFacts): Superblock {
 }
 
 /** @throws UserError when a durable pool was asked for and this backing cannot keep it */
-export function requireDurable(backing: BackingFacts, wanted: boolean): void {
+export function requireDurable(backing: Backing, wanted: boolean): void {
   if (!wanted || backing.durable) return;
   const what = backing.path ?? `the pool ${backing.kind}`;
   const code = "EOPNOTSUPP";
@@ -78,6 +78,6 @@ export function requireDurable(backing: BackingFacts, wanted: boolean): void {
 }
 
 /** What the backing's files say of a pool's layout. */
-export function layoutOf(backing: BackingFacts): MediaLayout {
+export function layoutOf(backing: Backing): MediaLayout {
   return { split: backing.layout === "split", metadataPages: bytesToPagesFloor(backing.metaBytes) };
 }

@@ -10,7 +10,7 @@ import { ProcessProgress } from "../linux/proc/threads.js";
 import { callControl } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { removeStaleSocket } from "./mountName.js";
-import { readRecord } from "./mountRecord.js";
+import { readMountRecord } from "./mountRecord.js";
 import type { MountOptions } from "./options.js";
 import { isEnded, standingStill, withoutAnswer } from "./silent.js";
 import { idOfFuse, idPaths, socketPath, stateDirectory } from "./stateDirectory.js";
@@ -132,7 +132,7 @@ export async function bringBackMount(status: MountStatus): Promise<MountStatus> 
 
 async function statusAt(path: string): Promise<MountStatus | null> {
   const id = basename(path, ".sock");
-  const record = readRecord(id);
+  const record = readMountRecord(id);
   const still = standingStill(record);
   if (still !== null) throw still;
   if (isEnded(record)) return null;
@@ -142,7 +142,7 @@ async function statusAt(path: string): Promise<MountStatus | null> {
     const code = error instanceof UserError ? error.options.code : (error as NodeJS.ErrnoException).code;
     if (code === "ECONNREFUSED") removeStaleSocket(path);
     if (code === "ECONNREFUSED" || code === "ENOENT" || code === "ECONNRESET") return null;
-    if (code === "ETIMEDOUT") throw withoutAnswer(readRecord(id), path);
+    if (code === "ETIMEDOUT") throw withoutAnswer(readMountRecord(id), path);
     throw error;
   }
 }

@@ -11,14 +11,14 @@ import type { MountOptions } from "./options.js";
 import { diskId, idOfFuse, idPaths, recordPath, stateDirectory } from "./stateDirectory.js";
 
 /** What only the running holder knows of its mount. Another version's may have other fields. */
-export interface HolderFacts {
+export interface HolderIdentity {
   readonly pid: number;
   /** With the pid it names one process, in its pid namespace. */
   readonly startTicks: string;
 }
 
 /** What a disk was asked for. The record of an older version has neither of the others. */
-export type MountRecord = MountOptions & { readonly holder?: HolderFacts; readonly seen?: SeenDisk };
+export type MountRecord = MountOptions & { readonly holder?: HolderIdentity; readonly seen?: SeenDisk };
 
 /** What its holder saw of a disk last: it finds what a killed one leaves, also where no mount shows it any more. */
 export interface SeenDisk {
@@ -30,7 +30,7 @@ export interface SeenDisk {
 }
 
 /** Never throws: a mount without its record only takes more words to bring back. Replaces the whole of it or nothing. */
-export function writeRecord(record: MountRecord): void {
+export function writeMountRecord(record: MountRecord): void {
   const path = recordPath(record.mountpoint);
   try {
     writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
@@ -41,12 +41,12 @@ export function writeRecord(record: MountRecord): void {
 }
 
 /** Never throws. */
-export function removeRecord(mountpoint: string): void {
+export function removeMountRecord(mountpoint: string): void {
   removeFile(recordPath(mountpoint));
 }
 
 /** As `removeRecord`, of the disk whose FUSE mount `mount` is or was. */
-export function removeRecordOf(mount: Pick<MountEntry, "mountpoint" | "majorMinor">): void {
+export function removeMountRecordOf(mount: Pick<MountEntry, "mountpoint" | "majorMinor">): void {
   removeFile(idPaths(idOf(mount)).record);
 }
 
@@ -59,18 +59,18 @@ function removeFile(path: string): void {
 }
 
 /** As `removeRecord`, of the disk whose FUSE mount is at `fuseDirectory`. */
-export function removeRecordAt(fuseDirectory: string): void {
-  const record = readRecords().find((options) => options.fuseDirectory === fuseDirectory);
-  if (record !== undefined) removeRecord(record.mountpoint);
+export function removeMountRecordAt(fuseDirectory: string): void {
+  const record = readMountRecords().find((options) => options.fuseDirectory === fuseDirectory);
+  if (record !== undefined) removeMountRecord(record.mountpoint);
 }
 
 /** The records of all mounts of this user, whether they still run or not. */
-export function readRecords(): MountRecord[] {
+export function readMountRecords(): MountRecord[] {
   const directory = stateDirectory();
   try {
     return readdirSync(directory)
       .filter((name) => name.endsWith(".json"))
-      .map((name) => parseRecord(readFileSync(join(directory, name), "utf8")))
+      .map((name) => parseMountRecord(readFileSync(join(directory, name), "utf8")))
       .filter((record) => record !== null);
   } catch {
     return [];
@@ -78,9 +78,9 @@ export function readRecords(): MountRecord[] {
 }
 
 /** The record of the disk with this id, or null. */
-export function readRecord(id: string): MountRecord | null {
+export function readMountRecord(id: string): MountRecord | null {
   try {
-    return parseRecord(readFileSync(idPaths(id).record, "utf8"));
+    return parseMountRecord(readFileSync(idPaths(id).record, "utf8"));
   } catch {
     return null;
   }
@@ -89,7 +89,7 @@ export function readRecord(id: string): MountRecord | null {
 /** The id of the disk whose FUSE mount `mount` is: one that was moved is called as before. */
 export function idOf(
   mount: Pick<MountEntry, "mountpoint" | "majorMinor">,
-  records: readonly MountRecord[] = readRecords(),
+  records: readonly MountRecord[] = readMountRecords(),
 ): string {
   const isHere = records.some(({ fuseDirectory }) => fuseDirectory === mount.mountpoint);
   const record = isHere ? undefined : records.find(({ seen }) => seen?.device === mount.majorMinor);
@@ -97,7 +97,7 @@ export function idOf(
 }
 
 /** The record in `text`; null for one that was cut off or is of another version. */
-export function parseRecord(text: string): MountRecord | null {
+export function parseMountRecord(text: string): MountRecord | null {
   try {
     const { holder, seen, ...options } = JSON.parse(text) as MountRecord;
     const { mountpoint, fuseDirectory, pool, io } = options;

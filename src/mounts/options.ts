@@ -7,7 +7,7 @@ export type PoolSource =
   | { readonly kind: "memfd" }
   | { readonly kind: "path"; readonly path: string };
 
-export type IoWay = "auto" | "served" | "direct";
+export type IoMode = "auto" | "served" | "direct";
 
 export interface MountOptions {
   readonly pool: PoolSource;
@@ -29,7 +29,7 @@ export interface MountOptions {
   /** Create and format a pool path that does not exist yet. */
   readonly create: boolean;
   readonly readOnly: boolean;
-  readonly io: IoWay;
+  readonly io: IoMode;
   /** A block is old or new as a whole, also after a crash. */
   readonly atomicWrites: boolean;
   /** Refuse a pool that a power cut would take away. */

@@ -6,12 +6,12 @@ import { assert } from "../base/assert.js";
 import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
 import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../base/units.js";
-import { copyFindings, readCopies } from "./copies.js";
 import type { Finding } from "./findings.js";
 import { ENTRIES_PER_PAGE, homePage } from "./geometry.js";
-import { Owners } from "./owners.js";
+import { Owners } from "./pageOwners.js";
 import { heldRuns, scanIndex } from "./scan.js";
 import { type MediaLayout, STATE_CLEAN, STATE_DIRECT, STATE_FORMATTING, type Superblock } from "./superblock.js";
+import { copyFindings, readCopies } from "./superblockCopies.js";
 
 export type PoolState = "clean" | "dirty" | "direct" | "formatting" | "unknown";
 

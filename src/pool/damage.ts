@@ -4,8 +4,8 @@
  */
 import type { FaultCounts, Memory } from "../base/ports.js";
 import { type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
-import { LASTING, MOST_LOST_PAGES } from "./lasting.js";
-import { CONTROL } from "./shared.js";
+import { MOST_LOST_PAGES, PERSISTENT } from "./persistentState.js";
+import { CONTROL } from "./sharedState.js";
 
 export const DAMAGE = {
   none: 0,
@@ -32,7 +32,7 @@ export class Damage {
   ) {}
 
   get kind(): DamageKind {
-    return Atomics.load(this.lasting, LASTING.damage) as DamageKind;
+    return Atomics.load(this.lasting, PERSISTENT.damage) as DamageKind;
   }
 
   get isFound(): boolean {
@@ -46,16 +46,16 @@ export class Damage {
 
   /** Where it was found; 0 where that is not known. */
   get block(): BlockNo {
-    return Atomics.load(this.lasting, LASTING.damagedBlock) >>> 0;
+    return Atomics.load(this.lasting, PERSISTENT.damagedBlock) >>> 0;
   }
 
   get page(): PageNo {
-    return Atomics.load(this.lasting, LASTING.damagedPage) >>> 0;
+    return Atomics.load(this.lasting, PERSISTENT.damagedPage) >>> 0;
   }
 
   /** Pages from here on are lost. */
   get soundEnd(): PageNo {
-    const lostFrom = Atomics.load(this.lasting, LASTING.lostFrom) >>> 0;
+    const lostFrom = Atomics.load(this.lasting, PERSISTENT.lostFrom) >>> 0;
     return lostFrom === 0 ? ALL_PAGES : lostFrom;
   }
 
@@ -90,7 +90,7 @@ export class Damage {
   isLost(page: PageNo): boolean {
     const first = page - (page % this.lostGrain);
     for (let i = 0; i < MOST_LOST_PAGES; i++) {
-      if (Atomics.load(this.lasting, LASTING.lostPages + i) >>> 0 === first) return true;
+      if (Atomics.load(this.lasting, PERSISTENT.lostPages + i) >>> 0 === first) return true;
     }
     return false;
   }
@@ -101,16 +101,16 @@ export class Damage {
     if (page === 0 || this.isLost(page)) return;
     const first = page - (page % this.lostGrain);
     for (let i = 0; i < MOST_LOST_PAGES; i++) {
-      if (Atomics.compareExchange(this.lasting, LASTING.lostPages + i, 0, first | 0) === 0) return;
+      if (Atomics.compareExchange(this.lasting, PERSISTENT.lostPages + i, 0, first | 0) === 0) return;
     }
     this.noteTruncated(first);
   }
 
   note(kind: DamageKind, block: BlockNo = 0, page: PageNo = 0): void {
     if (this.isFound) return;
-    Atomics.store(this.lasting, LASTING.damagedBlock, block | 0);
-    Atomics.store(this.lasting, LASTING.damagedPage, page | 0);
-    Atomics.store(this.lasting, LASTING.damage, kind);
+    Atomics.store(this.lasting, PERSISTENT.damagedBlock, block | 0);
+    Atomics.store(this.lasting, PERSISTENT.damagedPage, page | 0);
+    Atomics.store(this.lasting, PERSISTENT.damage, kind);
   }
 
   /** The backing ends before page `page` now. It stays lost, also when the backing grows again. */
@@ -118,7 +118,7 @@ export class Damage {
     const from = Math.max(1, page);
     for (let seen = this.soundEnd; from < seen; seen = this.soundEnd) {
       const word = seen === ALL_PAGES ? 0 : seen | 0;
-      Atomics.compareExchange(this.lasting, LASTING.lostFrom, word, from | 0);
+      Atomics.compareExchange(this.lasting, PERSISTENT.lostFrom, word, from | 0);
     }
     this.note(DAMAGE.truncated, 0, from);
   }

@@ -6,12 +6,12 @@ import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, PageNo } from "../base/units.js";
 import { type CheckInput, type PoolState, stateName } from "./check.js";
-import { type CopyState, readCopies } from "./copies.js";
 import { homePage } from "./geometry.js";
-import { describeDamage, type EntryDamage, heldRuns, scanIndex } from "./scan.js";
+import { describeEntryDamage, type EntryDamage, heldRuns, scanIndex } from "./scan.js";
 import { STATE_DIRECT, STATE_FORMATTING, type Superblock } from "./superblock.js";
+import { type CopyState, readCopies } from "./superblockCopies.js";
 
-export interface Run {
+export interface DumpedExtent {
   readonly block: BlockNo;
   readonly page: PageNo;
   readonly count: number;
@@ -21,7 +21,7 @@ export interface Run {
 export interface DumpEvents {
   /** First: both copies, and the one that counts, or null: then nothing follows. */
   superblock(copies: readonly CopyState[], newest: Superblock | null, state: PoolState): void;
-  run(run: Run): void;
+  run(run: DumpedExtent): void;
   damaged(damage: EntryDamage, block: BlockNo, page: PageNo, high: number, message: string): void;
 }
 
@@ -67,7 +67,7 @@ function dumpIndex(memory: Memory, superblock: Superblock, events: DumpEvents): 
     },
     damaged: (damage, at, named, high) => {
       end();
-      events.damaged(damage, at, named, high, describeDamage(damage, superblock, at, named, high));
+      events.damaged(damage, at, named, high, describeEntryDamage(damage, superblock, at, named, high));
     },
   });
   end();

@@ -35,7 +35,7 @@ export function homePage({ firstDataPage }: Geometry, block: BlockNo): PageNo {
  * The seed's geometry: an index just large enough for the pages behind it.
  * @throws UserError when no data page would be left.
  */
-export function seedGeometry(pageCount: number): Geometry {
+export function defaultGeometry(pageCount: number): Geometry {
   requirePageCount(pageCount);
   const indexPages = Math.ceil((pageCount - 1) / (ENTRIES_PER_PAGE + 1));
   const maxBlocks = pageCount - 1 - indexPages;

@@ -17,7 +17,7 @@ import type { Damage } from "./damage.js";
 import type { Epochs } from "./epochs.js";
 import type { MediaSync } from "./mediaSync.js";
 import type { PageAllocator } from "./pageAllocator.js";
-import { CONTROL, LIMBO_RUNS, type PoolShared } from "./shared.js";
+import { CONTROL, LIMBO_RUNS, type PoolShared } from "./sharedState.js";
 
 interface LimboParts {
   readonly memory: Memory;

@@ -26,7 +26,7 @@ export function mapHoles(
 ): number {
   let errno = asShortage(pool.index.ensurePresent(block));
   if (errno === ENOSPC) {
-    pool.relieve();
+    pool.drainLimbo();
     errno = asShortage(pool.index.ensurePresent(block));
   }
   if (errno !== 0) return -errno;
@@ -40,7 +40,7 @@ export function mapHoles(
   errno = define(pool, page, count, headBytes, source, bytes);
   if (errno === ENOSPC) {
     // The machine's own bound, not the pool's: what limbo holds may help.
-    pool.relieve();
+    pool.drainLimbo();
     errno = define(pool, page, count, headBytes, source, bytes);
   }
   if (errno === 0 && dataFirst) errno = pool.syncData();

@@ -1,9 +1,9 @@
 /** Puts a pool on the media, for all threads: one at a time, and a failure stays. */
 import type { Memory } from "../base/ports.js";
 import type { Errno } from "../base/units.js";
-import { failedErrno, noteFailed } from "./lasting.js";
 import { Mutex } from "./mutex.js";
-import { CONTROL } from "./shared.js";
+import { failedErrno, noteFailed } from "./persistentState.js";
+import { CONTROL } from "./sharedState.js";
 
 export class MediaSync {
   private readonly mutex: Mutex;

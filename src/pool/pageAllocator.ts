@@ -15,7 +15,7 @@ import type { Geometry } from "./geometry.js";
 import { Grains } from "./grains.js";
 import type { IndexTable } from "./indexTable.js";
 import type { Run } from "./run.js";
-import { CONTROL, type PoolShared } from "./shared.js";
+import { CONTROL, type PoolShared } from "./sharedState.js";
 
 export class PageAllocator {
   private readonly map: FreeMap;

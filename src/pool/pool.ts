@@ -9,7 +9,7 @@ import { MediaError } from "../base/errors.js";
 import type { BlockNo, Errno } from "../base/units.js";
 import { Reclaiming } from "./reclaim.js";
 import type { Run } from "./run.js";
-import { CONTROL } from "./shared.js";
+import { CONTROL } from "./sharedState.js";
 import { updateSuperblock } from "./superblockStore.js";
 
 /** How often a shortage waits for others: a bound of many seconds, which only a broken pool could reach. */
@@ -46,7 +46,7 @@ export class Pool extends Reclaiming {
   claim(block: BlockNo, most: number, claimed: Run): Errno {
     let errno = this.tryClaim(block, most, claimed);
     for (let tries = 0; errno === ENOSPC && tries < SHORTAGE_TRIES; tries++) {
-      this.relieve();
+      this.drainLimbo();
       const mark = this.quietMark();
       errno = this.tryClaim(block, most, claimed);
       if (errno !== ENOSPC) break;

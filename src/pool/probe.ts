@@ -12,7 +12,7 @@ import { entryOffset } from "./entry.js";
 import { homePage } from "./geometry.js";
 import { Pool } from "./pool.js";
 import type { PoolParts } from "./reclaim.js";
-import { describeDamage, heldRuns, scanIndex } from "./scan.js";
+import { describeEntryDamage, heldRuns, scanIndex } from "./scan.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { updateSuperblock } from "./superblockStore.js";
 
@@ -50,7 +50,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
       blocksAway++;
       if (options.readOnly) return;
       pool.damage.note(DAMAGE.entry, block, page);
-      const found = describeDamage(damage, superblock, block, page, high);
+      const found = describeEntryDamage(damage, superblock, block, page, high);
       throw new MediaError(`index entry (${damage})`, "a valid one", found, entryOffset(block));
     },
   });
@@ -74,8 +74,8 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
  * @throws UserError when the pool stays dirty
  */
 export function closePool(pool: Pool): void {
-  pool.becomeSole();
-  pool.relieve();
+  pool.assumeSoleThread();
+  pool.drainLimbo();
   const errno = pool.flush();
   if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
   if (pool.damage.isFound) throw new UserError("pool", "it is damaged, and stays marked as unclean", { code: "EIO" });

@@ -10,13 +10,13 @@ import type { Memory } from "../base/ports.js";
 import type { BlockNo } from "../base/units.js";
 import type { CheckInput } from "./check.js";
 import {
+  defaultGeometry,
   ENTRIES_PER_PAGE,
   type Geometry,
   homePage,
   indexPagesFor,
   layOut,
   MAX_PAGES,
-  seedGeometry,
 } from "./geometry.js";
 import { heldRuns, scanIndex } from "./scan.js";
 import {
@@ -127,7 +127,7 @@ function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
     return found;
   }
   if (pageCount > 2 && pageCount <= MAX_PAGES) {
-    const seed = seedGeometry(pageCount);
+    const seed = defaultGeometry(pageCount);
     add("the pool's size", seed.indexPages, seed.maxBlocks, false);
   }
   const indexPages = indexPagesByFirstEntry(input);

@@ -17,7 +17,7 @@ import { Limbo } from "./limbo.js";
 import { MediaSync } from "./mediaSync.js";
 import { Mutex } from "./mutex.js";
 import { PageAllocator } from "./pageAllocator.js";
-import { CONTROL, type PoolShared } from "./shared.js";
+import { CONTROL, type PoolShared } from "./sharedState.js";
 
 /** Blocks that a discard clears under the mutex at a time: 64 MiB. */
 const SLICE_BLOCKS = 16384;
@@ -31,7 +31,7 @@ export interface PoolParts {
   readonly geometry: Geometry;
   readonly shared: PoolShared;
   /** LASTING_WORDS words, shared with whoever reports them. */
-  readonly lastingWords: Int32Array;
+  readonly persistentWords: Int32Array;
   /** Number of this thread, below MAX_THREADS; each thread its own. */
   readonly thread: number;
 }
@@ -51,15 +51,15 @@ export abstract class Reclaiming {
   private readonly mutex: Mutex;
   private inside = false;
 
-  constructor({ memory, geometry, shared, lastingWords, thread }: PoolParts) {
+  constructor({ memory, geometry, shared, persistentWords, thread }: PoolParts) {
     this.memory = memory;
     this.geometry = geometry;
     this.control = shared.control;
-    this.account = new Account(lastingWords, geometry.dataPages);
+    this.account = new Account(persistentWords, geometry.dataPages);
     this.index = new IndexTable(memory, geometry, shared.present, this.account);
     this.allocator = new PageAllocator(shared, memory, geometry, this.index, this.account);
-    this.damage = new Damage(lastingWords, shared.control);
-    this.media = new MediaSync(shared.control, lastingWords, memory);
+    this.damage = new Damage(persistentWords, shared.control);
+    this.media = new MediaSync(shared.control, persistentWords, memory);
     this.epochs = new Epochs(shared.control, CONTROL.epochs, thread);
     this.limbo = new Limbo(this, shared, this.media, this.epochs);
     this.mutex = new Mutex(shared.control, CONTROL.mutex);
@@ -89,7 +89,7 @@ export abstract class Reclaiming {
   }
 
   /** Between the steps of a long request: lets limbo go on. Whatever was looked up before is not to be touched. */
-  breathe(): void {
+  yieldEpoch(): void {
     if (this.inside) this.epochs.enter();
   }
 
@@ -199,7 +199,7 @@ export abstract class Reclaiming {
   }
 
   /** Lets limbo go as far as it may now; a durable pool's cleared entries go to the media first. */
-  settle(): Errno {
+  flushAndDrain(): Errno {
     if (this.limbo.isEmpty()) return 0;
     const errno = this.memory.durable ? this.syncCleared() : 0;
     if (errno !== 0) return errno;
@@ -210,7 +210,7 @@ export abstract class Reclaiming {
   }
 
   /** Waits until all that is in limbo now is free, before anyone is told ENOSPC. */
-  relieve(): void {
+  drainLimbo(): void {
     if (this.limbo.isEmpty()) return;
     this.lock();
     this.makeRoom();
@@ -218,7 +218,7 @@ export abstract class Reclaiming {
   }
 
   /** After all other threads have ended: what they left behind in mid-request no longer counts. */
-  becomeSole(): void {
+  assumeSoleThread(): void {
     this.epochs.forgetAll();
     Atomics.store(this.control, CONTROL.inTransit, 0);
   }

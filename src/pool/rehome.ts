@@ -14,12 +14,12 @@ import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, PageNo } from "../base/units.js";
 
+import { type Move, moveBlocks, ShortOfMemory } from "./blockMoves.js";
 import { homePage } from "./geometry.js";
-import { LASTING_WORDS } from "./lasting.js";
-import { type Move, moveBlocks, ShortOfMemory } from "./moves.js";
+import { PERSISTENT_WORDS } from "./persistentState.js";
 import type { Pool } from "./pool.js";
 import { closePool, probePool } from "./probe.js";
-import { allocateShared } from "./shared.js";
+import { allocateShared } from "./sharedState.js";
 import { STATE_DIRECT, type Superblock } from "./superblock.js";
 
 export interface RehomeReport {
@@ -61,7 +61,7 @@ export function rehome(memory: Memory, superblock: Superblock, options: RehomeOp
     memory,
     geometry,
     shared: allocateShared(geometry, memory.grainPages),
-    lastingWords: new Int32Array(LASTING_WORDS),
+    persistentWords: new Int32Array(PERSISTENT_WORDS),
     thread: 0,
   };
   const { pool, blocksAway } = probePool(parts, superblock, { readOnly: false });

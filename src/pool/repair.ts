@@ -18,7 +18,6 @@ import {
   PAGE_BYTES,
   type PageNo,
 } from "../base/units.js";
-import { planCopies } from "./copyPlan.js";
 import { entryOffset, pageWords, storeEntry } from "./entry.js";
 import { homePage } from "./geometry.js";
 import { type EntryDamage, scanIndex } from "./scan.js";
@@ -31,6 +30,7 @@ import {
   STATE_FORMATTING,
   type Superblock,
 } from "./superblock.js";
+import { planCopies } from "./superblockCopyPlan.js";
 import { superblockPage } from "./superblockStore.js";
 
 /** Where what is going to change is kept. The methods throw UserError. */

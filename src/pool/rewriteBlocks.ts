@@ -28,7 +28,7 @@ export function rewriteBlocks(
   const done = attempt(pool, block, end, inPage, source, length);
   if (done !== -ENOSPC) return done;
   // The machine's own bound, not the pool's: what limbo holds may help.
-  pool.relieve();
+  pool.drainLimbo();
   return attempt(pool, block, end, inPage, source, length);
 }
 

@@ -91,7 +91,7 @@ function damageOf({ geometry, blocks }: Superblock, block: BlockNo, page: PageNo
 }
 
 /** What `damaged` told, in words. */
-export function describeDamage(
+export function describeEntryDamage(
   damage: EntryDamage,
   { geometry }: Superblock,
   block: BlockNo,

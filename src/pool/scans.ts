@@ -14,7 +14,7 @@ export function seekData(pool: Pool, offset: ByteOffset): number {
     const stepEnd = Math.min(end, block + STEP_BLOCKS);
     block = pool.index.nextMapped(block, stepEnd);
     if (block < stepEnd) return Math.max(offset, block * PAGE_BYTES);
-    pool.breathe();
+    pool.yieldEpoch();
   }
   return -ENXIO;
 }
@@ -24,7 +24,7 @@ export function seekHole(pool: Pool, offset: ByteOffset): number {
   if (offset >= pool.blocks * PAGE_BYTES) return -ENXIO;
   const end = pool.blocks;
   let block = bytesToPagesFloor(offset);
-  for (let stepEnd = block; block === stepEnd && block < end; pool.breathe()) {
+  for (let stepEnd = block; block === stepEnd && block < end; pool.yieldEpoch()) {
     stepEnd = Math.min(end, block + STEP_BLOCKS);
     block = pool.index.nextHole(block, stepEnd);
   }
@@ -42,7 +42,7 @@ export function hasRoomFor(pool: Pool, first: BlockNo, end: BlockNo): boolean {
     if (holes <= account.free) return true;
     // Not when a hole was counted that has a page by now.
     if (used === account.used && pool.isShortFor(mark)) return false;
-    pool.relieve();
+    pool.drainLimbo();
     if (tries > 0) pool.awaitTransit();
   }
   return false;
@@ -55,7 +55,7 @@ function countHoles(pool: Pool, first: BlockNo, end: BlockNo): number {
     const mapped = pool.index.nextMapped(hole, Math.min(end, hole + STEP_BLOCKS));
     holes += mapped - hole;
     block = mapped;
-    pool.breathe();
+    pool.yieldEpoch();
   }
   return holes;
 }

@@ -6,11 +6,11 @@
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { PAGE_BYTES, type PageNo } from "../base/units.js";
-import { readCopies } from "./copies.js";
 import { pageWords } from "./entry.js";
 import { ENTRIES_PER_PAGE } from "./geometry.js";
 import { must } from "./repair.js";
 import type { MediaLayout } from "./superblock.js";
+import { readCopies } from "./superblockCopies.js";
 import { superblockPage } from "./superblockStore.js";
 import type { UndoFile } from "./undoFile.js";
 
@@ -40,11 +40,11 @@ export function undoRepair(memory: Memory, media: MediaLayout, undo: UndoFile): 
     }
     restore(memory, page, bytes);
   }
-  must(memory.sync(), "the index is not on the media");
-  for (const page of copies) must(memory.release(page, 1), "the pages of copies cannot be given back");
+  must(memory.sync(), "the index cannot be flushed");
+  for (const page of copies) must(memory.release(page, 1), "the copied pages cannot be freed");
   must(memory.sync(), "it cannot be flushed");
   for (const [page, bytes] of undo.images()) if (page === 0) restore(memory, page, bytes);
-  must(memory.sync(), "the superblock is not on the media");
+  must(memory.sync(), "the superblock cannot be flushed");
   return { entries, releasedPages: copies.length };
 }
 

@@ -3,14 +3,14 @@ import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
 import { mountFileSystem, probeDevice } from "../disk/fileSystems.js";
 import { attachLoop, detachLoop } from "../disk/loop.js";
-import { allOrNothing, type UndoStack } from "../disk/rollback.js";
+import { allOrNothing, type Rollback } from "../disk/rollback.js";
 import { findMount, startMount, stopMount } from "../mounts/client.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
 import type { MountOptions, MountPlace } from "../mounts/options.js";
 import { quote } from "../mounts/paths.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
-import type { Remains } from "./deadMount.js";
+import type { DeadDisk } from "./deadDisk.js";
 
 /** What would bring the disk back; `null` where its pool is gone with its processes, or nobody knows its name. */
 export interface WayBack {
@@ -27,7 +27,7 @@ export interface Words {
   readonly allowOther: boolean;
 }
 
-export function wayBack({ mountpoint, dead, record, poolPath }: Remains, defaults: DefaultOptions): WayBack | null {
+export function wayBack({ mountpoint, dead, record, poolPath }: DeadDisk, defaults: DefaultOptions): WayBack | null {
   const fuseDirectory = record?.fuseDirectory ?? dead[0].mountpoint;
   if (poolPath === null || dirname(mountpoint) === diskDirectories()) return null;
   const options: MountOptions = {
@@ -75,7 +75,7 @@ export async function bringBack({ options }: WayBack): Promise<string[]> {
  * Attaches a loop device and mounts what is on it, where `up` had it; does nothing for a disk of `mount`.
  * @returns what was done, a line each
  */
-export async function mountOfUp(disk: MountStatus, undo: UndoStack): Promise<string[]> {
+export async function mountOfUp(disk: MountStatus, undo: Rollback): Promise<string[]> {
   const { mountpoint, file, readOnly } = disk;
   if (dirname(file) === mountpoint) return [];
   const attached = attachLoop(disk);

@@ -3,23 +3,23 @@ import { readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { ownMounts } from "../disk/inUse.js";
 import { backingPath, fileOf, loopsOfDevices } from "../disk/loopFiles.js";
-import { fuseOwner, lifeOf } from "../linux/mount/liveness.js";
+import { fuseOwner, livenessOf } from "../linux/mount/liveness.js";
 import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
 import { type MountEntry, mountOn } from "../linux/proc/mounts.js";
 import { type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
 import { isNameTaken } from "../linux/process/nameLock.js";
-import { idOf, type MountRecord, readRecord, readRecords } from "../mounts/mountRecord.js";
+import { idOf, type MountRecord, readMountRecord, readMountRecords } from "../mounts/mountRecord.js";
 import { KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { type SilentHolder, standingStill } from "../mounts/silent.js";
 import { diskDirectories, idOfFuse, idPaths, stateDirectory } from "../mounts/stateDirectory.js";
-import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "./deadMount.js";
+import { type DeadDisk, deadDiskOf, type MachineView, sessionsOf } from "./deadDisk.js";
 import { findOrphans, type Orphan } from "./orphans.js";
 
 export interface Findings {
   /** In the order to clear them. */
-  readonly remains: readonly Remains[];
+  readonly deadDisks: readonly DeadDisk[];
   /** Dead ones whose name another process has: it clears them, or brings them back. */
-  readonly taken: readonly Remains[];
+  readonly taken: readonly DeadDisk[];
   /** Ids of disks that are gone, but have files in the state directory. */
   readonly forgotten: readonly string[];
   /** Loop devices that hold the memory of disks that are gone. */
@@ -31,10 +31,10 @@ export interface Findings {
 }
 
 /** Looks at all mounts of kmemfs; takes 3 s when one does not answer. */
-export async function findRemains(): Promise<Findings> {
+export async function findDeadDisks(): Promise<Findings> {
   const namespaces = readNamespaces();
   const mounts = ownMounts(namespaces);
-  const records = readRecords();
+  const records = readMountRecords();
   const all = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType));
   const stillOn = new Map(all.map((mount) => [mount, stillHolder(mount, records)]));
   const ours = all.filter((mount) => stillOn.get(mount) === null);
@@ -43,14 +43,14 @@ export async function findRemains(): Promise<Findings> {
   const isHeld = (mount: MountEntry): boolean => held.has(mount.majorMinor);
   const dead = ours.filter((_mount, i) => seen[i] === "dead");
   const { strangers, ...facts } = await factsOf(namespaces, dead);
-  const remains = sessionsOf(dead).map((session) => remainsOf(session, facts));
+  const deadDisk = sessionsOf(dead).map((session) => deadDiskOf(session, facts));
   const odd = strangers.map(
     ({ path, backingFile }) =>
       `${dirname(backingFile)}: ${path} is attached to a different file of that path, and is left alone`,
   );
   return {
-    remains: remains.filter((one) => !isHeld(one.dead[0])),
-    taken: remains.filter((one) => isHeld(one.dead[0])),
+    deadDisks: deadDisk.filter((one) => !isHeld(one.dead[0])),
+    taken: deadDisk.filter((one) => isHeld(one.dead[0])),
     forgotten: idsWithoutMount(namespaces, records),
     orphans: await findOrphans(namespaces, records, readLoopNodes(), true),
     // With a holder it will be served again, or is being ended.
@@ -65,7 +65,7 @@ export async function findRemains(): Promise<Findings> {
  * @param others all that was found dead
  * @returns null when it is not dead any more
  */
-export async function lookAgain({ dead: [first] }: Remains, others: readonly Remains[]): Promise<Remains | null> {
+export async function lookAgain({ dead: [first] }: DeadDisk, others: readonly DeadDisk[]): Promise<DeadDisk | null> {
   const namespaces = readNamespaces();
   const mounts = ownMounts(namespaces);
   const same = mounts.filter((mount) => KMEMFS_TYPES.has(mount.fsType) && mount.majorMinor === first.majorMinor);
@@ -74,13 +74,13 @@ export async function lookAgain({ dead: [first] }: Remains, others: readonly Rem
   if (!dead.some((mount) => mount.mountId === first.mountId && mount.mountpoint === first.mountpoint)) return null;
   const ids = new Set(others.flatMap((other) => other.dead.map((mount) => mount.mountId)));
   const allDead = mounts.filter((mount) => dead.includes(mount) || (!same.includes(mount) && ids.has(mount.mountId)));
-  return remainsOf(sessionsOf(dead)[0], await factsOf(namespaces, allDead));
+  return deadDiskOf(sessionsOf(dead)[0], await factsOf(namespaces, allDead));
 }
 
 async function factsOf(
   namespaces: readonly MountNamespace[],
   dead: readonly MountEntry[],
-): Promise<MachineFacts & { readonly strangers: readonly LoopNodes[] }> {
+): Promise<MachineView & { readonly strangers: readonly LoopNodes[] }> {
   const all = readLoopNodes();
   const devices = new Set(dead.map((mount) => mount.majorMinor));
   const files = new Set(dead.map(fileOf));
@@ -89,7 +89,7 @@ async function factsOf(
   const strangers = all.filter((loop) => files.has(backingPath(loop)) && !ours.includes(loop));
   const loops = all.filter((loop) => !strangers.includes(loop));
   const mounts = ownMounts(namespaces);
-  return { mounts, dead, loops, strangers, namespaces, swapAreas: swapAreas(), records: readRecords() };
+  return { mounts, dead, loops, strangers, namespaces, swapAreas: swapAreas(), records: readMountRecords() };
 }
 
 /** "dead"; null for one that is well or not ours to judge; otherwise the line that tells of it. */
@@ -103,7 +103,7 @@ async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<
       ? `${mountpoint}: has no holder, and is hidden by a ${top?.fsType} mount; unmount that, then kmemfs recover`
       : null;
   }
-  const life = await lifeOf(mount);
+  const life = await livenessOf(mount);
   if (life === "dead") return life;
   if (life === "silent") {
     return `${mountpoint}: does not answer, but is not dead; to unmount it: kmemfs unmount --force ${quote(mountpoint)}`;
@@ -114,7 +114,7 @@ async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<
 
 function stillHolder(mount: MountEntry, records: readonly MountRecord[]): SilentHolder | null {
   if (fuseOwner(mount.options) !== process.geteuid?.()) return null;
-  return standingStill(readRecord(idOf(mount, records)));
+  return standingStill(readMountRecord(idOf(mount, records)));
 }
 
 function hasHolder(mount: MountEntry, records: readonly MountRecord[]): boolean {

@@ -8,13 +8,13 @@ import { allOrNothing } from "../disk/rollback.js";
 import { bringBackMount, findMount, listMounts } from "../mounts/client.js";
 import type { MountStatus } from "../mounts/status.js";
 import { mountOfUp } from "./bringBack.js";
-import type { Remains } from "./deadMount.js";
+import type { DeadDisk } from "./deadDisk.js";
 import { type Findings, lookAgain } from "./find.js";
 
 export interface Kept {
   readonly status: MountStatus;
   /** null when nothing was on it: its dead mount is gone then. */
-  readonly remains: Remains | null;
+  readonly deadDisk: DeadDisk | null;
 }
 
 export async function findKept(found: Findings): Promise<Kept[]> {
@@ -24,10 +24,10 @@ export async function findKept(found: Findings): Promise<Kept[]> {
 }
 
 function keptOf(status: MountStatus, { taken }: Findings): Kept {
-  return { status, remains: taken.find((remains) => isOf(remains, status)) ?? null };
+  return { status, deadDisk: taken.find((deadDisk) => isOf(deadDisk, status)) ?? null };
 }
 
-export function isOf({ dead }: Remains, { file }: MountStatus): boolean {
+export function isOf({ dead }: DeadDisk, { file }: MountStatus): boolean {
   return dead.some(({ mountpoint }) => mountpoint === dirname(file));
 }
 
@@ -37,10 +37,13 @@ function notGivenUp(mountpoint: string): UserError {
 }
 
 /** As it is now, for who has its turn. @throws UserError when it is served again */
-export async function lookAtKept({ status, remains }: Kept, { remains: dead, taken }: Findings): Promise<Kept> {
+export async function lookAtKept(
+  { status, deadDisk: deadDisk }: Kept,
+  { deadDisks: dead, taken }: Findings,
+): Promise<Kept> {
   const now = await findMount(status.mountpoint);
   if (now === null || now.givenUp === null) throw notGivenUp(status.mountpoint);
-  return { status: now, remains: remains === null ? null : await lookAgain(remains, [...dead, ...taken]) };
+  return { status: now, deadDisk: deadDisk === null ? null : await lookAgain(deadDisk, [...dead, ...taken]) };
 }
 
 /**

@@ -5,15 +5,15 @@
 import { basename } from "node:path";
 import { mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, isOnDeadSession, PATHLESS } from "../disk/loopFiles.js";
-import { describeHolders } from "../disk/users.js";
+import { describeUsers } from "../disk/users.js";
 import { abortConnection } from "../linux/fuse/fuseConnection.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
-import { holdersOfDevice } from "../linux/proc/mountUsers.js";
+import { usersOfDevice } from "../linux/proc/mountUsers.js";
 import { type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
 import { readText } from "../linux/proc/procFile.js";
 import { isNameHeld } from "../linux/process/nameLock.js";
-import { type MountRecord, readRecords } from "../mounts/mountRecord.js";
+import { type MountRecord, readMountRecords } from "../mounts/mountRecord.js";
 import { KMEMFS_TYPES } from "../mounts/paths.js";
 import { diskId, idPaths } from "../mounts/stateDirectory.js";
 
@@ -82,7 +82,7 @@ export function endSession({ device }: Orphan): void {
   // Another mount may have the number by now.
   if (readNamespaces().some(({ mounts }) => mounts.some((mount) => mount.majorMinor === device))) return;
   const isHeld = ({ mountpoint: name }: MountRecord): boolean => isNameHeld(idPaths(diskId(name)).lock);
-  if (readRecords().some((record) => record.seen?.device === device && isHeld(record))) return;
+  if (readMountRecords().some((record) => record.seen?.device === device && isHeld(record))) return;
   abortConnection(Number(connection));
 }
 
@@ -93,10 +93,10 @@ export function isSame(seen: Pick<LoopNodes, "path" | "diskSeq">, loop: LoopNode
 
 function blockersOf(loop: LoopNodes, namespaces: readonly MountNamespace[]): string[] {
   const mounts = namespaces.flatMap((namespace) => mountsOnLoops([loop], namespace.mounts));
-  const users = loop.nodes.flatMap((node) => holdersOfDevice(node.path));
+  const users = loop.nodes.flatMap((node) => usersOfDevice(node.path));
   return [
     ...[...new Set(mounts.map((mount) => mount.mountpoint))].map((place) => `${loop.path} is mounted on ${place}`),
     ...loop.nodes.flatMap((node) => node.partOf.map((other) => `${node.path} is part of ${other}`)),
-    ...(users.length === 0 ? [] : [`${loop.path} is in use by ${describeHolders(users)}`]),
+    ...(users.length === 0 ? [] : [`${loop.path} is in use by ${describeUsers(users)}`]),
   ];
 }

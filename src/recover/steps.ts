@@ -9,18 +9,18 @@ import { errorFromBody, UserError } from "../base/errors.js";
 import { makeCalls, tryCalls } from "../disk/call.js";
 import type { Call } from "../disk/kernelCalls.js";
 import { isAttached, withPartitions } from "../disk/loop.js";
-import { describeHolders } from "../disk/users.js";
-import { lifeOf } from "../linux/mount/liveness.js";
+import { describeUsers } from "../disk/users.js";
+import { livenessOf } from "../linux/mount/liveness.js";
 import { isMounted } from "../linux/mount/mountHandle.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
-import { type Holder, holdersOfDevice, holdersOfMount } from "../linux/proc/mountUsers.js";
+import { type MountUser, usersOfDevice, usersOfMount } from "../linux/proc/mountUsers.js";
 import { runOk } from "../linux/process/command.js";
 import { lockName } from "../linux/process/nameLock.js";
 import { idOf } from "../mounts/mountRecord.js";
 import { quote } from "../mounts/paths.js";
 import { idPaths, removePrivateDirectory, stateDirectory } from "../mounts/stateDirectory.js";
-import type { Remains } from "./deadMount.js";
+import type { DeadDisk } from "./deadDisk.js";
 
 /** Reading back what was swapped out to a dead device fails fast; what is there takes its time. */
 const SWAPOFF_TIMEOUT_MS = 120_000;
@@ -39,33 +39,33 @@ export interface Step {
 
 /** Who uses what, as far as this user may see. */
 export interface Users {
-  ofMount(mount: MountEntry): readonly Holder[];
-  ofDevice(path: string): readonly Holder[];
+  ofMount(mount: MountEntry): readonly MountUser[];
+  ofDevice(path: string): readonly MountUser[];
 }
 
 const seenUsers: Users = {
-  ofMount: (mount) => holdersOfMount(mount.majorMinor),
-  ofDevice: (path) => withPartitions(path).flatMap(holdersOfDevice),
+  ofMount: (mount) => usersOfMount(mount.majorMinor),
+  ofDevice: (path) => withPartitions(path).flatMap(usersOfDevice),
 };
 
 /** `, used by bash (pid 12, /mnt/x)` with `how` before it, or nothing. */
-function usedBy(how: string, holders: readonly Holder[]): string {
-  return holders.length === 0 ? "" : `${how}in use by ${describeHolders(holders)}`;
+function usedBy(how: string, holders: readonly MountUser[]): string {
+  return holders.length === 0 ? "" : `${how}in use by ${describeUsers(holders)}`;
 }
 
 /** The steps in the safe order. */
-export function stepsOf(remains: Remains, users: Users = seenUsers): Step[] {
-  return [...clearingSteps(remains, users), forget(remains)];
+export function stepsOf(deadDisk: DeadDisk, users: Users = seenUsers): Step[] {
+  return [...clearingSteps(deadDisk, users), forget(deadDisk)];
 }
 
 /** The same for a disk whose holder lives, and keeps what it has in the state directory. */
-export function clearingSteps(remains: Remains, users: Users = seenUsers): Step[] {
+export function clearingSteps(deadDisk: DeadDisk, users: Users = seenUsers): Step[] {
   return [
-    ...remains.swapAreas.map(swapoff),
-    ...remains.fileSystems.map((mount) => unmount(mount, remains, users)),
-    ...remains.loops.map((loop) => detach(loop, users)),
+    ...deadDisk.swapAreas.map(swapoff),
+    ...deadDisk.fileSystems.map((mount) => unmount(mount, deadDisk, users)),
+    ...deadDisk.loops.map((loop) => detach(loop, users)),
     // What was bound elsewhere first.
-    ...remains.dead.toReversed().map((mount) => unmount(mount, remains, users)),
+    ...deadDisk.dead.toReversed().map((mount) => unmount(mount, deadDisk, users)),
   ];
 }
 
@@ -79,7 +79,7 @@ function swapoff(area: string): Step {
   };
 }
 
-function unmount(mount: MountEntry, { bound, dead }: Remains, users: Users): Step {
+function unmount(mount: MountEntry, { bound, dead }: DeadDisk, users: Users): Step {
   const { mountpoint, fsType, source } = mount;
   const isFuse = fsType.startsWith("fuse");
   const name = isFuse ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
@@ -90,7 +90,7 @@ function unmount(mount: MountEntry, { bound, dead }: Remains, users: Users): Ste
       if (!isMounted(mount)) return `${mountpoint} is unmounted already`;
       await keepPeers(mount, bound);
       // The name's lock of another user keeps nobody away from us.
-      if (dead.includes(mount) && (await lifeOf(mount)) !== "dead") {
+      if (dead.includes(mount) && (await livenessOf(mount)) !== "dead") {
         throw new UserError(what, "it is no longer dead", { cure: "kmemfs recover --dry-run" });
       }
       // What does not end in time is as good as busy. What is frozen would wait for ever.
@@ -155,11 +155,11 @@ export function detach(loop: LoopNodes, users: Users = seenUsers): Step {
   };
 }
 
-function forget({ dead }: Remains): Step {
+function forget({ dead }: DeadDisk): Step {
   return {
     plan: "remove its files from the state directory",
     act: async () => {
-      // Its name is ours, `underItsName`.
+      // Its name is ours, `withNameLock`.
       removeFiles(idOf(dead[0]));
       for (const mount of dead) removePrivateDirectory(mount.mountpoint);
       return "removed its files from the state directory";

@@ -4,7 +4,7 @@ import { lockName } from "../linux/process/nameLock.js";
 import { idOf } from "../mounts/mountRecord.js";
 import { diskId, idPaths, makeStateDirectory } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
-import type { Remains } from "./deadMount.js";
+import type { DeadDisk } from "./deadDisk.js";
 import { type Findings, lookAgain } from "./find.js";
 
 export function nameIsTaken(mountpoint: string): UserError {
@@ -39,16 +39,16 @@ export async function whileItIsCleared<Result>(disk: MountStatus, act: () => Pro
  * @returns null when it is not dead any more
  * @throws UserError when another process has the name
  */
-export async function underItsName<Result>(
-  remains: Remains,
+export async function withNameLock<Result>(
+  deadDisk: DeadDisk,
   found: Findings,
-  act: (remains: Remains) => Promise<Result>,
+  act: (deadDisk: DeadDisk) => Promise<Result>,
 ): Promise<Result | null> {
   makeStateDirectory();
-  const name = lockName(idPaths(idOf(remains.dead[0])).lock);
-  if (name === null) throw nameIsTaken(remains.mountpoint);
+  const name = lockName(idPaths(idOf(deadDisk.dead[0])).lock);
+  if (name === null) throw nameIsTaken(deadDisk.mountpoint);
   try {
-    const again = await lookAgain(remains, found.remains);
+    const again = await lookAgain(deadDisk, found.deadDisks);
     return again === null ? null : await act(again);
   } finally {
     name.release();

@@ -7,9 +7,9 @@ import { expect } from "vitest";
 import { readLoopDevices } from "../../src/linux/proc/loopDevices.js";
 import { readMounts } from "../../src/linux/proc/mounts.js";
 import type { MountStatus } from "../../src/mounts/status.js";
-import type { Remains } from "../../src/recover/deadMount.js";
-import { findRemains } from "../../src/recover/find.js";
-import { underItsName } from "../../src/recover/withNameLock.js";
+import type { DeadDisk } from "../../src/recover/deadDisk.js";
+import { findDeadDisks } from "../../src/recover/find.js";
+import { withNameLock } from "../../src/recover/withNameLock.js";
 import type { Disk } from "../support/disk.js";
 import { killBoth } from "../support/killed.js";
 import { isLongForm, someOf } from "../support/longForm.js";
@@ -159,10 +159,10 @@ longIt("leaves a disk that another process has the name of, and one that it has 
     }
     await name.stop();
 
-    const found = await findRemains();
-    const dead = found.remains.find((remains) => remains.mountpoint === disk.directory) as Remains;
+    const found = await findDeadDisks();
+    const dead = found.deadDisks.find((remains) => remains.mountpoint === disk.directory) as DeadDisk;
     let looks = 0;
-    const look = async (remains: Remains): Promise<string> => {
+    const look = async (remains: DeadDisk): Promise<string> => {
       looks += 1;
       const both = await place.refused(["recover", disk.directory], RECOVER);
       expect(both).toMatchObject({
@@ -171,11 +171,11 @@ longIt("leaves a disk that another process has the name of, and one that it has 
       });
       return remains.mountpoint;
     };
-    expect(await underItsName(dead, found, look)).toBe(disk.directory);
+    expect(await withNameLock(dead, found, look)).toBe(disk.directory);
     await recover(place, "--up", disk.directory);
     // The kernel gives the same numbers again, if nobody else got them.
     const stale = { ...dead, dead: readMounts().filter((mount) => mount.mountpoint === disk.directory) };
-    await expect(underItsName(stale, found, look)).rejects.toThrow(
+    await expect(withNameLock(stale, found, look)).rejects.toThrow(
       "another process is clearing it or bringing it back",
     );
     expect(looks).toBe(1);
@@ -187,7 +187,7 @@ longIt("leaves a disk that another process has the name of, and one that it has 
     place.cleanup.add("the server", end);
     process.kill(holderPid, "SIGKILL");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
-    expect(await underItsName(stale, found, look)).toBeNull();
+    expect(await withNameLock(stale, found, look)).toBeNull();
     expect([looks, isMounted(disk.directory)]).toEqual([1, true]);
     end();
     await until(() => !existsSync(`/proc/${server}`), END_MS, "the server to end");

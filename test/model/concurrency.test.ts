@@ -36,7 +36,7 @@ describe(`${THREADS} threads on one pool (KMEMFS_SEED=${seed})`, () => {
     // A page for each block: whoever finds none free waits for one that is on its way.
     if (pool.geometry.dataPages >= pool.pool.blocks)
       expect(outputs.map((output) => output.shortages)).toEqual([0, 0, 0, 0]);
-    expect(pool.pool.settle()).toBe(0);
+    expect(pool.pool.flushAndDrain()).toBe(0);
     pool.pool.leave();
     let mapped = 0;
     for (let block = 0; block < pool.pool.blocks; block++) if (pool.pool.index.get(block) !== 0) mapped++;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { ENOSPC, ENXIO, EPERM } from "../../src/base/errno.js";
 import { PAGE_BYTES } from "../../src/base/units.js";
-import { recoverDirect } from "../../src/pool/direct.js";
+import { recoverDirect } from "../../src/pool/directMode.js";
 import { budget } from "../support/budget.js";
 import { formatSplit, openDirect, superblockOf } from "../support/directPool.js";
 import { expectBytes } from "../support/expectBytes.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { CONTROL } from "../../src/pool/shared.js";
+import { CONTROL } from "../../src/pool/sharedState.js";
 import { testRows } from "./support/rows.js";
 import { WireServer } from "./support/server.js";
 import { fill, MINUS, refusal, request, shown, UNIQUE, u32, u64, wire } from "./support/wire.js";

@@ -189,7 +189,7 @@ export class ModelRun {
   }
 
   private settle(): string {
-    expectResult("settle", this.pool.pool.settle(), 0);
+    expectResult("settle", this.pool.pool.flushAndDrain(), 0);
     expectResult("pages in limbo after settle", this.pool.pool.account.limbo, 0);
     return "settle";
   }

@@ -1,10 +1,10 @@
 /** Check, repair and undo on fake memory, with the side file in an array. */
 import type { Memory } from "../../src/base/ports.js";
 import { type CheckSummary, checkPool } from "../../src/pool/check.js";
-import { readCopies } from "../../src/pool/copies.js";
 import type { Finding } from "../../src/pool/findings.js";
 import { type RepairSummary, repairPool, type UndoLog } from "../../src/pool/repair.js";
 import type { Superblock } from "../../src/pool/superblock.js";
+import { readCopies } from "../../src/pool/superblockCopies.js";
 import { superblockPage } from "../../src/pool/superblockStore.js";
 import { undoRepair } from "../../src/pool/undo.js";
 import { readUndoFile, UndoImages } from "../../src/pool/undoFile.js";

@@ -2,15 +2,15 @@
 import { IovecList, MAX_IOVECS } from "../../src/base/iovec.js";
 import type { Clock, Memory } from "../../src/base/ports.js";
 import { PAGE_BYTES } from "../../src/base/units.js";
-import { BlockFile } from "../../src/blockfile/blockFile.js";
+import { ServedFile } from "../../src/blockfile/servedFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../src/blockfile/traffic.js";
 import { type FormatRequest, formatPool } from "../../src/pool/format.js";
-import { chosenGeometry, type Geometry, seedGeometry } from "../../src/pool/geometry.js";
-import { LASTING_WORDS } from "../../src/pool/lasting.js";
+import { chosenGeometry, defaultGeometry, type Geometry } from "../../src/pool/geometry.js";
+import { PERSISTENT_WORDS } from "../../src/pool/persistentState.js";
 import { Pool } from "../../src/pool/pool.js";
 import { closePool, probePool } from "../../src/pool/probe.js";
 import type { PoolParts } from "../../src/pool/reclaim.js";
-import { allocateShared, type PoolShared } from "../../src/pool/shared.js";
+import { allocateShared, type PoolShared } from "../../src/pool/sharedState.js";
 import { decode } from "../../src/pool/superblock.js";
 import { superblockPage } from "../../src/pool/superblockStore.js";
 import { FakeMemory, type FakeMemoryOptions, ZERO_PAGES } from "./fakeMemory.js";
@@ -38,7 +38,7 @@ export interface OpenOptions {
 export interface TestShared {
   readonly geometry: Geometry;
   readonly shared: PoolShared;
-  readonly lastingWords: Int32Array<SharedArrayBuffer>;
+  readonly persistentWords: Int32Array<SharedArrayBuffer>;
   readonly traffic: Float64Array<SharedArrayBuffer>;
 }
 
@@ -46,7 +46,7 @@ const clock: Clock = { nowMs: () => 1_700_000_000_000 };
 
 export function geometryOf(options: { pageCount: number; maxBlocks?: number }): Geometry {
   const { pageCount, maxBlocks } = options;
-  return maxBlocks === undefined ? seedGeometry(pageCount) : chosenGeometry(pageCount, maxBlocks);
+  return maxBlocks === undefined ? defaultGeometry(pageCount) : chosenGeometry(pageCount, maxBlocks);
 }
 
 export function formatRequest(geometry: Geometry, more: Partial<FormatRequest> = {}): FormatRequest {
@@ -84,7 +84,7 @@ export function openPool(fake: FakeMemory, options: OpenOptions = {}): TestPool 
   const common: TestShared = {
     geometry,
     shared: allocateShared(geometry, memory.grainPages),
-    lastingWords: before?.common.lastingWords ?? new Int32Array(new SharedArrayBuffer(LASTING_WORDS * 4)),
+    persistentWords: before?.common.persistentWords ?? new Int32Array(new SharedArrayBuffer(PERSISTENT_WORDS * 4)),
     traffic: new Float64Array(new SharedArrayBuffer(8 * TRAFFIC_DOUBLES * 8)),
   };
   const { pool } = probePool(partsOf(memory, common, 0), superblock, { readOnly });
@@ -104,12 +104,12 @@ export function joinPool(
 }
 
 function partsOf(memory: Memory, common: TestShared, thread: number): PoolParts {
-  const { geometry, shared, lastingWords } = common;
-  return { memory, geometry, shared, lastingWords, thread };
+  const { geometry, shared, persistentWords } = common;
+  return { memory, geometry, shared, persistentWords, thread };
 }
 
 export class TestPool {
-  readonly file: BlockFile;
+  readonly file: ServedFile;
   readonly iovecWords = new Int32Array(MAX_IOVECS * 4);
   private readonly iovecs = new IovecList(this.iovecWords);
 
@@ -120,7 +120,7 @@ export class TestPool {
     readonly pool: Pool,
     private readonly view: { readonly thread: number; readonly readOnly: boolean; readonly atomicWrites: boolean },
   ) {
-    this.file = new BlockFile({
+    this.file = new ServedFile({
       pool,
       readOnly: view.readOnly,
       atomicWrites: view.atomicWrites,
@@ -144,7 +144,7 @@ export class TestPool {
   }
 
   /** Runs one request: inside an epoch from its first look to its last use of a page. */
-  request<T>(act: (file: BlockFile) => T): T {
+  request<T>(act: (file: ServedFile) => T): T {
     this.fake.beginRequest();
     this.file.enter();
     try {

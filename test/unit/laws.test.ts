@@ -95,7 +95,7 @@ describe("law 2: clear, then limbo, then free", () => {
     pool.read(0, PAGE);
     expect(pool.fake.holds(page)).toBe(true);
     expectBytes(openPool(pool.fake.copy(() => true)).read(2 * PAGE, PAGE), blocksOf(7));
-    pool.pool.settle();
+    pool.pool.flushAndDrain();
     expect(pool.fake.holds(page)).toBe(false);
   });
 
@@ -107,9 +107,9 @@ describe("law 2: clear, then limbo, then free", () => {
     pool.write(0, blocksOf(7, 16));
     const late = pool.pool.index.get(8);
     pool.discard(0, PAGE);
-    pool.pool.settle();
+    pool.pool.flushAndDrain();
     expect([pool.pool.account.limbo, pool.fake.holds(late)]).toEqual([1, true]);
-    pool.pool.settle();
+    pool.pool.flushAndDrain();
     expect([pool.pool.account.limbo, pool.fake.holds(late)]).toEqual([0, false]);
   });
 
@@ -244,8 +244,8 @@ describe("law 7: flush means durable", () => {
     pool.discard(0, PAGE);
     expect(pool.file.flush()).toBe(-EIO);
     // The kernel tells of lost pages once and then calls them clean: the next sync says nothing.
-    expect([pool.file.flush(), pool.file.flush(), pool.pool.settle()]).toEqual([-EIO, -EIO, EIO]);
-    pool.pool.relieve();
+    expect([pool.file.flush(), pool.file.flush(), pool.pool.flushAndDrain()]).toEqual([-EIO, -EIO, EIO]);
+    pool.pool.drainLimbo();
     pool.pool.leave();
     expect(pool.pool.account.limbo).toBe(1);
     expect([pool.write(0, blocksOf(2)), pool.discard(0, PAGE), pool.reserve(0, PAGE)]).toEqual([-EIO, -EIO, -EIO]);
@@ -260,8 +260,8 @@ describe("law 7: flush means durable", () => {
   });
 
   it.each([
-    ["housekeeping", (pool: TestPool) => pool.pool.settle()],
-    ["a shortage", (pool: TestPool) => pool.pool.relieve()],
+    ["housekeeping", (pool: TestPool) => pool.pool.flushAndDrain()],
+    ["a shortage", (pool: TestPool) => pool.pool.drainLimbo()],
     ["a resize", (pool: TestPool) => pool.pool.resize(9)],
   ])("law 7: a failure that %s met is told by every flush after", (_what, meet) => {
     const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 3) });
@@ -339,7 +339,7 @@ it("law 10: doing a request twice gives the same end state", () => {
         const results = Array.from({ length: times }, () => act(pool));
         expect(Math.min(...results), `${verb}: ${results}`).toBeGreaterThanOrEqual(0);
         expect(new Set(results).size, `${verb}: the answers are the same`).toBe(1);
-        pool.pool.settle();
+        pool.pool.flushAndDrain();
         const { used, limbo, blocks } = pool.pool.account;
         return [used, limbo, blocks, Buffer.from(pool.read(0, pool.file.sizeBytes)).toString("base64")];
       });

@@ -4,7 +4,7 @@ import { EIO, ENOSPC } from "../../src/base/errno.js";
 import { type MediaError, UserError } from "../../src/base/errors.js";
 import { formatPool } from "../../src/pool/format.js";
 import { FreeMap } from "../../src/pool/freeMap.js";
-import { seedGeometry } from "../../src/pool/geometry.js";
+import { defaultGeometry } from "../../src/pool/geometry.js";
 import { closePool } from "../../src/pool/probe.js";
 import {
   decode,
@@ -105,7 +105,7 @@ describe("the seed's defects", () => {
     calls.length = 0;
     pool.discard(0, 4 * PAGE);
     expect(calls).toEqual([]);
-    pool.pool.settle();
+    pool.pool.flushAndDrain();
     expect(calls.map((call) => call.verb)).toEqual(["sync", "release", "sync"]);
     pool.write(0, blocksOf(2));
     expect(pool.file.flush()).toBe(0);
@@ -126,7 +126,7 @@ describe("the seed's defects", () => {
   });
 
   it("8: huge values in the superblock do not wrap past its check", () => {
-    const geometry = seedGeometry(1000);
+    const geometry = defaultGeometry(1000);
     const base = { ...decode(superblockPage(formatFake({ pageCount: 1000 })), 1000), geometry };
     for (const indexPages of [2 ** 32, 2 ** 32 + 2, 2 ** 52]) {
       for (const maxBlocks of [997, 2 ** 32 + 997, 2 ** 52 + 996]) {
@@ -143,7 +143,7 @@ describe("the seed's defects", () => {
       // All of this memory holds random-looking bytes before.
       const fake = FakeMemory.make({ pageCount: 66, metadataPages: 2, canPunch: false });
       try {
-        formatPool(new WatchedMemory(fake, cutAfter(calls)), formatRequest(seedGeometry(66)));
+        formatPool(new WatchedMemory(fake, cutAfter(calls)), formatRequest(defaultGeometry(66)));
       } catch (error) {
         if (!(error instanceof Cut)) throw error;
       }
@@ -239,7 +239,7 @@ describe("the seed's defects", () => {
   });
 
   it("15: one or two pages are refused instead of a disk of nothing", () => {
-    for (const pages of [0, 1, 2]) expect(() => seedGeometry(pages)).toThrow(UserError);
+    for (const pages of [0, 1, 2]) expect(() => defaultGeometry(pages)).toThrow(UserError);
     expect(openPool(formatFake({ pageCount: 3 })).file.sizeBytes).toBe(PAGE);
   });
 });

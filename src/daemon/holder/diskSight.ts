@@ -7,7 +7,7 @@ import { MIB } from "../../base/units.js";
 import type { LoopNodes } from "../../linux/proc/loopDevices.js";
 import { readLink } from "../../linux/proc/procFile.js";
 import { startTicksOf } from "../../linux/proc/standstill.js";
-import { type SeenDisk, writeRecord } from "../../mounts/mountRecord.js";
+import { type SeenDisk, writeMountRecord } from "../../mounts/mountRecord.js";
 import type { MountOptions } from "../../mounts/options.js";
 import type { MountStatus } from "../../mounts/status.js";
 
@@ -54,7 +54,7 @@ export class DiskSight {
     };
     if (this.isClosed || (this.last !== null && isLike(this.last, seen))) return status;
     this.last = seen;
-    writeRecord({ ...this.options, holder: this.holder, seen });
+    writeMountRecord({ ...this.options, holder: this.holder, seen });
     return status;
   }
 }

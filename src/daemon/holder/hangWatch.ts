@@ -4,7 +4,7 @@
  * long range to punch, or gets no CPU, does not hang; nor does who waits for such a one.
  */
 import { readThread, type ThreadState } from "../../linux/proc/threads.js";
-import type { Beats, ThreadBeat } from "../session/heartbeats.js";
+import type { Heartbeats, ThreadHeartbeat } from "../session/heartbeats.js";
 
 interface Seen {
   readonly count: number;
@@ -30,7 +30,7 @@ export class HangWatch {
    */
   constructor(
     private readonly pid: number,
-    private readonly beats: Beats,
+    private readonly beats: Heartbeats,
     private readonly limitMs: number,
     private readonly read: (pid: number, tid: number) => ThreadState | null = readThread,
   ) {}
@@ -59,14 +59,14 @@ export class HangWatch {
   }
 
   /** Until one has begun to work, the main thread starts the server. */
-  private threads(): ThreadBeat[] {
+  private threads(): ThreadHeartbeat[] {
     const beats = this.beats.threads();
     if (beats.length > 0 || this.beats.isClosing) return beats;
     return [{ thread: 0, tid: this.pid, count: STARTING, isBusy: true }];
   }
 
   /** Busy with one thing for longer than the limit; the main thread must always go on. */
-  private isLate(beat: ThreadBeat, nowMs: number): boolean {
+  private isLate(beat: ThreadHeartbeat, nowMs: number): boolean {
     const before = this.seen.get(beat.thread);
     if (before !== undefined && before.count === beat.count && (beat.isBusy || beat.thread === 0)) {
       return nowMs - before.sinceMs > this.limitMs * (beat.count === STARTING ? PATIENCE : 1);
@@ -75,7 +75,7 @@ export class HangWatch {
     return false;
   }
 
-  private works({ thread, tid, count }: ThreadBeat, nowMs: number): boolean {
+  private works({ thread, tid, count }: ThreadHeartbeat, nowMs: number): boolean {
     const state = this.read(this.pid, tid);
     const before = this.seen.get(thread);
     if (state === null || before === undefined) return true;
@@ -89,7 +89,7 @@ export class HangWatch {
     return isStarved || systemMs > leastMs;
   }
 
-  private note({ thread, tid, count }: ThreadBeat, nowMs: number): void {
+  private note({ thread, tid, count }: ThreadHeartbeat, nowMs: number): void {
     const state = this.read(this.pid, tid);
     this.seen.set(thread, { count, sinceMs: nowMs, userMs: state?.userMs ?? 0, systemMs: state?.systemMs ?? 0 });
   }

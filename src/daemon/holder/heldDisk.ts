@@ -9,7 +9,7 @@ import { OwnLoops } from "../../disk/ownLoops.js";
 import { isSessionOver } from "../../linux/fuse/fuseDevice.js";
 import { quote } from "../../mounts/paths.js";
 import type { MountStatus } from "../../mounts/status.js";
-import { allowShrink } from "../../pool/lasting.js";
+import { allowShrink } from "../../pool/persistentState.js";
 import { viewSession } from "../session/sessionMemory.js";
 import type { Sight } from "./diskSight.js";
 import { endServing, GivenUp, serveAgain } from "./givenUp.js";
@@ -179,12 +179,12 @@ export class HeldDisk {
 }
 
 /** In the holder, which never touches its own mount. @throws UserError for what cannot be a size */
-export function letShrink(lastingWords: Int32Array, sizeBytes: number | null): void {
+export function letShrink(persistentWords: Int32Array, sizeBytes: number | null): void {
   if (
     sizeBytes !== null &&
     (!Number.isSafeInteger(sizeBytes) || sizeBytes < PAGE_BYTES || sizeBytes % PAGE_BYTES > 0)
   ) {
     throw new UserError("resize", `${sizeBytes} bytes is not a multiple of ${PAGE_BYTES}`, { code: "EINVAL" });
   }
-  allowShrink(lastingWords, sizeBytes === null ? 0 : bytesToPagesFloor(sizeBytes));
+  allowShrink(persistentWords, sizeBytes === null ? 0 : bytesToPagesFloor(sizeBytes));
 }

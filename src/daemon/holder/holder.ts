@@ -9,7 +9,7 @@ import type { Log } from "../../base/ports.js";
 import { kernelLacks } from "../../linux/proc/kernelLacks.js";
 import { NO_SERVICE } from "../../linux/process/notify.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
-import { removeRecord } from "../../mounts/mountRecord.js";
+import { removeMountRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
 import { quote } from "../../mounts/paths.js";
 import { socketPath } from "../../mounts/stateDirectory.js";
@@ -22,7 +22,7 @@ import { HeldDisk, letShrink } from "./heldDisk.js";
 import type { Mount } from "./mount.js";
 import { MountEnd } from "./mountEnd.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
-import { beginMount, closePool, giveName } from "./openMount.js";
+import { beginMount, closeOpenedPool, giveName } from "./openMount.js";
 import { resumeMount } from "./resume.js";
 import type { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
@@ -170,7 +170,7 @@ class Holder {
       stop: (force) => this.stop(force),
       restart: () => this.replaceServer(),
       bringBack: () => this.disk.bringBack(),
-      allowShrink: (sizeBytes) => letShrink(viewSession(this.mount.memory.bytes).lastingWords, sizeBytes),
+      allowShrink: (sizeBytes) => letShrink(viewSession(this.mount.memory.bytes).persistentWords, sizeBytes),
     });
     if (this.mount.isInUse) await this.control.openInTime(this.log);
     else await this.control.open();
@@ -281,9 +281,10 @@ class Holder {
     this.end.close();
     await this.service.drop();
     closeSession(this.session);
-    closePool(this.pool, failed);
+    closeOpenedPool(this.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
-    if (await removeDeadMounts(this.session.directory, deviceOf(this.session))) removeRecord(this.options.mountpoint);
+    if (await removeDeadMounts(this.session.directory, deviceOf(this.session)))
+      removeMountRecord(this.options.mountpoint);
     giveName(this.disk.parts.name, this.options);
   }
 }

@@ -3,7 +3,7 @@ import { ELOOP, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
 import { FUSE_PASSTHROUGH } from "../../fuse/abi.js";
-import type { BackingFacts } from "../../linux/backing/backingFacts.js";
+import type { Backing } from "../../linux/backing/backing.js";
 import { LinuxDataFile } from "../../linux/backing/dataFile.js";
 import { boundNode } from "../../linux/backing/poolNode.js";
 import { openFuseBacking } from "../../linux/fuse/fuseDevice.js";
@@ -70,22 +70,22 @@ function findObstacle(options: MountOptions, { backing, superblock }: OpenedPool
 }
 
 /** The size of a tmpfs that is not ours holds a pool back for the machine, not for one node of it. */
-function isUnbraked(backing: BackingFacts): boolean {
+function isUnbraked(backing: Backing): boolean {
   return backing.kind === "tmpfs" && backing.tmpfsFd === undefined && boundNode(backing) !== null;
 }
 
 /** The length of `data` must be the disk's, or reads go past its end. */
-function canBeReadDirect({ state, blocks }: Superblock, backing: BackingFacts): boolean {
+function canBeReadDirect({ state, blocks }: Superblock, backing: Backing): boolean {
   if (state !== STATE_DIRECT && state !== STATE_CLEAN) return false;
   return new LinuxDataFile(backing.dataFd).lengthBytes() === blocks * PAGE_BYTES;
 }
 
-function nameOf(backing: BackingFacts): string {
+function nameOf(backing: Backing): string {
   if (backing.kind === "memfd") return "a memfd";
   return backing.kind === "devdax" ? "a device" : "one file";
 }
 
-function splitCure(backing: BackingFacts): string {
+function splitCure(backing: Backing): string {
   return backing.path === null ? "the pool tmpfs, as root" : "kmemfs format --split DIRECTORY";
 }
 

@@ -1,5 +1,5 @@
 /** Takes all that a mount is made of, in order: its name, the pool, the session. */
-import { closeBacking } from "../../linux/backing/backingFacts.js";
+import { closeBacking } from "../../linux/backing/backing.js";
 import { prepareIoProcess } from "../../linux/process/ioProcess.js";
 import type { NameLock } from "../../linux/process/nameLock.js";
 import { sharedMemory } from "../../linux/process/sharedMemory.js";
@@ -43,14 +43,14 @@ export function beginMount(options: MountOptions): Mount {
     const store: Mount["store"] = (service, fds, record) => service.keep(fds, record);
     return { options, name, memory, pool, session, facts, givenUp: null, isInUse: false, store };
   } catch (error) {
-    if (pool !== null) closePool(pool, true);
+    if (pool !== null) closeOpenedPool(pool, true);
     giveName(name, options);
     throw error;
   }
 }
 
 /** @param failed a pool that was made for this mount goes again, before anybody else can lock it */
-export function closePool(pool: OpenedPool, failed: boolean): void {
+export function closeOpenedPool(pool: OpenedPool, failed: boolean): void {
   const { createdPath, backing } = pool;
   if (failed && createdPath !== undefined) removeQuietly(createdPath);
   closeBacking(backing);

@@ -12,7 +12,7 @@ import { prepareIoProcess } from "../../linux/process/ioProcess.js";
 import { mapShared } from "../../linux/process/sharedMemory.js";
 import { readPool } from "../../media/readSuperblock.js";
 import { takeName } from "../../mounts/mountName.js";
-import { removeRecord } from "../../mounts/mountRecord.js";
+import { removeMountRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
 import { removeQuietly, socketPath } from "../../mounts/stateDirectory.js";
 import { SESSION_BYTES } from "../session/sessionMemory.js";
@@ -21,7 +21,7 @@ import { leaveToNext, mayPass } from "./nextHolder.js";
 import { giveName } from "./openMount.js";
 import type { Service } from "./service.js";
 import { deviceOf, failSession, removeDeadMounts, whyLast } from "./session.js";
-import { isChannel, readRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
+import { isChannel, readSessionRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
 
 /** A killed server may have to wait for a slow disk before it is gone. */
 const END_MS = 60_000;
@@ -43,7 +43,7 @@ export async function resumeMount(service: Service, log: Log, asked: AskedOption
   const memoryFd = stored.get("memory");
   let record: SessionRecord | null = null;
   try {
-    record = noteFd === undefined ? null : readRecord(noteFd);
+    record = noteFd === undefined ? null : readSessionRecord(noteFd);
     if (memoryFd !== undefined) await endServers(memoryFd);
     const found = takeUp(service, stored, record);
     if (typeof found !== "string") {
@@ -114,7 +114,7 @@ async function letGo(
   // Without the name all that has it may be another mount's by now.
   if (nameFd === undefined) return;
   removeQuietly(socketPath(options.mountpoint));
-  if (isRemoved) removeRecord(options.mountpoint);
+  if (isRemoved) removeMountRecord(options.mountpoint);
   giveName(takeName(options.mountpoint, nameFd), options);
 }
 

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
-import type { Beats } from "../session/heartbeats.js";
+import type { Heartbeats } from "../session/heartbeats.js";
 import type { ServerReady } from "../session/serverProtocol.js";
 import { HangWatch } from "./hangWatch.js";
 import { describeEnd, endError, type ServerEnd, type ServerProcess, waiting } from "./serverProcess.js";
@@ -67,7 +67,7 @@ export interface KeeperParts {
   missingProgram(): string | null;
   /** Nobody waits for another server: the session is over. */
   isOver(): boolean;
-  readonly beats: Beats;
+  readonly beats: Heartbeats;
   /** The session goes on: servers of a holder before us served it, and the first of ours is their successor. */
   readonly wasServed: boolean;
   /** Deaths within a minute after which no further server is started. */

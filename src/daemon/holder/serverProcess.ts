@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { errorFromBody, UserError } from "../../base/errors.js";
-import type { BackingFacts } from "../../linux/backing/backingFacts.js";
+import type { Backing } from "../../linux/backing/backing.js";
 import { missingProgram, SERVER_MAIN } from "../session/program.js";
 import { type FromServer, type ServerReady, STANDBY } from "../session/serverProtocol.js";
 
@@ -46,9 +46,9 @@ export interface ServerProcess {
 
 /** The fds a server inherits beside the session's memory, and the facts with their numbers over there. */
 export function inheritance(
-  backing: BackingFacts,
+  backing: Backing,
   channelFds: readonly number[],
-): { readonly fds: readonly number[]; readonly backing: BackingFacts; readonly channelFds: readonly number[] } {
+): { readonly fds: readonly number[]; readonly backing: Backing; readonly channelFds: readonly number[] } {
   const { metaFd, dataFd, tmpfsFd } = backing;
   const poolFds = [...new Set([metaFd, dataFd, ...(tmpfsFd === undefined ? [] : [tmpfsFd])])];
   const there = (fd: number): number => FIRST_FURTHER_FD + poolFds.indexOf(fd);
@@ -65,7 +65,7 @@ export function inheritance(
 }
 
 export interface ServerStart {
-  readonly sessionFd: number;
+  readonly memoryFd: number;
   readonly furtherFds: readonly number[];
   readonly standby: boolean;
 }
@@ -84,7 +84,7 @@ function spawnServer(start: ServerStart): ChildProcess {
     cwd: "/",
     // Its own session: a Ctrl-C at the terminal is the holder's to answer.
     detached: true,
-    stdio: [start.standby ? "pipe" : "ignore", "pipe", "inherit", start.sessionFd, ...start.furtherFds],
+    stdio: [start.standby ? "pipe" : "ignore", "pipe", "inherit", start.memoryFd, ...start.furtherFds],
     env: { ...process.env, NODE_OPTIONS: "" },
   });
   // One that is gone is told nothing; its end says why.

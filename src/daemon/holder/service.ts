@@ -14,7 +14,7 @@ import {
   type SessionFds,
   type SessionRecord,
   sessionFds,
-  writeRecord,
+  writeSessionRecord,
 } from "./sessionRecord.js";
 
 /** How long the manager may take to close what it kept; only then the pool's lock is free. */
@@ -81,7 +81,7 @@ export class Service {
 
   /** What the next holder is to know. */
   note(record: SessionRecord): void {
-    if (this.noteFd !== null) writeRecord(this.noteFd, record);
+    if (this.noteFd !== null) writeSessionRecord(this.noteFd, record);
   }
 
   /** Returns when nothing of the session is kept any more. */

@@ -8,9 +8,9 @@ import { closeFuseBacking, isSessionOver } from "../../linux/fuse/fuseDevice.js"
 import type { SharedMemory } from "../../linux/process/sharedMemory.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
 import type { MountOptions } from "../../mounts/options.js";
-import { Beats } from "../session/heartbeats.js";
+import { Heartbeats } from "../session/heartbeats.js";
 import { missingProgram } from "../session/program.js";
-import { type DirectFacts, viewSession, writeFacts } from "../session/sessionMemory.js";
+import { type DirectConfig, viewSession, writeConfig } from "../session/sessionMemory.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { inheritance, type ServerProcess, startServer } from "./serverProcess.js";
 import { type Session, whyLast } from "./session.js";
@@ -70,7 +70,7 @@ export class Serving {
       missingProgram,
       isOver: () => isSessionOver(session.channelFds[0]),
       wasServed,
-      beats: new Beats(viewSession(memory.bytes).beatWords),
+      beats: new Heartbeats(viewSession(memory.bytes).heartbeatWords),
       mostDeaths: options.restarts,
       hangMs: options.watchdogSeconds * 1000,
       log,
@@ -110,9 +110,9 @@ export class Serving {
     const { readOnly, atomicWrites, mountpoint } = options;
     const { fds, ...facts } = inheritance(pool.backing, this.session.channelFds);
     const { geometry } = pool.superblock;
-    writeFacts(memory.bytes, { ...facts, geometry, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
+    writeConfig(memory.bytes, { ...facts, geometry, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
     const server = startServer(
-      { sessionFd: memory.fd, furtherFds: fds, standby },
+      { memoryFd: memory.fd, furtherFds: fds, standby },
       {
         warning: (message) => log.warn({ mountpoint }, message),
         damage: (message) => {
@@ -131,7 +131,7 @@ export class Serving {
   }
 
   /** What is open the one way cannot go on the other. */
-  private directFacts(): DirectFacts | null {
+  private directFacts(): DirectConfig | null {
     const { passthrough } = this.session;
     if (passthrough.kind === "unavailable" || this.io === "served") return null;
     return { backingId: passthrough.backingId, only: this.parts.options.io === "direct" };

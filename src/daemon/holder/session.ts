@@ -9,12 +9,12 @@ import { UserError } from "../../base/errors.js";
 import { loopsByPath, loopsOfDevices } from "../../disk/loopFiles.js";
 import { FUSE_HAS_RESEND } from "../../fuse/abi.js";
 import { answerInit, type InitResult } from "../../fuse/init.js";
-import type { BackingFacts } from "../../linux/backing/backingFacts.js";
+import type { Backing } from "../../linux/backing/backing.js";
 import { abortConnection, connectionOf } from "../../linux/fuse/fuseConnection.js";
 import { cloneFuseDevice, FuseChannel, isSessionOver, openFuseDevice } from "../../linux/fuse/fuseDevice.js";
 import { mountWithFusermount } from "../../linux/fuse/fusermount.js";
 import { mountFuse } from "../../linux/fuse/mountFuse.js";
-import { lifeOf } from "../../linux/mount/liveness.js";
+import { livenessOf } from "../../linux/mount/liveness.js";
 import { detachExactly, isMounted, unmountExactly } from "../../linux/mount/mountHandle.js";
 import { type MountEntry, mountOn, readMounts } from "../../linux/proc/mounts.js";
 import { readNamespaces } from "../../linux/proc/namespaces.js";
@@ -40,7 +40,7 @@ export interface Session {
  * @param obstacle why the pool's data is not even registered for passthrough
  * @throws UserError; nothing is left mounted then
  */
-export function openSession(options: MountOptions, backing: BackingFacts, obstacle: Obstacle | null): Session {
+export function openSession(options: MountOptions, backing: Backing, obstacle: Obstacle | null): Session {
   const mountOptions = {
     readOnly: options.readOnly,
     allowOther: options.allowOther,
@@ -208,7 +208,7 @@ export async function removeDeadMounts(directory: string, device: string | null)
   if (wanted === null) return true;
   if (await isUnderLoop(wanted)) return false;
   const places = readMounts().filter((entry) => entry.majorMinor === wanted && entry.fsType === "fuse.kmemfs");
-  const lives = await Promise.all(places.map(lifeOf));
+  const lives = await Promise.all(places.map(livenessOf));
   detachAll(places.filter((_place, i) => lives[i] === "dead").reverse());
   return !places.some((place, i) => lives[i] === "dead" && isMounted(place));
 }

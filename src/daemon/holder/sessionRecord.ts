@@ -3,7 +3,7 @@
  * beside the fds that the service manager keeps (docs/decisions/0011).
  */
 import { UserError } from "../../base/errors.js";
-import type { BackingFacts } from "../../linux/backing/backingFacts.js";
+import type { Backing } from "../../linux/backing/backing.js";
 import { readNote, writeNote } from "../../linux/process/noteFile.js";
 import type { MountOptions } from "../../mounts/options.js";
 import type { Passthrough } from "./ioMode.js";
@@ -16,7 +16,7 @@ export interface SessionRecord {
   /** They win over the options that the next holder is started with. */
   readonly options: MountOptions;
   /** Its fds are numbers of a process that is gone. */
-  readonly backing: BackingFacts;
+  readonly backing: Backing;
   /** The same holds for the channels, whose count is right. */
   readonly session: Session;
   /** null while the mount has not been ready: such a session is not gone on with. */
@@ -30,12 +30,12 @@ export interface SessionRecord {
   readonly givenUp: string | null;
 }
 
-export function writeRecord(noteFd: number, record: SessionRecord): void {
+export function writeSessionRecord(noteFd: number, record: SessionRecord): void {
   writeNote(noteFd, JSON.stringify({ version: RECORD_VERSION, ...record }));
 }
 
 /** @returns null when the holder was gone before it had noted anything. @throws UserError when another version did */
-export function readRecord(noteFd: number): SessionRecord | null {
+export function readSessionRecord(noteFd: number): SessionRecord | null {
   const text = readNote(noteFd);
   if (text === null) return null;
   const record = JSON.parse(text) as SessionRecord & { readonly version?: number };
@@ -58,7 +58,7 @@ function modernised({ givenUp, session, ...record }: SessionRecord): SessionReco
 export interface SessionFds {
   readonly memoryFd: number;
   readonly nameFd: number;
-  readonly backing: BackingFacts;
+  readonly backing: Backing;
   readonly channelFds: readonly number[];
 }
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { PAGE_BYTES } from "../../base/units.js";
 import { trafficTotals } from "../../blockfile/traffic.js";
-import { heldPages } from "../../linux/backing/backingFacts.js";
+import { heldPages } from "../../linux/backing/backing.js";
 import { nodeOfPool } from "../../linux/backing/poolNode.js";
 import { readMounts } from "../../linux/proc/mounts.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
@@ -41,7 +41,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
   const { options, memory } = parts;
   const { backing, superblock } = parts.pool;
   const { geometry } = superblock;
-  const account = new Account(memory.lastingWords, geometry.dataPages);
+  const account = new Account(memory.persistentWords, geometry.dataPages);
   const isDirect = parts.io === "direct";
   // What the kernel maps by itself only the backing knows.
   if (isDirect) account.observe(heldPages(backing.dataFd), heldPages(backing.metaFd));

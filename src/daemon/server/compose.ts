@@ -1,9 +1,9 @@
 /** Builds the whole stack of one serving thread, bottom up. */
 import type { IovecList } from "../../base/iovec.js";
 import { KIB } from "../../base/units.js";
-import { BlockFile } from "../../blockfile/blockFile.js";
 import { DirectFile } from "../../blockfile/directFile.js";
 import type { DiskFile } from "../../blockfile/diskFile.js";
+import { ServedFile } from "../../blockfile/servedFile.js";
 import { Traffic } from "../../blockfile/traffic.js";
 import { Attributes } from "../../fuse/attributes.js";
 import { FileSystem } from "../../fuse/fileSystem.js";
@@ -15,9 +15,9 @@ import type { Faults } from "../../linux/memory/sigbusGuard.js";
 import { allocateBuffer } from "../../linux/syscall/buffers.js";
 import type { Geometry } from "../../pool/geometry.js";
 import { Pool } from "../../pool/pool.js";
-import type { PoolShared } from "../../pool/shared.js";
+import type { PoolShared } from "../../pool/sharedState.js";
 import { composeExchange } from "../session/exchange.js";
-import { Beat } from "../session/heartbeats.js";
+import { Heartbeat } from "../session/heartbeats.js";
 import type { SessionMemory } from "../session/sessionMemory.js";
 
 /**
@@ -46,7 +46,7 @@ export interface ThreadParts {
 
 export interface ThreadStack {
   readonly faults: Faults | null;
-  readonly beat: Beat;
+  readonly beat: Heartbeat;
   readonly fileSystem: FileSystem;
   readonly channel: Pick<FuseChannel, "read" | "writev">;
   readonly requestAddress: number;
@@ -66,15 +66,15 @@ export function composeThread(parts: ThreadParts): ThreadStack {
     readOnly: parts.readOnly,
     backingId: parts.backingId,
   });
-  const beat = new Beat(parts.session.beatWords, parts.thread);
+  const beat = new Heartbeat(parts.session.heartbeatWords, parts.thread);
   return { fileSystem, channel: new FuseChannel(parts.channelFd), faults: parts.faults, beat, ...buffers };
 }
 
 function composeServed(parts: ThreadParts): DiskFile {
   const { geometry, shared, thread, session } = parts;
   const memory = attachMemory(parts.mapping);
-  return new BlockFile({
-    pool: new Pool({ memory, geometry, shared, lastingWords: session.lastingWords, thread }),
+  return new ServedFile({
+    pool: new Pool({ memory, geometry, shared, persistentWords: session.persistentWords, thread }),
     readOnly: parts.readOnly,
     atomicWrites: parts.atomicWrites,
     zeroAddress: allocateBuffer(ZERO_BYTES).address,
@@ -90,9 +90,9 @@ export function composeDirect(
   const { geometry, shared, thread, session, mapping } = parts;
   return new DirectFile({
     memory: attachMemory(mapping),
-    data: new LinuxDataFile(mapping.facts.dataFd),
+    data: new LinuxDataFile(mapping.backing.dataFd),
     geometry,
-    lastingWords: session.lastingWords,
+    persistentWords: session.persistentWords,
     control: shared.control,
     traffic: new Traffic(session.trafficSlots, thread, clock),
     readOnly: parts.readOnly,

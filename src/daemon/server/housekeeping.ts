@@ -3,7 +3,7 @@ import { fstatSync } from "node:fs";
 import { errnoName } from "../../base/errno.js";
 import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../../base/units.js";
 import type { DirectFile } from "../../blockfile/directFile.js";
-import { type BackingFacts, heldPages } from "../../linux/backing/backingFacts.js";
+import { type Backing, heldPages } from "../../linux/backing/backing.js";
 import { boundNode } from "../../linux/backing/poolNode.js";
 import { resizePrivateTmpfs } from "../../linux/backing/privateTmpfs.js";
 import type { Faults } from "../../linux/memory/sigbusGuard.js";
@@ -11,7 +11,7 @@ import { reserveBytes, shortOf } from "../../linux/proc/shortage.js";
 import type { Account } from "../../pool/account.js";
 import { type Damage, describeDamage } from "../../pool/damage.js";
 import type { Pool } from "../../pool/pool.js";
-import { tell } from "./serverEnd.js";
+import { reportToHolder } from "./serverEnd.js";
 
 const PERIOD_MS = 100;
 /** In a durable pool it costs a flush; freed memory is still back within a second. */
@@ -44,7 +44,7 @@ class MemoryWatch {
     const what = shortOf(this.node);
     const short = what !== null;
     if (short && !this.told) {
-      tell({ kind: "warning", message: `${what} is short of memory: new blocks get ENOSPC` });
+      reportToHolder({ kind: "warning", message: `${what} is short of memory: new blocks get ENOSPC` });
     }
     this.told = short;
     if ((short || this.short) && !this.act(short)) return;
@@ -60,7 +60,7 @@ function damageTeller(damage: Damage, noteFaults: () => void): () => void {
     noteFaults();
     if (told || !damage.isFound) return;
     told = true;
-    tell({ kind: "damage", message: describeDamage(damage) });
+    reportToHolder({ kind: "damage", message: describeDamage(damage) });
   };
 }
 
@@ -71,7 +71,7 @@ export function noteFaults({ damage, memory, geometry }: Pool, faults: Faults | 
 }
 
 /** Nobody may make the pool's files shorter; who may write them can. */
-function watchLength(damage: Damage, backing: BackingFacts): void {
+function watchLength(damage: Damage, backing: Backing): void {
   if (backing.kind === "devdax" || backing.kind === "memfd") return;
   const { metaFd, metaBytes, dataFd, dataBytes } = backing;
   const endOfMeta = fstatSync(metaFd).size;
@@ -87,11 +87,11 @@ function failureTeller(consequence: string): (errno: number) => void {
   return (errno) => {
     if (errno === 0 || told) return;
     told = true;
-    tell({ kind: "warning", message: `the pool cannot be flushed (${errnoName(errno)}): ${consequence}` });
+    reportToHolder({ kind: "warning", message: `the pool cannot be flushed (${errnoName(errno)}): ${consequence}` });
   };
 }
 
-export function keepServed(pool: Pool, backing: BackingFacts, faults: Faults | null): Housekeeping {
+export function keepServed(pool: Pool, backing: Backing, faults: Faults | null): Housekeeping {
   const { kind } = backing;
   const takesMemory = kind === "tmpfs" || kind === "memfd";
   const watch = new MemoryWatch(boundNode(backing), (short) => {
@@ -103,7 +103,7 @@ export function keepServed(pool: Pool, backing: BackingFacts, faults: Faults | n
   const run = (): void => {
     watchLength(pool.damage, backing);
     tellDamage();
-    pool.settle();
+    pool.flushAndDrain();
     tellFailure(pool.failedErrno);
     if (takesMemory) watch.look(pool.account.used);
   };
@@ -111,12 +111,7 @@ export function keepServed(pool: Pool, backing: BackingFacts, faults: Faults | n
 }
 
 /** The kernel writes without asking: only the size of a private tmpfs can hold it back. */
-export function keepDirect(
-  file: DirectFile,
-  account: Account,
-  backing: BackingFacts,
-  faults: Faults | null,
-): Housekeeping {
+export function keepDirect(file: DirectFile, account: Account, backing: Backing, faults: Faults | null): Housekeeping {
   const { tmpfsFd, metaBytes, dataBytes } = backing;
   const wholeBytes = metaBytes + dataBytes;
   const watch = new MemoryWatch(boundNode(backing), (short) => {

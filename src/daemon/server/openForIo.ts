@@ -11,24 +11,24 @@ import type { MemoryMapping } from "../../linux/memory/mapping.js";
 import type { Faults } from "../../linux/memory/sigbusGuard.js";
 import { Account } from "../../pool/account.js";
 import { Damage } from "../../pool/damage.js";
-import { beginDirect, endDirect, recoverDirect } from "../../pool/direct.js";
+import { beginDirect, endDirect, recoverDirect } from "../../pool/directMode.js";
 import type { Geometry } from "../../pool/geometry.js";
-import { failedErrno, noteFailed } from "../../pool/lasting.js";
+import { failedErrno, noteFailed } from "../../pool/persistentState.js";
 import { closePool, probePool } from "../../pool/probe.js";
-import { CONTROL, type PoolShared } from "../../pool/shared.js";
+import { CONTROL, type PoolShared } from "../../pool/sharedState.js";
 import { decode, STATE_CLEAN, STATE_DIRECT, type Superblock } from "../../pool/superblock.js";
 import { superblockPage } from "../../pool/superblockStore.js";
-import type { ServerFacts, SessionMemory } from "../session/sessionMemory.js";
+import type { ServerConfig, SessionMemory } from "../session/sessionMemory.js";
 import { composeDirect } from "./compose.js";
 import { keepDirect, keepServed, noteFaults } from "./housekeeping.js";
-import { tell } from "./serverEnd.js";
+import { reportToHolder } from "./serverEnd.js";
 
 /** How long the last users of the file may take to be gone once the session is over. */
 const LET_GO_MS = 1_000;
 const LET_GO_STEP_MS = 20;
 
-export interface WayParts {
-  readonly facts: ServerFacts;
+export interface OpenParts {
+  readonly config: ServerConfig;
   readonly mapping: MemoryMapping;
   readonly memory: Memory;
   readonly geometry: Geometry;
@@ -38,7 +38,7 @@ export interface WayParts {
 }
 
 /** A pool that is open for all threads of this server. */
-export interface OpenWay {
+export interface OpenedForIo {
   readonly io: "served" | "direct";
   /** Why not direct, where the pool itself is the reason. */
   readonly ioReason: string | null;
@@ -51,42 +51,44 @@ export interface OpenWay {
 }
 
 /**
- * Opens the pool, direct where `facts.direct` allows it and every block is at home. In a session that goes
+ * Opens the pool, direct where `config.direct` allows it and every block is at home. In a session that goes
  * on, what is found wrong costs no more than it would have cost the server before: from then on nothing changes.
  * @throws UserError, MediaError
  */
-export function openWay(parts: WayParts, superblock: Superblock): OpenWay {
+export function openForIo(parts: OpenParts, superblock: Superblock): OpenedForIo {
   try {
     return openOnce(parts, superblock);
   } catch (error) {
     const isExpected = error instanceof UserError || error instanceof MediaError;
-    if (!parts.facts.isRestart || !isExpected || parts.facts.readOnly) throw error;
+    if (!parts.config.isRestart || !isExpected || parts.config.readOnly) throw error;
     const { shared, session } = parts;
     // Whatever it was, somebody has to look at it.
-    if (!isFixed(parts)) noteFailed(session.lastingWords, EIO);
-    tell({ kind: "warning", message: `the next server found: ${error.message}` });
+    if (!isFixed(parts)) noteFailed(session.persistentWords, EIO);
+    reportToHolder({ kind: "warning", message: `the next server found: ${error.message}` });
     for (const words of [shared.freeMap, shared.freeSummary, shared.present, shared.grains]) words.fill(0);
     return openOnce(parts, superblock);
   }
 }
 
-function openOnce(parts: WayParts, superblock: Superblock): OpenWay {
-  const { facts, memory, geometry, shared, session } = parts;
+function openOnce(parts: OpenParts, superblock: Superblock): OpenedForIo {
+  const { config, memory, geometry, shared, session } = parts;
   // Whatever cut it off: the holes of `data` are the truth still.
   const wasCutOff = superblock.state === STATE_DIRECT;
   const fixed = isFixed(parts);
   if (wasCutOff && !fixed) requireWholeData(parts, superblock);
-  if (wasCutOff && facts.direct !== null) return openDirect(parts, superblock);
+  if (wasCutOff && config.direct !== null) return openDirect(parts, superblock);
   const found = wasCutOff ? recover(parts, superblock) : superblock;
-  const poolParts = { memory, geometry, shared, lastingWords: session.lastingWords, thread: 0 };
+  const poolParts = { memory, geometry, shared, persistentWords: session.persistentWords, thread: 0 };
   const { pool, blocksAway } = probePool(poolParts, found, { readOnly: fixed });
-  if (facts.direct !== null && blocksAway === 0) return openDirect(parts, superblock);
-  const path = facts.backing.path ?? facts.backing.kind;
+  if (config.direct !== null && blocksAway === 0) return openDirect(parts, superblock);
+  const path = config.backing.path ?? config.backing.kind;
   const ioReason =
-    facts.direct === null ? null : `${blocksAway} blocks are not on their home pages; kmemfs rehome ${path} moves them`;
-  if (facts.direct?.only) {
+    config.direct === null
+      ? null
+      : `${blocksAway} blocks are not on their home pages; kmemfs rehome ${path} moves them`;
+  if (config.direct?.only) {
     // A mount that is refused leaves the pool as it was.
-    if (!facts.readOnly) closePool(pool);
+    if (!config.readOnly) closePool(pool);
     const cure = `kmemfs rehome ${path}, or --io auto`;
     throw new UserError(path, `${blocksAway} blocks are not on their home pages`, { code: "EOPNOTSUPP", cure });
   }
@@ -94,7 +96,7 @@ function openOnce(parts: WayParts, superblock: Superblock): OpenWay {
     io: "served",
     ioReason,
     wasUnclean: superblock.state !== STATE_CLEAN,
-    housekeeping: keepServed(pool, facts.backing, parts.faults),
+    housekeeping: keepServed(pool, config.backing, parts.faults),
     close: () => {
       noteFaults(pool, parts.faults);
       closePool(pool);
@@ -103,40 +105,40 @@ function openOnce(parts: WayParts, superblock: Superblock): OpenWay {
 }
 
 /** True when nothing on the media may change: asked for, or something was lost, perhaps to a server before this one. */
-function isFixed({ facts, session, shared }: WayParts): boolean {
-  const { lastingWords } = session;
-  if (failedErrno(lastingWords) !== 0) return true;
-  return facts.readOnly || new Damage(lastingWords, shared.control).isFound;
+function isFixed({ config, session, shared }: OpenParts): boolean {
+  const { persistentWords } = session;
+  if (failedErrno(persistentWords) !== 0) return true;
+  return config.readOnly || new Damage(persistentWords, shared.control).isFound;
 }
 
 /** We never leave data shorter than the disk. @throws UserError when it is: what is missing would read as holes */
-function requireWholeData({ facts, session, shared, geometry }: WayParts, { blocks }: Superblock): void {
-  const { backing } = facts;
+function requireWholeData({ config, session, shared, geometry }: OpenParts, { blocks }: Superblock): void {
+  const { backing } = config;
   const lengthBytes = new LinuxDataFile(backing.dataFd).lengthBytes();
   if (lengthBytes >= blocks * PAGE_BYTES) return;
-  const damage = new Damage(session.lastingWords, shared.control);
-  if (facts.isRestart) damage.noteTruncated(geometry.firstDataPage + bytesToPagesFloor(lengthBytes));
+  const damage = new Damage(session.persistentWords, shared.control);
+  if (config.isRestart) damage.noteTruncated(geometry.firstDataPage + bytesToPagesFloor(lengthBytes));
   const path = backing.path ?? backing.kind;
   const reason = `another process truncated data to ${lengthBytes} of ${blocks * PAGE_BYTES} bytes`;
   throw new UserError(path, reason, { code: "EIO", cure: `kmemfs check --repair ${path}, which lists what is lost` });
 }
 
-function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
-  const { facts, mapping, memory, geometry, shared, session } = parts;
-  const data = new LinuxDataFile(facts.backing.dataFd);
-  const account = new Account(session.lastingWords, geometry.dataPages);
+function openDirect(parts: OpenParts, superblock: Superblock): OpenedForIo {
+  const { config, mapping, memory, geometry, shared, session } = parts;
+  const data = new LinuxDataFile(config.backing.dataFd);
+  const account = new Account(session.persistentWords, geometry.dataPages);
   if (!isFixed(parts)) must(beginDirect(memory, data, superblock.blocks));
   account.reset(0, 0);
   account.setBlocks(superblock.blocks);
-  const file = composeDirect({ mapping, geometry, shared, session, readOnly: facts.readOnly, thread: 0 });
+  const file = composeDirect({ mapping, geometry, shared, session, readOnly: config.readOnly, thread: 0 });
   return {
     io: "direct",
     ioReason: null,
     wasUnclean: superblock.state !== STATE_CLEAN,
-    housekeeping: keepDirect(file, account, facts.backing, parts.faults),
+    housekeeping: keepDirect(file, account, config.backing, parts.faults),
     close: () => {
       // Nobody opens a private pool again.
-      if (facts.backing.path === null) return;
+      if (config.backing.path === null) return;
       const lost = file.failedErrno;
       if (lost !== 0) throw new UserError("pool", "it could not be flushed", { code: errnoName(lost) });
       if (parts.faults !== null && parts.faults.count > 0) file.noteLoss(parts.faults);
@@ -147,14 +149,17 @@ function openDirect(parts: WayParts, superblock: Superblock): OpenWay {
         throw new UserError("pool", "it is damaged, and stays marked as in use", { code: "EIO" });
       if (!alone) {
         // Ended by force: the kernel goes on writing for them, and its writes must count.
-        tell({ kind: "warning", message: "the disk may still be open elsewhere: the pool stays marked as in use" });
+        reportToHolder({
+          kind: "warning",
+          message: "the disk may still be open elsewhere: the pool stays marked as in use",
+        });
         must(memory.sync());
         return;
       }
       const errno = endDirect(memory, data, geometry, account.blocks);
       // The data is whole, and the next mount has no need of an index, or makes it.
       if (asShortage(errno) === ENOSPC) {
-        tell({
+        reportToHolder({
           kind: "warning",
           message: `no room for the pool's index (${errnoName(errno)}): it stays marked as in use`,
         });
@@ -174,13 +179,13 @@ function isAlone(data: LinuxDataFile, { control }: PoolShared): boolean {
 }
 
 /** @returns the superblock as it is then. @throws UserError when the index cannot be had back */
-function recover({ facts, memory, geometry }: WayParts, superblock: Superblock): Superblock {
-  if (facts.readOnly) {
-    const path = facts.backing.path ?? facts.backing.kind;
+function recover({ config, memory, geometry }: OpenParts, superblock: Superblock): Superblock {
+  if (config.readOnly) {
+    const path = config.backing.path ?? config.backing.kind;
     const reason = "was not closed after use in direct mode, and only a writable mount can rebuild its index";
     throw new UserError(path, reason, { code: "EROFS", cure: "mount it once without --read-only" });
   }
-  must(recoverDirect(memory, new LinuxDataFile(facts.backing.dataFd), geometry, superblock.blocks));
+  must(recoverDirect(memory, new LinuxDataFile(config.backing.dataFd), geometry, superblock.blocks));
   return decode(superblockPage(memory), geometry.pageCount);
 }
 

@@ -7,7 +7,7 @@ import type { FromServer } from "../session/serverProtocol.js";
 const EXIT_SOFTWARE = 70;
 const HOLDER_FD = 1;
 
-export function tell(message: FromServer): void {
+export function reportToHolder(message: FromServer): void {
   try {
     writeSync(HOLDER_FD, `${JSON.stringify(message)}\n`);
   } catch {
@@ -21,8 +21,9 @@ export function tell(message: FromServer): void {
  * the others wait for it meanwhile.
  */
 export function die(error: unknown): never {
-  if (isUnloaded(error)) tell({ kind: "unloaded", message: missingProgram() ?? (error as Error).message });
-  else tell({ kind: "fatal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  if (isUnloaded(error)) reportToHolder({ kind: "unloaded", message: missingProgram() ?? (error as Error).message });
+  else
+    reportToHolder({ kind: "fatal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   process.kill(process.pid, "SIGKILL");
   process.exit(EXIT_SOFTWARE);
 }

@@ -17,14 +17,14 @@ import { attachFaults, installSigbusGuard } from "../../linux/memory/sigbusGuard
 import { threadId } from "../../linux/proc/threads.js";
 import { prepareIoProcess } from "../../linux/process/ioProcess.js";
 import { mapShared } from "../../linux/process/sharedMemory.js";
-import { allocateShared, CONTROL } from "../../pool/shared.js";
+import { allocateShared, CONTROL } from "../../pool/sharedState.js";
 import { decode, type Superblock } from "../../pool/superblock.js";
-import { Beat } from "../session/heartbeats.js";
+import { Heartbeat } from "../session/heartbeats.js";
 import { DIRECT_WORKERS } from "../session/lockedMemory.js";
-import { SESSION_FD, STANDBY } from "../session/serverProtocol.js";
-import { readFacts, SESSION_BYTES, type ServerFacts, viewSession } from "../session/sessionMemory.js";
-import { type OpenWay, openWay } from "./openForIo.js";
-import { die, tell } from "./serverEnd.js";
+import { SESSION_MEMORY_FD, STANDBY } from "../session/serverProtocol.js";
+import { readConfig, SESSION_BYTES, type ServerConfig, viewSession } from "../session/sessionMemory.js";
+import { type OpenedForIo, openForIo } from "./openForIo.js";
+import { die, reportToHolder } from "./serverEnd.js";
 import type { WorkerInput } from "./worker.js";
 
 type CommonInput = Omit<WorkerInput, "thread" | "channelFd" | "backingId" | "gate">;
@@ -37,49 +37,49 @@ async function main(): Promise<void> {
   process.on("uncaughtException", die);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const { refused } = prepareIoProcess();
-  const sessionView = mapShared(SESSION_FD, SESSION_BYTES);
-  const facts = readFacts(sessionView.bytes);
-  const { geometry } = facts;
-  const mapping = mapBacking(facts.backing, geometry.firstDataPage);
+  const sessionView = mapShared(SESSION_MEMORY_FD, SESSION_BYTES);
+  const config = readConfig(sessionView.bytes);
+  const { geometry } = config;
+  const mapping = mapBacking(config.backing, geometry.firstDataPage);
   const faultsAddress = guardPool(mapping, refused);
   const faults = faultsAddress === 0 ? null : attachFaults(faultsAddress);
   const memory = attachMemory(mapping);
   const shared = allocateShared(geometry, memory.grainPages);
-  shared.control[CONTROL.lostGrain] = Math.max(memory.grainPages, facts.backing.mapAlignBytes / PAGE_BYTES);
+  shared.control[CONTROL.lostGrain] = Math.max(memory.grainPages, config.backing.mapAlignBytes / PAGE_BYTES);
   const common = {
     mapping,
     geometry,
     shared,
     sessionAddress: sessionView.address,
-    readOnly: facts.readOnly,
-    atomicWrites: facts.atomicWrites,
+    readOnly: config.readOnly,
+    atomicWrites: config.atomicWrites,
     faultsAddress,
   };
   // A session that goes on keeps its way, so that threads can come up while the pool is looked at: one, so that
   // whoever waits is served before the others are there. Who stands by has all of them, as it may have to serve
   // when there is no program any more to load them from.
   const standsBy = process.argv[2] === STANDBY;
-  const early = facts.isRestart
-    ? startWorkers(facts, facts.direct !== null, common, 0, standsBy ? undefined : 1)
+  const early = config.isRestart
+    ? startWorkers(config, config.direct !== null, common, 0, standsBy ? undefined : 1)
     : null;
   if (standsBy) {
     await early?.ready;
-    tell({ kind: "standby" });
+    reportToHolder({ kind: "standby" });
     await goAhead();
   }
   const session = viewSession(sessionView.bytes);
-  const way = openWay({ facts, mapping, memory, geometry, shared, session, faults }, readSuperblock(facts));
+  const way = openForIo({ config, mapping, memory, geometry, shared, session, faults }, readSuperblock(config));
   const { io, ioReason, wasUnclean, housekeeping } = way;
   const isDirect = io === "direct";
-  assert(early === null || isDirect === (facts.direct !== null), "a resumed session changed its I/O mode");
-  const first = early ?? startWorkers(facts, isDirect, common);
+  assert(early === null || isDirect === (config.direct !== null), "a resumed session changed its I/O mode");
+  const first = early ?? startWorkers(config, isDirect, common);
   if (!(await first.ready)) refused.push("MLOCK: buffers may be swapped out (ulimit -l)");
-  resend(facts);
+  resend(config);
   first.serve();
-  tell({ kind: "ready", refused, io, ioReason, wasUnclean });
-  const others = early === null || standsBy ? null : startWorkers(facts, isDirect, common, 1);
+  reportToHolder({ kind: "ready", refused, io, ioReason, wasUnclean });
+  const others = early === null || standsBy ? null : startWorkers(config, isDirect, common, 1);
   others?.serve();
-  const beat = new Beat(session.beatWords, 0);
+  const beat = new Heartbeat(session.heartbeatWords, 0);
   beat.attach(threadId());
   const timer = setInterval(() => {
     beat.begin();
@@ -89,27 +89,27 @@ async function main(): Promise<void> {
   await Promise.all([first.ended, others?.ended]);
   clearInterval(timer);
   beat.close();
-  process.exit(closeInOrder(way, facts.readOnly) ? 0 : 1);
+  process.exit(closeInOrder(way, config.readOnly) ? 0 : 1);
 }
 
 /**
  * The session is over. Another server must not try again: the kernel tells of pages that it could not
  * write once only, and a second close could call the pool clean.
  */
-function closeInOrder(way: OpenWay, readOnly: boolean): boolean {
+function closeInOrder(way: OpenedForIo, readOnly: boolean): boolean {
   try {
     if (!readOnly) way.close();
-    tell({ kind: "closed" });
+    reportToHolder({ kind: "closed" });
     return true;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    tell({ kind: "unclosed", message: error.message });
+    reportToHolder({ kind: "unclosed", message: error.message });
     return false;
   }
 }
 
 /** As it is now: the server before this one may still change it. */
-function readSuperblock({ backing }: ServerFacts): Superblock {
+function readSuperblock({ backing }: ServerConfig): Superblock {
   return decode(readMetadata(backing, 0, PAGE_BYTES), backing.pageCount);
 }
 
@@ -123,7 +123,7 @@ async function goAhead(): Promise<void> {
 }
 
 /** Has the kernel ask again what a server before this one did not answer; nobody reads yet. */
-function resend({ channelFds, isRestart }: ServerFacts): void {
+function resend({ channelFds, isRestart }: ServerConfig): void {
   const errno = resendRequests(channelFds[0]);
   // ENODEV: the session is over, and there is nobody who waits.
   if (isRestart && errno !== 0 && errno !== ENODEV) {
@@ -136,10 +136,10 @@ function resend({ channelFds, isRestart }: ServerFacts): void {
  * @returns the address for `attachFaults`; 0 where there is no guard
  */
 function guardPool(mapping: MemoryMapping, refused: string[]): number {
-  const { baseAddress, lengthBytes, facts } = mapping;
+  const { baseAddress, lengthBytes, backing: config } = mapping;
   try {
     const guard = installSigbusGuard();
-    guard?.guard(baseAddress, lengthBytes, Math.max(facts.grainPages * PAGE_BYTES, facts.mapAlignBytes));
+    guard?.guard(baseAddress, lengthBytes, Math.max(config.grainPages * PAGE_BYTES, config.mapAlignBytes));
     if (guard === null) refused.push(`SIGBUS_GUARD: not available on ${process.arch}`);
     return guard?.address ?? 0;
   } catch (error) {
@@ -159,12 +159,12 @@ interface Workers {
 }
 
 /** @param from number `from` up to `to` of the threads that this way has */
-function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput, from = 0, to?: number): Workers {
+function startWorkers(config: ServerConfig, isDirect: boolean, common: CommonInput, from = 0, to?: number): Workers {
   // A thread of another version would not understand what we share. (One that is gone cannot be started either.)
   const writtenMs = statSync(WORKER, { throwIfNoEntry: false })?.mtimeMs ?? LOADED_MS;
   assert(writtenMs === LOADED_MS, "the program was replaced while it ran; use kmemfs restart after an upgrade");
-  const backingId = isDirect ? (facts.direct?.backingId ?? 0) : 0;
-  const channelFds = isDirect ? facts.channelFds.slice(0, DIRECT_WORKERS) : facts.channelFds;
+  const backingId = isDirect ? (config.direct?.backingId ?? 0) : 0;
+  const channelFds = isDirect ? config.channelFds.slice(0, DIRECT_WORKERS) : config.channelFds;
   const gate = new Int32Array(new SharedArrayBuffer(4));
   const started = channelFds.slice(from, to).map((channelFd, i) => {
     const workerInput: WorkerInput = { ...common, backingId, channelFd, thread: from + i + 1, gate };
@@ -191,6 +191,6 @@ function startWorkers(facts: ServerFacts, isDirect: boolean, common: CommonInput
 main().catch((error: unknown) => {
   if (!(error instanceof UserError || error instanceof MediaError)) die(error);
   const refusal = error instanceof UserError ? error : new UserError("pool", error.message);
-  tell({ kind: "refused", error: errorBody(refusal) });
+  reportToHolder({ kind: "refused", error: errorBody(refusal) });
   process.exit(1);
 });

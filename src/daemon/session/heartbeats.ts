@@ -13,10 +13,10 @@ const COUNT = 1;
 const DRAINING = 2;
 const CLOSING = 3;
 
-export const BEAT_WORDS = STRIDE * MAX_THREADS;
+export const HEARTBEAT_WORDS = STRIDE * MAX_THREADS;
 
 /** One thread's own; plain stores, as nobody else writes them. */
-export class Beat {
+export class Heartbeat {
   private readonly at: number;
 
   /** @param words BEAT_WORDS words */
@@ -52,7 +52,7 @@ export class Beat {
   }
 }
 
-export interface ThreadBeat {
+export interface ThreadHeartbeat {
   readonly thread: number;
   readonly tid: number;
   /** Changes with each thing that is begun or done. */
@@ -61,7 +61,7 @@ export interface ThreadBeat {
 }
 
 /** The holder's view. */
-export class Beats {
+export class Heartbeats {
   constructor(private readonly words: Int32Array) {}
 
   /** Before a server starts. */
@@ -70,8 +70,8 @@ export class Beats {
   }
 
   /** Threads that have begun to work; the first is the main thread. */
-  threads(): ThreadBeat[] {
-    const found: ThreadBeat[] = [];
+  threads(): ThreadHeartbeat[] {
+    const found: ThreadHeartbeat[] = [];
     for (let thread = 0; thread < MAX_THREADS; thread++) {
       const tid = Atomics.load(this.words, thread * STRIDE + TID);
       const count = Atomics.load(this.words, thread * STRIDE + COUNT);

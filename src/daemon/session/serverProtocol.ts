@@ -31,7 +31,7 @@ export type FromServer =
   | { readonly kind: "unclosed"; readonly message: string };
 
 /** The server's number of the session's memory; the pool's and the device's fds follow. */
-export const SESSION_FD = 3;
+export const SESSION_MEMORY_FD = 3;
 
 /** Argument of a server that waits, before it touches anything, for a line on its standard input. */
 export const STANDBY = "standby";

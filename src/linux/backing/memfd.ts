@@ -11,14 +11,14 @@ import {
 } from "../syscall/constants.js";
 import { fcntl, ftruncate, memfd_create } from "../syscall/libc.js";
 import { startError } from "../syscall/startError.js";
-import type { BackingFacts } from "./backingFacts.js";
+import type { Backing } from "./backing.js";
 
 /**
  * Sealed against shrinking and growing: a truncated file is the one way to
  * SIGBUS that checks cannot foresee. Punching stays allowed.
  * @throws UserError ENOMEM, EMFILE, …
  */
-export function createMemfd(size: { readonly pageCount: number }): BackingFacts {
+export function createMemfd(size: { readonly pageCount: number }): Backing {
   const lengthBytes = pagesToBytes(size.pageCount);
   const fd = memfd_create("kmemfs", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) throw startError("a memfd", "cannot be created", fd);

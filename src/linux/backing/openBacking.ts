@@ -7,12 +7,12 @@ import { UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
 import { deviceNumbers } from "../proc/deviceNumbers.js";
 import { libpmem } from "../syscall/libpmem.js";
-import type { BackingFacts } from "./backingFacts.js";
+import type { Backing } from "./backing.js";
 import { readDaxDevice, usableDax } from "./daxDevice.js";
 import { refuseOtherUsers } from "./daxUsers.js";
 import { openPoolDirectory } from "./poolDirectory.js";
 import { openPoolEntry, type PoolEntry } from "./poolEntry.js";
-import { fileFacts } from "./poolFile.js";
+import { fileBacking } from "./poolFile.js";
 import { lockPool } from "./poolLock.js";
 
 export interface OpenOptions {
@@ -26,7 +26,7 @@ export interface OpenOptions {
  * @param root where /sys is, which has the size of a DAX device; another one in tests
  * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EBUSY, EINVAL, EOPNOTSUPP, …
  */
-export function openBacking(path: string, options: OpenOptions, root = ""): BackingFacts {
+export function openBacking(path: string, options: OpenOptions, root = ""): Backing {
   const entry = openPoolEntry(path, options.readOnly, (stat) => void usableBytes(stat, path, root));
   if (entry.type === "directory") {
     try {
@@ -38,9 +38,11 @@ export function openBacking(path: string, options: OpenOptions, root = ""): Back
   try {
     const isFile = entry.type === "file";
     if (isFile) lockPool(entry.fd, path, options.readOnly);
-    const facts = isFile ? fileFacts(entry.fd, path, options.readOnly) : daxFacts(entry, path, options.readOnly, root);
-    if (facts.pageCount === 0 && options.forFormat !== true) throw tooShort(entry.stat.size, path);
-    return facts;
+    const backing = isFile
+      ? fileBacking(entry.fd, path, options.readOnly)
+      : daxFacts(entry, path, options.readOnly, root);
+    if (backing.pageCount === 0 && options.forFormat !== true) throw tooShort(entry.stat.size, path);
+    return backing;
   } catch (error) {
     closeSync(entry.fd);
     throw error;
@@ -58,7 +60,7 @@ function usableBytes(stat: Stats, path: string, root: string): ReturnType<typeof
   return usableDax(readDaxDevice(major, minor, root), path);
 }
 
-function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, root: string): BackingFacts {
+function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, root: string): Backing {
   const { sizeBytes, alignBytes } = usableBytes(entry.stat, path, root);
   lockPool(entry.fd, path, readOnly);
   refuseOtherUsers(entry.fd, path);

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { UserError } from "../../base/errors.js";
 import { pagesToBytes } from "../../base/units.js";
 import { HUGETLBFS_MAGIC } from "../syscall/constants.js";
-import { type BackingFacts, fileSystemOf, sizeFloor, splitFacts } from "./backingFacts.js";
+import { type Backing, fileSystemOf, sizeFloor, splitBacking } from "./backing.js";
 import { openPoolEntry, openPoolMember } from "./poolEntry.js";
 import { kindOf, refuseWithoutPunch, requireInPlace, syncDirectory } from "./poolFile.js";
 import { lockPool } from "./poolLock.js";
@@ -20,7 +20,7 @@ export const POOL_FILES: readonly string[] = ["meta", "data"];
 export function createPoolDirectory(
   path: string,
   pages: { readonly metadataPages: number; readonly dataPages: number },
-): BackingFacts {
+): Backing {
   const made = makeDirectory(path);
   const directory = openPoolEntry(path, false);
   const fds: number[] = [];
@@ -53,7 +53,7 @@ export function createPoolDirectory(
 }
 
 /** Opens and locks the members of a pool directory. @throws UserError as `openPoolMember`, EBUSY */
-export function openPoolDirectory(directoryFd: number, path: string, readOnly: boolean): BackingFacts {
+export function openPoolDirectory(directoryFd: number, path: string, readOnly: boolean): Backing {
   const metaFd = openPoolMember(directoryFd, "meta", path, readOnly);
   let dataFd = -1;
   try {
@@ -69,7 +69,7 @@ export function openPoolDirectory(directoryFd: number, path: string, readOnly: b
   }
 }
 
-function directoryFacts(metaFd: number, dataFd: number, path: string, readOnly: boolean): BackingFacts {
+function directoryFacts(metaFd: number, dataFd: number, path: string, readOnly: boolean): Backing {
   const { magic } = fileSystemOf(metaFd);
   // Its pages are larger than a page: metadata and data would not meet at a page border in one address range.
   if (magic === HUGETLBFS_MAGIC || fileSystemOf(dataFd).magic === HUGETLBFS_MAGIC)
@@ -83,7 +83,7 @@ function directoryFacts(metaFd: number, dataFd: number, path: string, readOnly: 
     requireInPlace(dataFd, path, magic);
   }
   const kind = kindOf(dataFd, magic, sizeFloor(dataFd), readOnly);
-  return splitFacts({ kind, path, metaFd, dataFd, durable: kind === "file" || kind === "fsdax", readOnly });
+  return splitBacking({ kind, path, metaFd, dataFd, durable: kind === "file" || kind === "fsdax", readOnly });
 }
 
 function makeDirectory(path: string): boolean {

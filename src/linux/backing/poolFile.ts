@@ -29,21 +29,21 @@ import {
 import { fallocate, fsync, ftruncate, ioctl, open } from "../syscall/libc.js";
 import { mmap, munmap } from "../syscall/libcMemory.js";
 import { startError } from "../syscall/startError.js";
-import { type BackingFacts, type BackingKind, fileSystemOf, sizeFloor } from "./backingFacts.js";
+import { type Backing, type BackingKind, fileSystemOf, sizeFloor } from "./backing.js";
 import { lockPool } from "./poolLock.js";
 
 /**
  * Creates `path` sparse, mode 0600, locked. On hugetlbfs the length is rounded up to huge pages.
  * @throws UserError EEXIST, ENOENT, EACCES, ENOSPC, EFBIG, EOPNOTSUPP
  */
-export function createPoolFile(path: string, size: { readonly pageCount: number }): BackingFacts {
+export function createPoolFile(path: string, size: { readonly pageCount: number }): Backing {
   const fd = open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0o600);
   if (fd < 0) throw createError(path, fd);
   try {
     lockPool(fd, path, false);
     setLength(fd, path, size.pageCount);
     syncDirectory(dirname(path));
-    return fileFacts(fd, path, false);
+    return fileBacking(fd, path, false);
   } catch (error) {
     unlinkSync(path);
     closeSync(fd);
@@ -56,11 +56,11 @@ export function createPoolFile(path: string, size: { readonly pageCount: number 
  * pool in a file of another length would be damaged, and a cut leaves it whole or none.
  * @throws UserError EFBIG where a file cannot be that long: it is as it was
  */
-export function resizePoolFile(facts: BackingFacts, path: string, pageCount: number): BackingFacts {
+export function resizePoolFile(backing: Backing, path: string, pageCount: number): Backing {
   tryLength(path, pageCount);
-  setLength(facts.metaFd, path, 0);
-  setLength(facts.metaFd, path, pageCount);
-  return fileFacts(facts.metaFd, path, false);
+  setLength(backing.metaFd, path, 0);
+  setLength(backing.metaFd, path, pageCount);
+  return fileBacking(backing.metaFd, path, false);
 }
 
 /** On a file without a name, which goes with its fd. Nothing is said where there are none (open(2), O_TMPFILE). */
@@ -92,7 +92,7 @@ export function syncDirectory(path: string): void {
 }
 
 /** Facts of an open, locked regular file. @throws UserError EOPNOTSUPP when its file system cannot carry a pool */
-export function fileFacts(fd: number, path: string, readOnly: boolean): BackingFacts {
+export function fileBacking(fd: number, path: string, readOnly: boolean): Backing {
   const { magic } = fileSystemOf(fd);
   const grainBytes = grainBytesOf(fd);
   const metaBytes = sizeFloor(fd, grainBytes);

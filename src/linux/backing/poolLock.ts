@@ -5,7 +5,7 @@
  */
 import { EAGAIN } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { lockHolder } from "../proc/fileLocks.js";
+import { lockOwner } from "../proc/fileLocks.js";
 import { processName } from "../proc/procFile.js";
 import { LOCK_EX, LOCK_NB, LOCK_SH } from "../syscall/constants.js";
 import { flock } from "../syscall/libc.js";
@@ -16,7 +16,7 @@ export function lockPool(fd: number, path: string, readOnly: boolean): void {
   const result = flock(fd, (readOnly ? LOCK_SH : LOCK_EX) | LOCK_NB);
   if (result === 0) return;
   if (result !== -EAGAIN) throw startError(path, "cannot be locked", result);
-  const pid = lockHolder(fd);
+  const pid = lockOwner(fd);
   const by =
     pid === null
       ? "by another process, or by the remains of an ended mount (a loop device, the mount point)"

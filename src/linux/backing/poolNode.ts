@@ -28,37 +28,37 @@ import {
 } from "../syscall/constants.js";
 import { lseek } from "../syscall/libc.js";
 import { get_mempolicy, madvise, mbind, mmap, munmap, NODE_SET_BITS } from "../syscall/libcMemory.js";
-import type { BackingFacts, BackingKind } from "./backingFacts.js";
+import type { Backing, BackingKind } from "./backing.js";
 import { readDaxDevice } from "./daxDevice.js";
 
 /** Pages are moved in so many bytes at a time: both copies are there then. */
 const MOVE_BYTES = 16 * MIB;
 
 /** The node that all of the pool's memory is on, or comes from; null when that is not one known node. */
-export function nodeOfPool(facts: BackingFacts): number | null {
+export function nodeOfPool(backing: Backing): number | null {
   const nodes = memoryNodes();
-  return knownNode(facts) ?? (nodes.length === 1 ? nodes[0] : null);
+  return knownNode(backing) ?? (nodes.length === 1 ? nodes[0] : null);
 }
 
-function knownNode(facts: BackingFacts): number | null {
-  const { dev, rdev } = fstatSync(facts.dataFd);
-  if (facts.kind === "devdax") {
+function knownNode(backing: Backing): number | null {
+  const { dev, rdev } = fstatSync(backing.dataFd);
+  if (backing.kind === "devdax") {
     const { major, minor } = deviceNumbers(rdev);
     const device = readDaxDevice(major, minor);
     return device?.numaNode ?? device?.targetNode ?? null;
   }
   const { major, minor } = deviceNumbers(dev);
-  return facts.kind === "fsdax" ? nodeOfBlockDevice(major, minor) : boundNode(facts);
+  return backing.kind === "fsdax" ? nodeOfBlockDevice(major, minor) : boundNode(backing);
 }
 
 /** The one node that the pool's files are bound to; null for none, and where memory cannot be bound. */
-export function boundNode(facts: BackingFacts): number | null {
-  if (!canBeBound(facts)) return null;
-  const nodes = new Set([facts.metaFd, facts.dataFd].map((fd) => policyNode(fd, facts.mapAlignBytes)));
+export function boundNode(backing: Backing): number | null {
+  if (!canBeBound(backing)) return null;
+  const nodes = new Set([backing.metaFd, backing.dataFd].map((fd) => policyNode(fd, backing.mapAlignBytes)));
   return nodes.size === 1 ? [...nodes][0] : null;
 }
 
-function canBeBound({ kind }: BackingFacts): boolean {
+function canBeBound({ kind }: Backing): boolean {
   return kind === "tmpfs" || kind === "memfd";
 }
 
@@ -82,10 +82,10 @@ function policyNode(fd: number, lengthBytes: number): number | null {
  * @returns false when pages stay on another node, as far as is known
  * @throws UserError EOPNOTSUPP, EPERM, ENOSYS, …
  */
-export function bindToNode(facts: BackingFacts, node: number): boolean {
-  const { metaFd, dataFd, metaBytes, dataBytes, path, kind } = facts;
+export function bindToNode(backing: Backing, node: number): boolean {
+  const { metaFd, dataFd, metaBytes, dataBytes, path, kind } = backing;
   const where = path ?? `the ${kind} pool`;
-  if (!canBeBound(facts)) throw unbindable(node, where, kind);
+  if (!canBeBound(backing)) throw unbindable(node, where, kind);
   const files = [{ fd: metaFd, lengthBytes: metaBytes }];
   if (dataFd !== metaFd) files.push({ fd: dataFd, lengthBytes: dataBytes });
   for (const { fd, lengthBytes } of files) {
@@ -94,7 +94,7 @@ export function bindToNode(facts: BackingFacts, node: number): boolean {
     if (result < 0) throw refusedByKernel(node, -result);
   }
   // As on hugetlbfs: it would be the mapping's alone.
-  if (boundNode(facts) !== node) {
+  if (boundNode(backing) !== node) {
     throw bindError(node, `the file system of ${where} has no memory policy`, "EOPNOTSUPP", "a pool on tmpfs");
   }
   if (memoryNodes().length === 1) return true;

@@ -25,21 +25,18 @@ import {
 import { ftruncate, openat, unlinkat } from "../syscall/libc.js";
 import { fsconfig, fsmount, fsopen, fspick } from "../syscall/libcMount.js";
 import { startError } from "../syscall/startError.js";
-import { type BackingFacts, splitFacts } from "./backingFacts.js";
+import { type Backing, splitBacking } from "./backing.js";
 
 const WHAT = "a private tmpfs";
 
 /** @throws UserError EPERM without CAP_SYS_ADMIN, ENOSYS before Linux 5.2 */
-export function createPrivateTmpfs(pages: {
-  readonly metadataPages: number;
-  readonly dataPages: number;
-}): BackingFacts {
+export function createPrivateTmpfs(pages: { readonly metadataPages: number; readonly dataPages: number }): Backing {
   const tmpfsFd = mountTmpfs(pagesToBytes(pages.metadataPages + pages.dataPages));
   let metaFd = -1;
   try {
     metaFd = createFileAt(tmpfsFd, "meta", pagesToBytes(pages.metadataPages));
     const dataFd = createFileAt(tmpfsFd, "data", pagesToBytes(pages.dataPages));
-    return splitFacts({ kind: "tmpfs", path: null, metaFd, dataFd, durable: false, readOnly: false, tmpfsFd });
+    return splitBacking({ kind: "tmpfs", path: null, metaFd, dataFd, durable: false, readOnly: false, tmpfsFd });
   } catch (error) {
     if (metaFd >= 0) closeSync(metaFd);
     closeSync(tmpfsFd);

@@ -4,7 +4,7 @@
  * devices, which blkid cannot read.
  */
 import { spawnSync } from "node:child_process";
-import type { BackingFacts } from "./backingFacts.js";
+import type { Backing } from "./backing.js";
 import { readMetadata } from "./readMetadata.js";
 
 const BLKID_TIMEOUT_MS = 5000;
@@ -31,14 +31,14 @@ const signatures: readonly (readonly [string, number, string])[] = [
 ];
 
 /** @returns the name of a file system, partition table or container found on the backing, or null */
-export function looksLike(facts: BackingFacts): string | null {
-  if (facts.kind !== "devdax") {
-    for (const fd of new Set([facts.metaFd, facts.dataFd])) {
+export function looksLike(backing: Backing): string | null {
+  if (backing.kind !== "devdax") {
+    for (const fd of new Set([backing.metaFd, backing.dataFd])) {
       const found = blkid(fd, "TYPE") ?? blkid(fd, "PTTYPE");
       if (found !== null) return found;
     }
   }
-  return signatureOf(readMetadata(facts, 0, 65664));
+  return signatureOf(readMetadata(backing, 0, 65664));
 }
 
 /** The first signature of the table in the leading bytes of a device. */

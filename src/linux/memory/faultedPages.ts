@@ -14,7 +14,7 @@ import { madvise, viewMemory } from "../syscall/libcMemory.js";
 
 /** The part of a mapping that is needed here. */
 export interface FaultableMapping {
-  readonly facts: { readonly kind: string };
+  readonly backing: { readonly kind: string };
   readonly baseAddress: Address;
   readonly pageCount: number;
   readonly faultedAddress: Address;
@@ -29,7 +29,7 @@ export class FaultedPages {
   constructor(mapping: FaultableMapping) {
     this.faulted = new BitSet(new Int32Array(viewMemory(mapping.faultedAddress, faultedBytes(mapping.pageCount))));
     this.baseAddress = mapping.baseAddress;
-    this.isStable = mapping.facts.kind !== "file";
+    this.isStable = mapping.backing.kind !== "file";
   }
 
   faultIn(firstPage: PageNo, pageCount: number): void {

@@ -48,16 +48,16 @@ export class FileMemory implements Memory {
   private readonly iovecs: IovecList;
 
   constructor(mapping: MemoryMapping) {
-    const { facts } = mapping;
+    const { backing: backing } = mapping;
     this.pageCount = mapping.pageCount;
     this.baseAddress = mapping.baseAddress;
-    this.durable = facts.durable;
+    this.durable = backing.durable;
     this.windows = new MetadataWindows(mapping);
     this.faulted = new FaultedPages(mapping);
     this.file = new PageFile(mapping);
-    this.metaFd = facts.metaFd;
-    this.dataFd = facts.dataFd;
-    this.isShmem = facts.kind === "tmpfs" || facts.kind === "memfd";
+    this.metaFd = backing.metaFd;
+    this.dataFd = backing.dataFd;
+    this.isShmem = backing.kind === "tmpfs" || backing.kind === "memfd";
     const buffer = allocateBuffer(PAGE_BYTES);
     this.iovecAddress = buffer.address;
     this.iovecs = new IovecList(new Int32Array(buffer.bytes));

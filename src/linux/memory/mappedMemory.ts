@@ -32,19 +32,19 @@ export class MappedMemory implements Memory {
   private readonly pmem: Libpmem | null;
 
   /** @param pmem what writes the CPU's caches back; a stand-in in tests */
-  constructor(mapping: MemoryMapping, pmem: Libpmem | null = mapping.facts.durable ? libpmem() : null) {
-    const { facts } = mapping;
+  constructor(mapping: MemoryMapping, pmem: Libpmem | null = mapping.backing.durable ? libpmem() : null) {
+    const { backing: backing } = mapping;
     this.pageCount = mapping.pageCount;
     this.baseAddress = mapping.baseAddress;
-    this.durable = facts.durable;
-    this.grainPages = facts.grainPages;
-    this.canPunch = facts.canPunch;
+    this.durable = backing.durable;
+    this.grainPages = backing.grainPages;
+    this.canPunch = backing.canPunch;
     this.windows = new MetadataWindows(mapping);
     this.faulted = new FaultedPages(mapping);
-    this.fd = facts.dataFd;
+    this.fd = backing.dataFd;
     this.pmem = pmem;
-    assert(facts.durable === (this.pmem !== null), "a pool is called durable and libpmem is not there");
-    this.needsPersist = facts.durable;
+    assert(backing.durable === (this.pmem !== null), "a pool is called durable and libpmem is not there");
+    this.needsPersist = backing.durable;
     this.store = this.pmem ?? { memcpy, memset };
   }
 

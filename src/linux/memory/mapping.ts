@@ -6,7 +6,7 @@ import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { FALLOC_FL_KEEP_SIZE } from "../../base/fileFlags.js";
 import { type Address, pagesToBytes } from "../../base/units.js";
-import type { BackingFacts } from "../backing/backingFacts.js";
+import type { Backing } from "../backing/backing.js";
 import {
   MADV_DONTDUMP,
   MADV_DONTFORK,
@@ -26,7 +26,7 @@ import { madvise, mmap, munmap } from "../syscall/libcMemory.js";
 import { faultedBytes } from "./faultedPages.js";
 
 export interface MemoryMapping {
-  readonly facts: BackingFacts;
+  readonly backing: Backing;
   readonly baseAddress: Address;
   readonly metadataPages: number;
   /** Pages in the range; for a split pool `metadataPages` and the pages of `data`. */
@@ -42,11 +42,11 @@ export interface MemoryMapping {
  * @param metadataPages superblock and index pages; for a split pool at most the pages of `meta`
  * @throws UserError ENOMEM, ENODEV, EINVAL, ENOSPC
  */
-export function mapBacking(facts: BackingFacts, metadataPages: number): MemoryMapping {
+export function mapBacking(backing: Backing, metadataPages: number): MemoryMapping {
   const metadataBytes = pagesToBytes(metadataPages);
-  if (metadataBytes > facts.metaBytes) throw mapError(facts, "is shorter than its metadata", "EINVAL");
-  const baseAddress = facts.layout === "single" ? mapSingle(facts) : mapSplit(facts, metadataBytes);
-  const lengthBytes = facts.layout === "single" ? facts.metaBytes : metadataBytes + facts.dataBytes;
+  if (metadataBytes > backing.metaBytes) throw mapError(backing, "is shorter than its metadata", "EINVAL");
+  const baseAddress = backing.layout === "single" ? mapSingle(backing) : mapSplit(backing, metadataBytes);
+  const lengthBytes = backing.layout === "single" ? backing.metaBytes : metadataBytes + backing.dataBytes;
   // A fork would copy page tables, and a dump the whole pool.
   madvise(baseAddress, lengthBytes, MADV_DONTFORK);
   madvise(baseAddress, lengthBytes, MADV_DONTDUMP);
@@ -54,14 +54,14 @@ export function mapBacking(facts: BackingFacts, metadataPages: number): MemoryMa
   const faultedAddress = mapBits(pageCount);
   if (faultedAddress < 0) {
     munmap(baseAddress, lengthBytes);
-    throw mapError(facts, "not enough memory to map it", errnoName(-faultedAddress));
+    throw mapError(backing, "not enough memory to map it", errnoName(-faultedAddress));
   }
-  const mapping = { facts, baseAddress, metadataPages, pageCount, lengthBytes, faultedAddress };
-  if (facts.kind !== "hugetlbfs" || facts.readOnly) return mapping;
-  const result = fallocate(facts.metaFd, FALLOC_FL_KEEP_SIZE, 0, metadataBytes);
+  const mapping = { backing, baseAddress, metadataPages, pageCount, lengthBytes, faultedAddress };
+  if (backing.kind !== "hugetlbfs" || backing.readOnly) return mapping;
+  const result = fallocate(backing.metaFd, FALLOC_FL_KEEP_SIZE, 0, metadataBytes);
   if (result === 0) return mapping;
   unmapBacking(mapping);
-  throw mapError(facts, "not enough huge pages for the metadata", errnoName(-result), "sysctl vm.nr_hugepages=N");
+  throw mapError(backing, "not enough huge pages for the metadata", errnoName(-result), "sysctl vm.nr_hugepages=N");
 }
 
 /** Every Memory attached to the mapping must be out of use, in every thread. */
@@ -75,38 +75,38 @@ function mapBits(pageCount: number): Address {
   return mmap(0, faultedBytes(pageCount), PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
-function mapSingle(facts: BackingFacts): Address {
-  const address = mmap(0, facts.metaBytes, protectionOf(facts), flagsOf(facts), facts.metaFd, 0);
-  if (address < 0) throw mapError(facts, "cannot be mapped", errnoName(-address));
+function mapSingle(backing: Backing): Address {
+  const address = mmap(0, backing.metaBytes, protectionOf(backing), flagsOf(backing), backing.metaFd, 0);
+  if (address < 0) throw mapError(backing, "cannot be mapped", errnoName(-address));
   return address;
 }
 
 /** Reserves the whole range, then lays both files over it: no other mapping can come between. */
-function mapSplit(facts: BackingFacts, metadataBytes: number): Address {
-  const lengthBytes = metadataBytes + facts.dataBytes;
+function mapSplit(backing: Backing, metadataBytes: number): Address {
+  const lengthBytes = metadataBytes + backing.dataBytes;
   const base = mmap(0, lengthBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base < 0) throw mapError(facts, "not enough address space for the pool", errnoName(-base));
-  const flags = flagsOf(facts) | MAP_FIXED;
-  const protection = protectionOf(facts);
-  let result = mmap(base, metadataBytes, protection, flags, facts.metaFd, 0);
-  if (result >= 0 && facts.dataBytes > 0)
-    result = mmap(base + metadataBytes, facts.dataBytes, protection, flags, facts.dataFd, 0);
+  if (base < 0) throw mapError(backing, "not enough address space for the pool", errnoName(-base));
+  const flags = flagsOf(backing) | MAP_FIXED;
+  const protection = protectionOf(backing);
+  let result = mmap(base, metadataBytes, protection, flags, backing.metaFd, 0);
+  if (result >= 0 && backing.dataBytes > 0)
+    result = mmap(base + metadataBytes, backing.dataBytes, protection, flags, backing.dataFd, 0);
   if (result >= 0) return base;
   munmap(base, lengthBytes);
-  throw mapError(facts, "cannot be mapped", errnoName(-result));
+  throw mapError(backing, "cannot be mapped", errnoName(-result));
 }
 
 /** MAP_NORESERVE: on hugetlbfs a mapping would otherwise reserve huge pages for all of its length. */
-function flagsOf(facts: BackingFacts): number {
-  const sync = facts.kind === "fsdax" || (facts.kind === "devdax" && !facts.readOnly);
+function flagsOf(backing: Backing): number {
+  const sync = backing.kind === "fsdax" || (backing.kind === "devdax" && !backing.readOnly);
   return (sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_NORESERVE;
 }
 
-function protectionOf(facts: BackingFacts): number {
-  return facts.readOnly ? PROT_READ : PROT_READ | PROT_WRITE;
+function protectionOf(backing: Backing): number {
+  return backing.readOnly ? PROT_READ : PROT_READ | PROT_WRITE;
 }
 
-function mapError(facts: BackingFacts, reason: string, code: string, cure?: string): UserError {
-  const what = facts.path ?? `the ${facts.kind} pool`;
+function mapError(backing: Backing, reason: string, code: string, cure?: string): UserError {
+  const what = backing.path ?? `the ${backing.kind} pool`;
   return new UserError(what, reason, cure === undefined ? { code } : { code, cure });
 }

@@ -17,10 +17,10 @@ export class PageFile {
   private readonly borderPage: PageNo;
 
   constructor(mapping: MemoryMapping) {
-    const { facts } = mapping;
-    this.metaFd = facts.metaFd;
-    this.dataFd = facts.dataFd;
-    this.borderPage = facts.layout === "split" ? mapping.metadataPages : 0;
+    const { backing: backing } = mapping;
+    this.metaFd = backing.metaFd;
+    this.dataFd = backing.dataFd;
+    this.borderPage = backing.layout === "split" ? mapping.metadataPages : 0;
     this.borderBytes = this.borderPage * PAGE_BYTES;
   }
 

@@ -7,13 +7,13 @@ import { type MountHandle, openExactly } from "./mountHandle.js";
 const LOOK_TIMEOUT_MS = 3_000;
 
 /** `silent`: it did not answer in time, and may be alive. `unseen`: this user cannot tell. */
-export type Life = "alive" | "dead" | "silent" | "unseen";
+export type Liveness = "alive" | "dead" | "silent" | "unseen";
 
 /**
  * Asks the file system of `entry`, which must be where its path leads; returns after 3 s at the latest.
  * The child gets the mount by an fd: its path may lead elsewhere by then.
  */
-export function lifeOf(entry: MountEntry): Promise<Life> {
+export function livenessOf(entry: MountEntry): Promise<Liveness> {
   let handle: MountHandle;
   try {
     handle = openExactly(entry.mountpoint, entry);
@@ -23,7 +23,7 @@ export function lifeOf(entry: MountEntry): Promise<Life> {
   return ask(handle.fd, ownerOf(entry)).finally(() => handle.close());
 }
 
-function ask(fd: number, owner: ReturnType<typeof ownerOf>): Promise<Life> {
+function ask(fd: number, owner: ReturnType<typeof ownerOf>): Promise<Liveness> {
   return new Promise((resolve) => {
     const child = spawn("stat", ["-L", "-c", "%i", "/proc/self/fd/3"], {
       cwd: "/",
@@ -42,7 +42,7 @@ function ask(fd: number, owner: ReturnType<typeof ownerOf>): Promise<Life> {
       child.unref();
       resolve("silent");
     }, LOOK_TIMEOUT_MS);
-    const settle = (life: Life): void => {
+    const settle = (life: Liveness): void => {
       clearTimeout(timer);
       resolve(life);
     };

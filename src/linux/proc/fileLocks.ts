@@ -5,7 +5,7 @@ import { hasEnded, isAlive } from "./proc.js";
 import { processIds } from "./procFile.js";
 
 /** Pid of a process that has the flock on the file of `fd`; null when /proc does not tell. */
-export function lockHolder(fd: number): number | null {
+export function lockOwner(fd: number): number | null {
   const key = lockKey(fd);
   const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
   // The process that called flock may be gone while a child has the fd; fdinfo shows who has it now.
@@ -16,7 +16,7 @@ export function lockHolder(fd: number): number | null {
  * True when whoever has the flock on the file of `fd` is a process whose program has ended, and
  * that the kernel cannot clear away: as one whose namespace goes with it, and with a disk of its own in that.
  */
-export function lockHolderIsEnding(fd: number): boolean {
+export function lockOwnerIsEnding(fd: number): boolean {
   const key = lockKey(fd);
   const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
   if (pid === null || !hasEnded(pid)) return false;

@@ -6,7 +6,7 @@
 import { type MountEntry, mountOfPath, mountOn, mountsOf } from "./mounts.js";
 import { processIds, processName, readLink, readNames, readText } from "./procFile.js";
 
-export interface Holder {
+export interface MountUser {
   readonly pid: number;
   readonly name: string;
   readonly how: "cwd" | "root" | "open file" | "mapping";
@@ -17,10 +17,10 @@ export interface Holder {
  * One entry for each process and way, of the processes this user may look into.
  * @param mount `MAJ:MIN` of the file system, decimal, as in mountinfo; or its mount point
  */
-export function holdersOfMount(mount: string): Holder[] {
+export function usersOfMount(mount: string): MountUser[] {
   const majorMinor = mount.startsWith("/") ? mountOn(mount)?.majorMinor : mount;
   if (majorMinor === undefined) return [];
-  const holders: Holder[] = [];
+  const holders: MountUser[] = [];
   const namespaces = new Map<string, MountEntry[]>();
   for (const pid of processIds()) {
     const namespace = readLink(`/proc/${pid}/ns/mnt`);
@@ -29,7 +29,7 @@ export function holdersOfMount(mount: string): Holder[] {
     namespaces.set(namespace, mounts);
     if (!mounts.some((entry) => entry.majorMinor === majorMinor)) continue;
     const name = processName(pid) ?? "unknown";
-    const add = (how: Holder["how"], path: string | null): void => {
+    const add = (how: MountUser["how"], path: string | null): void => {
       if (path !== null) holders.push({ pid, name, how, path });
     };
     add("cwd", linkOn(`/proc/${pid}/cwd`, majorMinor, mounts));
@@ -41,8 +41,8 @@ export function holdersOfMount(mount: string): Holder[] {
 }
 
 /** Processes that have the device node `devicePath` (`/dev/loop0`) open or mapped. */
-export function holdersOfDevice(devicePath: string): Holder[] {
-  const holders: Holder[] = [];
+export function usersOfDevice(devicePath: string): MountUser[] {
+  const holders: MountUser[] = [];
   for (const pid of processIds()) {
     for (const fd of readNames(`/proc/${pid}/fd`)) {
       if (readLink(`/proc/${pid}/fd/${fd}`) !== devicePath) continue;

@@ -1,7 +1,7 @@
 /** One process at a time has a name: flock(2) on a file that is removed again with the name. */
 import { closeSync, fstatSync, statSync, unlinkSync } from "node:fs";
 import { EAGAIN } from "../../base/errno.js";
-import { lockHolderIsEnding } from "../proc/fileLocks.js";
+import { lockOwnerIsEnding } from "../proc/fileLocks.js";
 import { LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../syscall/constants.js";
 import { flock, open } from "../syscall/libc.js";
 import { startError } from "../syscall/startError.js";
@@ -62,7 +62,7 @@ export function isNameOfEnded(path: string): boolean {
   const fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return false;
   try {
-    return lockHolderIsEnding(fd);
+    return lockOwnerIsEnding(fd);
   } finally {
     closeSync(fd);
   }

@@ -121,7 +121,7 @@ export const ioctlNumber = (fd: number, request: number, argument: number): numb
 export const syncfs = (fd: number): number => checked(c_syncfs(fd));
 /** Fills `statfs` (at least 120 bytes): f_type is the word at byte 0, f_bsize at byte 8. */
 export const fstatfs = (fd: number, statfs: Uint8Array): number => checked(c_fstatfs(fd, statfs));
-/** Fills `statx` (256 bytes) with the basic facts of an open file. */
+/** Fills `statx` (256 bytes) with the basic attributes of an open file. */
 export const fstatx = (fd: number, statx: Uint8Array): number =>
   checked(c_statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, statx));
 export const memfd_create = (name: string, flags: number): number => checked(c_memfd_create(name, flags));

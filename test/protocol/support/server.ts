@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { UserError } from "../../../src/base/errors.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
-import { BlockFile } from "../../../src/blockfile/blockFile.js";
+import { ServedFile } from "../../../src/blockfile/servedFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../../src/blockfile/traffic.js";
 import { ATTRIBUTE_DOUBLES, Attributes } from "../../../src/fuse/attributes.js";
 import type { Exchange } from "../../../src/fuse/exchange.js";
@@ -10,10 +10,10 @@ import { FileSystem } from "../../../src/fuse/fileSystem.js";
 import { MAX_TRANSFER_BYTES } from "../../../src/fuse/init.js";
 import { formatPool } from "../../../src/pool/format.js";
 import { chosenGeometry } from "../../../src/pool/geometry.js";
-import { LASTING_WORDS } from "../../../src/pool/lasting.js";
+import { PERSISTENT_WORDS } from "../../../src/pool/persistentState.js";
 import type { Pool } from "../../../src/pool/pool.js";
 import { probePool } from "../../../src/pool/probe.js";
-import { allocateShared, type PoolShared } from "../../../src/pool/shared.js";
+import { allocateShared, type PoolShared } from "../../../src/pool/sharedState.js";
 import { decode } from "../../../src/pool/superblock.js";
 import { superblockPage } from "../../../src/pool/superblockStore.js";
 import { Arena, ArenaMemory } from "./arena.js";
@@ -50,12 +50,12 @@ export class WireServer {
   readonly memory: ArenaMemory;
   readonly pool: Pool;
   readonly shared: PoolShared;
-  readonly file: BlockFile;
+  readonly file: ServedFile;
   readonly exchange: Exchange;
   private readonly thread: WireThread;
   /** The same file, for what a test puts there. */
-  private readonly writable: BlockFile;
-  private readonly lastingWords = new Int32Array(LASTING_WORDS);
+  private readonly writable: ServedFile;
+  private readonly persistentWords = new Int32Array(PERSISTENT_WORDS);
   private readonly doubles = new Float64Array(ATTRIBUTE_DOUBLES);
   private readonly trafficSlots = new Float64Array(TRAFFIC_DOUBLES);
 
@@ -87,7 +87,7 @@ export class WireServer {
         memory: this.memory,
         geometry,
         shared: this.shared,
-        lastingWords: this.lastingWords,
+        persistentWords: this.persistentWords,
         thread: 0,
       },
       decode(superblockPage(this.memory), geometry.pageCount),
@@ -104,7 +104,7 @@ export class WireServer {
     };
     const attributes = new Attributes(this.doubles);
     attributes.init(0o600, OWNER, OWNER, MOUNTED_MS);
-    this.file = new BlockFile({ ...parts, readOnly });
+    this.file = new ServedFile({ ...parts, readOnly });
     const { file } = this;
     const firstData = this.memory.baseAddress + geometry.firstDataPage * PAGE_BYTES;
     const poolEnd = this.memory.baseAddress + geometry.pageCount * PAGE_BYTES;
@@ -116,7 +116,7 @@ export class WireServer {
         (address >= zeros.address && address + lengthBytes <= zeros.address + MAX_TRANSFER_BYTES),
     );
     this.exchange = this.thread.exchange;
-    this.writable = readOnly ? new BlockFile({ ...parts, readOnly: false }) : file;
+    this.writable = readOnly ? new ServedFile({ ...parts, readOnly: false }) : file;
     options.given?.(this);
   }
 
@@ -174,7 +174,7 @@ export class WireServer {
   /** All that a refused request may not change, to compare with copies of it. */
   get watched(): readonly ArrayBufferView[] {
     // Without the peak, which a request raises that finds no room.
-    const counts = [this.lastingWords.subarray(0, 3), this.lastingWords.subarray(5, 6)];
+    const counts = [this.persistentWords.subarray(0, 3), this.persistentWords.subarray(5, 6)];
     return [this.memory.bytes, ...counts, this.doubles, this.trafficSlots.subarray(1, 4)];
   }
 

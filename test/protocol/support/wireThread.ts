@@ -2,7 +2,7 @@
 import { ENODEV } from "../../../src/base/errno.js";
 import { MAX_IOVECS } from "../../../src/base/iovec.js";
 import { serve } from "../../../src/daemon/server/serveLoop.js";
-import { BEAT_WORDS, Beat } from "../../../src/daemon/session/heartbeats.js";
+import { HEARTBEAT_WORDS, Heartbeat } from "../../../src/daemon/session/heartbeats.js";
 import { Exchange, REPLY_BYTES } from "../../../src/fuse/exchange.js";
 import type { FileSystem } from "../../../src/fuse/fileSystem.js";
 import { REQUEST_BYTES } from "../../../src/fuse/init.js";
@@ -40,7 +40,7 @@ export class WireThread {
     });
     this.stack = {
       isLocked: true,
-      beat: new Beat(new Int32Array(BEAT_WORDS), 1),
+      beat: new Heartbeat(new Int32Array(HEARTBEAT_WORDS), 1),
       faults: null,
       fileSystem: makeFileSystem(this.exchange),
       channel: { read: () => this.takePending(), writev: (_address: number, count: number) => this.takeAnswer(count) },

@@ -68,7 +68,7 @@ while (Date.now() < end && faults.length < 10) {
     const result = pool.discard(block * PAGE_BYTES + inset, count * PAGE_BYTES - 2 * inset);
     if (result !== 0) faults.push(`discard of block ${block}: ${result}`);
     discards++;
-  } else if (fake.durable && below(4) === 0) pool.pool.settle();
+  } else if (fake.durable && below(4) === 0) pool.pool.flushAndDrain();
   else {
     const result = pool.reserve(block * PAGE_BYTES, count * PAGE_BYTES);
     if (result === -28) shortages++;

@@ -3,9 +3,9 @@ import { PAGE_BYTES } from "../../../src/base/units.js";
 import { DirectFile } from "../../../src/blockfile/directFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../../src/blockfile/traffic.js";
 import { Account } from "../../../src/pool/account.js";
-import { beginDirect, recoverDirect } from "../../../src/pool/direct.js";
-import { LASTING_WORDS } from "../../../src/pool/lasting.js";
-import { allocateShared } from "../../../src/pool/shared.js";
+import { beginDirect, recoverDirect } from "../../../src/pool/directMode.js";
+import { PERSISTENT_WORDS } from "../../../src/pool/persistentState.js";
+import { allocateShared } from "../../../src/pool/sharedState.js";
 import { STATE_DIRECT } from "../../../src/pool/superblock.js";
 import { type Crash, judgeServed, openPool, requireKnown, requireSize, superblockOf, Violation } from "./judge.js";
 import { dataFileOf, type PlainMemory } from "./plainMemory.js";
@@ -16,7 +16,7 @@ const zeros = Buffer.alloc(PAGE_BYTES);
 const traffic = new Traffic(new Float64Array(TRAFFIC_DOUBLES), 0, { nowMs: () => 1 });
 
 /** As a mount does it: probed first, unless it was direct. */
-export function openDirect(memory: PlainMemory, lastingWords = new Int32Array(LASTING_WORDS)): DirectFile {
+export function openDirect(memory: PlainMemory, persistentWords = new Int32Array(PERSISTENT_WORDS)): DirectFile {
   const { state, geometry, blocks } = superblockOf(memory);
   if (state !== STATE_DIRECT) {
     const { blocksAway } = openPool(memory, { atomicWrites: false, own: true });
@@ -25,9 +25,9 @@ export function openDirect(memory: PlainMemory, lastingWords = new Int32Array(LA
   const data = dataFileOf(memory);
   const errno = beginDirect(memory, data, blocks);
   if (errno !== 0) throw new Violation(`direct: errno ${errno}`);
-  new Account(lastingWords, geometry.dataPages).setBlocks(blocks);
+  new Account(persistentWords, geometry.dataPages).setBlocks(blocks);
   const { control } = allocateShared(geometry, 1);
-  return new DirectFile({ memory, data, geometry, lastingWords, control, traffic, readOnly: false });
+  return new DirectFile({ memory, data, geometry, persistentWords, control, traffic, readOnly: false });
 }
 
 export function judgeDirect(left: PlainMemory, promised: Promised, crash: Crash, way: "served" | "direct"): void {

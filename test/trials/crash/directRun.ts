@@ -1,8 +1,8 @@
 /** A split pool goes to and fro between the served and the direct way, while power fails. */
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import type { DirectFile } from "../../../src/blockfile/directFile.js";
-import { endDirect, recoverDirect } from "../../../src/pool/direct.js";
-import { allowShrink, LASTING_WORDS } from "../../../src/pool/lasting.js";
+import { endDirect, recoverDirect } from "../../../src/pool/directMode.js";
+import { allowShrink, PERSISTENT_WORDS } from "../../../src/pool/persistentState.js";
 import { closePool } from "../../../src/pool/probe.js";
 import { STATE_DIRECT } from "../../../src/pool/superblock.js";
 import type { Random } from "../../support/random.js";
@@ -23,7 +23,7 @@ class DirectRun {
   private readonly dataBytes: number;
   private promised: Promised;
   /** Of the mount that is now. */
-  private lastingWords = new Int32Array(LASTING_WORDS);
+  private persistentWords = new Int32Array(PERSISTENT_WORDS);
 
   constructor(
     shape: PoolShape,
@@ -78,7 +78,7 @@ class DirectRun {
       memory.moment();
       promised.acknowledge();
       // A block whose home is in limbo would get another page.
-      pool.settle();
+      pool.flushAndDrain();
     }
     if (random.chance(0.5)) {
       closePool(pool);
@@ -88,8 +88,8 @@ class DirectRun {
 
   private direct(): void {
     this.note("into the direct way");
-    this.lastingWords = new Int32Array(LASTING_WORDS);
-    const file = openDirect(this.memory, this.lastingWords);
+    this.persistentWords = new Int32Array(PERSISTENT_WORDS);
+    const file = openDirect(this.memory, this.persistentWords);
     for (let i = 0; i < 8; i++) {
       this.act(file);
       this.memory.moment();
@@ -123,7 +123,7 @@ class DirectRun {
       const blocks = 1 + random.below(promised.maxBlocks);
       this.note(`resize to ${blocks} blocks`);
       promised.resize(blocks);
-      allowShrink(this.lastingWords, blocks);
+      allowShrink(this.persistentWords, blocks);
       this.answered(file.resize(blocks * PAGE_BYTES));
     } else if (dice < 90) this.answered(file.keepLength());
     else {

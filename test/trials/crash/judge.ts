@@ -1,13 +1,13 @@
 /** Opens what a crash left and compares it with what was promised. */
 import { PAGE_BYTES } from "../../../src/base/units.js";
-import { BlockFile } from "../../../src/blockfile/blockFile.js";
+import { ServedFile } from "../../../src/blockfile/servedFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../../src/blockfile/traffic.js";
 import { checkPool } from "../../../src/pool/check.js";
 import type { Geometry } from "../../../src/pool/geometry.js";
-import { LASTING_WORDS } from "../../../src/pool/lasting.js";
+import { PERSISTENT_WORDS } from "../../../src/pool/persistentState.js";
 import type { Pool } from "../../../src/pool/pool.js";
 import { probePool } from "../../../src/pool/probe.js";
-import { allocateShared, type PoolShared } from "../../../src/pool/shared.js";
+import { allocateShared, type PoolShared } from "../../../src/pool/sharedState.js";
 import { decode, INCOMPATIBLE_SPLIT, type Superblock } from "../../../src/pool/superblock.js";
 import { superblockPage } from "../../../src/pool/superblockStore.js";
 import type { PlainMemory } from "./plainMemory.js";
@@ -25,23 +25,23 @@ const shares = new Map<string, PoolShared>();
 
 export interface OpenPool {
   readonly pool: Pool;
-  readonly file: BlockFile;
+  readonly file: ServedFile;
   readonly geometry: Geometry;
   /** Blocks that are not on their home page. */
   readonly blocksAway: number;
 }
 
-/** @param atomicWrites see `BlockFile` @param own whether the pool lives on while others are judged */
+/** @param atomicWrites see `ServedFile` @param own whether the pool lives on while others are judged */
 export function openPool(memory: PlainMemory, options: { atomicWrites: boolean; own: boolean }): OpenPool {
   const superblock = superblockOf(memory);
   const { geometry } = superblock;
   const shared = options.own ? allocateShared(geometry, 1) : sharedFor(geometry);
-  const lastingWords = new Int32Array(LASTING_WORDS);
-  const probed = probePool({ memory, geometry, shared, lastingWords, thread: 0 }, superblock, { readOnly: false });
+  const persistentWords = new Int32Array(PERSISTENT_WORDS);
+  const probed = probePool({ memory, geometry, shared, persistentWords, thread: 0 }, superblock, { readOnly: false });
   const { pool, blocksAway } = probed;
   const { atomicWrites } = options;
   const { zeroAddress } = memory;
-  const file = new BlockFile({ pool, readOnly: false, atomicWrites, zeroAddress, zeroBytes: PAGE_BYTES, traffic });
+  const file = new ServedFile({ pool, readOnly: false, atomicWrites, zeroAddress, zeroBytes: PAGE_BYTES, traffic });
   return { pool, file, geometry, blocksAway };
 }
 
@@ -161,7 +161,7 @@ function requireAccount(left: PlainMemory, { pool, geometry }: OpenPool, exact: 
 }
 
 /** Gives the holes memory and sees zeros in them. */
-function requireEmptyHoles(left: PlainMemory, pool: Pool, file: BlockFile, promised: Promised): void {
+function requireEmptyHoles(left: PlainMemory, pool: Pool, file: ServedFile, promised: Promised): void {
   const end = Math.min(pool.blocks, promised.maxBlocks);
   for (let block = 0; block < end && pool.account.free > 0; block++) {
     if (pool.index.get(block) !== 0) continue;

@@ -1,7 +1,7 @@
 /** A pool served: random requests, unmounts, kills and power cuts, watched all the time. */
 import { ENOSPC } from "../../../src/base/errno.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
-import type { BlockFile } from "../../../src/blockfile/blockFile.js";
+import type { ServedFile } from "../../../src/blockfile/servedFile.js";
 import { closePool } from "../../../src/pool/probe.js";
 import { STATE_CLEAN } from "../../../src/pool/superblock.js";
 import type { Random } from "../../support/random.js";
@@ -92,7 +92,7 @@ class ServedRun {
     return [at + random.below(PAGE_BYTES), 1 + random.below(MOST_BLOCKS * PAGE_BYTES)];
   }
 
-  private request(act: (file: BlockFile) => number): number {
+  private request(act: (file: ServedFile) => number): number {
     const { file } = this.open;
     file.enter();
     const result = act(file);
@@ -175,7 +175,7 @@ class ServedRun {
 
   private settle(): void {
     this.note("settle");
-    if (this.open.pool.settle() !== 0) throw new Violation("settle failed");
+    if (this.open.pool.flushAndDrain() !== 0) throw new Violation("settle failed");
   }
 
   private reopen(): void {

@@ -105,7 +105,7 @@ export const plantedBugs: readonly NamedBug[] = [
   {
     law: "what was acknowledged outlives the server",
     name: "a write to mapped blocks is answered and not done",
-    in: "BlockFile.overwrite",
+    in: "ServedFile.overwrite",
     body: "return arguments[1] - arguments[0];",
     trial: "kills",
     args: ["--count=20"],

@@ -1,9 +1,9 @@
 /** Check, as `kmemfs check` calls it, on the media of a trial. */
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import { type CheckInput, checkPool } from "../../../src/pool/check.js";
-import { readCopies } from "../../../src/pool/copies.js";
 import type { FindingKind } from "../../../src/pool/findings.js";
 import { STATE_DIRECT } from "../../../src/pool/superblock.js";
+import { readCopies } from "../../../src/pool/superblockCopies.js";
 import type { Media } from "./media.js";
 import { MediaMemory } from "./mediaMemory.js";
 import { poolLength } from "./poolLength.js";

@@ -1,6 +1,6 @@
 /** Rehome and the recovery of the direct way, on whatever pool there is: what the blocks hold must stay. */
 import { UserError } from "../../../src/base/errors.js";
-import { beginDirect, endDirect, recoverDirect } from "../../../src/pool/direct.js";
+import { beginDirect, endDirect, recoverDirect } from "../../../src/pool/directMode.js";
 import { rehome } from "../../../src/pool/rehome.js";
 import { decode, type Superblock } from "../../../src/pool/superblock.js";
 import { superblockPage } from "../../../src/pool/superblockStore.js";

@@ -1,12 +1,12 @@
 /** An open pool on the media of a trial, driven as a serving thread does it. */
 import { IovecList, MAX_IOVECS } from "../../../src/base/iovec.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
-import { BlockFile } from "../../../src/blockfile/blockFile.js";
+import { ServedFile } from "../../../src/blockfile/servedFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../../src/blockfile/traffic.js";
-import { LASTING_WORDS } from "../../../src/pool/lasting.js";
+import { PERSISTENT_WORDS } from "../../../src/pool/persistentState.js";
 import type { Pool } from "../../../src/pool/pool.js";
 import { probePool } from "../../../src/pool/probe.js";
-import { allocateShared } from "../../../src/pool/shared.js";
+import { allocateShared } from "../../../src/pool/sharedState.js";
 import type { Superblock } from "../../../src/pool/superblock.js";
 import type { Media } from "./media.js";
 import { MediaMemory, ZERO_ADDRESS, ZERO_BYTES } from "./mediaMemory.js";
@@ -24,18 +24,18 @@ export type Contents = Map<number, number>;
 export class OpenMedia {
   readonly memory: MediaMemory;
   readonly pool: Pool;
-  readonly file: BlockFile;
+  readonly file: ServedFile;
 
   /** @throws MediaError, UserError as probe does */
   constructor(media: Media, superblock: Superblock, readOnly: boolean) {
     const { geometry } = superblock;
     this.memory = new MediaMemory(media, geometry.firstDataPage, geometry.pageCount, readOnly);
-    const lastingWords = new Int32Array(LASTING_WORDS);
+    const persistentWords = new Int32Array(PERSISTENT_WORDS);
     const shared = allocateShared(geometry, 1);
-    const parts = { memory: this.memory, geometry, shared, lastingWords, thread: 0 };
+    const parts = { memory: this.memory, geometry, shared, persistentWords, thread: 0 };
     this.pool = probePool(parts, superblock, { readOnly }).pool;
     const { pool } = this;
-    this.file = new BlockFile({ pool, readOnly, zeroAddress: ZERO_ADDRESS, zeroBytes: ZERO_BYTES, traffic });
+    this.file = new ServedFile({ pool, readOnly, zeroAddress: ZERO_ADDRESS, zeroBytes: ZERO_BYTES, traffic });
   }
 
   /**

@@ -5,10 +5,10 @@
  */
 import { UserError } from "../../../src/base/errors.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
-import { readCopies } from "../../../src/pool/copies.js";
 import { rebuildSuperblock } from "../../../src/pool/rebuildSuperblock.js";
 import { repairPool } from "../../../src/pool/repair.js";
 import type { Superblock } from "../../../src/pool/superblock.js";
+import { readCopies } from "../../../src/pool/superblockCopies.js";
 import { undoRepair } from "../../../src/pool/undo.js";
 import { readUndoFile, UndoImages } from "../../../src/pool/undoFile.js";
 import { checkedLength, checkInput, checkMedia } from "./checkMedia.js";

@@ -108,7 +108,7 @@ class ServedSubject implements Subject {
   disturb(random: Random): boolean {
     if (this.kind.durable !== true || !random.chance(0.05)) return false;
     // As housekeeping does it.
-    this.server.pool.settle();
+    this.server.pool.flushAndDrain();
     return true;
   }
 

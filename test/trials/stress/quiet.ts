@@ -29,7 +29,7 @@ export function quietFaults(pool: TestPool): string[] {
 
 /** Lets limbo go, then maps what is free. @returns what is wrong: all that is not mapped can be had again */
 export function endFaults(pool: TestPool): string[] {
-  const errno = pool.pool.settle();
+  const errno = pool.pool.flushAndDrain();
   pool.pool.leave();
   const faults = errno === 0 ? quietFaults(pool) : [`settle: ${errno}`];
   if (pool.pool.account.limbo !== 0) faults.push(`${pool.pool.account.limbo} pages stay in limbo`);

@@ -229,7 +229,7 @@ class Stresser {
   private sync(settles: boolean): void {
     if (settles) {
       // As housekeeping does it, outside of any request.
-      const errno = this.pool.pool.settle();
+      const errno = this.pool.pool.flushAndDrain();
       if (errno !== 0) this.faults.push(`settle: ${errno}`);
       return;
     }

@@ -24,7 +24,7 @@ describe("an overwrite", () => {
     expect(pool.write(0, blocksOf(2, 4))).toBe(4 * PAGE);
     expect(pages(pool, 4).filter((page) => before.includes(page))).toEqual([]);
     expectBytes(pool.read(0, 4 * PAGE), blocksOf(2, 4), "what was written");
-    expect(pool.pool.settle()).toBe(0);
+    expect(pool.pool.flushAndDrain()).toBe(0);
     expect([pool.pool.account.used, pool.pool.account.limbo]).toEqual([4, 0]);
     expect(pool.fake.heldPages).toBe(pool.accountedPages);
   });
@@ -34,7 +34,7 @@ describe("an overwrite", () => {
     pool.write(0, blocksOf(1, 4));
     const home = pages(pool, 4);
     pool.write(0, blocksOf(2, 4));
-    pool.pool.settle();
+    pool.pool.flushAndDrain();
     pool.write(0, blocksOf(3, 4));
     expect(pages(pool, 4)).toEqual(home);
   });

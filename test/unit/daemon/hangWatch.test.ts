@@ -1,17 +1,17 @@
 import { expect, it } from "vitest";
 import { HangWatch } from "../../../src/daemon/holder/hangWatch.js";
-import { BEAT_WORDS, Beat, Beats } from "../../../src/daemon/session/heartbeats.js";
+import { HEARTBEAT_WORDS, Heartbeat, Heartbeats } from "../../../src/daemon/session/heartbeats.js";
 import { parseThread, type ThreadState, threadId } from "../../../src/linux/proc/threads.js";
 
 const AT_REST: ThreadState = { isWaitingForIo: false, isTraced: false, isRunnable: false, userMs: 0, systemMs: 0 };
 
 /** A server with a main thread (0) and two workers, on a clock of its own. */
 function makeServer(limitMs = 1000) {
-  const words = new Int32Array(BEAT_WORDS);
-  const beats = [0, 1, 2].map((thread) => new Beat(words, thread));
+  const words = new Int32Array(HEARTBEAT_WORDS);
+  const beats = [0, 1, 2].map((thread) => new Heartbeat(words, thread));
   for (const [thread, beat] of beats.entries()) beat.attach(100 + thread);
   const states = new Map<number, ThreadState>();
-  const watch = new HangWatch(9, new Beats(words), limitMs, (_pid, tid) => states.get(tid) ?? AT_REST);
+  const watch = new HangWatch(9, new Heartbeats(words), limitMs, (_pid, tid) => states.get(tid) ?? AT_REST);
   let nowMs = 0;
   /** What the watch says first within so long. The main thread goes on meanwhile. */
   const pass = (ms: number, goesOn = true, each: () => void = () => {}): string | null => {
@@ -111,9 +111,9 @@ it("who gets no CPU does not hang, and who only runs does", () => {
 });
 
 it("a server that starts may take long, as long as it works", () => {
-  const words = new Int32Array(BEAT_WORDS);
+  const words = new Int32Array(HEARTBEAT_WORDS);
   let userMs = 0;
-  const watch = new HangWatch(9, new Beats(words), 1000, (_pid, tid) => ({
+  const watch = new HangWatch(9, new Heartbeats(words), 1000, (_pid, tid) => ({
     ...AT_REST,
     userMs: tid === 9 ? userMs : 0,
   }));
@@ -130,7 +130,7 @@ it("a server that starts may take long, as long as it works", () => {
   expect(pass(60_000, 50)).toBe(null);
   expect(pass(5_000, 0)).toBe(null);
   expect(pass(3_000, 0)).toMatch(/main thread/);
-  const closing = new Beat(words, 0);
+  const closing = new Heartbeat(words, 0);
   closing.attach(9);
   closing.close();
   expect(pass(60_000, 0)).toBe(null);
@@ -146,9 +146,9 @@ it("what happened while nobody looked counts for nothing", () => {
 });
 
 it("a server is quiet when no thread is busy, and told to drain", () => {
-  const words = new Int32Array(BEAT_WORDS);
-  const beats = new Beats(words);
-  const beat = new Beat(words, 3);
+  const words = new Int32Array(HEARTBEAT_WORDS);
+  const beats = new Heartbeats(words);
+  const beat = new Heartbeat(words, 3);
   beat.attach(7);
   beat.begin();
   expect([beats.isQuiet, beat.isDraining]).toEqual([false, false]);

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
 import { backoffMs, type KeeperParts, ServerKeeper } from "../../../src/daemon/holder/serverKeeper.js";
 import { endError, type ServerEnd, type ServerProcess, waiting } from "../../../src/daemon/holder/serverProcess.js";
-import { BEAT_WORDS, Beats } from "../../../src/daemon/session/heartbeats.js";
+import { HEARTBEAT_WORDS, Heartbeats } from "../../../src/daemon/session/heartbeats.js";
 import type { ServerReady } from "../../../src/daemon/session/serverProtocol.js";
 
 const READY: ServerReady = { refused: [], io: "served", ioReason: null, wasUnclean: false };
@@ -82,7 +82,7 @@ function makeKeeper(changes: Partial<KeeperParts> = {}) {
     whyLast: () => null,
     missingProgram: () => null,
     isOver: () => false,
-    beats: new Beats(new Int32Array(BEAT_WORDS)),
+    beats: new Heartbeats(new Int32Array(HEARTBEAT_WORDS)),
     wasServed: false,
     mostDeaths: 3,
     hangMs: 0,
@@ -180,8 +180,8 @@ it("goes on after a refusal by the first server of a session that goes on", asyn
 });
 
 it("takes nothing for its first server's that another holder's left in the beats", async () => {
-  const words = new Int32Array(BEAT_WORDS).fill(1);
-  const beats = new Beats(words);
+  const words = new Int32Array(HEARTBEAT_WORDS).fill(1);
+  const beats = new Heartbeats(words);
   let seen = -1;
   const { servers } = makeKeeper({
     beats,
@@ -266,8 +266,8 @@ it("follows a server that died by the spare at once, and has another one stand b
 });
 
 it("tells nobody to drain when the old server died while the next one came up", async () => {
-  const words = new Int32Array(BEAT_WORDS);
-  const { keeper, servers } = makeKeeper({ beats: new Beats(words) });
+  const words = new Int32Array(HEARTBEAT_WORDS);
+  const { keeper, servers } = makeKeeper({ beats: new Heartbeats(words) });
   servers[0].serve();
   await settle();
   const replaced = keeper.replace();

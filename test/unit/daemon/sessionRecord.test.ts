@@ -3,20 +3,20 @@ import { closeSync } from "node:fs";
 import { expect, it } from "vitest";
 import {
   isChannel,
-  readRecord,
+  readSessionRecord,
   type SessionRecord,
   sessionFds,
   withStoredFds,
-  writeRecord,
+  writeSessionRecord,
 } from "../../../src/daemon/holder/sessionRecord.js";
-import type { BackingFacts } from "../../../src/linux/backing/backingFacts.js";
+import type { Backing } from "../../../src/linux/backing/backing.js";
 import { createNote, writeNote } from "../../../src/linux/process/noteFile.js";
 import { userError } from "../linux/support.js";
 
-function record(backing: Partial<BackingFacts>, channelFds: readonly number[]): SessionRecord {
+function record(backing: Partial<Backing>, channelFds: readonly number[]): SessionRecord {
   return {
     options: { mountpoint: "/mnt/x" } as SessionRecord["options"],
-    backing: { kind: "file", metaFd: 10, dataFd: 10, ...backing } as BackingFacts,
+    backing: { kind: "file", metaFd: 10, dataFd: 10, ...backing } as Backing,
     session: { directory: "/mnt/x", channelFds } as unknown as SessionRecord["session"],
     io: "served",
     ioReason: null,
@@ -68,29 +68,29 @@ it("of one that was given up has no channels, and an older holder's note is not 
   expect([...fds.keys()].filter(isChannel)).toEqual([]);
   expect(withStoredFds(before, stored(fds))).toMatchObject({ session: { channelFds: [] } });
   const fd = createNote();
-  writeRecord(fd, before);
-  expect(readRecord(fd)?.givenUp).toBe("the server died");
+  writeSessionRecord(fd, before);
+  expect(readSessionRecord(fd)?.givenUp).toBe("the server died");
   const { givenUp: _none, ...old } = before;
   writeNote(fd, JSON.stringify({ ...old, version: 1 }));
-  expect(readRecord(fd)?.givenUp).toBeNull();
+  expect(readSessionRecord(fd)?.givenUp).toBeNull();
   for (const [noted, expected] of [
     [{ backingId: 7 }, { kind: "registered", backingId: 7 }],
     [{ reason: "no", cure: "yes" }, { kind: "unavailable" }],
     [null, { kind: "unavailable" }],
   ]) {
     writeNote(fd, JSON.stringify({ ...old, session: { ...old.session, passthrough: noted }, version: 1 }));
-    expect(readRecord(fd)?.session.passthrough).toMatchObject(expected ?? {});
+    expect(readSessionRecord(fd)?.session.passthrough).toMatchObject(expected ?? {});
   }
   closeSync(fd);
 });
 
 it("is read as it was written, and not when another version wrote it", () => {
   const fd = createNote();
-  expect(readRecord(fd)).toBeNull();
+  expect(readSessionRecord(fd)).toBeNull();
   const before = record({}, [20]);
-  writeRecord(fd, before);
-  expect(readRecord(fd)).toMatchObject(before);
+  writeSessionRecord(fd, before);
+  expect(readSessionRecord(fd)).toMatchObject(before);
   writeNote(fd, JSON.stringify({ ...before, version: 99 }));
-  expect(userError(() => readRecord(fd)).reason).toMatch(/record version: 99/);
+  expect(userError(() => readSessionRecord(fd)).reason).toMatch(/record version: 99/);
   closeSync(fd);
 });

@@ -1,16 +1,16 @@
 import { expect, it } from "vitest";
 import { figureCells } from "../../../src/cli/figures.js";
-import { liesOn } from "../../../src/disk/stackedOn.js";
-import { describeHolders } from "../../../src/disk/users.js";
+import { isStackedOn } from "../../../src/disk/stackedOn.js";
+import { describeUsers } from "../../../src/disk/users.js";
 import { parseMountinfo } from "../../../src/linux/proc/mounts.js";
 import { complaint } from "../../../src/linux/process/command.js";
 
 const holder = (pid: number, path: string) => ({ pid, name: "bash", how: "cwd", path }) as const;
 
 it("names each process once, and counts those that are too many", () => {
-  expect(describeHolders([holder(7, "/mnt/x"), holder(7, "/mnt/x/log")])).toBe("bash (pid 7, /mnt/x)");
+  expect(describeUsers([holder(7, "/mnt/x"), holder(7, "/mnt/x/log")])).toBe("bash (pid 7, /mnt/x)");
   const many = [1, 2, 3, 4, 5, 6].map((pid) => holder(pid, "/m"));
-  expect(describeHolders(many)).toMatch(/^bash \(pid 1, \/m\), .*pid 4, \/m\) and 2 more$/);
+  expect(describeUsers(many)).toMatch(/^bash \(pid 1, \/m\), .*pid 4, \/m\) and 2 more$/);
 });
 
 it("shows what the machine has in MiB, so that a change is seen", () => {
@@ -40,7 +40,11 @@ it("knows what lies on a disk by way of its loop device and the file systems the
     { path: "/dev/loop0", majorMinor: "7:0", partOf: [] },
     { path: "/dev/loop0p1", majorMinor: "259:0", partOf: [] },
   ];
-  const lies = liesOn("/mnt/x/disk", [{ path: "/dev/loop0", backingFile: "/mnt/x/disk", diskSeq: "1", nodes }], mounts);
+  const lies = isStackedOn(
+    "/mnt/x/disk",
+    [{ path: "/dev/loop0", backingFile: "/mnt/x/disk", diskSeq: "1", nodes }],
+    mounts,
+  );
   const on = ["/dev/loop0", "/dev/loop0p1", "/mnt/files/swap", "/mnt/x/disk"];
   const off = ["/dev/loop1", "/swap", "/mnt/files/tmp/log", "/mnt/filesystem"];
   expect([...on, ...off].filter(lies)).toEqual(on);

@@ -4,12 +4,12 @@ import { letShrink } from "../../../src/daemon/holder/heldDisk.js";
 import { resizeDisk } from "../../../src/disk/resize.js";
 import { parseMountinfo } from "../../../src/linux/proc/mounts.js";
 import type { MountStatus } from "../../../src/mounts/status.js";
-import { LASTING_WORDS, mayShrinkTo, shrunk } from "../../../src/pool/lasting.js";
+import { mayShrinkTo, PERSISTENT_WORDS, shrunk } from "../../../src/pool/persistentState.js";
 
 const PAGE = 4096;
 
 it("the holder allows one size, takes it back, and refuses what is no size", () => {
-  const words = new Int32Array(LASTING_WORDS);
+  const words = new Int32Array(PERSISTENT_WORDS);
   expect(mayShrinkTo(words, 0)).toBe(false);
   letShrink(words, 8 * PAGE);
   expect([7, 8, 9, 0].map((blocks) => mayShrinkTo(words, blocks))).toEqual([false, true, false, false]);

@@ -2,7 +2,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { projectRoot } from "../../support/project.js";
-import { houseRules, MAX_FILE_LINES, MAX_FUNCTION_LINES, type Source, violationsOf } from "./houseRules.js";
+import {
+  barrels,
+  exportedTwice,
+  houseRules,
+  MAX_FILE_LINES,
+  MAX_FUNCTION_LINES,
+  type Source,
+  violationsOf,
+} from "./houseRules.js";
 
 function sourcesOfTheProgram(): Source[] {
   return readdirSync(join(projectRoot, "src"), { recursive: true, encoding: "utf8" })
@@ -17,10 +25,27 @@ describe("the house rules hold in src", () => {
     expect(sources.length).toBeGreaterThan(0);
   });
 
+  it("no name is exported twice, and no module hands on what others export", () => {
+    expect(exportedTwice(sources)).toEqual([]);
+    expect(barrels(sources)).toEqual([]);
+  });
+
   it.each(houseRules.map((rule) => [rule.name, rule] as const))("%s", (_name, rule) => {
     const kept = sources.filter((source) => rule.appliesTo(source.path));
     expect(kept.flatMap((source) => rule.violations(source))).toEqual([]);
   });
+});
+
+it("names that are exported twice are seen, whatever they are", () => {
+  const texts = [
+    "export const one = 1, two = 2; const three = 3;",
+    "export function two() {} export class four {} export type five = 1;",
+    "export interface five {} const one = 1; function three() {}",
+    'export { one } from "./a.js"; export * from "./b.js";',
+  ];
+  const sources = texts.map((text, i) => ({ path: `src/${i}.ts`, text }));
+  expect(exportedTwice(sources)).toEqual(["two: src/0.ts, src/1.ts", "five: src/1.ts, src/2.ts"]);
+  expect(barrels(sources).length).toBe(2);
 });
 
 /** A function of `lineCount` lines. */

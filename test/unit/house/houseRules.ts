@@ -22,7 +22,8 @@ export interface HouseRule {
 }
 
 const inPureCore = (path: string): boolean => /^src\/(base|pool|blockfile|fuse)\//.test(path);
-const onDataPath = (path: string): boolean => inPureCore(path) || /^src\/linux\/[^/]*memory/i.test(path);
+const onDataPath = (path: string): boolean =>
+  inPureCore(path) || /^src\/linux\/(memory\/|[^/]+\/[^/]*memory)/i.test(path);
 const inSrc = (path: string): boolean => path.startsWith("src/");
 
 /** What a module gets from its surroundings without an import: time, environment, chance, timers. */
@@ -179,4 +180,36 @@ export const houseRules: readonly HouseRule[] = [
 /** Every violation of every rule in `source`. */
 export function violationsOf(source: Source): string[] {
   return houseRules.filter((rule) => rule.appliesTo(source.path)).flatMap((rule) => rule.violations(source));
+}
+
+/** Names that several of `sources` export, one line each: a name has one meaning in the whole house. */
+export function exportedTwice(sources: readonly Source[]): string[] {
+  const places = new Map<string, string[]>();
+  for (const { path, text } of sources) {
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
+    for (const name of file.statements.flatMap((statement) => exportedNames(statement, file))) {
+      places.set(name, [...(places.get(name) ?? []), path]);
+    }
+  }
+  return [...places].filter(([, paths]) => paths.length > 1).map(([name, paths]) => `${name}: ${paths.join(", ")}`);
+}
+
+function exportedNames(statement: ts.Statement, file: ts.SourceFile): string[] {
+  const isExported =
+    ts.canHaveModifiers(statement) &&
+    ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+  if (isExported !== true) return [];
+  if (ts.isVariableStatement(statement))
+    return statement.declarationList.declarations.map(({ name }) => name.getText(file));
+  const { name } = statement as ts.Statement & { readonly name?: ts.Identifier };
+  return name === undefined ? [] : [name.text];
+}
+
+/** Modules that hand on what others export: what is meant is imported from where it stands. */
+export function barrels(sources: readonly Source[]): string[] {
+  return sources.flatMap((source) =>
+    report(source, (node) =>
+      ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined ? "is a barrel" : undefined,
+    ),
+  );
 }

@@ -20,7 +20,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
-import { type BackingFacts, closeBacking } from "../../../src/linux/backing/backingFacts.js";
+import { type Backing, closeBacking } from "../../../src/linux/backing/backing.js";
 import { createMemfd } from "../../../src/linux/backing/memfd.js";
 import { openBacking } from "../../../src/linux/backing/openBacking.js";
 import { createPoolDirectory } from "../../../src/linux/backing/poolDirectory.js";
@@ -272,7 +272,7 @@ describe("device DAX", () => {
 
   it("knows a file system on it by what a mapping shows", () => {
     const memfd = createMemfd({ pageCount: 1024 });
-    const facts: BackingFacts = { ...memfd, kind: "devdax", mapAlignBytes: 2 * 1024 * 1024 };
+    const facts: Backing = { ...memfd, kind: "devdax", mapAlignBytes: 2 * 1024 * 1024 };
     expect(looksLike(facts)).toBeNull();
     writeSync(memfd.metaFd, "\x53\xef", 1080, "latin1");
     expect(looksLike(facts)).toBe("ext2/3/4");
@@ -284,7 +284,7 @@ describe("device DAX", () => {
 
   it("reads metadata through an aligned mapping", () => {
     const memfd = createMemfd({ pageCount: 1024 });
-    const facts: BackingFacts = { ...memfd, kind: "devdax", mapAlignBytes: 2 * 1024 * 1024 };
+    const facts: Backing = { ...memfd, kind: "devdax", mapAlignBytes: 2 * 1024 * 1024 };
     const mapping = mapBacking(memfd, 1);
     writeSync(memfd.metaFd, "hello", 5000);
     expect(Buffer.from(readMetadata(facts, 4999, 7)).toString("latin1")).toBe("\0hello\0");

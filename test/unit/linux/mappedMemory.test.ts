@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EFAULT, EIO, ENOSPC } from "../../../src/base/errno.js";
 import { MIB, PAGE_BYTES } from "../../../src/base/units.js";
-import { type BackingFacts, closeBacking, heldBytes } from "../../../src/linux/backing/backingFacts.js";
+import { type Backing, closeBacking, heldBytes } from "../../../src/linux/backing/backing.js";
 import { createMemfd } from "../../../src/linux/backing/memfd.js";
 import { openBacking } from "../../../src/linux/backing/openBacking.js";
 import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
@@ -80,7 +80,7 @@ describe("a stand-in for device DAX", () => {
   it("zeroes instead of punching, and holds everything", () => {
     const memfd = createMemfd({ pageCount: 64 });
     const mapping = mapBacking(memfd, 2);
-    const memory = attachMemory({ ...mapping, facts: { ...memfd, kind: "devdax", canPunch: false, durable: true } });
+    const memory = attachMemory({ ...mapping, backing: { ...memfd, kind: "devdax", canPunch: false, durable: true } });
     try {
       expect(memory.fill(10, 2, 1, filled(PAGE_BYTES, 8), PAGE_BYTES)).toBe(0);
       expect([...poolBytes(memory, 10 * PAGE_BYTES, 2)]).toEqual([0, 8]);
@@ -101,7 +101,7 @@ describe("a stand-in for device DAX", () => {
     const file = createPoolFile(path, { pageCount: 64 });
     const mapping = mapBacking(file, 2);
     try {
-      const memory = new MappedMemory({ ...mapping, facts: { ...file, kind: "devdax", canPunch: false } });
+      const memory = new MappedMemory({ ...mapping, backing: { ...file, kind: "devdax", canPunch: false } });
       truncateSync(path, 32 * PAGE_BYTES);
       const source = mapping.baseAddress + 40 * PAGE_BYTES;
       expect(memory.fill(10, 1, 0, source, PAGE_BYTES)).toBe(EFAULT);
@@ -132,8 +132,8 @@ describe("a stand-in for device DAX", () => {
         note(at, lengthBytes);
       },
     };
-    const facts: BackingFacts = { ...memfd, kind: "devdax", canPunch: false, durable: true };
-    const memory = new MappedMemory({ ...mapping, facts }, standIn);
+    const facts: Backing = { ...memfd, kind: "devdax", canPunch: false, durable: true };
+    const memory = new MappedMemory({ ...mapping, backing: facts }, standIn);
     const ranges = (): string[] => {
       const found: string[] = [];
       for (let at = 0; at < written.length; at++) {

@@ -11,7 +11,7 @@ import { mountWithFusermount } from "../../../src/linux/fuse/fusermount.js";
 import { mountFuse } from "../../../src/linux/fuse/mountFuse.js";
 import { detachExactly, unmountExactly } from "../../../src/linux/mount/mountHandle.js";
 import { mountOn } from "../../../src/linux/proc/mounts.js";
-import { holdersOfMount } from "../../../src/linux/proc/mountUsers.js";
+import { usersOfMount } from "../../../src/linux/proc/mountUsers.js";
 import { allocateBuffer } from "../../../src/linux/syscall/buffers.js";
 import { isRoot, userError, withDirectory } from "./support.js";
 
@@ -59,7 +59,7 @@ describe.skipIf(!isRoot)("a FUSE mount", () => {
       const clone = cloneFuseDevice(fd);
       expect(clone).toBeGreaterThan(0);
       closeSync(clone);
-      expect(holdersOfMount(directory)).toEqual([]);
+      expect(usersOfMount(directory)).toEqual([]);
       if (entry === null) throw new Error("not mounted");
       expect(unmountExactly("the test", entry)).toBe(0);
       expect(unmountExactly("the test", entry)).toBe(ENOENT);
@@ -94,7 +94,7 @@ describe("holders", () => {
   it.skipIf(!isRoot)("names this process and its open file by the mount alone", () => {
     withDirectory((directory) => {
       const fd = openSync(join(directory, "open"), "w");
-      const found = holdersOfMount("/dev/shm").filter((holder) => holder.pid === process.pid);
+      const found = usersOfMount("/dev/shm").filter((holder) => holder.pid === process.pid);
       expect(found).toEqual([expect.objectContaining({ how: "open file", path: join(directory, "open") })]);
       closeSync(fd);
     }, "/dev/shm");

@@ -1,7 +1,7 @@
 /** Pools bound to a NUMA node, on this machine's first one. */
 import { existsSync, fstatSync, readFileSync, writeSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type BackingFacts, closeBacking } from "../../../src/linux/backing/backingFacts.js";
+import { type Backing, closeBacking } from "../../../src/linux/backing/backing.js";
 import { createMemfd } from "../../../src/linux/backing/memfd.js";
 import { createPoolDirectory } from "../../../src/linux/backing/poolDirectory.js";
 import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
@@ -39,7 +39,7 @@ describe.skipIf(!hasNuma)("binding", () => {
 
   it.skipIf(!isRoot)("of a split pool is that of both files, to the end of data", () => {
     const facts = createPrivateTmpfs({ metadataPages: 2, dataPages: 64 });
-    const longer: BackingFacts = { ...facts, dataBytes: 1024 * 4096 };
+    const longer: Backing = { ...facts, dataBytes: 1024 * 4096 };
     expect(bindToNode(longer, NODE)).toBe(true);
     const mapping = mapBacking(facts, 2);
     expect([policies("/meta"), policies("/data")]).toEqual([[`bind:${NODE}`], [`bind:${NODE}`]]);
@@ -71,8 +71,7 @@ describe.skipIf(!hasNuma)("binding", () => {
   it("is refused where memory is where it is", () => {
     withDirectory((directory) => {
       const facts = createPoolFile(`${directory}/f`, { pageCount: 16 });
-      const refusal = (kind: BackingFacts["kind"]): string =>
-        userError(() => bindToNode({ ...facts, kind }, NODE)).message;
+      const refusal = (kind: Backing["kind"]): string => userError(() => bindToNode({ ...facts, kind }, NODE)).message;
       const [head, tail] = [`--numa-node ${NODE}: ${directory}/f is `, ": its memory cannot be moved (EOPNOTSUPP)"];
       expect(refusal("file")).toBe(`${head}on a disk${tail}`);
       expect(refusal("fsdax")).toBe(`${head}on a DAX file system${tail}`);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { UserError } from "../../../src/base/errors.js";
 import type { Memory } from "../../../src/base/ports.js";
-import { type BackingFacts, closeBacking } from "../../../src/linux/backing/backingFacts.js";
+import { type Backing, closeBacking } from "../../../src/linux/backing/backing.js";
 import { type MemoryMapping, mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
 import { attachMemory } from "../../../src/linux/memory/memory.js";
 import { allocateBuffer } from "../../../src/linux/syscall/buffers.js";
@@ -13,13 +13,13 @@ import { viewMemory } from "../../../src/linux/syscall/libcMemory.js";
 export const isRoot = process.geteuid?.() === 0;
 
 export interface Attached {
-  readonly facts: BackingFacts;
+  readonly facts: Backing;
   readonly mapping: MemoryMapping;
   readonly memory: Memory;
 }
 
 /** Runs `act` on the mapped backing and lets go of it afterwards, also on failure. */
-export function withMemory(facts: BackingFacts, metadataPages: number, act: (attached: Attached) => void): void {
+export function withMemory(facts: Backing, metadataPages: number, act: (attached: Attached) => void): void {
   try {
     const mapping = mapBacking(facts, metadataPages);
     try {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { EIO, ENOSPC } from "../../../src/base/errno.js";
 import { MediaError, UserError } from "../../../src/base/errors.js";
 import { formatPool } from "../../../src/pool/format.js";
-import { chosenGeometry, seedGeometry } from "../../../src/pool/geometry.js";
+import { chosenGeometry, defaultGeometry } from "../../../src/pool/geometry.js";
 import { decode, hasMagic, STATE_CLEAN } from "../../../src/pool/superblock.js";
 import { superblockPage } from "../../../src/pool/superblockStore.js";
 import { fingerprint } from "../../support/damage.js";
@@ -36,7 +36,7 @@ describe("format", () => {
   it("leaves nothing of an earlier pool", () => {
     const old = makePool({ pageCount: 66 });
     old.write(0, blocksOf(0xaa, 64));
-    formatPool(old.fake, formatRequest(seedGeometry(66)));
+    formatPool(old.fake, formatRequest(defaultGeometry(66)));
     expect(old.fake.heldPages).toBe(1);
     const pool = openPool(old.fake);
     expect(pool.read(0, 64 * PAGE).every((byte) => byte === 0)).toBe(true);
@@ -45,7 +45,7 @@ describe("format", () => {
 
   it("leaves nothing of page 0 that others would recognise", () => {
     const isCopy = (at: number): boolean => at % 2048 < 512;
-    const geometry = seedGeometry(66);
+    const geometry = defaultGeometry(66);
     const blank = FakeMemory.make({ pageCount: 66, metadataPages: geometry.firstDataPage });
     for (const fake of [blank, makePool({ pageCount: 66 }).fake]) {
       const page = superblockPage(fake);
@@ -63,9 +63,9 @@ describe("format", () => {
     const fake = makePool({ pageCount: 66 }).fake;
     const before = fingerprint(fake);
     const label = new Uint8Array(65).fill(97);
-    expect(() => formatPool(fake, formatRequest(seedGeometry(66), { label }))).toThrow("longer than 64 bytes");
+    expect(() => formatPool(fake, formatRequest(defaultGeometry(66), { label }))).toThrow("longer than 64 bytes");
     expect(fingerprint(fake).equals(before)).toBe(true);
-    formatPool(fake, formatRequest(seedGeometry(66), { label: label.subarray(1) }));
+    formatPool(fake, formatRequest(defaultGeometry(66), { label: label.subarray(1) }));
     expect(decode(superblockPage(fake), 66).label).toEqual(label.subarray(1));
   });
 
@@ -76,7 +76,7 @@ describe("format", () => {
   ] as const)("says what failed when %s does", (verb, what) => {
     const fake = FakeMemory.make({ pageCount: 66, metadataPages: 2 });
     const memory = new WatchedMemory(fake, failing(verb as Verb, EIO));
-    expect(() => formatPool(memory, formatRequest(seedGeometry(66)))).toThrow(`the ${what} cannot be written (EIO)`);
+    expect(() => formatPool(memory, formatRequest(defaultGeometry(66)))).toThrow(`the ${what} cannot be written (EIO)`);
   });
 });
 
@@ -108,7 +108,7 @@ describe("format --full", () => {
 
   it("without memory enough is an error and no pool", () => {
     const fake = FakeMemory.make({ pageCount: 66, metadataPages: 2, limitPages: 30 });
-    expect(() => formatPool(fake, formatRequest(seedGeometry(66), { full: true }))).toThrow(UserError);
+    expect(() => formatPool(fake, formatRequest(defaultGeometry(66), { full: true }))).toThrow(UserError);
     expect(() => openPool(fake)).toThrow("formatting");
   });
 });
@@ -142,7 +142,7 @@ describe("a format that is cut off", () => {
       let finished = false;
       try {
         const memory = new WatchedMemory(fake, cutAfter(calls));
-        formatPool(memory, formatRequest(seedGeometry(66), { full }));
+        formatPool(memory, formatRequest(defaultGeometry(66), { full }));
         finished = true;
       } catch (error) {
         if (!(error instanceof Cut)) throw error;
@@ -166,7 +166,7 @@ describe("a format that is cut off", () => {
     for (let calls = 0; calls < 20; calls++) {
       const fake = FakeMemory.make({ pageCount: 66, metadataPages: 2 });
       try {
-        formatPool(new WatchedMemory(fake, cutAfter(calls)), formatRequest(seedGeometry(66)));
+        formatPool(new WatchedMemory(fake, cutAfter(calls)), formatRequest(defaultGeometry(66)));
       } catch (error) {
         if (!(error instanceof Cut)) throw error;
       }
@@ -179,7 +179,7 @@ describe("a format that is cut off", () => {
   it("knows ENOSPC as ENOSPC", () => {
     const fake = FakeMemory.make({ pageCount: 66, metadataPages: 2 });
     const memory = new WatchedMemory(fake, failing("populate", ENOSPC));
-    expect(() => formatPool(memory, formatRequest(seedGeometry(66)))).toThrow("(ENOSPC)");
+    expect(() => formatPool(memory, formatRequest(defaultGeometry(66)))).toThrow("(ENOSPC)");
   });
 });
 

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
-import { chosenGeometry, MAX_PAGES, pagesForWholeFile, seedGeometry } from "../../../src/pool/geometry.js";
+import { chosenGeometry, defaultGeometry, MAX_PAGES, pagesForWholeFile } from "../../../src/pool/geometry.js";
 
 describe("the seed's geometry", () => {
   it.each([0, 1, 2])("%d pages leave none for data and are refused", (pages) => {
-    expect(() => seedGeometry(pages)).toThrow(UserError);
-    expect(() => seedGeometry(pages)).toThrow("has no room for data (EINVAL)");
+    expect(() => defaultGeometry(pages)).toThrow(UserError);
+    expect(() => defaultGeometry(pages)).toThrow("has no room for data (EINVAL)");
   });
 
   it.each([
@@ -21,7 +21,7 @@ describe("the seed's geometry", () => {
     [1028, 3, 1024],
     [MAX_PAGES, 8372254, 4286594017],
   ])("of %d pages %d are index, for %d blocks", (pages, indexPages, blocks) => {
-    expect(seedGeometry(pages)).toEqual({
+    expect(defaultGeometry(pages)).toEqual({
       pageCount: pages,
       indexPages,
       maxBlocks: blocks,
@@ -33,7 +33,7 @@ describe("the seed's geometry", () => {
   it("gives every data page an entry and wastes no index page", () => {
     fc.assert(
       fc.property(fc.integer({ min: 3, max: MAX_PAGES }), (pages) => {
-        const { indexPages, maxBlocks, dataPages, firstDataPage } = seedGeometry(pages);
+        const { indexPages, maxBlocks, dataPages, firstDataPage } = defaultGeometry(pages);
         expect(firstDataPage + dataPages).toBe(pages);
         expect(maxBlocks).toBe(dataPages);
         expect(maxBlocks).toBeLessThanOrEqual(indexPages * 512);
@@ -45,7 +45,7 @@ describe("the seed's geometry", () => {
   it.each([-1, 2.5, Number.NaN, Number.POSITIVE_INFINITY, MAX_PAGES + 1, 2 ** 32, 2 ** 32 + 3, 2 ** 53, 2 ** 64])(
     "%d pages are refused",
     (pages) => {
-      expect(() => seedGeometry(pages)).toThrow(UserError);
+      expect(() => defaultGeometry(pages)).toThrow(UserError);
       expect(() => chosenGeometry(pages, 1)).toThrow(UserError);
     },
   );

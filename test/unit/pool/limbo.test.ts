@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EIO, ENOSPC, EROFS } from "../../../src/base/errno.js";
-import { LIMBO_RUNS } from "../../../src/pool/shared.js";
+import { LIMBO_RUNS } from "../../../src/pool/sharedState.js";
 import { expectBytes } from "../../support/expectBytes.js";
 import { blocksOf, makePool, openPool, type TestPool } from "../../support/testPool.js";
 import { type Call, failing, recording } from "../../support/watchedMemory.js";
@@ -95,7 +95,7 @@ describe("limbo of a durable pool", () => {
     pool.file.flush();
     pool.discard(0, 3 * PAGE);
     expect(counts(pool)).toEqual({ used: 5, limbo: 3, held: 8 });
-    expect(pool.pool.settle()).toBe(0);
+    expect(pool.pool.flushAndDrain()).toBe(0);
     expect(counts(pool)).toEqual({ used: 5, limbo: 0, held: 5 });
   });
 
@@ -104,10 +104,10 @@ describe("limbo of a durable pool", () => {
     const older = pool.join(1);
     older.file.enter();
     pool.discard(0, PAGE);
-    pool.pool.settle();
+    pool.pool.flushAndDrain();
     expect(counts(pool).limbo).toBe(1);
     older.file.leave();
-    pool.pool.settle();
+    pool.pool.flushAndDrain();
     expect(counts(pool).limbo).toBe(0);
   });
 
@@ -115,8 +115,8 @@ describe("limbo of a durable pool", () => {
     const pool = makePool({ pageCount: 66, durable: true, watch: failing("sync", EIO, 3) });
     pool.write(0, blocksOf(1, 4));
     pool.discard(0, 2 * PAGE);
-    expect(pool.pool.settle()).toBe(EIO);
-    expect(pool.pool.settle()).toBe(EIO);
+    expect(pool.pool.flushAndDrain()).toBe(EIO);
+    expect(pool.pool.flushAndDrain()).toBe(EIO);
     expect(counts(pool)).toEqual({ used: 2, limbo: 2, held: 4 });
   });
 
@@ -126,7 +126,7 @@ describe("limbo of a durable pool", () => {
     pool.write(0, blocksOf(1, 4));
     pool.discard(0, 4 * PAGE);
     calls.length = 0;
-    pool.pool.settle();
+    pool.pool.flushAndDrain();
     expect(calls.map((call) => call.verb)).toEqual(["sync", "release", "sync"]);
   });
 });
@@ -168,7 +168,7 @@ describe("the ring of limbo", () => {
     expect(pool.pool.account.limbo).toBeLessThanOrEqual(LIMBO_RUNS);
     expect(pool.fake.heldPages).toBe(pool.accountedPages);
     pool.discard(0, blocks * PAGE);
-    pool.pool.settle();
+    pool.pool.flushAndDrain();
     expect(counts(pool)).toEqual({ used: 0, limbo: 0, held: 0 });
   });
 

@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import { toMountOptions } from "../../../src/cli/mountOptions.js";
 import { isMeant } from "../../../src/cli/recover.js";
 import { type MountEntry, parseMountinfo } from "../../../src/linux/proc/mounts.js";
-import { parseRecord } from "../../../src/mounts/mountRecord.js";
+import { parseMountRecord } from "../../../src/mounts/mountRecord.js";
 import { standingStill } from "../../../src/mounts/silent.js";
 import { diskDirectories } from "../../../src/mounts/stateDirectory.js";
 import { type WayBack, wayBack as wayBackWith } from "../../../src/recover/bringBack.js";
-import { type MachineFacts, type Remains, remainsOf, sessionsOf } from "../../../src/recover/deadMount.js";
+import { type DeadDisk, deadDiskOf, type MachineView, sessionsOf } from "../../../src/recover/deadDisk.js";
 import { isSame } from "../../../src/recover/orphans.js";
 import { clearingSteps, stepsOf } from "../../../src/recover/steps.js";
 
@@ -28,7 +28,7 @@ const MOUNTS = parseMountinfo(
   ].join("\n"),
 );
 
-const LOOPS: MachineFacts["loops"] = [
+const LOOPS: MachineView["loops"] = [
   {
     path: "/dev/loop0",
     backingFile: "/mnt/x/disk",
@@ -46,17 +46,17 @@ const LOOPS: MachineFacts["loops"] = [
   },
 ];
 
-function facts(more: Partial<MachineFacts> = {}, lines: readonly string[] = []): MachineFacts {
+function facts(more: Partial<MachineView> = {}, lines: readonly string[] = []): MachineView {
   const mounts = [...MOUNTS, ...parseMountinfo(lines.join("\n"))];
   const dead = mounts.filter((mount) => mount.majorMinor === "0:40");
   return { mounts, dead, loops: LOOPS, swapAreas: [], records: [], namespaces: [], ...more };
 }
 
-const remains = (all: MachineFacts): Remains => remainsOf(sessionsOf(all.dead)[0] as MountEntry[], all);
+const deadDisk = (all: MachineView): DeadDisk => deadDiskOf(sessionsOf(all.dead)[0] as MountEntry[], all);
 const nobody = { ofMount: () => [], ofDevice: () => [] };
-const plan = (all: MachineFacts, users = nobody): string[] => stepsOf(remains(all), users).map((step) => step.plan);
+const plan = (all: MachineView, users = nobody): string[] => stepsOf(deadDisk(all), users).map((step) => step.plan);
 
-const wayBack = (found: Remains): WayBack | null =>
+const wayBack = (found: DeadDisk): WayBack | null =>
   wayBackWith(found, (pool, place, words) => toMountOptions(pool, place, words, { root: true, directory: "/" }));
 
 const OPTIONS = {
@@ -79,13 +79,13 @@ const OPTIONS = {
 
 it("of a disk whose holder keeps the pool all is cleared but what it has in the state directory", () => {
   const all = plan(facts());
-  expect(clearingSteps(remains(facts()), nobody).map((step) => step.plan)).toEqual(all.slice(0, -1));
+  expect(clearingSteps(deadDisk(facts()), nobody).map((step) => step.plan)).toEqual(all.slice(0, -1));
   expect(all.at(-1)).toBe("remove its files from the state directory");
 });
 
 describe("what is left", () => {
   it("is the dead mount's own, and nothing of a living one", () => {
-    const found = remains(facts());
+    const found = deadDisk(facts());
     expect(found).toMatchObject({ mountpoint: "/mnt/x", poolPath: "/srv/pool", loops: [LOOPS[0]], blockers: [] });
     expect(JSON.stringify(found)).not.toMatch(/alive|others|loop1/);
   });
@@ -111,7 +111,7 @@ describe("what is left", () => {
       ofMount: (mount: MountEntry) => (mount.majorMinor === "7:0" ? [holder] : []),
       ofDevice: () => [holder],
     };
-    const lines = stepsOf(remains(facts()), users).map((step) => step.plan);
+    const lines = stepsOf(deadDisk(facts()), users).map((step) => step.plan);
     const by = "in use by tail (pid 7, /mnt/files/a)";
     expect(lines).toContain(`unmount /mnt/files (ext4 on /dev/loop0), lazily if still ${by}`);
     expect(lines).toContain(`detach /dev/loop0, ${by}`);
@@ -123,7 +123,7 @@ describe("what is left", () => {
     const loops = [{ ...LOOPS[0]!, backingFile: "/mnt/file (deleted)" }];
     const all = facts({ loops }, bound);
     expect(sessionsOf(all.dead)).toHaveLength(1);
-    expect(remains(all).loops).toEqual(loops);
+    expect(deadDisk(all).loops).toEqual(loops);
     const lines = plan(all);
     expect(lines.indexOf("unmount the dead mount /mnt/file")).toBeLessThan(
       lines.indexOf("unmount the dead mount /mnt/x"),
@@ -137,23 +137,23 @@ describe("what lives inside is not ours to end", () => {
     ["another kmemfs mount", `60 40 0:41 / /mnt/files/bound rw - fuse.kmemfs kmemfs ${FUSE}`],
     ["a tmpfs further inside", "60 43 0:60 / /mnt/files/home/tmp rw - tmpfs none rw"],
   ])("%s", (_what, line) => {
-    expect(remains(facts({}, [line])).blockers).toEqual([expect.stringMatching(/mounted inside, and still alive$/)]);
+    expect(deadDisk(facts({}, [line])).blockers).toEqual([expect.stringMatching(/mounted inside, and still alive$/)]);
   });
 
   it("a device that is made of it", () => {
     const loops = [{ ...LOOPS[0]!, nodes: [{ path: "/dev/loop0", majorMinor: "7:0", partOf: ["/dev/dm-0"] }] }];
-    expect(remains(facts({ loops })).blockers).toEqual(["/dev/loop0 is part of /dev/dm-0"]);
+    expect(deadDisk(facts({ loops })).blockers).toEqual(["/dev/loop0 is part of /dev/dm-0"]);
   });
 
   it("a mount at the same place, whose file has the same path", () => {
     const below = `29 20 0:39 / /mnt/x rw - fuse.kmemfs kmemfs ${FUSE}`;
-    expect(remains(facts({}, [below])).blockers).toEqual(["something else is also mounted on /mnt/x"]);
+    expect(deadDisk(facts({}, [below])).blockers).toEqual(["something else is also mounted on /mnt/x"]);
   });
 });
 
 describe("the way back", () => {
   it("is what the record says, without sizes and in the background", () => {
-    const back = wayBack(remains(facts({ records: [OPTIONS] })));
+    const back = wayBack(deadDisk(facts({ records: [OPTIONS] })));
     expect(back?.command).toBe("kmemfs mount /srv/pool /mnt/x");
     const { sizeBytes: _size, ...others } = OPTIONS;
     // A record of a version that knew no source.
@@ -161,12 +161,12 @@ describe("the way back", () => {
   });
 
   it("is the mount's source where there is no record", () => {
-    expect(wayBack(remains(facts()))?.options).toMatchObject({ pool: OPTIONS.pool, io: "auto", readOnly: false });
+    expect(wayBack(deadDisk(facts()))?.options).toMatchObject({ pool: OPTIONS.pool, io: "auto", readOnly: false });
   });
 
   it("is none for a pool that was memory", () => {
     const options = { ...OPTIONS, pool: { kind: "tmpfs" } } as const;
-    expect(wayBack(remains(facts({ records: [options] })))).toBeNull();
+    expect(wayBack(deadDisk(facts({ records: [options] })))).toBeNull();
   });
 
   it("of a disk of up is its file system's mount point, with a record and without", () => {
@@ -180,7 +180,7 @@ describe("the way back", () => {
     const loops = [{ path: "/dev/loop7", backingFile: `${HIDDEN}/disk`, diskSeq: "7", nodes }];
     const options = { ...OPTIONS, mountpoint: "/mnt/up", fuseDirectory: HIDDEN };
     for (const records of [[], [options]]) {
-      const found = remainsOf(dead, { mounts, dead, loops, swapAreas: [], records, namespaces: [] });
+      const found = deadDiskOf(dead, { mounts, dead, loops, swapAreas: [], records, namespaces: [] });
       expect(found.mountpoint).toBe("/mnt/up");
       expect(wayBack(found)?.command).toBe("kmemfs up /mnt/up --pool /srv/pool");
       expect([isMeant(found, "/mnt/up"), isMeant(found, HIDDEN), isMeant(found, "/mnt/x")]).toEqual([
@@ -191,16 +191,16 @@ describe("the way back", () => {
     }
     // Nothing says where it was.
     expect(
-      wayBack(remainsOf(dead, { mounts: dead, dead, loops: [], swapAreas: [], records: [], namespaces: [] })),
+      wayBack(deadDiskOf(dead, { mounts: dead, dead, loops: [], swapAreas: [], records: [], namespaces: [] })),
     ).toBeNull();
   });
 });
 
 it("what a record says of the holder tells of it, and is no option of the next one", () => {
   const holder = { pid: 7, startTicks: "4711" };
-  expect(parseRecord(JSON.stringify({ ...OPTIONS, holder }))).toEqual({ ...OPTIONS, holder });
-  expect(parseRecord(JSON.stringify({ ...OPTIONS, holder: { pid: "7" } }))).toEqual(OPTIONS);
-  expect(wayBack(remains(facts({ records: [{ ...OPTIONS, holder }] })))?.options).not.toHaveProperty("holder");
+  expect(parseMountRecord(JSON.stringify({ ...OPTIONS, holder }))).toEqual({ ...OPTIONS, holder });
+  expect(parseMountRecord(JSON.stringify({ ...OPTIONS, holder: { pid: "7" } }))).toEqual(OPTIONS);
+  expect(wayBack(deadDisk(facts({ records: [{ ...OPTIONS, holder }] })))?.options).not.toHaveProperty("holder");
   // Process 1 did not begin then: the number is another's.
   expect(standingStill({ ...OPTIONS, holder: { pid: 1, startTicks: "no" } })).toBeNull();
   expect(standingStill(OPTIONS)).toBeNull();
@@ -215,6 +215,6 @@ it("a loop device is the one that a holder saw when its number says so, and wher
 
 it("a record that was cut off is none", () => {
   const text = JSON.stringify(OPTIONS);
-  expect(parseRecord(text)).toEqual(OPTIONS);
-  for (const bad of [text.slice(0, -5), "", "{}", '{"pool":{}}', "null"]) expect(parseRecord(bad)).toBeNull();
+  expect(parseMountRecord(text)).toEqual(OPTIONS);
+  for (const bad of [text.slice(0, -5), "", "{}", '{"pool":{}}', "null"]) expect(parseMountRecord(bad)).toBeNull();
 });

@@ -3,8 +3,8 @@
  * the tests of this machine are about them.
  */
 
-import { closeBacking } from "../../../../src/linux/backing/backingFacts.js";
-import { checkPool } from "../../../../src/media/checkPool.js";
+import { closeBacking } from "../../../../src/linux/backing/backing.js";
+import { checkPoolAt } from "../../../../src/media/checkPool.js";
 import { formatPath } from "../../../../src/media/formatPath.js";
 import { stopMount } from "../../../../src/mounts/client.js";
 import type { MountOptions } from "../../../../src/mounts/options.js";
@@ -41,6 +41,6 @@ export async function mountDisk(
 /** @throws Error when the pool has a fault, or is in another state */
 export async function requireState(pool: string, state: PoolState): Promise<void> {
   const found: string[] = [];
-  const summary = await checkPool(pool, { finding: ({ message }) => void found.push(message) });
+  const summary = await checkPoolAt(pool, { finding: ({ message }) => void found.push(message) });
   if (found.length > 0 || summary.state !== state) throw new Error(`${pool} is ${summary.state}: ${found.join("; ")}`);
 }

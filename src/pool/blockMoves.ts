@@ -37,12 +37,12 @@ export function moveBlocks(pool: Pool, moves: readonly Move[]): void {
     if (errno !== 0) giveUp(pool, moves, made, errno);
     done += run;
   }
-  must(memory.sync(), "the copies are not on the media");
+  must(memory.sync(), "the copies cannot be flushed");
   for (const { block, from, to } of moves) {
     assert(index.replace(block, from, to), `block ${block} is moved and has another page`);
     index.persist(block, block + 1);
   }
-  must(memory.sync(), "the index is not on the media");
+  must(memory.sync(), "the index cannot be flushed");
   leave(pool, moves, "from", moves.length);
 }
 
@@ -52,8 +52,8 @@ function giveUp(pool: Pool, moves: readonly Move[], made: number, errno: Errno):
   if (asShortage(errno) !== ENOSPC) {
     throw new UserError("pool", "a block cannot be copied", { code: errnoName(errno) });
   }
-  const cure = "make room where the pool is, or mount it and discard something (kmemfs trim)";
-  throw new ShortOfMemory("pool", "there is no memory for a copy of a block; nothing is lost", {
+  const cure = "free space where the pool is, or mount it and discard something (kmemfs trim)";
+  throw new ShortOfMemory("pool", "not enough memory to copy a block; nothing is lost", {
     code: errnoName(errno),
     cure,
   });
@@ -63,7 +63,7 @@ function giveUp(pool: Pool, moves: readonly Move[], made: number, errno: Errno):
 function leave({ memory, allocator }: Pool, moves: readonly Move[], side: "from" | "to", held: number): void {
   for (let done = 0; done < held; done += runLength(moves, done)) {
     const run = Math.min(runLength(moves, done), held - done);
-    must(memory.release(moves[done][side], run), "pages cannot be given back");
+    must(memory.release(moves[done][side], run), "pages cannot be freed");
   }
   for (const move of moves) allocator.free(move[side], 1);
 }

@@ -1,7 +1,7 @@
 /**
- * What the pool's memory is: facts that outlive the process which found them.
- * The holder passes them as JSON to each server, with the fds inherited under
- * the same numbers or others that it fills in.
+ * What the memory of a pool is. It outlives the process that opened it: the holder
+ * passes it on as JSON to each server, with the fds inherited under the same numbers
+ * or others that it fills in.
  */
 import { closeSync, fstatSync } from "node:fs";
 import { errnoName } from "../../base/errno.js";
@@ -11,7 +11,7 @@ import { fstatfs } from "../syscall/libc.js";
 
 export type BackingKind = "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "devdax";
 
-export interface BackingFacts {
+export interface Backing {
   /** The kind of memory; a file or directory on a tmpfs is `tmpfs` with its path. */
   readonly kind: BackingKind;
   /** Absolute, or as it was given; null for a pool that no directory shows. */
@@ -50,15 +50,15 @@ export function heldPages(fd: number): number {
 }
 
 /** What the backing really holds, bytes: st_blocks of its files; all of it where st_blocks says nothing. */
-export function heldBytes(facts: BackingFacts): number {
-  if (facts.kind === "devdax") return facts.metaBytes;
-  const meta = fstatSync(facts.metaFd).blocks * 512;
-  return facts.layout === "single" ? meta : meta + fstatSync(facts.dataFd).blocks * 512;
+export function heldBytes(backing: Backing): number {
+  if (backing.kind === "devdax") return backing.metaBytes;
+  const meta = fstatSync(backing.metaFd).blocks * 512;
+  return backing.layout === "single" ? meta : meta + fstatSync(backing.dataFd).blocks * 512;
 }
 
 /** Lets go of the fds, and with them of the lock; a memfd or private tmpfs whose last fds these are is gone. */
-export function closeBacking(facts: BackingFacts): void {
-  for (const fd of new Set([facts.dataFd, facts.metaFd, facts.tmpfsFd ?? -1])) if (fd >= 0) closeSync(fd);
+export function closeBacking(backing: Backing): void {
+  for (const fd of new Set([backing.dataFd, backing.metaFd, backing.tmpfsFd ?? -1])) if (fd >= 0) closeSync(fd);
 }
 
 /** Size in bytes of an open file, rounded down to `grainBytes`. */
@@ -67,13 +67,13 @@ export function sizeFloor(fd: number, grainBytes = PAGE_BYTES): number {
 }
 
 /** Facts of a split pool of page-sized files. */
-export function splitFacts(
-  facts: Pick<BackingFacts, "kind" | "path" | "metaFd" | "dataFd" | "durable" | "readOnly"> & { tmpfsFd?: number },
-): BackingFacts {
-  const metaBytes = sizeFloor(facts.metaFd);
-  const dataBytes = sizeFloor(facts.dataFd);
+export function splitBacking(
+  backing: Pick<Backing, "kind" | "path" | "metaFd" | "dataFd" | "durable" | "readOnly"> & { tmpfsFd?: number },
+): Backing {
+  const metaBytes = sizeFloor(backing.metaFd);
+  const dataBytes = sizeFloor(backing.dataFd);
   return {
-    ...facts,
+    ...backing,
     layout: "split",
     metaBytes,
     dataBytes,

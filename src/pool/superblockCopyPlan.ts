@@ -4,8 +4,8 @@
  * pool that is changed becomes dirty, so that the next mount looks after strays.
  */
 import type { ByteOffset } from "../base/units.js";
-import { contradiction, misplaced, readCopies } from "./copies.js";
 import { COPY_OFFSETS, INCOMPATIBLE_SPLIT, STATE_CLEAN, STATE_DIRTY, type Superblock } from "./superblock.js";
+import { contradiction, misplaced, readCopies } from "./superblockCopies.js";
 
 export interface CopyWrite {
   readonly at: ByteOffset;

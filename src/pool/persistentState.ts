@@ -6,7 +6,7 @@ import type { Errno } from "../base/units.js";
 import { ACCOUNT_WORDS } from "./account.js";
 
 /** Word offsets. */
-export const LASTING = {
+export const PERSISTENT = {
   /** ACCOUNT_WORDS words. */
   account: 0,
   /** The errno of a failed sync: what was lost then stays lost. */
@@ -23,29 +23,29 @@ export const LASTING = {
   shrinkTo: ACCOUNT_WORDS + 18,
 } as const;
 
-export const MOST_LOST_PAGES = LASTING.shrinkTo - LASTING.lostPages;
+export const MOST_LOST_PAGES = PERSISTENT.shrinkTo - PERSISTENT.lostPages;
 
-export const LASTING_WORDS = LASTING.shrinkTo + 1;
+export const PERSISTENT_WORDS = PERSISTENT.shrinkTo + 1;
 
 /** Lets the file be made as short as `blocks`, once; 0 takes that back. */
-export function allowShrink(lastingWords: Int32Array, blocks: number): void {
-  Atomics.store(lastingWords, LASTING.shrinkTo, blocks | 0);
+export function allowShrink(persistentWords: Int32Array, blocks: number): void {
+  Atomics.store(persistentWords, PERSISTENT.shrinkTo, blocks | 0);
 }
 
-export function mayShrinkTo(lastingWords: Int32Array, blocks: number): boolean {
-  return blocks > 0 && Atomics.load(lastingWords, LASTING.shrinkTo) >>> 0 === blocks;
+export function mayShrinkTo(persistentWords: Int32Array, blocks: number): boolean {
+  return blocks > 0 && Atomics.load(persistentWords, PERSISTENT.shrinkTo) >>> 0 === blocks;
 }
 
 /** What was allowed is done. */
-export function shrunk(lastingWords: Int32Array, blocks: number): void {
-  Atomics.compareExchange(lastingWords, LASTING.shrinkTo, blocks | 0, 0);
+export function shrunk(persistentWords: Int32Array, blocks: number): void {
+  Atomics.compareExchange(persistentWords, PERSISTENT.shrinkTo, blocks | 0, 0);
 }
 
 /** The errno of a sync that failed, or 0: what was lost then stays lost, also for the next server. */
-export function failedErrno(lastingWords: Int32Array): Errno {
-  return Atomics.load(lastingWords, LASTING.failedErrno);
+export function failedErrno(persistentWords: Int32Array): Errno {
+  return Atomics.load(persistentWords, PERSISTENT.failedErrno);
 }
 
-export function noteFailed(lastingWords: Int32Array, errno: Errno): void {
-  Atomics.store(lastingWords, LASTING.failedErrno, errno);
+export function noteFailed(persistentWords: Int32Array, errno: Errno): void {
+  Atomics.store(persistentWords, PERSISTENT.failedErrno, errno);
 }

@@ -14,7 +14,7 @@ import type { MountRecord } from "../mounts/mountRecord.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
 
 /** What the machine has, as it was read. */
-export interface MachineFacts {
+export interface MachineView {
   readonly mounts: readonly MountEntry[];
   readonly loops: readonly LoopNodes[];
   readonly swapAreas: readonly string[];
@@ -25,7 +25,7 @@ export interface MachineFacts {
   readonly namespaces: readonly MountNamespace[];
 }
 
-export interface Remains {
+export interface DeadDisk {
   /** What the user calls the disk. */
   readonly mountpoint: string;
   /** All places of the dead session; the first is where it was mounted, what was bound elsewhere follows. */
@@ -57,7 +57,7 @@ function rank(entry: MountEntry): number {
 }
 
 /** @param dead the mounts of one session, as `sessionsOf` has them; not empty */
-export function remainsOf(dead: readonly MountEntry[], facts: MachineFacts): Remains {
+export function deadDiskOf(dead: readonly MountEntry[], facts: MachineView): DeadDisk {
   const files = new Set(dead.map(fileOf));
   const loops = facts.loops.filter((loop) => files.has(backingPath(loop)));
   const nodes = loops.flatMap((loop) => loop.nodes);
@@ -110,7 +110,7 @@ function poolPathOf(dead: MountEntry, record: MountRecord | null): string | null
 /** As `insideOf`; dead mounts are cleared by themselves. */
 function inside(
   own: readonly MountEntry[],
-  { mounts, dead }: MachineFacts,
+  { mounts, dead }: MachineView,
 ): { readonly bound: MountEntry[]; readonly living: MountEntry[] } {
   const { bound, living } = insideOf(own, mounts);
   const isOther = (mount: MountEntry): boolean => !own.includes(mount) && !dead.includes(mount);

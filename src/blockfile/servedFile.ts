@@ -41,7 +41,7 @@ export interface BlockFileParts {
   readonly traffic: Traffic;
 }
 
-export class BlockFile implements DiskFile {
+export class ServedFile implements DiskFile {
   private readonly pool: Pool;
   private readonly readOnly: boolean;
   private readonly atomicWrites: boolean;
@@ -171,7 +171,7 @@ export class BlockFile implements DiskFile {
       const end = this.endBlock(offset + length);
       block = this.pool.nextHole(block, Math.min(end, block + STEP_BLOCKS));
       if (block >= end) return 0;
-      this.pool.breathe();
+      this.pool.yieldEpoch();
       if (this.lookUp(block, Math.min(end, endOfIndexPage(block))) !== 0) return -EIO;
       if (this.run.page !== 0) continue;
       const done = mapHoles(this.pool, block, block + this.run.count, 0, 0, 0, false);

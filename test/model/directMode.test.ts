@@ -6,7 +6,7 @@
 import { describe, expect, it } from "vitest";
 import type { Memory } from "../../src/base/ports.js";
 import { PAGE_BYTES } from "../../src/base/units.js";
-import { beginDirect, endDirect, recoverDirect } from "../../src/pool/direct.js";
+import { beginDirect, endDirect, recoverDirect } from "../../src/pool/directMode.js";
 import { closePool } from "../../src/pool/probe.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY } from "../../src/pool/superblock.js";
 import { budget } from "../support/budget.js";
@@ -133,7 +133,7 @@ function servedPool(options: TestPoolOptions, random: Random): { fake: FakeMemor
       pool.discard(offset, length);
       naive.discard(offset, length);
       // A block whose home page is in limbo would get another.
-      expect(pool.pool.settle()).toBe(0);
+      expect(pool.pool.flushAndDrain()).toBe(0);
     }
   }
   closePool(pool.pool);

@@ -8,7 +8,7 @@ import type { Memory } from "../base/ports.js";
 import type { BlockNo, PageNo } from "../base/units.js";
 import { entryOffset } from "./entry.js";
 import type { Finding } from "./findings.js";
-import { describeDamage, type EntryDamage, scanIndex } from "./scan.js";
+import { describeEntryDamage, type EntryDamage, scanIndex } from "./scan.js";
 import type { Superblock } from "./superblock.js";
 
 const LEAST_BATCH = 16 * 1024;
@@ -92,7 +92,8 @@ export class Owners {
 
   private findingOf(damage: EntryDamage, blockNo: BlockNo, pageNo: PageNo, high: number, owner?: BlockNo): Finding {
     const at = { kind: damage, blockNo, pageNo, offsetBytes: entryOffset(blockNo) };
-    if (owner === undefined) return { ...at, message: describeDamage(damage, this.superblock, blockNo, pageNo, high) };
+    if (owner === undefined)
+      return { ...at, message: describeEntryDamage(damage, this.superblock, blockNo, pageNo, high) };
     const message = `block ${blockNo}: page ${pageNo} also belongs to block ${owner}, which comes first`;
     return { ...at, ownerBlockNo: owner, message };
   }
