@@ -12,7 +12,7 @@ import { whileItIsCleared } from "../recover/withNameLock.js";
 import { printLine } from "./print.js";
 
 /** True when `path` is one of the disk's names. */
-export function isKeptMeant({ status, deadDisk: deadDisk }: Kept, path: string): boolean {
+export function isKeptMeant({ status, deadDisk }: Kept, path: string): boolean {
   const places = [...(deadDisk?.dead ?? []), ...(deadDisk?.fileSystems ?? [])].map((mount) => mount.mountpoint);
   return status.mountpoint === path || dirname(status.file) === path || places.includes(path);
 }
@@ -35,7 +35,7 @@ export async function clear(deadDisk: DeadDisk, steps: readonly Step[]): Promise
 }
 
 /** What is going to be done, a line each. */
-export async function planOfKept({ status, deadDisk: deadDisk }: Kept, up: boolean): Promise<string[]> {
+export async function planOfKept({ status, deadDisk }: Kept, up: boolean): Promise<string[]> {
   const { givenUp, holderPid } = status;
   const place = quote(status.mountpoint);
   const lines = [`${place}: given up because ${givenUp}; process ${holderPid} keeps its pool`];
@@ -58,7 +58,7 @@ export async function recoverKept(told: Kept, found: Findings, up: boolean): Pro
     const plan = await planOfKept(now, up);
     // Not without saying so.
     if (plan.join("\n") !== (await planOfKept(told, up)).join("\n")) for (const line of plan) printLine(line);
-    const { status, deadDisk: deadDisk } = now;
+    const { status, deadDisk } = now;
     if (deadDisk !== null) await clear(deadDisk, clearingSteps(deadDisk));
     if (!up) return;
     for (const line of await bringKeptBack(status)) printLine(line);

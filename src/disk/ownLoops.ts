@@ -1,6 +1,6 @@
 /** The loop devices on a disk's file, as its holder tells of them: each use of a device is judged once. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type LoopNodes } from "../linux/proc/loopDevices.js";
+import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import { readMounts } from "../linux/proc/mounts.js";
 import { readNamespaces } from "../linux/proc/namespaces.js";
 import { loopsByPath, loopsOfDevices } from "./loopFiles.js";

@@ -38,7 +38,7 @@ function notGivenUp(mountpoint: string): UserError {
 
 /** As it is now, for who has its turn. @throws UserError when it is served again */
 export async function lookAtKept(
-  { status, deadDisk: deadDisk }: Kept,
+  { status, deadDisk }: Kept,
   { deadDisks: dead, taken }: Findings,
 ): Promise<Kept> {
   const now = await findMount(status.mountpoint);

@@ -48,7 +48,7 @@ export class FileMemory implements Memory {
   private readonly iovecs: IovecList;
 
   constructor(mapping: MemoryMapping) {
-    const { backing: backing } = mapping;
+    const { backing } = mapping;
     this.pageCount = mapping.pageCount;
     this.baseAddress = mapping.baseAddress;
     this.durable = backing.durable;

@@ -33,7 +33,7 @@ export class MappedMemory implements Memory {
 
   /** @param pmem what writes the CPU's caches back; a stand-in in tests */
   constructor(mapping: MemoryMapping, pmem: Libpmem | null = mapping.backing.durable ? libpmem() : null) {
-    const { backing: backing } = mapping;
+    const { backing } = mapping;
     this.pageCount = mapping.pageCount;
     this.baseAddress = mapping.baseAddress;
     this.durable = backing.durable;

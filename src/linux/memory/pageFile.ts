@@ -17,7 +17,7 @@ export class PageFile {
   private readonly borderPage: PageNo;
 
   constructor(mapping: MemoryMapping) {
-    const { backing: backing } = mapping;
+    const { backing } = mapping;
     this.metaFd = backing.metaFd;
     this.dataFd = backing.dataFd;
     this.borderPage = backing.layout === "split" ? mapping.metadataPages : 0;
