@@ -233,7 +233,7 @@ class Rehoming {
   /** Does the batch; the next one begins with the blocks that come home now. */
   private commit(): void {
     const { batch } = this;
-    assert(batch.count > 0, "a page is waited for that nobody leaves");
+    assert(batch.count > 0, "a page is waited for that will never be free");
     batch.commit();
     let home = 0;
     for (let i = 0; i < batch.count; i++) {
