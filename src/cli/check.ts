@@ -113,10 +113,10 @@ async function repair(path: string, flags: CheckFlags): Promise<RepairResult> {
 export function repairLine(path: string, result: RepairResult): string {
   const { lostBlocks, suspectBlocks, clearedEntries, writtenCopies } = result;
   const counts = [
-    `${lostBlocks} blocks lost`,
-    `${suspectBlocks} suspect`,
-    `${clearedEntries} entries beyond the end of the file cleared`,
-    `${writtenCopies} superblock copies written`,
+    `blocks lost: ${lostBlocks}`,
+    `blocks suspect: ${suspectBlocks}`,
+    `entries cleared past the end of the file: ${clearedEntries}`,
+    `superblock copies written: ${writtenCopies}`,
   ];
   return `${path}: repaired: ${counts.join(", ")}`;
 }

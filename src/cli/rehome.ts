@@ -13,7 +13,7 @@ const SILENT_MS = 1_000;
 /** What was done, and what keeps the pool from the direct way still. */
 export function rehomeLines(path: string, report: RehomeReport): string[] {
   if (report.wasDirect) return [`${path}: was last used in direct mode, so all blocks are on their home pages`];
-  const moved = report.moved === 0 ? "no block was moved" : `${counted(report.moved)} moved`;
+  const moved = report.moved === 0 ? "no block was moved" : `${counted(report.moved, "was", "were")} moved`;
   const lines = [
     report.away === 0
       ? `${path}: ${moved}, all are on their home pages`
@@ -22,14 +22,14 @@ export function rehomeLines(path: string, report: RehomeReport): string[] {
   if (report.away > 0) {
     const others = report.away - report.homeless;
     const held = others === 0 ? "" : `; ${others} wait for the pages that these occupy`;
-    lines.push(`${counted(report.homeless)} beyond the size of the pool, with no home page${held}`);
+    lines.push(`${counted(report.homeless, "is", "are")} beyond the size of the pool, with no home page${held}`);
   }
   if (report.thin) lines.push("the pool is thin and cannot be used in direct mode: its disk may outgrow it");
   return lines;
 }
 
-function counted(blocks: number): string {
-  return blocks === 1 ? "1 block is" : `${blocks} blocks are`;
+function counted(blocks: number, singular: string, plural: string): string {
+  return blocks === 1 ? `1 block ${singular}` : `${blocks} blocks ${plural}`;
 }
 
 /** Tells a terminal, on one line, how far it is. */

@@ -60,7 +60,7 @@ function tooOld(what: string): (error: Error) => never {
 const REASONS: Readonly<Record<string, string>> = {
   EPERM: "another process resized it at the same time",
   EACCES: "you have no permission to write to its file",
-  EFBIG: "that is larger than it can be",
+  EFBIG: "that is larger than its maximum size",
   EIO: "its pool has an error, see kmemfs status",
 };
 

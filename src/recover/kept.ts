@@ -37,10 +37,7 @@ function notGivenUp(mountpoint: string): UserError {
 }
 
 /** As it is now, for who has its turn. @throws UserError when it is served again */
-export async function lookAtKept(
-  { status, deadDisk }: Kept,
-  { deadDisks: dead, taken }: Findings,
-): Promise<Kept> {
+export async function lookAtKept({ status, deadDisk }: Kept, { deadDisks: dead, taken }: Findings): Promise<Kept> {
   const now = await findMount(status.mountpoint);
   if (now === null || now.givenUp === null) throw notGivenUp(status.mountpoint);
   return { status: now, deadDisk: deadDisk === null ? null : await lookAgain(deadDisk, [...dead, ...taken]) };

@@ -129,7 +129,7 @@ it("a file that cannot be as long as asked is left as it is", () =>
     writeFileSync(pool, new Uint8Array(20_000).fill(7), { mode: 0o600 });
     const before = (await run("sha256sum", [pool])).stdout;
     const args = ["format", pool, "--size", "64G", "--force"];
-    expectRefusal(await place.refused(args), { cause: /cannot be made \d+ bytes long \(EFBIG\)$/, cure: false });
+    expectRefusal(await place.refused(args), { cause: /cannot be resized to \d+ bytes \(EFBIG\)$/, cure: false });
     expect((await run("sha256sum", [pool])).stdout).toBe(before);
   }));
 

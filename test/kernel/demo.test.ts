@@ -19,7 +19,7 @@ it("the whole life, with figures", () =>
     for (const step of ["before", "kmemfs mount", "losetup", "mkfs.ext4", "mount", "delete it", "fstrim", "umount"]) {
       expect(stdout).toMatch(new RegExp(`^${step}.* \\d+(\\.\\d+)? `, "m"));
     }
-    const [, back = "", of = ""] = /gave (\S+) MiB of (\S+) MiB back/.exec(stdout) ?? [];
+    const [, back = "", of = ""] = /returned (\S+) MiB of (\S+) MiB to the machine/.exec(stdout) ?? [];
     expect(Number(back)).toBeGreaterThan(60);
     expect(Number(of)).toBeGreaterThanOrEqual(Number(back));
     expect(readdirSync(place.directory)).toEqual([]);

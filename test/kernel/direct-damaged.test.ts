@@ -88,7 +88,7 @@ for (const [where, lengthBytes] of Object.entries(CUTS)) {
       // The end of a server that leaves the pool unclean is no death.
       const said = logOf(disk.directory).map(({ msg }) => msg);
       expect(said.filter((msg) => /the next one takes over/.test(String(msg)))).toEqual([]);
-      expect(said.at(-1)).toMatch(/stays unclean.*; the mount ends$/);
+      expect(said.at(-1)).toMatch(/stays marked as unclean.*; the mount ends$/);
     }));
 }
 
@@ -114,7 +114,7 @@ it("data of a directory that somebody cuts off the direct way", () =>
     }
     expect((await place.refused(["check", pool])).status).toBe(4);
     const repair = await place.refused(["check", "--repair", pool]);
-    expect([repair.status, repair.stdout]).toEqual([1, expect.stringMatching(/behind byte 8388608 is lost/)]);
+    expect([repair.status, repair.stdout]).toEqual([1, expect.stringMatching(/past byte 8388608 is lost/)]);
     await place.kmemfs(["check", pool]);
     const again = await place.mount({ pool });
     expect(await io(again, "pread -v 7m 1")).toMatch(/: {2}33/);

@@ -51,7 +51,7 @@ for (const io of ["served", "direct"] as const) {
       await disk.io("pwrite -q -S 0x41 1m 1m");
       const writer = await openWriter(place, disk.file);
       await place.kmemfs(["unmount", "--force", disk.directory]);
-      expect(logOf(disk.directory).map((line) => line.msg)).toContainEqual(expect.stringMatching(/open still/));
+      expect(logOf(disk.directory).map((line) => line.msg)).toContainEqual(expect.stringMatching(/still be open/));
       const busy = await place.refused(["mount", pool, disk.directory]);
       expect([busy.status, busy.stderr]).toEqual([1, expect.stringMatching(/in use by .*\(EBUSY\)\ntry: /)]);
       await writer.writeNow();

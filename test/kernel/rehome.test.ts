@@ -80,7 +80,7 @@ it("a served pool on a disk misplaces what is rewritten; rehome makes it direct"
     });
 
     const { stdout } = await place.kmemfs(["rehome", pool]);
-    expect(stdout).toBe(`${pool}: ${away} blocks are moved, all are on their home pages\n`);
+    expect(stdout).toBe(`${pool}: ${away} blocks were moved, all are on their home pages\n`);
     const direct = await place.mount({ pool, args: ["--io", "auto"] });
     const after = await direct.expectAccount();
     expect([after.io, after.ioReason, after.usedBytes]).toEqual(["direct", null, 9 * 2 ** 20]);
@@ -126,7 +126,7 @@ it("a thin pool with blocks beyond its pages says what stays", () =>
     expect([status, stdout.split("\n")]).toEqual([
       1,
       [
-        expect.stringMatching(/: (\d+ blocks are|no block was) moved, \d+ are not on their home pages$/),
+        expect.stringMatching(/: (\d+ blocks were|no block was) moved, \d+ are not on their home pages$/),
         expect.stringMatching(/^256 blocks are beyond the size of the pool, with no home page/),
         expect.stringMatching(/^the pool is thin/),
         "",

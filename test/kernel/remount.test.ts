@@ -81,7 +81,7 @@ it("size grows to the maximum, and shrinks as far as nothing is written", () =>
     expect(await disk.status()).toMatchObject({ sizeBytes: 128 * MIB });
     await disk.io("pwrite -q -S 0x62 127m 1m");
     expect(await remount(disk, "size=256M")).toMatchObject(failure(32, /formatted for at most 128\.0 MiB .*EFBIG/));
-    expect(await remount(disk, "size=32M")).toMatchObject(failure(32, /written beyond 32\.0 MiB would be lost/));
+    expect(await remount(disk, "size=32M")).toMatchObject(failure(32, /data beyond 32\.0 MiB would be lost/));
     expect(await disk.sum(0, MIB)).toBe(before);
     expect(await remount(disk, "ro,size=64M")).toMatchObject(failure(32, /would be lost/));
     expect(await disk.status()).toMatchObject({ sizeBytes: 128 * MIB, readOnly: false });

@@ -112,7 +112,8 @@ function refuseMode({ driver, name }: DaxDevice, path: string): void {
     throw new UserError(path, "is disabled", { code: "ENXIO", cure: `daxctl enable-device ${name}` });
   }
   if (driver === "device_dax" || driver === "unknown") return;
-  const what = driver === "kmem" ? "is in system-ram mode: the machine uses it as RAM" : `belongs to ${driver}`;
+  const what =
+    driver === "kmem" ? "is in system-ram mode: the machine uses it as RAM" : `is bound to the driver ${driver}`;
   throw new UserError(path, what, { code: "EBUSY", cure: `daxctl reconfigure-device --mode=devdax --force ${name}` });
 }
 

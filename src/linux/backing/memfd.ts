@@ -25,7 +25,7 @@ export function createMemfd(size: { readonly pageCount: number }): Backing {
   const result = ftruncate(fd, lengthBytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   if (result < 0) {
     closeSync(fd);
-    throw startError("a memfd", `cannot be made ${lengthBytes} bytes long`, result);
+    throw startError("a memfd", `cannot be resized to ${lengthBytes} bytes`, result);
   }
   return {
     kind: "memfd",

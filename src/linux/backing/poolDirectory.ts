@@ -93,6 +93,6 @@ function makeDirectory(path: string): boolean {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "EIO";
     if (code === "EEXIST") return false;
-    throw new UserError(path, "the directory cannot be made", { code });
+    throw new UserError(path, "the directory cannot be created", { code });
   }
 }

@@ -79,7 +79,7 @@ function setLength(fd: number, path: string, pageCount: number): void {
   const grainBytes = grainBytesOf(fd);
   const lengthBytes = Math.ceil(pagesToBytes(pageCount) / grainBytes) * grainBytes;
   const result = ftruncate(fd, lengthBytes);
-  if (result < 0) throw startError(path, `cannot be made ${lengthBytes} bytes long`, result);
+  if (result < 0) throw startError(path, `cannot be resized to ${lengthBytes} bytes`, result);
 }
 
 /** Puts the names in a directory on the media, as fsync of a file need not do (fsync(2)). @throws UserError */

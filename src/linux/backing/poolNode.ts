@@ -154,7 +154,12 @@ function refusedByKernel(node: number, errno: number): UserError {
   const code = errnoName(errno);
   if (errno === ENOSYS) return bindError(node, "this kernel has no NUMA", code, "omit it");
   if (errno === EPERM) {
-    return bindError(node, "this process may not bind memory", code, "docker run --cap-add SYS_NICE, or omit it");
+    return bindError(
+      node,
+      "this process has no permission to bind memory",
+      code,
+      "docker run --cap-add SYS_NICE, or omit it",
+    );
   }
   return bindError(node, "the kernel refused it", code, "omit it");
 }

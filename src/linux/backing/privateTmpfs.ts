@@ -77,7 +77,7 @@ export function createFileAt(directoryFd: number, name: string, lengthBytes: num
   if (result === 0) return fd;
   unlinkat(directoryFd, name);
   closeSync(fd);
-  throw startError(what, `cannot make ${name} ${lengthBytes} bytes long`, result);
+  throw startError(what, `cannot resize ${name} to ${lengthBytes} bytes`, result);
 }
 
 function must(result: number): number {

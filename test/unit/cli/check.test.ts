@@ -41,7 +41,7 @@ it("sums a repair up", () => {
     cutAtBytes: null,
   };
   expect(repairLine("/p", result)).toBe(
-    "/p: repaired: 1 blocks lost, 2 suspect, 3 entries beyond the end of the file cleared, 1 superblock copies written",
+    "/p: repaired: blocks lost: 1, blocks suspect: 2, entries cleared past the end of the file: 3, superblock copies written: 1",
   );
 });
 

@@ -135,7 +135,7 @@ describe("refusals", () => {
     expect(cures).toEqual([
       ["/dev/dax0.0: is disabled (ENXIO)", "daxctl enable-device dax0.0"],
       ["/dev/dax0.0: is in system-ram mode: the machine uses it as RAM (EBUSY)", reconfigure],
-      ["/dev/dax0.0: belongs to fsdev_dax (EBUSY)", reconfigure],
+      ["/dev/dax0.0: is bound to the driver fsdev_dax (EBUSY)", reconfigure],
     ]);
   });
 });
