@@ -51,7 +51,7 @@ function modernised({ givenUp, session, ...record }: SessionRecord): SessionReco
   const passthrough: Passthrough =
     noted !== null && noted !== undefined && "backingId" in noted
       ? { kind: "registered", backingId: noted.backingId ?? 0 }
-      : { kind: "unavailable", reason: record.ioReason ?? "served was asked for", cure: "--io auto" };
+      : { kind: "unavailable", reason: record.ioReason ?? "served mode was requested", cure: "--io auto" };
   return { ...record, session: { ...session, passthrough }, givenUp: givenUp ?? null };
 }
 

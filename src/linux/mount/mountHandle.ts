@@ -167,7 +167,7 @@ export function detachExactly(what: string, wanted: MountIdentity, withInside = 
     refuseChildren(what, wanted, withInside);
     const result = umount2(handle.path, MNT_DETACH);
     if (result === 0 && isMounted(wanted)) {
-      const reason = `what was mounted over ${wanted.mountpoint} just now was detached in its place`;
+      const reason = `something mounted over ${wanted.mountpoint} was detached instead`;
       throw new UserError(what, reason, { code: "EBUSY", cure: "mount that again, and try again" });
     }
     if (result !== -EPERM || process.geteuid?.() === 0) return errnoOf(result);
