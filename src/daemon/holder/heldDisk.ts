@@ -16,7 +16,7 @@ import { endServing, GivenUp, serveAgain } from "./givenUp.js";
 import type { Mount } from "./mount.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import type { Service } from "./service.js";
-import { Serving } from "./serving.js";
+import { type ServerSource, Serving } from "./serving.js";
 import { deviceNow, directoryNow, isOver, type Session } from "./session.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
 import { buildStatus } from "./statusReport.js";
@@ -24,6 +24,7 @@ import { buildStatus } from "./statusReport.js";
 export interface HeldParts extends Pick<Mount, "options" | "memory" | "name" | "pool"> {
   readonly log: Log;
   readonly service: Service;
+  readonly source: ServerSource;
 }
 
 export class HeldDisk {
@@ -38,10 +39,10 @@ export class HeldDisk {
     readonly parts: HeldParts,
     { session, facts, givenUp }: Pick<Mount, "session" | "facts" | "givenUp">,
   ) {
-    const { options, log, memory, pool } = parts;
+    const { options, log, memory, pool, source } = parts;
     const noteFacts = (): void => this.note();
     const served = (pid: number): void => this.tellOfServer(pid);
-    this.serving = new Serving(session, { options, log, memory, pool, noteFacts, served }, facts);
+    this.serving = new Serving(session, { source, options, log, memory, pool, noteFacts, served }, facts);
     this.givenUp = givenUp === null ? null : new GivenUp(givenUp);
   }
 

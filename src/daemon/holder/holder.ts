@@ -14,6 +14,7 @@ import type { AskedOptions, MountOptions } from "../../mounts/options.js";
 import { quote } from "../../mounts/paths.js";
 import { socketPath } from "../../mounts/stateDirectory.js";
 import type { MountStatus } from "../../mounts/status.js";
+import { missingProgram } from "../session/program.js";
 import { viewSession } from "../session/sessionMemory.js";
 import { ControlDoor } from "./controlDoor.js";
 import { DiskSight } from "./diskSight.js";
@@ -25,8 +26,9 @@ import { leaveToNext, mayPass } from "./nextHolder.js";
 import { beginMount, closeOpenedPool, giveName } from "./openMount.js";
 import { resumeMount } from "./resume.js";
 import type { ServerKeeper } from "./serverKeeper.js";
-import { describeEnd, type ServerEnd } from "./serverProcess.js";
+import { describeEnd, type ServerEnd, startServer } from "./serverProcess.js";
 import { Service } from "./service.js";
+import type { ServerSource } from "./serving.js";
 import { closeSession, deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
 
 export interface HolderEvents {
@@ -54,7 +56,8 @@ export async function runHolder(
   return holder.untilEnd();
 }
 
-class Holder {
+/** Keeps one mount from its start to its end. */
+export class Holder {
   readonly disk: HeldDisk;
   private control: ControlDoor | null = null;
   private started = false;
@@ -71,10 +74,11 @@ class Holder {
     private readonly log: Log,
     private readonly service: Service,
     private readonly signals: EndSignals,
+    source: ServerSource = { start: startServer, missingProgram },
   ) {
     const { options, name, memory, pool } = mount;
     this.options = options;
-    this.disk = new HeldDisk({ options, name, memory, pool, log, service }, mount);
+    this.disk = new HeldDisk({ options, name, memory, pool, log, service, source }, mount);
     this.sight = new DiskSight(options);
     this.end = new MountEnd({
       mountpoint: options.mountpoint,

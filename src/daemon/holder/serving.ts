@@ -9,10 +9,9 @@ import type { SharedMemory } from "../../linux/process/sharedMemory.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
 import type { MountOptions } from "../../mounts/options.js";
 import { Heartbeats } from "../session/heartbeats.js";
-import { missingProgram } from "../session/program.js";
 import { type DirectConfig, viewSession, writeConfig } from "../session/sessionMemory.js";
 import { ServerKeeper } from "./serverKeeper.js";
-import { inheritance, type ServerProcess, startServer } from "./serverProcess.js";
+import { inheritance, type ServerListener, type ServerProcess, type ServerStart } from "./serverProcess.js";
 import { type Session, whyLast } from "./session.js";
 import type { SessionRecord } from "./sessionRecord.js";
 
@@ -22,7 +21,15 @@ export type ServingFacts = Pick<SessionRecord, "io" | "ioReason" | "wasUnclean" 
   readonly lastDeath: string | null;
 };
 
+/** Where servers come from: processes of the program; tests have others. */
+export interface ServerSource {
+  start(start: ServerStart, listener: ServerListener): ServerProcess;
+  /** For people: the file without which none can be started; null when all are there. */
+  missingProgram(): string | null;
+}
+
 export interface ServingParts {
+  readonly source: ServerSource;
   readonly options: MountOptions;
   readonly log: Log;
   readonly memory: SharedMemory & { readonly fd: number };
@@ -62,12 +69,12 @@ export class Serving {
 
   /** Starts the first server. @param wasServed servers of a holder before us served this session */
   begin(wasServed: boolean): ServerKeeper {
-    const { options, log, memory } = this.parts;
+    const { options, log, memory, source } = this.parts;
     const { session } = this;
     const keeper = new ServerKeeper({
       launch: (isRestart, standby) => this.launch(isRestart, standby),
       whyLast: () => whyLast(session),
-      missingProgram,
+      missingProgram: () => source.missingProgram(),
       isOver: () => isSessionOver(session.channelFds[0]),
       wasServed,
       beats: new Heartbeats(viewSession(memory.bytes).heartbeatWords),
@@ -111,7 +118,7 @@ export class Serving {
     const { fds, ...facts } = inheritance(pool.backing, this.session.channelFds);
     const { geometry } = pool.superblock;
     writeConfig(memory.bytes, { ...facts, geometry, isRestart, readOnly, atomicWrites, direct: this.directFacts() });
-    const server = startServer(
+    const server = this.parts.source.start(
       { memoryFd: memory.fd, furtherFds: fds, standby },
       {
         warning: (message) => log.warn({ mountpoint }, message),
