@@ -14,7 +14,7 @@ import { Holder } from "../../../src/daemon/holder/holder.js";
 import type { Mount } from "../../../src/daemon/holder/mount.js";
 import { Service } from "../../../src/daemon/holder/service.js";
 import type { Session } from "../../../src/daemon/holder/session.js";
-import { initAttributes, SESSION_BYTES } from "../../../src/daemon/session/sessionMemory.js";
+import { initAttributes, readConfig, SESSION_BYTES } from "../../../src/daemon/session/sessionMemory.js";
 import { FUSE_HAS_RESEND } from "../../../src/fuse/abi.js";
 import { NO_SERVICE } from "../../../src/linux/process/notify.js";
 import { sharedMemory } from "../../../src/linux/process/sharedMemory.js";
@@ -171,14 +171,16 @@ it("a start that its server refuses leaves nothing behind, and says why", async 
 });
 
 it("a server that dies is followed, and the one after it inherits the session", async () => {
-  const { holder, servers, status, options } = makeHolder();
+  const { holder, servers, status, options, mount } = makeHolder();
   const started = holder.start();
   await until(() => servers.length === 1);
+  expect(readConfig(mount.memory.bytes).isRestart).toBe(false);
   servers[0].serve();
   await started;
   const ended = holder.untilEnd();
   servers[0].end(END);
   await until(() => servers.length === 2);
+  expect(readConfig(mount.memory.bytes).isRestart).toBe(true);
   expect((await status()).serverPid).toBeNull();
   servers[1].serve();
   await until(() => holder.disk.serving.keeper?.pid === 2);
@@ -192,12 +194,13 @@ it("a server that dies is followed, and the one after it inherits the session", 
 it("resumes: its first server is a successor, and a signal meanwhile ends nothing", async () => {
   const facts = { io: "served", restarts: 2, lastDeath: "was killed along with its holder" } as const;
   const before = { ioReason: null, wasUnclean: false, damage: null, refused: [] };
-  const { holder, servers, logged, status, options } = makeHolder(
+  const { holder, servers, logged, status, options, mount } = makeHolder(
     {},
     { isInUse: true, facts: { ...before, ...facts } },
   );
   const started = holder.start();
   await until(() => servers.length === 1);
+  expect(readConfig(mount.memory.bytes).isRestart).toBe(true);
   process.emit("SIGTERM");
   servers[0].serve();
   await started;
@@ -221,8 +224,8 @@ it("a signal while a new mount starts undoes it", async () => {
   expectNothingLeft(options);
 });
 
-it("a stop that is refused puts nothing off: a server that dies then is followed as before", async () => {
-  const { holder, servers, ask, options } = makeHolder();
+it("a stop that is refused changes nothing: when its servers are given up after it, the pool is still kept", async () => {
+  const { holder, servers, ask, options } = makeHolder({ restarts: 0 });
   const started = holder.start();
   await until(() => servers.length === 1);
   servers[0].serve();
@@ -230,12 +233,8 @@ it("a stop that is refused puts nothing off: a server that dies then is followed
   const ended = holder.untilEnd();
   await expect(ask("/stop")).rejects.toThrow(/something that cannot be found still uses it \(EBUSY\)/);
   servers[0].end(END);
-  await until(() => servers.length === 2);
-  servers[1].serve();
-  // A stop that nobody stands against.
-  endSession();
+  await until(() => holder.disk.givenUp !== null);
   await ask("/stop");
-  servers[1].end(CLOSED);
   expect(await ended).toBe(0);
   expectNothingLeft(options);
 });
