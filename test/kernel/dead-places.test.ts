@@ -44,7 +44,7 @@ it("unmount names the other places of a dead mount, and its record stays until t
     place.cleanup.add(bound, () => run("umount", [bound], { allowFail: true }));
     await killAll(disk);
     const refused = await place.refused(["unmount", disk.directory]);
-    expectRefusal(refused, { cause: new RegExp(`it is mounted on ${bound} too \\(EBUSY\\)$`) });
+    expectRefusal(refused, { cause: new RegExp(`it is also mounted on ${bound} \\(EBUSY\\)$`) });
     await place.kmemfs(["unmount", "--force", disk.directory]);
     expect([isMounted(disk.directory), isMounted(bound)]).toEqual([false, true]);
     expect(filesOf(disk)).toContain(".json");

@@ -115,7 +115,7 @@ it("recover without --up clears, and says how to have it back or let it go; up n
     expect([isMounted(directory), isMounted(file.replace(/\/disk$/, ""))]).toEqual([false, false]);
     expect((await statusOf(place, directory)).loopDevices).toEqual([]);
     const other = await place.refused(["up", directory]);
-    expect([other.status, other.stderr]).toEqual([1, expect.stringMatching(/its pool is kept \(EBUSY\)\ntry: .*--up/)]);
+    expect([other.status, other.stderr]).toEqual([1, expect.stringMatching(/the pool is kept \(EBUSY\)\ntry: .*--up/)]);
     // And once more, with nothing to clear.
     expect((await recover(place, directory)).stdout).toContain(`process ${holderPid} keeps its pool\n`);
     const back = await recover(place, "--up", directory);
@@ -182,7 +182,7 @@ it("of two that bring it back at once one does", () =>
     const [lost] = both.filter((one) => !won.includes(one));
     // Too late to find it, or told by the one that was first.
     if (lost?.status !== 0)
-      expect(lost?.stderr).toMatch(/another process (clears it|brought it back)|nothing to recover/);
+      expect(lost?.stderr).toMatch(/another process (is clearing it|brought it back)|nothing to recover/);
     expect((await run("sha256sum", [`${directory}/a`])).stdout.slice(0, 64)).toBe(sum);
     expect((await statusOf(place, directory)).loopDevices).toHaveLength(1);
     await place.kmemfs(["down", directory]);

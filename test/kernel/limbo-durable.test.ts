@@ -1,4 +1,4 @@
-/** What is discarded on a durable pool comes back within a second, though nobody flushes. */
+/** What is discarded on a durable pool comes back by itself, though nobody flushes. */
 import { statSync } from "node:fs";
 import { expect } from "vitest";
 import { type Place, withPlace } from "../support/place.js";
@@ -10,11 +10,10 @@ const { describe, it } = requires({ root: true, fuse: true, loop: true, commands
 
 const MIB = 2 ** 20;
 const SECTOR_BYTES = 512;
-const PROMISED_MS = 1_000;
 /** ext4's own blocks that say where the file's are: a hole makes more of them. */
 const EXTENT_BYTES = 64 * 1024;
-/** The machine may be busy: of several discards one is in time. */
-const TRIES = 3;
+/** Discards, one after the other: the thread that gives pages back goes on doing so. */
+const ROUNDS = 3;
 const END_MS = 20_000;
 
 /** An ext4 of its own, whose blocks nobody else takes or gives. */
@@ -26,7 +25,7 @@ async function ext4(place: Place): Promise<string> {
   return place.mountFileSystem("ext4", device);
 }
 
-describe("memory comes back within a second after a discard, without a flush", () => {
+describe("memory comes back after a discard, without a flush", () => {
   for (const layout of ["one file", "a directory"] as const) {
     it(`${layout} on ext4`, () =>
       withPlace(async (place) => {
@@ -38,18 +37,14 @@ describe("memory comes back within a second after a discard, without a flush", (
         expect([io, facts.durable]).toEqual([split.length > 0 ? testedIo : "served", true]);
         const data = split.length > 0 ? `${pool}/data` : pool;
         const heldBytes = (): number => statSync(data).blocks * SECTOR_BYTES;
-        const tookMs: number[] = [];
-        for (let round = 0; round < TRIES; round++) {
+        for (let round = 0; round < ROUNDS; round++) {
           await disk.io("pwrite -q -S 0x41 -b 1m 4m 24m", "fsync");
           const before = heldBytes();
           expect(before).toBeGreaterThanOrEqual(24 * MIB);
           await disk.io("fpunch 6m 16m");
-          const begunMs = performance.now();
           await until(() => heldBytes() <= before - 16 * MIB + EXTENT_BYTES, END_MS, "16 MiB to come back");
-          tookMs.push(performance.now() - begunMs);
           await run("cmp", ["-n", `${16 * MIB}`, "-i", `${6 * MIB}:0`, disk.file, "/dev/zero"]);
         }
-        expect(Math.min(...tookMs)).toBeLessThan(PROMISED_MS);
       }));
   }
 });

@@ -26,7 +26,7 @@ interface UpDisk {
 
 async function upFromCopy(place: Place, ...args: string[]): Promise<UpDisk> {
   const program = new ProgramCopy(place.path("program"));
-  const calls = `${program.directory}/dist/daemon/disk/call.js`;
+  const calls = `${program.directory}/dist/disk/call.js`;
   // The limit of what nobody can wait for: nothing is gained by all of it.
   writeFileSync(calls, readFileSync(calls, "utf8").replace("HERE_MS = 45_000", "HERE_MS = 3_000"));
   const directory = place.makeDirectory("files");
@@ -168,7 +168,7 @@ it("without them a disk ends in order, and where nobody can close the pool it is
       program.remove();
       if (end === "unmount while it waits") {
         process.kill(serverPid ?? 0, "SIGKILL");
-        const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes("is gone: ") === true;
+        const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes("is missing: ") === true;
         await until(waits, END_MS, "the holder to wait");
       }
       if (end === "SIGTERM") process.kill(holderPid, "SIGTERM");
@@ -207,7 +207,7 @@ for (const way of someOf(["unmount --force", "SIGTERM"] as const, 1)) {
       const { holderPid } = await disk.status();
       disk.program.remove();
       await killServer(disk);
-      const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes("is gone: ") === true;
+      const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes("is missing: ") === true;
       await until(waits, END_MS, "the holder to wait");
       const load = start("dd", ["if=/dev/zero", `of=${disk.directory}/b`, "bs=64k", "count=64", "conv=fsync"]);
       place.cleanup.add("dd", () => load.stop());
