@@ -77,7 +77,10 @@ it("the command makes it smaller, once: a truncate to that size after it is refu
     const { status } = await run("truncate", ["-s", "8M", disk.file], { allowFail: true });
     expect(status).toBe(isDirect ? 1 : 0);
     const over = await place.refused(["resize", disk.directory, "33M"]);
-    expect([over.status, over.stderr]).toEqual([1, expect.stringMatching(/its maximum size is 33554432 bytes.*\(EFBIG\)\ntry: /)]);
+    expect([over.status, over.stderr]).toEqual([
+      1,
+      expect.stringMatching(/its maximum size is 33554432 bytes.*\(EFBIG\)\ntry: /),
+    ]);
     const none = await place.refused(["resize", disk.directory, "100"]);
     expect([none.status, none.stderr]).toEqual([2, expect.stringMatching(/one page/)]);
   }));

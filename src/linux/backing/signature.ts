@@ -3,7 +3,7 @@
  * blkid(8) knows most; the small table covers where it is missing, and DAX
  * devices, which blkid cannot read.
  */
-import { spawnSync } from "node:child_process";
+import { runSync } from "../process/command.js";
 import type { Backing } from "./backing.js";
 import { readMetadata } from "./readMetadata.js";
 
@@ -53,14 +53,8 @@ export function signatureOf(bytes: Uint8Array): string | null {
 
 /** The child reads the inherited fd 3: the path may be gone, and would be looked up again. */
 function blkid(fd: number, tag: string): string | null {
-  const result = spawnSync("blkid", ["-p", "-o", "value", "-s", tag, "/proc/self/fd/3"], {
-    cwd: "/",
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
-    stdio: ["ignore", "pipe", "ignore", fd],
-    timeout: BLKID_TIMEOUT_MS,
-    killSignal: "SIGKILL",
-    encoding: "utf8",
-  });
+  const look = ["-p", "-o", "value", "-s", tag, "/proc/self/fd/3"];
+  const result = runSync("blkid", look, { timeoutMs: BLKID_TIMEOUT_MS, inheritedFd: fd });
   const name = result.status === 0 ? result.stdout.trim() : "";
   return name === "" ? null : name;
 }

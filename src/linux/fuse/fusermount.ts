@@ -2,12 +2,12 @@
  * Mounting as a user: the set-uid fusermount3 opens /dev/fuse, mounts, and
  * sends the fd over the socket named by _FUSE_COMMFD (SCM_RIGHTS, unix(7)).
  */
-import { spawnSync } from "node:child_process";
 import { closeSync } from "node:fs";
 import { writeU64 } from "../../base/bytes.js";
 import { EBUSY, EINVAL, EIO, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import type { Errno } from "../../base/units.js";
+import { runSync } from "../process/command.js";
 import { allocateBuffer } from "../syscall/buffers.js";
 import {
   AF_UNIX,
@@ -49,30 +49,18 @@ export function mountWithFusermount(directory: string, options: FuseMountOptions
 
 /** @returns 0 or a positive errno guessed from what fusermount3 said */
 export function unmountWithFusermount(directory: string, lazy: boolean): Errno {
-  const child = runFusermount(["-u", ...(lazy ? ["-z"] : []), "--", directory], "ignore");
+  const child = runFusermount(["-u", ...(lazy ? ["-z"] : []), "--", directory]);
   if (child.status === 0) return 0;
   const said = child.stderr ?? "";
   if (/busy/i.test(said)) return EBUSY;
   return /not found|not mounted|invalid/i.test(said) ? EINVAL : EPERM;
 }
 
-interface Child {
-  readonly status: number | null;
-  /** null when it could not be started. */
-  readonly stderr: string | null;
-  readonly error?: Error | undefined;
-}
+type Child = ReturnType<typeof runSync>;
 
-/** cwd `/` and a bounded time: it must never wait on a mount of ours. */
-function runFusermount(args: readonly string[], socketFd: number | "ignore"): Child {
-  return spawnSync(FUSERMOUNT, args, {
-    cwd: "/",
-    env: { PATH: process.env.PATH ?? "/usr/bin:/bin", _FUSE_COMMFD: "3", LC_ALL: "C" },
-    stdio: ["ignore", "ignore", "pipe", socketFd],
-    timeout: TIMEOUT_MS,
-    killSignal: "SIGKILL",
-    encoding: "utf8",
-  });
+/** Bounded in time: it must never wait on a mount of ours. */
+function runFusermount(args: readonly string[], inheritedFd?: number): Child {
+  return runSync(FUSERMOUNT, args, { timeoutMs: TIMEOUT_MS, inheritedFd, env: { _FUSE_COMMFD: "3" } });
 }
 
 /** One message with one fd: struct msghdr (56 bytes), struct iovec, one byte of data, struct cmsghdr with an int. */

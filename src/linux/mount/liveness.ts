@@ -1,6 +1,7 @@
 /** Mounts whose session is over but that are still there: every look at one is ENOTCONN. */
-import { spawn } from "node:child_process";
+import { UserError } from "../../base/errors.js";
 import type { MountEntry } from "../proc/mounts.js";
+import { run } from "../process/command.js";
 import { type MountHandle, openExactly } from "./mountHandle.js";
 
 /** A live mount whose server hangs would hang us too: a child looks, and is not waited for longer. */
@@ -23,35 +24,21 @@ export function livenessOf(entry: MountEntry): Promise<Liveness> {
   return ask(handle.fd, ownerOf(entry)).finally(() => handle.close());
 }
 
-function ask(fd: number, owner: ReturnType<typeof ownerOf>): Promise<Liveness> {
-  return new Promise((resolve) => {
-    const child = spawn("stat", ["-L", "-c", "%i", "/proc/self/fd/3"], {
-      cwd: "/",
-      env: { ...process.env, LC_ALL: "C" },
-      stdio: ["ignore", "ignore", "pipe", fd],
-      ...owner,
-    });
-    let said = "";
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
+async function ask(fd: number, user: ReturnType<typeof ownerOf>): Promise<Liveness> {
+  const look = ["-L", "-c", "%i", "/proc/self/fd/3"];
+  try {
     // One that hangs in the kernel cannot be ended: it is left to itself.
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      child.stderr?.destroy();
-      child.unref();
-      resolve("silent");
-    }, LOOK_TIMEOUT_MS);
-    const settle = (life: Liveness): void => {
-      clearTimeout(timer);
-      resolve(life);
-    };
-    child.on("error", () => settle("unseen"));
-    child.on("close", (exitCode) => {
-      if (exitCode === 0) settle("alive");
-      else settle(/not connected/.test(said) ? "dead" : "unseen");
+    const { exitCode, stderr } = await run("stat", look, {
+      timeoutMs: LOOK_TIMEOUT_MS,
+      graceMs: 0,
+      inheritedFd: fd,
+      user,
     });
-  });
+    if (exitCode === 0) return "alive";
+    return /not connected/.test(stderr) ? "dead" : "unseen";
+  } catch (error) {
+    return error instanceof UserError && error.options.code === "ETIMEDOUT" ? "silent" : "unseen";
+  }
 }
 
 /** The user id that a FUSE mount was made for; null when the options do not have it. */

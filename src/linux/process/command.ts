@@ -4,9 +4,10 @@
  * A child that hangs in the kernel cannot be killed: it is left behind then,
  * and the caller goes on with an error.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { UserError } from "../../base/errors.js";
 
 export interface RunResult {
@@ -21,13 +22,18 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whom to run it as. */
   readonly user?: { readonly uid: number; readonly gid: number } | null;
+  /** What it inherits as fd 3: a file by what it is, whatever its path leads to by then. */
+  readonly inheritedFd?: number;
+  /** What a killed child gets to go away before it is left behind. */
+  readonly graceMs?: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** What a killed child gets to go away. */
-const KILL_GRACE_MS = 2_000;
+const GRACE_MS = 2_000;
 /** A user's PATH often lacks the directories of mkfs, losetup and blkid. */
 const SEARCH_PATH = `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/local/sbin:/usr/sbin:/sbin`;
+
+const ENVIRONMENT: NodeJS.ProcessEnv = { ...process.env, PATH: SEARCH_PATH, LC_ALL: "C" };
 
 const PACKAGES: Readonly<Record<string, string>> = {
   "mkfs.ext4": "e2fsprogs",
@@ -66,16 +72,16 @@ export function requireCommand(what: string, command: string): void {
 
 /** Runs a command to its end. @throws UserError when it is missing or exceeds its time */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, graceMs = GRACE_MS, inheritedFd } = options;
   return new Promise((resolve, reject) => {
     if (options.signal?.aborted) return reject(options.signal.reason);
     const child = spawn(command, args, {
       cwd: "/",
       detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, PATH: SEARCH_PATH, LC_ALL: "C" },
+      stdio: ["ignore", "pipe", "pipe", ...(inheritedFd === undefined ? [] : [inheritedFd])],
+      env: ENVIRONMENT,
       ...options.user,
-    });
+    }) as ChildProcessByStdio<null, Readable, Readable>;
     const output = { stdout: "", stderr: "" };
     child.stdout.setEncoding("utf8").on("data", (text) => (output.stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text) => (output.stderr += text));
@@ -90,7 +96,7 @@ export function run(command: string, args: readonly string[], options: RunOption
         child.stderr.destroy();
         child.unref();
         finish(() => reject(verdict));
-      }, KILL_GRACE_MS);
+      }, graceMs);
     };
     const onAbort = (): void => stop(options.signal?.reason);
     const late = (): void =>
@@ -113,6 +119,30 @@ export function run(command: string, args: readonly string[], options: RunOption
         else resolve({ exitCode: exitCode ?? 128, ...output, stderr: output.stderr || (killedBy ?? "") });
       }),
     );
+  });
+}
+
+/**
+ * As `run` for a command that asks no mount of ours, with the caller waiting for it.
+ * @param inheritedFd as its fd 3
+ * @returns `error` when it could not be started, or took longer
+ */
+export function runSync(
+  command: string,
+  args: readonly string[],
+  {
+    timeoutMs,
+    inheritedFd,
+    env = {},
+  }: { timeoutMs: number; inheritedFd?: number | undefined; env?: NodeJS.ProcessEnv },
+): { readonly status: number | null; readonly stdout: string; readonly stderr: string; readonly error?: Error } {
+  return spawnSync(command, args, {
+    cwd: "/",
+    env: { ...ENVIRONMENT, ...env },
+    stdio: ["ignore", "pipe", "pipe", inheritedFd ?? "ignore"],
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
+    encoding: "utf8",
   });
 }
 
