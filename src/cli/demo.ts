@@ -6,20 +6,12 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { MIB } from "../base/units.js";
-import {
-  makeFileSystem,
-  mountFileSystem,
-  syncFileSystems,
-  trimFileSystem,
-  unmountFileSystem,
-} from "../disk/fileSystems.js";
-import { mountsOnLoops } from "../disk/inUse.js";
-import { attachLoop, detachLoop } from "../disk/loop.js";
+import { bringUpFileSystem, bringUpMount } from "../disk/bringUp.js";
+import { makeFileSystem, syncFileSystems, trimFileSystem } from "../disk/fileSystems.js";
 import { allOrNothing, interruptible, type Rollback } from "../disk/rollback.js";
-import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { type MountEntry } from "../linux/proc/mounts.js";
 import { machineMemory } from "../linux/proc/proc.js";
 import { runOk } from "../linux/process/command.js";
-import { startMount, stopMount } from "../mounts/client.js";
 import { FIGURE_COLUMNS, type Figures, figureCells, readFigures } from "./figures.js";
 import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { type Column, formatRow, printLine } from "./print.js";
@@ -115,24 +107,14 @@ async function life(sizeBytes: number, undo: Rollback, signal: AbortSignal): Pro
   );
   const report = makeReport(place.disk);
   await report("before");
-  const disk = await startMount(options);
-  undo.push("mount", () => stopMount(disk, { force: true }));
+  const disk = await bringUpMount(options, undo);
   await report(`kmemfs mount --size ${formatBytes(sizeBytes)}`);
-  signal.throwIfAborted();
-  const attached = attachLoop(disk);
-  const loop = attached.path;
-  undo.push(loop, () => detachLoop(`losetup -d ${loop}`, attached));
-  await report(`losetup ${loop}`);
-  signal.throwIfAborted();
-  await makeFileSystem("ext4", loop, true, signal);
-  await report("mkfs.ext4");
-  signal.throwIfAborted();
-  await mountFileSystem("ext4", loop, place.files);
-  const mounted = mountsOnLoops([attached], readMounts());
-  undo.push("umount", async () => {
-    for (const mount of mounted) await unmountFileSystem(mount);
-  });
-  await report("mount");
+  const choose = async (device: string) => {
+    await makeFileSystem("ext4", device, true, signal);
+    return { type: "ext4", fresh: true };
+  };
+  const wish = { directory: place.files, choose, signal, done: report };
+  const { mounts: mounted } = await bringUpFileSystem(disk, wish, undo);
   const { full, trimmed } = await useFiles(place, mounted, sizeBytes / 2, report, signal);
   const failures = await undo.unwind();
   if (failures.length > 0) throw new UserError("demo: teardown", failures.join("; "));

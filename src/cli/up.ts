@@ -4,17 +4,15 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
+import { bringUpFileSystem, bringUpMount } from "../disk/bringUp.js";
 import { chooseFileSystem } from "../disk/chooseFileSystem.js";
-import { FILE_SYSTEMS, type FileSystemType, mountFileSystem, requireSize } from "../disk/fileSystems.js";
+import { FILE_SYSTEMS, type FileSystemType, requireSize } from "../disk/fileSystems.js";
 import { findDead, findDisk } from "../disk/findDisk.js";
-import { attachLoop, detachLoop } from "../disk/loop.js";
 import { allOrNothing, interruptible } from "../disk/rollback.js";
 import { readMounts } from "../linux/proc/mounts.js";
-import { findMount, startMount, stopMount } from "../mounts/client.js";
 import type { MountOptions } from "../mounts/options.js";
 import { absolutePath, quote } from "../mounts/paths.js";
 import { diskDirectories, diskId } from "../mounts/stateDirectory.js";
-
 import { printMountNotes } from "./mountNotes.js";
 import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
@@ -59,22 +57,20 @@ function fullPool(mountpoint: string, error: unknown): UserError {
 
 /** Every step of `up`, each undone when a later one fails. */
 async function makeDisk(options: MountOptions, wanted: FileSystemType | null, signal: AbortSignal): Promise<Made> {
-  return allOrNothing(async (undo) => {
-    const disk = await startMount(options);
-    undo.push("mount", () => stopMount(disk, { force: true }));
-    signal.throwIfAborted();
-    const attached = attachLoop(disk);
-    const loop = attached.path;
-    undo.push(loop, () => detachLoop(`losetup -d ${loop}`, attached));
-    signal.throwIfAborted();
-    const { type, fresh } = await chooseFileSystem(loop, wanted, disk, signal);
-    signal.throwIfAborted();
-    await mountFileSystem(type, loop, options.mountpoint, disk.readOnly ? ["ro"] : []).catch((error: unknown) => {
-      throw disk.freeBytes > 0 ? error : fullPool(options.mountpoint, error);
+  const { mountpoint } = options;
+  return allOrNothing(async (rollback) => {
+    const disk = await bringUpMount(options, rollback);
+    let isChosen = false;
+    const choose = async (device: string) => {
+      const chosen = await chooseFileSystem(device, wanted, disk, signal);
+      isChosen = true;
+      return chosen;
+    };
+    const wish = { directory: mountpoint, choose, signal };
+    const { loop, type, fresh } = await bringUpFileSystem(disk, wish, rollback).catch((error: unknown) => {
+      throw isChosen && disk.freeBytes === 0 ? fullPool(mountpoint, error) : error;
     });
-    // Its holder notes the loop device, so that it can be told whose that is.
-    await findMount(options.mountpoint);
-    return { loop, type, fresh, sizeBytes: disk.sizeBytes, io: disk.io, wasUnclean: disk.wasUnclean };
+    return { loop: loop.path, type, fresh, sizeBytes: disk.sizeBytes, io: disk.io, wasUnclean: disk.wasUnclean };
   });
 }
 

@@ -1,10 +1,10 @@
 /** Mounts a disk again that was cleared: its pool, and where `up` had mounted a file system, that too. */
 import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
-import { mountFileSystem, probeDevice } from "../disk/fileSystems.js";
-import { attachLoop, detachLoop } from "../disk/loop.js";
+import { bringUpFileSystem, bringUpMount } from "../disk/bringUp.js";
+import type { Chosen } from "../disk/chooseFileSystem.js";
+import { probeDevice } from "../disk/fileSystems.js";
 import { allOrNothing, type Rollback } from "../disk/rollback.js";
-import { findMount, startMount, stopMount } from "../mounts/client.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
 import type { MountOptions, MountPlace } from "../mounts/options.js";
 import { quote } from "../mounts/paths.js";
@@ -60,14 +60,13 @@ function wordsOf(mountOptions: string): Words {
  */
 export async function bringBack({ options }: WayBack): Promise<string[]> {
   const { fuseDirectory } = options;
-  return allOrNothing(async (undo) => {
-    const disk = await startMount(options);
-    undo.push("mount", () => stopMount(disk, { force: true }));
+  return allOrNothing(async (rollback) => {
+    const disk = await bringUpMount(options, rollback);
     const lines = [
       `mounted ${options.pool.kind === "path" ? options.pool.path : options.pool.kind} on ${fuseDirectory}`,
     ];
     if (disk.wasUnclean) lines.push("the pool was not closed cleanly; all of it was checked");
-    return [...lines, ...(await mountOfUp(disk, undo))];
+    return [...lines, ...(await mountOfUp(disk, rollback))];
   });
 }
 
@@ -75,21 +74,19 @@ export async function bringBack({ options }: WayBack): Promise<string[]> {
  * Attaches a loop device and mounts what is on it, where `up` had it; does nothing for a disk of `mount`.
  * @returns what was done, a line each
  */
-export async function mountOfUp(disk: MountStatus, undo: Rollback): Promise<string[]> {
-  const { mountpoint, file, readOnly } = disk;
+export async function mountOfUp(disk: MountStatus, rollback: Rollback): Promise<string[]> {
+  const { mountpoint, file } = disk;
   if (dirname(file) === mountpoint) return [];
-  const attached = attachLoop(disk);
-  const loop = attached.path;
-  undo.push(loop, () => detachLoop(`losetup -d ${loop}`, attached));
-  const content = await probeDevice(loop);
-  if (content.kind !== "fileSystem") {
-    const found = content.kind === "blank" ? "nothing" : content.name;
-    throw new UserError(`up ${mountpoint}`, `the pool holds ${found}, not a file system`, {
-      cure: `kmemfs down ${quote(mountpoint)}, then kmemfs up, which makes one`,
-    });
-  }
-  await mountFileSystem(content.type, loop, mountpoint, readOnly ? ["ro"] : []);
-  // Its holder notes the loop device, so that it can be told whose that is.
-  await findMount(mountpoint);
-  return [`mounted the ${content.type} on ${loop} on ${mountpoint}`];
+  const choose = (device: string) => existingFileSystem(device, mountpoint);
+  const { type, loop } = await bringUpFileSystem(disk, { directory: mountpoint, choose }, rollback);
+  return [`mounted the ${type} on ${loop.path} on ${mountpoint}`];
+}
+
+async function existingFileSystem(device: string, mountpoint: string): Promise<Chosen> {
+  const content = await probeDevice(device);
+  if (content.kind === "fileSystem") return { type: content.type, fresh: false };
+  const found = content.kind === "blank" ? "nothing" : content.name;
+  throw new UserError(`up ${mountpoint}`, `the pool holds ${found}, not a file system`, {
+    cure: `kmemfs down ${quote(mountpoint)}, then kmemfs up, which makes one`,
+  });
 }
