@@ -9,7 +9,7 @@ import { MIB } from "../base/units.js";
 import { bringUpFileSystem, bringUpMount } from "../disk/bringUp.js";
 import { makeFileSystem, syncFileSystems, trimFileSystem } from "../disk/fileSystems.js";
 import { allOrNothing, interruptible, type Rollback } from "../disk/rollback.js";
-import { type MountEntry } from "../linux/proc/mounts.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
 import { machineMemory } from "../linux/proc/proc.js";
 import { runOk } from "../linux/process/command.js";
 import { FIGURE_COLUMNS, type Figures, figureCells, readFigures } from "./figures.js";
