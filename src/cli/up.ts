@@ -60,16 +60,10 @@ async function makeDisk(options: MountOptions, wanted: FileSystemType | null, si
   const { mountpoint } = options;
   return allOrNothing(async (rollback) => {
     const disk = await bringUpMount(options, rollback);
-    let isChosen = false;
-    const choose = async (device: string) => {
-      const chosen = await chooseFileSystem(device, wanted, disk, signal);
-      isChosen = true;
-      return chosen;
-    };
-    const wish = { directory: mountpoint, choose, signal };
-    const { loop, type, fresh } = await bringUpFileSystem(disk, wish, rollback).catch((error: unknown) => {
-      throw isChosen && disk.freeBytes === 0 ? fullPool(mountpoint, error) : error;
-    });
+    const choose = (device: string) => chooseFileSystem(device, wanted, disk, signal);
+    const explain = (error: unknown) => (disk.freeBytes > 0 ? error : fullPool(mountpoint, error));
+    const wish = { directory: mountpoint, choose, signal, explain };
+    const { loop, type, fresh } = await bringUpFileSystem(disk, wish, rollback);
     return { loop: loop.path, type, fresh, sizeBytes: disk.sizeBytes, io: disk.io, wasUnclean: disk.wasUnclean };
   });
 }

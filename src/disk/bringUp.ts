@@ -16,6 +16,8 @@ export interface FileSystemWish {
   /** What the device has, or gets. @throws UserError */
   choose(device: string): Promise<Chosen>;
   readonly signal?: AbortSignal;
+  /** What it means that the file system cannot be mounted. */
+  explain?(error: unknown): unknown;
   /** Told after each step. */
   done?(step: string): Promise<unknown>;
 }
@@ -30,7 +32,7 @@ export async function bringUpMount(options: MountOptions, rollback: Rollback): P
 /** Attaches a loop device to a disk that is mounted, and mounts the file system on it. @throws UserError */
 export async function bringUpFileSystem(
   disk: MountStatus,
-  { directory, choose, signal, done }: FileSystemWish,
+  { directory, choose, signal, done, explain }: FileSystemWish,
   rollback: Rollback,
 ): Promise<Chosen & { readonly loop: LoopNodes; readonly mounts: readonly MountEntry[] }> {
   signal?.throwIfAborted();
@@ -41,7 +43,9 @@ export async function bringUpFileSystem(
   const chosen = await choose(loop.path);
   if (chosen.fresh) await done?.(`mkfs.${chosen.type}`);
   signal?.throwIfAborted();
-  await mountFileSystem(chosen.type, loop.path, directory, disk.readOnly ? ["ro"] : []);
+  await mountFileSystem(chosen.type, loop.path, directory, disk.readOnly ? ["ro"] : []).catch((error: unknown) => {
+    throw explain?.(error) ?? error;
+  });
   const mounts = mountsOnLoops([loop], readMounts());
   rollback.push("umount", async () => {
     for (const mount of mounts) await unmountFileSystem(mount);

@@ -10,7 +10,7 @@ import { errorFromBody } from "../base/errors.js";
 import { openAbort } from "../linux/fuse/fuseConnection.js";
 import { withinLimit } from "../linux/process/blockingLimit.js";
 import { complaint, run } from "../linux/process/command.js";
-import { type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
+import { asks, type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
 
 export interface CallOptions {
   readonly timeoutMs: number;
@@ -42,7 +42,7 @@ export async function tryCalls(what: string, calls: readonly Call[], options: Ca
     if (!UNLOADED.test(result.stderr)) return [{ error: { what, reason: complaint(result) } }];
   }
   // The program was removed while it runs: what must be ended can be ended all the same.
-  return options.isDead ? makeHere(what, calls) : makeInTime(what, calls, options);
+  return options.isDead && !asks(calls) ? makeHere(what, calls) : makeInTime(what, calls, options);
 }
 
 /** False when the program was removed while it runs. */

@@ -33,8 +33,12 @@ export async function findDisk(text: string): Promise<MountStatus | null> {
     isKmemfs ? seen?.device === there.majorMinor : seen?.loops.some(({ path }) => loops.includes(path)),
   );
   const byRecord = record === undefined ? null : await findMount(record.mountpoint);
-  const found = byRecord !== null && isIt(byRecord) ? byRecord : (await listMounts()).find(isIt);
-  return found === undefined ? null : sure(found);
+  const candidates = byRecord !== null && isIt(byRecord) ? [byRecord] : [];
+  for (const disk of [...candidates, ...(candidates.length > 0 && isKmemfs ? [] : (await listMounts()).filter(isIt))]) {
+    const found = await sure(disk);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 /**

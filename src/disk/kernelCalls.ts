@@ -24,9 +24,14 @@ export type CallOutcome = { readonly value: CallValue } | { readonly error: Erro
 /** Calls that the disk's own server must answer: made by its holder they could wait for ever. */
 const ASKING: ReadonlySet<Call["act"]> = new Set(["loop-backing", "loop-size"]);
 
+/** True for calls to a loop device, whose disk may be another than is meant, and hang. */
+export function asks(calls: readonly Call[]): boolean {
+  return calls.some(({ act }) => ASKING.has(act));
+}
+
 /** As `makeHere`, of which those that ask the disk fail. */
 export function makeHereUnasked(what: string, calls: readonly Call[]): CallOutcome[] {
-  if (!calls.some(({ act }) => ASKING.has(act))) return makeHere(what, calls);
+  if (!asks(calls)) return makeHere(what, calls);
   return [{ error: { what, reason: "the program is missing, and the holder cannot make this call itself" } }];
 }
 

@@ -7,6 +7,9 @@ import { loopsByPath, loopsOfDevices } from "./loopFiles.js";
 
 /** Whoever asks for the status waits no longer for a device that does not say whose it is. */
 const WAIT_MS = 1_000;
+/** A child that asks a device of a hung disk cannot be ended: the next one comes later each time. */
+const FIRST_PAUSE_MS = 60_000;
+const LONGEST_PAUSE_MS = 3_600_000;
 
 export interface LoopsSeen {
   readonly sure: readonly LoopNodes[];
@@ -17,6 +20,8 @@ export interface LoopsSeen {
 export class OwnLoops {
   /** By the device of the session, the loop device and its sequence number. */
   private readonly judged = new Map<string, boolean>();
+  /** Of those that did not say: when each may be asked again. */
+  private readonly silent = new Map<string, { readonly untilMs: number; readonly pauseMs: number }>();
   private judging: Promise<void> | null = null;
 
   /**
@@ -29,7 +34,10 @@ export class OwnLoops {
     const keyOf = ({ path, diskSeq }: LoopNodes): string => `${device} ${path} ${diskSeq}`;
     // Without a number another file may have the device by now.
     for (const loop of loops) if (loop.diskSeq === null) this.judged.delete(keyOf(loop));
-    const fresh = loops.filter((loop) => !this.judged.has(keyOf(loop)));
+    const fresh = loops.filter((loop) => {
+      const key = keyOf(loop);
+      return !this.judged.has(key) && performance.now() >= (this.silent.get(key)?.untilMs ?? 0);
+    });
     if (fresh.length > 0) {
       this.judging ??= this.judge(device, fresh, isDead, keyOf).finally(() => {
         this.judging = null;
@@ -49,6 +57,12 @@ export class OwnLoops {
     keyOf: (loop: LoopNodes) => string,
   ): Promise<void> {
     const { ours, silent } = await loopsOfDevices(new Set([device]), readNamespaces(), loops, isDead);
-    for (const loop of loops) if (!silent.includes(loop)) this.judged.set(keyOf(loop), ours.includes(loop));
+    for (const loop of loops) {
+      const key = keyOf(loop);
+      if (silent.includes(loop)) {
+        const pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * (this.silent.get(key)?.pauseMs ?? FIRST_PAUSE_MS / 2));
+        this.silent.set(key, { untilMs: performance.now() + pauseMs, pauseMs });
+      } else this.judged.set(key, ours.includes(loop));
+    }
   }
 }

@@ -37,9 +37,11 @@ export class DiskSight {
     const see = async (): Promise<void> => {
       this.note(await look());
     };
-    this.timer = setInterval(() => void see(), PERIOD_MS).unref();
+    // One that fails is followed by another.
+    this.timer = setInterval(() => void see().catch(() => {}), PERIOD_MS).unref();
   }
 
+  /** Nothing is noted any more, also of a look that has begun. */
   close(): void {
     this.isClosed = true;
     clearInterval(this.timer);

@@ -87,10 +87,15 @@ export class HeldDisk {
     return (await this.look()).status;
   }
 
+  /** Once it is let go nothing is looked at: its fds may be another file's by now. */
+  isLetGo = false;
+
+  /** @throws UserError when it was let go meanwhile */
   async look(): Promise<Sight> {
     const { session } = this.serving;
     const device = deviceNow(session);
     const { sure, unsure } = await this.ownLoops.on(device, isOver(session));
+    if (this.isLetGo) throw new UserError(this.parts.options.mountpoint, "it has ended", { code: "ENOTCONN" });
     const loopDevices = [...sure, ...unsure].map((loop) => loop.path);
     return { status: this.statusWith(session, device, loopDevices), loops: sure };
   }

@@ -284,6 +284,7 @@ export class Holder {
     this.sight.close();
     this.end.close();
     await this.service.drop();
+    this.disk.isLetGo = true;
     closeSession(this.session);
     closeOpenedPool(this.pool, failed);
     // What somebody else aborted is still there, and answers nobody.

@@ -29,13 +29,34 @@ export function stderrLog(): Log {
   return logTo(2);
 }
 
+/** A reader that is slow, of a pipe that does not block, gets so many tries to take a line. */
+const MOST_TRIES = 20;
+const TRY_MS = 5;
+
+/** Writes all of `text`, or as much of it as can be written. @throws Error */
+function writeAll(fd: number, text: string): void {
+  let rest = Buffer.from(text);
+  for (let tries = 0; rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || ++tries > MOST_TRIES) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TRY_MS);
+    }
+  }
+}
+
 function logTo(fd: number): Log {
+  let isTorn = false;
   const common = { pid: process.pid, hostname: hostname() };
   const write = (level: keyof typeof LEVELS) => (fields: object, msg: string) => {
     const line = { level: LEVELS[level], time: Date.now(), ...common, ...fields, msg };
     try {
-      writeSync(fd, `${JSON.stringify(line)}\n`);
+      // What could not be written whole must not spoil the next line.
+      writeAll(fd, `${isTorn ? "\n" : ""}${JSON.stringify(line)}\n`);
+      isTorn = false;
     } catch {
+      isTorn = true;
       // A log that cannot be written (a full /run, a terminal that is gone) must not end a mount.
     }
   };

@@ -48,6 +48,8 @@ export class MountEnd {
   /** Somebody was made to let go. */
   forced = false;
   private timer: NodeJS.Timeout | undefined;
+  /** What is watched now is an end by force. */
+  private isForced = false;
 
   constructor(private readonly parts: EndParts) {}
 
@@ -66,6 +68,8 @@ export class MountEnd {
     }
     unmountSession(session, parts.mountpoint);
     parts.begun();
+    // Also for one that is put off: nothing is killed while somebody still has the session.
+    this.watch(false);
     await this.requireOver(session).catch((error: unknown) => {
       parts.refused();
       throw error;
@@ -124,6 +128,9 @@ export class MountEnd {
     const pid = parts.serverPid();
     const progress = pid === null ? null : new ProcessProgress(pid);
     let quietMs = 0;
+    // An end by force is not put off by one in order that was begun before it.
+    if (!force && this.isForced) return;
+    this.isForced = force;
     clearInterval(this.timer);
     this.timer = setInterval(() => {
       const moves = progress?.hasMoved() ?? false;

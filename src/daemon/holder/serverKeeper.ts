@@ -42,7 +42,10 @@ function withReason(end: ServerEnd, why: string): ServerEnd {
   return {
     ...end,
     message: [...new Set(parts)].join("; "),
-    refusal: refusal === null ? null : new UserError(refusal.what, `${refusal.reason}; ${why}`, refusal.options),
+    refusal:
+      refusal === null
+        ? null
+        : new UserError(refusal.what, [refusal.reason, why].filter((part) => part !== "").join("; "), refusal.options),
   };
 }
 

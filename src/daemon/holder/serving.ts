@@ -106,7 +106,7 @@ export class Serving {
       const { backing } = this.parts.pool;
       const path = backing.path ?? backing.kind;
       const { what, reason, options } = error as UserError;
-      const why = what === path ? reason : `${what}: ${reason}`;
+      const why = [path, "pool", "server"].includes(what) ? reason : `${what}: ${reason}`;
       const cure = backing.path === null ? {} : { cure: `kmemfs check ${path}` };
       throw new UserError(path, `cannot be mounted: ${why}`, { ...cure, ...options });
     }

@@ -4,10 +4,9 @@
  * A child that hangs in the kernel cannot be killed: it is left behind then,
  * and the caller goes on with an error.
  */
-import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { UserError } from "../../base/errors.js";
 
 export interface RunResult {
@@ -33,7 +32,8 @@ const GRACE_MS = 2_000;
 /** A user's PATH often lacks the directories of mkfs, losetup and blkid. */
 const SEARCH_PATH = `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/local/sbin:/usr/sbin:/sbin`;
 
-const ENVIRONMENT: NodeJS.ProcessEnv = { ...process.env, PATH: SEARCH_PATH, LC_ALL: "C" };
+/** As it is when the child starts: what a service manager had left in ours is taken out first. */
+const environment = (): NodeJS.ProcessEnv => ({ ...process.env, PATH: SEARCH_PATH, LC_ALL: "C" });
 
 const PACKAGES: Readonly<Record<string, string>> = {
   "mkfs.ext4": "e2fsprogs",
@@ -79,12 +79,13 @@ export function run(command: string, args: readonly string[], options: RunOption
       cwd: "/",
       detached: true,
       stdio: ["ignore", "pipe", "pipe", ...(inheritedFd === undefined ? [] : [inheritedFd])],
-      env: ENVIRONMENT,
+      env: environment(),
       ...options.user,
-    }) as ChildProcessByStdio<null, Readable, Readable>;
+    });
     const output = { stdout: "", stderr: "" };
-    child.stdout.setEncoding("utf8").on("data", (text) => (output.stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text) => (output.stderr += text));
+    // One that could not be started, as with EMFILE, has no streams; its `error` comes later.
+    child.stdout?.setEncoding("utf8").on("data", (text) => (output.stdout += text));
+    child.stderr?.setEncoding("utf8").on("data", (text) => (output.stderr += text));
 
     let verdict: unknown;
     let grace: NodeJS.Timeout | undefined;
@@ -92,8 +93,8 @@ export function run(command: string, args: readonly string[], options: RunOption
       verdict ??= reason;
       child.kill("SIGKILL");
       grace ??= setTimeout(() => {
-        child.stdout.destroy();
-        child.stderr.destroy();
+        child.stdout?.destroy();
+        child.stderr?.destroy();
         child.unref();
         finish(() => reject(verdict));
       }, graceMs);
@@ -138,7 +139,7 @@ export function runSync(
 ): { readonly status: number | null; readonly stdout: string; readonly stderr: string; readonly error?: Error } {
   return spawnSync(command, args, {
     cwd: "/",
-    env: { ...ENVIRONMENT, ...env },
+    env: { ...environment(), ...env },
     stdio: ["ignore", "pipe", "pipe", inheritedFd ?? "ignore"],
     timeout: timeoutMs,
     killSignal: "SIGKILL",

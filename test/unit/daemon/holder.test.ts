@@ -165,7 +165,7 @@ it("a start that its server refuses leaves nothing behind, and says why", async 
     (reason: unknown) => reason as UserError,
   );
   expect(error).toBeInstanceOf(UserError);
-  expect(error?.message).toBe("memfd: cannot be mounted: server: no such feature");
+  expect(error?.message).toBe("memfd: cannot be mounted: no such feature");
   expect(error?.options.cure).toBe("a newer kmemfs");
   expectNothingLeft(options);
 });
