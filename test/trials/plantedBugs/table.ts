@@ -203,13 +203,13 @@ export const plantedBugs: readonly NamedBug[] = [
   {
     name: "rehome: entries are swung before the copies are on the media",
     file: moves,
-    find: '  must(memory.sync(), "the copies are not on the media");\n',
+    find: '    must(memory.sync(), "the copies are not on the media");\n',
     replace: "",
   },
   {
     name: "rehome: pages are left before the entries are on the media",
     file: moves,
-    find: '  must(memory.sync(), "the index is not on the media");\n',
+    find: '    must(memory.sync(), "the index is not on the media");\n',
     replace: "",
   },
   {

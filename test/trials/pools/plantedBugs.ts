@@ -96,8 +96,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "undo leaves the entries as the repair made them",
     file: "src/pool/undo.ts",
-    from: "    restore(memory, page, bytes);\n  }",
-    to: "  }",
+    from: "      entries++;\n      restore(at, oldBytes);",
+    to: "      entries++;\n      if (entries < 0) restore(at, oldBytes);",
   },
   {
     name: "the older copy counts",
