@@ -125,19 +125,20 @@ function usableSuperblock(path: string, pool: OpenedForCheck, rebuild: RebuildRe
 
 /** Puts back what the repair changed that wrote `undoFile`. @throws UserError */
 export async function undoRepairAt(path: string, undoFile: string): Promise<UndoSummary> {
-  const { undo, close } = openUndoFile(undoFile);
-  const { pageCount, metadataPages } = undo;
+  const { header, source, close } = openUndoFile(undoFile);
   try {
     return withPool(path, false, ({ backing, map }) => {
+      const isSplit = backing.layout === "split";
       const metaPages = backing.metaBytes / PAGE_BYTES;
-      const fits = backing.layout === "split" ? metadataPages === metaPages : metadataPages < metaPages;
-      if (backing.pageCount !== pageCount || !fits || metadataPages < 2) {
-        const reason = `belongs to a pool of ${pageCount} pages, not to ${path}`;
-        throw new UserError(undoFile, reason, { code: "EINVAL" });
+      const fits = isSplit ? header.metadataPages === metaPages : header.metadataPages < metaPages;
+      if (backing.pageCount !== header.pageCount || !fits || header.metadataPages < 2) {
+        throw new UserError(undoFile, `belongs to a pool of ${header.pageCount} pages, not to ${path}`, {
+          code: "EINVAL",
+        });
       }
-      const mapped = map(metadataPages);
+      const mapped = map(header.metadataPages);
       try {
-        return undoRepair(mapped.memory, layoutOf(backing), undo);
+        return undoRepair(mapped.memory, header, source);
       } finally {
         mapped.close();
       }

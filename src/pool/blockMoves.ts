@@ -1,8 +1,8 @@
 /**
- * Moves blocks to other pages. Whenever it is cut off, every entry names a page
- * with the block's whole content, and no two the same page: copy, media, entries,
- * media; only then are the pages that were left free. Nobody else uses the pool
- * meanwhile.
+ * Moves blocks to other pages, a batch at a time. Whenever it is cut off, every
+ * entry names a page with the block's whole content, and no two the same page:
+ * copy, media, entries, media; only then are the pages that were left free.
+ * Nobody else uses the pool meanwhile.
  */
 import { assert } from "../base/assert.js";
 import { asShortage, ENOSPC, errnoName } from "../base/errno.js";
@@ -10,70 +10,104 @@ import { UserError } from "../base/errors.js";
 import { type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
 import type { Pool } from "./pool.js";
 
-/** There is no memory for the copies. Nothing was moved; fewer blocks at a time may have enough. */
+/** There is no memory for the copies. Nothing of the batch was done; a smaller one may have enough. */
 export class ShortOfMemory extends UserError {}
 
-export interface Move {
-  readonly block: BlockNo;
-  readonly from: PageNo;
-  /** A page that is taken for it. */
-  readonly to: PageNo;
-}
+export class MoveBatch {
+  count = 0;
+  readonly blocks: Uint32Array;
+  readonly from: Uint32Array;
+  readonly to: Uint32Array;
 
-/**
- * Moves blocks, each of them once.
- * @throws ShortOfMemory when nothing was done
- * @throws UserError when the medium fails; the pool is whole, but must not be closed as clean
- */
-export function moveBlocks(pool: Pool, moves: readonly Move[]): void {
-  const { memory, index, allocator } = pool;
-  for (let done = 0; done < moves.length; ) {
-    const { from, to } = moves[done];
-    const run = runLength(moves, done);
-    let errno = allocator.holdGrains(to, run);
-    // Where there is not even a grain there is nothing to give back.
-    const made = errno === 0 ? done + run : done;
-    errno ||= memory.fill(to, run, 0, memory.baseAddress + from * PAGE_BYTES, run * PAGE_BYTES);
-    if (errno !== 0) giveUp(pool, moves, made, errno);
-    done += run;
+  constructor(
+    private readonly pool: Pool,
+    readonly capacity: number,
+  ) {
+    this.blocks = new Uint32Array(capacity);
+    this.from = new Uint32Array(capacity);
+    this.to = new Uint32Array(capacity);
   }
-  must(memory.sync(), "the copies cannot be flushed");
-  for (const { block, from, to } of moves) {
-    assert(index.replace(block, from, to), `block ${block} is moved and has another page`);
-    index.persist(block, block + 1);
-  }
-  must(memory.sync(), "the index cannot be flushed");
-  leave(pool, moves, "from", moves.length);
-}
 
-/** @throws ShortOfMemory, UserError always */
-function giveUp(pool: Pool, moves: readonly Move[], made: number, errno: Errno): never {
-  leave(pool, moves, "to", made);
-  if (asShortage(errno) !== ENOSPC) {
-    throw new UserError("pool", "a block cannot be copied", { code: errnoName(errno) });
+  /** Notes that `block` goes from its page `from` to `to`, a page that is taken for it. A block is in a batch once. */
+  add(block: BlockNo, from: PageNo, to: PageNo): void {
+    assert(this.count < this.capacity, "a move more than a batch has room for");
+    this.blocks[this.count] = block;
+    this.from[this.count] = from;
+    this.to[this.count] = to;
+    this.count++;
   }
-  const cure = "free space where the pool is, or mount it and discard something (kmemfs trim)";
-  throw new ShortOfMemory("pool", "not enough memory to copy a block; nothing is lost", {
-    code: errnoName(errno),
-    cure,
-  });
-}
 
-/** Frees one side of all moves; that of the first `held` has memory to give back. */
-function leave({ memory, allocator }: Pool, moves: readonly Move[], side: "from" | "to", held: number): void {
-  for (let done = 0; done < held; done += runLength(moves, done)) {
-    const run = Math.min(runLength(moves, done), held - done);
-    must(memory.release(moves[done][side], run), "pages cannot be freed");
+  /**
+   * Does all that was noted; the noted moves stay readable until `clear`.
+   * @throws ShortOfMemory when nothing was done
+   * @throws UserError when the medium fails; the pool is whole, but must not be closed as clean
+   */
+  commit(): void {
+    const { memory, index } = this.pool;
+    this.copy();
+    must(memory.sync(), "the copies cannot be flushed");
+    for (let i = 0; i < this.count; i++) {
+      const replaced = index.replace(this.blocks[i], this.from[i], this.to[i]);
+      assert(replaced, `block ${this.blocks[i]} is moved and has another page`);
+      index.persist(this.blocks[i], this.blocks[i] + 1);
+    }
+    must(memory.sync(), "the index cannot be flushed");
+    this.giveBack(this.from, this.count);
+    this.free(this.from);
   }
-  for (const move of moves) allocator.free(move[side], 1);
-}
 
-/** How many moves, from number `at` on, are of adjacent pages to adjacent pages. */
-function runLength(moves: readonly Move[], at: number): number {
-  const { from, to } = moves[at];
-  let run = 1;
-  while (moves[at + run]?.from === from + run && moves[at + run]?.to === to + run) run++;
-  return run;
+  clear(): void {
+    this.count = 0;
+  }
+
+  private copy(): void {
+    const { memory, allocator } = this.pool;
+    for (let done = 0; done < this.count; ) {
+      const run = Math.min(this.runOf(this.from, done), this.runOf(this.to, done));
+      const source = memory.baseAddress + this.from[done] * PAGE_BYTES;
+      let errno = allocator.holdGrains(this.to[done], run);
+      // Where there is not even a grain there is nothing to give back.
+      const made = errno === 0 ? done + run : done;
+      errno ||= memory.fill(this.to[done], run, 0, source, run * PAGE_BYTES);
+      if (errno !== 0) this.giveUp(made, errno);
+      done += run;
+    }
+  }
+
+  /** @throws ShortOfMemory, UserError always */
+  private giveUp(made: number, errno: Errno): never {
+    this.giveBack(this.to, made);
+    this.free(this.to);
+    const code = errnoName(errno);
+    if (asShortage(errno) !== ENOSPC) {
+      throw new UserError("pool", "a block cannot be copied", { code });
+    }
+    const cure = "free space where the pool is, or mount it and discard something (kmemfs trim)";
+    throw new ShortOfMemory("pool", "not enough memory to copy a block; nothing is lost", { code, cure });
+  }
+
+  private giveBack(pages: Uint32Array, end: number): void {
+    for (let done = 0; done < end; ) {
+      const run = Math.min(this.runOf(pages, done), end - done);
+      must(this.pool.memory.release(pages[done], run), "pages cannot be freed");
+      done += run;
+    }
+  }
+
+  private free(pages: Uint32Array): void {
+    for (let done = 0; done < this.count; ) {
+      const run = this.runOf(pages, done);
+      this.pool.allocator.free(pages[done], run);
+      done += run;
+    }
+  }
+
+  /** How many of `pages`, from number `at` on, follow one another. */
+  private runOf(pages: Uint32Array, at: number): number {
+    let run = 1;
+    while (at + run < this.count && pages[at + run] === pages[at] + run) run++;
+    return run;
+  }
 }
 
 /** @throws UserError for an errno */

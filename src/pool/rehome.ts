@@ -2,11 +2,15 @@
  * Rehome: brings every block of a pool that nobody has open to its home page,
  * as the direct way needs it.
  *
- * A page is wanted by the one block whose home it is. A block that comes home
- * leaves a page that another may want, and so on: a chain, or a cycle. Such
- * blocks come home a batch at a time: first they step aside onto spots, free
- * pages that no block wants, and then, as the pages that they left are free,
- * they go home. No block is copied more than twice.
+ * A page is wanted by the one block whose home it is. Where a wanted page is
+ * free its block moves there, which leaves a page that another block may want,
+ * and so on: a chain. What is left after all chains are cycles, in which each
+ * block is on the next one's home: one block steps aside, and the rest is a chain.
+ *
+ * A page that a block leaves is free only when its batch is done. So that a
+ * chain is not one batch a block, its next blocks step aside onto spots, free
+ * pages that no block wants, and come home with the following batch. No block
+ * is copied more than twice.
  */
 import { assert } from "../base/assert.js";
 import { BitSet } from "../base/bitset.js";
@@ -14,8 +18,7 @@ import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, PageNo } from "../base/units.js";
 
-import { type Move, moveBlocks, ShortOfMemory } from "./blockMoves.js";
-import { homePage } from "./geometry.js";
+import { MoveBatch, ShortOfMemory } from "./blockMoves.js";
 import { PERSISTENT_WORDS } from "./persistentState.js";
 import type { Pool } from "./pool.js";
 import { closePool, probePool } from "./probe.js";
@@ -110,55 +113,63 @@ function countHomeless({ index, geometry, blocks }: Pool): number {
 }
 
 class Rehoming {
+  private readonly batch: MoveBatch;
   private readonly firstDataPage: PageNo;
   /** Blocks that have a home are those before it. */
   private readonly endBlock: BlockNo;
-  /** Blocks of the batch. Each is away, and so is whoever has its home, if anybody. */
-  private batch = new Set<BlockNo>();
-  /** Free pages that no block wants. */
-  private readonly spots: PageNo[] = [];
-  /** Of these the batch needs so many. */
-  private spotsNeeded = 0;
+  /** Free pages that no block wants, a ring: first in, first out, so that neighbours go to neighbours. */
+  private readonly spots: Uint32Array;
+  private spotHead = 0;
+  private spotCount = 0;
+  /** Blocks whose homes are left in this batch: with the next they come home. */
+  private readonly returning: Uint32Array;
+  private returningCount = 0;
 
   constructor(
     private readonly pool: Pool,
-    private readonly batchPages: number,
+    batchPages: number,
     private readonly onMoved: (blocks: number) => void,
   ) {
     const { firstDataPage, dataPages } = pool.geometry;
+    this.batch = new MoveBatch(pool, batchPages);
+    this.spots = new Uint32Array(batchPages);
+    // Half a batch, so that behind those who return there is room for others.
+    this.returning = new Uint32Array(Math.floor(batchPages / 2));
     this.firstDataPage = firstDataPage;
     this.endBlock = Math.min(pool.blocks, dataPages);
   }
 
   /** @returns false when blocks are left on each other's homes, and no page is free */
   run(): boolean {
-    const { geometry, allocator } = this.pool;
-    for (let page = geometry.firstDataPage; page < geometry.pageCount && this.spots.length < this.batchPages; page++) {
-      if (!allocator.isTaken(page)) this.offerSpot(page);
-    }
-    // Chains first: in a pool that is nearly full only their ends make spots.
-    this.eachBlock((block) => {
-      if (!allocator.isTaken(this.homeOf(block)) && !this.batch.has(block)) this.follow(block);
-      return true;
-    });
-    this.bringHome();
-    const seen = BitSet.ofSize(this.endBlock);
-    const isDone = this.eachBlock((block) => {
-      if (!this.isInCycle(block, seen)) return true;
-      if (this.spotsNeeded === this.spots.length) this.bringHome();
-      if (this.spots.length === 0) return false;
-      this.follow(block);
-      return true;
-    });
-    this.bringHome();
+    this.findSpots();
+    this.moveChains();
+    const isDone = this.turnCycles();
+    this.finish();
     return isDone;
   }
 
-  /** @returns false when `visit` did, which ends it */
-  private eachBlock(visit: (block: BlockNo) => boolean): boolean {
-    const { index } = this.pool;
+  private findSpots(): void {
+    const { geometry, allocator } = this.pool;
+    for (let page = geometry.firstDataPage; page < geometry.pageCount; page++) {
+      if (this.spotCount === this.spots.length) return;
+      if (!allocator.isTaken(page)) this.offerSpot(page);
+    }
+  }
+
+  private moveChains(): void {
+    const { index, allocator } = this.pool;
     for (let block = index.nextMapped(0, this.endBlock); block < this.endBlock; ) {
-      if (!visit(block)) return false;
+      if (!allocator.isTaken(this.homeOf(block))) this.follow(this.homeOf(block), -1);
+      block = index.nextMapped(block + 1, this.endBlock);
+    }
+    this.finish();
+  }
+
+  private turnCycles(): boolean {
+    const { index } = this.pool;
+    const seen = BitSet.ofSize(this.endBlock);
+    for (let block = index.nextMapped(0, this.endBlock); block < this.endBlock; ) {
+      if (this.isInCycle(block, seen) && !this.turnCycle(block)) return false;
       block = index.nextMapped(block + 1, this.endBlock);
     }
     return true;
@@ -176,74 +187,86 @@ class Rehoming {
     return false;
   }
 
-  /** Adds `start`, then the block that wants its page, and so on: to the end of a chain, or once around a cycle. */
-  private follow(start: BlockNo): void {
-    for (let block = start; ; ) {
-      const next = this.wanterOf(this.pageOf(block));
-      this.add(block);
-      if (this.pageOf(next) === 0) return;
-      block = next;
-      if (block === start) break;
+  /** @returns false when there is no page to step aside to */
+  private turnCycle(start: BlockNo): boolean {
+    if (this.spotCount === 0) this.finish();
+    if (this.spotCount === 0) return false;
+    const page = this.pageOf(start);
+    this.move(start, page, this.takeSpot());
+    this.follow(page, start);
+    return true;
+  }
+
+  /**
+   * Moves the block that wants `page`, a page that is free or left in this
+   * batch, then the one that wants the page that this leaves, and so on.
+   * @param aside the block of a cycle that has stepped aside, or -1
+   */
+  private follow(page: PageNo, aside: BlockNo): void {
+    for (let wanted = page; ; ) {
+      const block = this.wanterOf(wanted);
+      const from = this.pageOf(block);
+      if (from === 0) return;
+      if (this.pool.allocator.take(wanted)) {
+        this.move(block, from, wanted);
+      } else if (this.returningCount === this.returning.length || (block !== aside && this.spotCount === 0)) {
+        this.commit();
+        continue;
+      } else {
+        this.returning[this.returningCount++] = block;
+        if (block !== aside) this.move(block, from, this.takeSpot());
+      }
+      if (block === aside) return;
+      wanted = from;
     }
-    // Of a cycle longer than a batch the first waits on a spot until the last has left its home.
-    if (!this.batch.has(start) && this.pageOf(start) !== this.homeOf(start)) this.add(start);
   }
 
-  private add(block: BlockNo): void {
-    const isFull = this.batch.size === this.batchPages;
-    if (isFull || (this.needsSpot(block) && this.spotsNeeded === this.spots.length)) this.bringHome();
-    // After that its home is free, unless it is the first of a cycle, for which there is a spot.
-    if (this.needsSpot(block)) this.spotsNeeded++;
-    this.batch.add(block);
+  private move(block: BlockNo, from: PageNo, to: PageNo): void {
+    this.batch.add(block, from, to);
+    if (this.batch.count === this.batch.capacity) this.commit();
   }
 
-  private needsSpot(block: BlockNo): boolean {
-    return this.pool.allocator.isTaken(this.homeOf(block)) && this.isWanted(this.pageOf(block));
+  private finish(): void {
+    while (this.batch.count > 0) this.commit();
   }
 
-  /** Does the batch: those whose home is free go there, the others step aside first. */
-  private bringHome(): void {
+  /** Does the batch; the next one begins with the blocks that come home now. */
+  private commit(): void {
     const { batch } = this;
-    this.batch = new Set();
-    this.spotsNeeded = 0;
-    this.moveAll(batch, (block) => this.takeHome(block) ?? this.takeSpot(block));
-    this.moveAll(batch, (block) => this.takeHome(block));
-  }
-
-  /** @param target a page that is taken for the block; null where it stays */
-  private moveAll(blocks: ReadonlySet<BlockNo>, target: (block: BlockNo) => PageNo | null): void {
-    const moves: Move[] = [];
-    for (const block of blocks) {
-      const to = target(block);
-      if (to !== null) moves.push({ block, from: this.pageOf(block), to });
+    assert(batch.count > 0, "a page is waited for that will never be free");
+    batch.commit();
+    let home = 0;
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.to[i] === this.homeOf(batch.blocks[i])) home++;
+      this.offerSpot(batch.from[i]);
     }
-    if (moves.length === 0) return;
-    moveBlocks(this.pool, moves);
-    for (const { from } of moves) this.offerSpot(from);
-    this.onMoved(moves.filter(({ block, to }) => to === this.homeOf(block)).length);
+    batch.clear();
+    const { returningCount } = this;
+    this.returningCount = 0;
+    for (let i = 0; i < returningCount; i++) {
+      const block = this.returning[i];
+      assert(this.pool.allocator.take(this.homeOf(block)), `the home of block ${block} is not free`);
+      batch.add(block, this.pageOf(block), this.homeOf(block));
+    }
+    this.onMoved(home);
   }
 
-  private takeHome(block: BlockNo): PageNo | null {
-    return this.pool.allocator.take(this.homeOf(block)) ? this.homeOf(block) : null;
+  /** Keeps a free page as a spot, unless a block wants it or there are enough. */
+  private offerSpot(page: PageNo): void {
+    if (this.spotCount === this.spots.length || this.pageOf(this.wanterOf(page)) !== 0) return;
+    this.spots[(this.spotHead + this.spotCount++) % this.spots.length] = page;
   }
 
-  private takeSpot(block: BlockNo): PageNo | null {
-    if (!this.isWanted(this.pageOf(block))) return null;
-    const page = this.spots.pop();
-    assert(page !== undefined && this.pool.allocator.take(page), `there is no spot for block ${block}`);
+  private takeSpot(): PageNo {
+    const page = this.spots[this.spotHead];
+    this.spotHead = (this.spotHead + 1) % this.spots.length;
+    this.spotCount--;
+    assert(this.pool.allocator.take(page), `page ${page} is a spot and not free`);
     return page;
   }
 
-  private offerSpot(page: PageNo): void {
-    if (this.spots.length < this.batchPages && !this.isWanted(page)) this.spots.push(page);
-  }
-
-  private isWanted(page: PageNo): boolean {
-    return this.pageOf(this.wanterOf(page)) !== 0;
-  }
-
   private homeOf(block: BlockNo): PageNo {
-    return homePage(this.pool.geometry, block);
+    return this.firstDataPage + block;
   }
 
   /** The block whose home `page` is; it may be none of the file's. */

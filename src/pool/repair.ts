@@ -10,19 +10,13 @@ import { BitSet } from "../base/bitset.js";
 import { errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
-import {
-  type BlockNo,
-  type ByteOffset,
-  bytesToPagesFloor,
-  type Errno,
-  PAGE_BYTES,
-  type PageNo,
-} from "../base/units.js";
-import { entryOffset, pageWords, storeEntry } from "./entry.js";
+import { type BlockNo, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { entryOffset, storeEntry } from "./entry.js";
 import { homePage } from "./geometry.js";
 import { type EntryDamage, scanIndex } from "./scan.js";
 import {
   COPY_BYTES,
+  COPY_OFFSETS,
   encode,
   isWritable,
   MAX_GENERATION,
@@ -30,15 +24,17 @@ import {
   STATE_FORMATTING,
   type Superblock,
 } from "./superblock.js";
-import { planCopies } from "./superblockCopyPlan.js";
+import { type CopyWrite, planCopies } from "./superblockCopyPlan.js";
 import { superblockPage } from "./superblockStore.js";
 
 /** Where what is going to change is kept. The methods throw UserError. */
 export interface UndoLog {
-  /** Metadata page `page` as it is. */
-  save(page: PageNo, bytes: Uint8Array): void;
-  /** All was told; returns when it is safe. @param generation that the pool will have: with a higher one it was used */
-  seal(generation: number): void;
+  /** The bytes from `at` on, as they are and as they will be. */
+  save(at: ByteOffset, oldBytes: Uint8Array, newBytes: Uint8Array): void;
+  /** Free pages that will hold copies. */
+  made(page: PageNo, count: number): void;
+  /** All was told; returns when it is safe. */
+  seal(): void;
 }
 
 export interface RepairEvents {
@@ -77,15 +73,18 @@ export function repairPool(memory: Memory, superblock: Superblock, undo: UndoLog
   const summary = { lostBlocks: 0, suspectBlocks: 0, clearedEntries: 0, writtenCopies: writes.length };
   if (!damaged && writes.length === 0) return summary;
   if (survey !== null && damaged) {
-    let saved = 0;
-    walk(memory, superblock, survey.taken, (_damage, block) => {
-      const indexPage = bytesToPagesFloor(entryOffset(block));
-      if (indexPage !== saved) undo.save(indexPage, new Uint8Array(pageWords(memory, indexPage).slice().buffer));
-      saved = indexPage;
+    const old = new Int32Array(2);
+    const next = new Int32Array(2);
+    walk(memory, superblock, survey.taken, (_damage, block, from, high, target) => {
+      old[0] = from | 0;
+      old[1] = high | 0;
+      next[0] = target | 0;
+      undo.save(entryOffset(block), new Uint8Array(old.buffer), new Uint8Array(next.buffer));
+      if (target !== 0) undo.made(target, 1);
     });
   }
-  undo.save(0, page);
-  undo.seal(Math.max(superblock.generation, ...writes.map((write) => write.superblock.generation)));
+  saveCopies(page, writes, undo);
+  undo.seal();
   if (damaged) repairIndex(memory, superblock, events, summary);
   for (const { at, superblock: copy } of writes) writeCopy(memory, at, copy);
   return summary;
@@ -194,6 +193,15 @@ class Batch {
     for (let i = 0; i < count; i++) storeEntry(memory, this.blocks[i], this.to[i]);
     must(memory.sync(), "the index cannot be flushed");
     this.count = 0;
+  }
+}
+
+/** Both copies, also one that stays: whoever undoes sees by them that nobody has used the pool since. */
+function saveCopies(page: Uint8Array, writes: readonly CopyWrite[], undo: UndoLog): void {
+  for (const at of COPY_OFFSETS) {
+    const old = page.slice(at, at + COPY_BYTES);
+    const write = writes.find((one) => one.at === at);
+    undo.save(at, old, write === undefined ? old : encode(write.superblock));
   }
 }
 

@@ -1,18 +1,16 @@
 /**
- * Puts back the metadata pages that a repair changed: the index, media, the
- * pages of copies go back, the superblock last. A pool that was used since has a
- * higher generation and is left alone. Cut off it can be run again.
+ * Puts back what a repair changed, byte for byte: entries, media, the pages of
+ * copies go back, the superblock last. Before anything changes every place must
+ * hold what the repair found or what it wrote, so that a pool in use since then
+ * is left alone. Cut off it can be run again.
  */
 import { UserError } from "../base/errors.js";
-import type { Memory } from "../base/ports.js";
-import { PAGE_BYTES, type PageNo } from "../base/units.js";
-import { pageWords } from "./entry.js";
-import { ENTRIES_PER_PAGE } from "./geometry.js";
+import { type Memory, WINDOW_BYTES } from "../base/ports.js";
+import { type ByteOffset, PAGE_BYTES } from "../base/units.js";
 import { must } from "./repair.js";
-import type { MediaLayout } from "./superblock.js";
-import { readCopies } from "./superblockCopies.js";
-import { superblockPage } from "./superblockStore.js";
-import type { UndoFile } from "./undoFile.js";
+import { readRecords, type UndoHeader, type UndoSource } from "./undoFile.js";
+
+const ENTRY_BYTES = 8;
 
 export interface UndoSummary {
   readonly entries: number;
@@ -20,47 +18,85 @@ export interface UndoSummary {
 }
 
 /**
- * @param memory the pool, mapped with the file's metadata pages; nobody else uses it
+ * @param memory the pool, mapped with the header's metadata pages; nobody else uses it
  * @throws UserError before anything was changed, or when the medium fails
  */
-export function undoRepair(memory: Memory, media: MediaLayout, undo: UndoFile): UndoSummary {
-  requireUnused(memory, media, undo);
+export function undoRepair(memory: Memory, header: UndoHeader, source: UndoSource): UndoSummary {
+  refuseIf(readRecords(source, header, { saved: () => {}, made: () => {} }));
+  requireUnused(memory, header, source);
   let entries = 0;
-  const copies: PageNo[] = [];
-  for (const [page, bytes] of undo.images()) {
-    if (page === 0) continue;
-    must(memory.populate(page, 1), "the index cannot be written");
-    const old = new Int32Array(bytes.slice().buffer);
-    const words = pageWords(memory, page);
-    for (let at = 0; at < 2 * ENTRIES_PER_PAGE; at += 2) {
-      if (words[at] === old[at] && words[at + 1] === old[at + 1]) continue;
+  let releasedPages = 0;
+  const restore = (at: ByteOffset, bytes: Uint8Array): void => {
+    const words = new Int32Array(bytes.slice().buffer);
+    memory.metadataWords(Math.floor(at / WINDOW_BYTES)).set(words, (at % WINDOW_BYTES) / 4);
+    memory.persist(at, bytes.length);
+  };
+  readRecords(source, header, {
+    saved: (at, oldBytes) => {
+      if (at < PAGE_BYTES) return;
       entries++;
-      // What the repair made of an entry is a hole, or the page of a private copy.
-      if (words[at] !== 0) copies.push(words[at] >>> 0);
-    }
-    restore(memory, page, bytes);
-  }
+      restore(at, oldBytes);
+    },
+    made: () => {},
+  });
   must(memory.sync(), "the index cannot be flushed");
-  for (const page of copies) must(memory.release(page, 1), "the copied pages cannot be freed");
+  readRecords(source, header, {
+    saved: () => {},
+    made: (page, count) => {
+      releasedPages += count;
+      must(memory.release(page, count), "the copied pages cannot be freed");
+    },
+  });
   must(memory.sync(), "it cannot be flushed");
-  for (const [page, bytes] of undo.images()) if (page === 0) restore(memory, page, bytes);
+  readRecords(source, header, {
+    saved: (at, oldBytes) => {
+      if (at < PAGE_BYTES) restore(at, oldBytes);
+    },
+    made: () => {},
+  });
   must(memory.sync(), "the superblock cannot be flushed");
-  return { entries, releasedPages: copies.length };
+  return { entries, releasedPages };
 }
 
-function restore(memory: Memory, page: PageNo, bytes: Uint8Array): void {
-  pageWords(memory, page).set(new Int32Array(bytes.slice().buffer));
-  memory.persist(page * PAGE_BYTES, PAGE_BYTES);
+/** @throws UserError when a place holds neither its old nor its new content */
+function requireUnused(memory: Memory, header: UndoHeader, source: UndoSource): void {
+  let changedAt = -1;
+  readRecords(source, header, {
+    saved: (at, oldBytes, newBytes) => {
+      if (changedAt >= 0) return;
+      const page = Math.floor(at / PAGE_BYTES);
+      // Touching a page of the index that is a hole would make memory of it.
+      const isHeld = memory.nextHeld(page, page + 1) === page;
+      const found = isHeld ? bytesAt(memory, at, oldBytes.length) : new Uint8Array(oldBytes.length);
+      if (!isMixOf(found, oldBytes, newBytes)) changedAt = at;
+      // A hole is written only when it held something, and then nobody has punched it.
+      if (!isHeld && at >= PAGE_BYTES) changedAt = at;
+    },
+    made: () => {},
+  });
+  if (changedAt < 0) return;
+  const reason = `the pool was changed since the repair (byte ${changedAt}), or is a different pool`;
+  throw new UserError("pool", reason, { code: "EINVAL" });
 }
 
-/** @throws UserError when the superblock is neither the repair's nor one before it */
-function requireUnused(memory: Memory, media: MediaLayout, { generation, uuid, images }: UndoFile): void {
-  const found = superblockPage(memory);
-  const { newest, isForeign } = readCopies(found, memory.pageCount, media);
-  if (newest !== null && newest.generation <= generation && newest.uuid.every((byte, i) => byte === uuid[i])) return;
-  // A superblock that was to be made anew, and is not yet.
-  const isUntouched = () =>
-    [...images()].every(([page, bytes]) => page !== 0 || bytes.every((byte, i) => byte === found[i]));
-  if (newest === null && !isForeign && isUntouched()) return;
-  throw new UserError("pool", "it was changed since the repair, or is another one", { code: "EINVAL" });
+/** An entry is old or new; a copy of the superblock may have been cut off at any word. */
+function isMixOf(found: Uint8Array, oldBytes: Uint8Array, newBytes: Uint8Array): boolean {
+  const unit = found.length === ENTRY_BYTES ? 4 : 1;
+  for (let at = 0; at < found.length; at += unit) {
+    const isOld = found.subarray(at, at + unit).every((byte, i) => byte === oldBytes[at + i]);
+    const isNew = found.subarray(at, at + unit).every((byte, i) => byte === newBytes[at + i]);
+    if (!isOld && !isNew) return false;
+  }
+  return true;
+}
+
+function bytesAt(memory: Memory, at: ByteOffset, lengthBytes: number): Uint8Array {
+  const words = memory.metadataWords(Math.floor(at / WINDOW_BYTES));
+  const first = (at % WINDOW_BYTES) / 4;
+  return new Uint8Array(words.slice(first, first + lengthBytes / 4).buffer);
+}
+
+/** @throws UserError */
+function refuseIf(reason: string | null): void {
+  if (reason !== null) throw new UserError("undo file", reason, { code: "EINVAL" });
 }

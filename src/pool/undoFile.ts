@@ -1,112 +1,145 @@
 /**
- * The side file of a repair, as bytes: the metadata pages that were to change,
- * each with its number, then a trailer that names the pool and has the checksum
- * of all. A file without its trailer was cut off before the pool was changed.
- * Little-endian.
+ * The side file of a repair, as bytes: a header that names the pool, then what
+ * was to change, old and new, then an end with the checksum of all before. A
+ * file without its end was cut off before the pool was changed. Little-endian.
  */
 import { crc32c, readU64, writeU64 } from "../base/bytes.js";
-import { UserError } from "../base/errors.js";
 import { struct } from "../base/struct.js";
 import { type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { COPY_BYTES, COPY_OFFSETS } from "./superblock.js";
 
 /** "kmemundo" as two words. */
 const MAGIC = [0x6d656d6b, 0x6f646e75] as const;
-const VERSION = 2;
+const VERSION = 1;
 
-const trailer = struct("undo_trailer", 56, {
+const header = struct("undo_header", 48, {
   magic: ["u32", 2],
   version: "u32",
   checksum: "u32",
   pageCount: "u64",
   metadataPages: "u64",
-  generation: "u64",
   uuid: ["u32", 4],
 });
-const IMAGE_BYTES = 8 + PAGE_BYTES;
+const record = struct("undo_record", 16, { type: "u32", lengthBytes: "u32", at: "u64" });
+export const HEADER_BYTES = header.sizeBytes;
+export const RECORD_BYTES = record.sizeBytes;
 
-export interface UndoPool {
+const TYPE_SAVED = 1;
+const TYPE_MADE = 2;
+const TYPE_END = 3;
+const ENTRY_BYTES = 8;
+
+export interface UndoHeader {
   readonly pageCount: number;
   readonly metadataPages: number;
   /** 16 bytes. */
   readonly uuid: Uint8Array;
 }
 
-/** What `repairPool` takes as its log, over anything that takes bytes. */
-export class UndoImages {
-  private checksum = 0;
-
-  constructor(
-    private readonly pool: UndoPool,
-    private readonly write: (bytes: Uint8Array) => void,
-  ) {}
-
-  save(page: PageNo, bytes: Uint8Array): void {
-    const image = new Uint8Array(IMAGE_BYTES);
-    writeU64(new Int32Array(image.buffer, 0, 2), 0, page);
-    image.set(bytes, 8);
-    this.checksum = crc32c(image, this.checksum);
-    this.write(image);
-  }
-
-  seal(generation: number): void {
-    const words = new Int32Array(trailer.sizeBytes / 4);
-    const bytes = new Uint8Array(words.buffer);
-    words.set(MAGIC, trailer.word.magic);
-    words[trailer.word.version] = VERSION;
-    writeU64(words, trailer.word.pageCount, this.pool.pageCount);
-    writeU64(words, trailer.word.metadataPages, this.pool.metadataPages);
-    writeU64(words, trailer.word.generation, generation);
-    bytes.set(this.pool.uuid, trailer.offset.uuid);
-    words[trailer.word.checksum] = crc32c(bytes.subarray(trailer.offset.pageCount), this.checksum);
-    this.write(bytes);
-  }
+export function encodeHeader(fields: UndoHeader): Uint8Array {
+  const words = new Int32Array(HEADER_BYTES / 4);
+  const bytes = new Uint8Array(words.buffer);
+  words.set(MAGIC, header.word.magic);
+  words[header.word.version] = VERSION;
+  writeU64(words, header.word.pageCount, fields.pageCount);
+  writeU64(words, header.word.metadataPages, fields.metadataPages);
+  bytes.set(fields.uuid, header.offset.uuid);
+  words[header.word.checksum] = crc32c(bytes.subarray(header.offset.pageCount));
+  return bytes;
 }
 
-/** A file that is read by position. */
+/** @returns the header, or why there is none */
+export function decodeHeader(bytes: Uint8Array): UndoHeader | string {
+  if (bytes.length < HEADER_BYTES) return "it is too short";
+  const words = new Int32Array(bytes.slice(0, HEADER_BYTES).buffer);
+  if (words[0] !== MAGIC[0] || words[1] !== MAGIC[1]) return "it is not an undo file of kmemfs";
+  if (words[header.word.version] !== VERSION)
+    return `its version is ${words[header.word.version] >>> 0}, not ${VERSION}`;
+  if (words[header.word.checksum] >>> 0 !== crc32c(bytes.subarray(header.offset.pageCount, HEADER_BYTES))) {
+    return "the checksum of its header is wrong";
+  }
+  return {
+    pageCount: readU64(words, header.word.pageCount),
+    metadataPages: readU64(words, header.word.metadataPages),
+    uuid: bytes.slice(header.offset.uuid, header.offset.uuid + 16),
+  };
+}
+
+export function encodeSaved(at: ByteOffset, oldBytes: Uint8Array, newBytes: Uint8Array): Uint8Array {
+  const bytes = encodeRecord(TYPE_SAVED, oldBytes.length, at, 2 * oldBytes.length);
+  bytes.set(oldBytes, RECORD_BYTES);
+  bytes.set(newBytes, RECORD_BYTES + oldBytes.length);
+  return bytes;
+}
+
+export function encodeMade(page: PageNo, count: number): Uint8Array {
+  return encodeRecord(TYPE_MADE, count, page, 0);
+}
+
+/** @param checksum of all bytes before */
+export function encodeEnd(checksum: number): Uint8Array {
+  return encodeRecord(TYPE_END, checksum, 0, 0);
+}
+
+function encodeRecord(type: number, lengthBytes: number, at: number, more: number): Uint8Array {
+  const words = new Int32Array((RECORD_BYTES + more) / 4);
+  words[record.word.type] = type;
+  words[record.word.lengthBytes] = lengthBytes;
+  writeU64(words, record.word.at, at);
+  return new Uint8Array(words.buffer);
+}
+
+/** A file that is read by position; fewer bytes at its end. */
 export interface UndoSource {
-  readonly lengthBytes: number;
   read(at: ByteOffset, lengthBytes: number): Uint8Array;
 }
 
-export interface UndoFile extends UndoPool {
-  /** That the repaired pool had. */
-  readonly generation: number;
-  /** The pages as they were, in the order in which they were saved. */
-  images(): Iterable<readonly [page: PageNo, bytes: Uint8Array]>;
+export interface UndoVisitor {
+  saved(at: ByteOffset, oldBytes: Uint8Array, newBytes: Uint8Array): void;
+  made(page: PageNo, count: number): void;
 }
 
-/** Reads the whole file once. @throws UserError when it is not what a repair wrote */
-export function readUndoFile(source: UndoSource): UndoFile {
-  const imagesEnd = source.lengthBytes - trailer.sizeBytes;
-  requireValid(imagesEnd >= 0 && imagesEnd % IMAGE_BYTES === 0, "it is not a complete undo file of kmemfs");
-  const bytes = source.read(imagesEnd, trailer.sizeBytes).slice();
-  const words = new Int32Array(bytes.buffer);
-  const isOurs = words[0] === MAGIC[0] && words[1] === MAGIC[1];
-  requireValid(isOurs, "it is not a complete undo file of kmemfs");
-  const version = words[trailer.word.version] >>> 0;
-  requireValid(version === VERSION, `its version is ${version}, not ${VERSION}`);
-  const metadataPages = readU64(words, trailer.word.metadataPages);
-  const images = function* (): ReturnType<UndoFile["images"]> {
-    for (let at = 0; at < imagesEnd; at += IMAGE_BYTES) {
-      const image = source.read(at, IMAGE_BYTES);
-      yield [readU64(new Int32Array(image.slice(0, 8).buffer), 0), image.subarray(8)] as const;
+/**
+ * Reads all records, each checked against the pool that the header describes.
+ * The checksum is known only at the end: the first time visit nothing.
+ * @returns why it is not valid, or null
+ */
+export function readRecords(source: UndoSource, fields: UndoHeader, visitor: UndoVisitor): string | null {
+  let at = HEADER_BYTES;
+  let checksum = crc32c(source.read(0, HEADER_BYTES));
+  for (;;) {
+    const head = source.read(at, RECORD_BYTES);
+    if (head.length < RECORD_BYTES)
+      return "it is incomplete, as the repair stopped before it changed the pool: there is nothing to undo";
+    const words = new Int32Array(head.slice().buffer);
+    const length = words[record.word.lengthBytes] >>> 0;
+    const place = readU64(words, record.word.at);
+    const type = words[record.word.type];
+    if (type === TYPE_END) return length === checksum && place === 0 ? null : "its checksum is wrong";
+    checksum = crc32c(head, checksum);
+    at += RECORD_BYTES;
+    if (type === TYPE_MADE) {
+      if (place < fields.metadataPages || length < 1 || place + length > fields.pageCount) return outOfRange(at);
+      visitor.made(place, length);
+    } else if (type === TYPE_SAVED) {
+      if (!isPlace(place, length, fields)) return outOfRange(at);
+      const bytes = source.read(at, 2 * length);
+      if (bytes.length < 2 * length)
+        return "it is incomplete, as the repair stopped before it changed the pool: there is nothing to undo";
+      checksum = crc32c(bytes, checksum);
+      visitor.saved(place, bytes.subarray(0, length), bytes.subarray(length));
+      at += 2 * length;
+    } else {
+      return `it has a record of unknown type ${type >>> 0} at byte ${at - RECORD_BYTES}`;
     }
-  };
-  let checksum = 0;
-  for (let at = 0; at < imagesEnd; at += IMAGE_BYTES) checksum = crc32c(source.read(at, IMAGE_BYTES), checksum);
-  checksum = crc32c(bytes.subarray(trailer.offset.pageCount), checksum);
-  requireValid(words[trailer.word.checksum] >>> 0 === checksum, "its checksum is wrong");
-  for (const [page] of images()) requireValid(page < metadataPages, `its page ${page} is not one of the metadata`);
-  return {
-    pageCount: readU64(words, trailer.word.pageCount),
-    metadataPages,
-    generation: readU64(words, trailer.word.generation),
-    uuid: bytes.slice(trailer.offset.uuid, trailer.offset.uuid + 16),
-    images,
-  };
+  }
 }
 
-/** @throws UserError */
-function requireValid(condition: boolean, reason: string): void {
-  if (!condition) throw new UserError("undo file", reason, { code: "EINVAL" });
+function isPlace(at: ByteOffset, lengthBytes: number, { metadataPages }: UndoHeader): boolean {
+  if (at < PAGE_BYTES) return lengthBytes === COPY_BYTES && COPY_OFFSETS.some((one) => one === at);
+  return lengthBytes === ENTRY_BYTES && at % ENTRY_BYTES === 0 && at + ENTRY_BYTES <= metadataPages * PAGE_BYTES;
+}
+
+function outOfRange(at: ByteOffset): string {
+  return `its record at byte ${at - RECORD_BYTES} is outside the pool`;
 }

@@ -1,4 +1,5 @@
 /** Check, repair and undo on fake memory, with the side file in an array. */
+import { crc32c } from "../../src/base/bytes.js";
 import type { Memory } from "../../src/base/ports.js";
 import { type CheckSummary, checkPool } from "../../src/pool/check.js";
 import type { Finding } from "../../src/pool/findings.js";
@@ -7,7 +8,14 @@ import type { Superblock } from "../../src/pool/superblock.js";
 import { readCopies } from "../../src/pool/superblockCopies.js";
 import { superblockPage } from "../../src/pool/superblockStore.js";
 import { undoRepair } from "../../src/pool/undo.js";
-import { readUndoFile, UndoImages } from "../../src/pool/undoFile.js";
+import {
+  decodeHeader,
+  encodeEnd,
+  encodeHeader,
+  encodeMade,
+  encodeSaved,
+  HEADER_BYTES,
+} from "../../src/pool/undoFile.js";
 
 export interface Checked extends CheckSummary {
   readonly findings: Finding[];
@@ -33,14 +41,10 @@ export function checkMemory(memory: Memory, more: { split?: boolean; dataBytes?:
 
 /** The side file of a repair, in memory. */
 export class UndoBytes implements UndoLog {
-  private readonly parts: Uint8Array[] = [];
-  private readonly images: UndoImages;
+  private parts: Uint8Array[] = [];
   isSealed = false;
 
-  constructor({ geometry, uuid }: Superblock) {
-    const pool = { pageCount: geometry.pageCount, metadataPages: geometry.firstDataPage, uuid };
-    this.images = new UndoImages(pool, (bytes) => this.parts.push(bytes));
-  }
+  constructor(private readonly superblock: Superblock) {}
 
   get isEmpty(): boolean {
     return this.parts.length === 0;
@@ -50,14 +54,26 @@ export class UndoBytes implements UndoLog {
     return Buffer.concat(this.parts);
   }
 
-  save(page: number, bytes: Uint8Array): void {
-    if (this.isSealed) throw new Error("told after the seal");
-    this.images.save(page, bytes);
+  save(at: number, oldBytes: Uint8Array, newBytes: Uint8Array): void {
+    this.add(encodeSaved(at, oldBytes, newBytes));
   }
 
-  seal(generation: number): void {
-    this.images.seal(generation);
+  made(page: number, count: number): void {
+    this.add(encodeMade(page, count));
+  }
+
+  seal(): void {
+    this.add(encodeEnd(crc32c(this.bytes)));
     this.isSealed = true;
+  }
+
+  private add(bytes: Uint8Array): void {
+    if (this.isSealed) throw new Error("told after the seal");
+    if (this.parts.length === 0) {
+      const { geometry, uuid } = this.superblock;
+      this.parts.push(encodeHeader({ pageCount: geometry.pageCount, metadataPages: geometry.firstDataPage, uuid }));
+    }
+    this.parts.push(bytes);
   }
 }
 
@@ -89,7 +105,7 @@ export function repairMemory(memory: Memory, superblock = newestOf(memory), log 
 export function undoMemory(memory: Memory, file: Uint8Array): ReturnType<typeof undoRepair> {
   // A slice of a Buffer is no copy.
   const bytes = new Uint8Array(file);
-  const read = (at: number, length: number) => bytes.slice(at, at + length);
-  const media = { split: false, metadataPages: memory.pageCount };
-  return undoRepair(memory, media, readUndoFile({ lengthBytes: bytes.length, read }));
+  const header = decodeHeader(bytes.subarray(0, HEADER_BYTES));
+  if (typeof header === "string") throw new Error(header);
+  return undoRepair(memory, header, { read: (at, length) => bytes.slice(at, at + length) });
 }

@@ -63,12 +63,14 @@ async function main(): Promise<void> {
     ? startWorkers(config, config.direct !== null, common, 0, standsBy ? undefined : 1)
     : null;
   if (standsBy) {
+    // A pool that cannot be served is refused while the server before this one still serves it.
+    requireGeometry(config);
     await early?.ready;
     reportToHolder({ kind: "standby" });
     await goAhead();
   }
   const session = viewSession(sessionView.bytes);
-  const way = openForIo({ config, mapping, memory, geometry, shared, session, faults }, readSuperblock(config));
+  const way = openForIo({ config, mapping, memory, geometry, shared, session, faults }, requireGeometry(config));
   const { io, ioReason, wasUnclean, housekeeping } = way;
   const isDirect = io === "direct";
   assert(early === null || isDirect === (config.direct !== null), "a resumed session changed its I/O mode");
@@ -108,9 +110,17 @@ function closeInOrder(way: OpenedForIo, readOnly: boolean): boolean {
   }
 }
 
-/** As it is now: the server before this one may still change it. */
-function readSuperblock({ backing }: ServerConfig): Superblock {
-  return decode(readMetadata(backing, 0, PAGE_BYTES), backing.pageCount);
+/**
+ * The superblock as it is now: the server before this one may still change it.
+ * @throws MediaError, also when its layout is not the one that the session was begun with
+ */
+function requireGeometry({ backing, geometry }: ServerConfig): Superblock {
+  const superblock = decode(readMetadata(backing, 0, PAGE_BYTES), backing.pageCount);
+  for (const name of ["indexPages", "maxBlocks"] as const) {
+    const [expected, found] = [geometry[name], superblock.geometry[name]].map(String);
+    if (expected !== found) throw new MediaError(name, expected, found, 0);
+  }
+  return superblock;
 }
 
 /** Waits until the holder says that the server before this one is gone; ends when the holder itself is. */

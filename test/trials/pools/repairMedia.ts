@@ -3,14 +3,23 @@
  * what it was, lost or a copy of what it was; undo puts the metadata back byte
  * for byte.
  */
+import { crc32c } from "../../../src/base/bytes.js";
 import { UserError } from "../../../src/base/errors.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import { rebuildSuperblock } from "../../../src/pool/rebuildSuperblock.js";
-import { repairPool } from "../../../src/pool/repair.js";
+import { repairPool, type UndoLog } from "../../../src/pool/repair.js";
 import type { Superblock } from "../../../src/pool/superblock.js";
 import { readCopies } from "../../../src/pool/superblockCopies.js";
 import { undoRepair } from "../../../src/pool/undo.js";
-import { readUndoFile, UndoImages } from "../../../src/pool/undoFile.js";
+import {
+  decodeHeader,
+  encodeEnd,
+  encodeHeader,
+  encodeMade,
+  encodeSaved,
+  HEADER_BYTES,
+  type UndoHeader,
+} from "../../../src/pool/undoFile.js";
 import { checkedLength, checkInput, checkMedia } from "./checkMedia.js";
 import { readSuperblock } from "./look.js";
 import type { Media } from "./media.js";
@@ -21,6 +30,38 @@ import { showReadOnly } from "./serve.js";
 import { demand, Violation } from "./violation.js";
 
 const uuid = new Uint8Array(16).fill(9);
+
+/** The side file, in memory. */
+class UndoBytes implements UndoLog {
+  private bytes: Uint8Array = new Uint8Array(0);
+
+  constructor(readonly header: UndoHeader) {
+    this.append(encodeHeader(header));
+  }
+
+  save(at: number, oldBytes: Uint8Array, newBytes: Uint8Array): void {
+    this.append(encodeSaved(at, oldBytes, newBytes));
+  }
+
+  made(page: number, count: number): void {
+    this.append(encodeMade(page, count));
+  }
+
+  seal(): void {
+    this.append(encodeEnd(crc32c(this.bytes)));
+  }
+
+  read(at: number, lengthBytes: number): Uint8Array {
+    return this.bytes.subarray(at, at + lengthBytes);
+  }
+
+  private append(more: Uint8Array): void {
+    const longer = new Uint8Array(this.bytes.length + more.length);
+    longer.set(this.bytes);
+    longer.set(more, this.bytes.length);
+    this.bytes = longer;
+  }
+}
 
 /**
  * @param mayRebuild a superblock without a valid copy is made anew
@@ -34,9 +75,7 @@ export function repairMedia(media: Media, mayRebuild: boolean, shown: Contents |
   if (superblock === null) return;
   const { firstDataPage } = superblock.geometry;
   const memory = new MediaMemory(media, firstDataPage, pageCount, false);
-  const file: Uint8Array[] = [];
-  const pool = { pageCount, metadataPages: firstDataPage, uuid: superblock.uuid };
-  const undo = new UndoImages(pool, (bytes) => file.push(bytes));
+  const undo = new UndoBytes({ pageCount, metadataPages: firstDataPage, uuid: superblock.uuid });
   const lost = new Set<number>();
   let isChanged: boolean;
   try {
@@ -48,7 +87,7 @@ export function repairMedia(media: Media, mayRebuild: boolean, shown: Contents |
   }
   if (!isChanged) demand(media.isAsSaved(), () => "a repair that tells of no change changed something");
   requireMended(media, lost, shown);
-  if (isChanged) undoIt(media, memory, new Uint8Array(Buffer.concat(file)));
+  if (isChanged) undoIt(media, memory, undo);
 }
 
 /** The copy that counts, or one made anew; null when the repair is refused. */
@@ -94,9 +133,9 @@ function readAfter(media: Media, superblock: Superblock): Contents {
   return contents;
 }
 
-function undoIt(media: Media, memory: MediaMemory, file: Uint8Array): void {
-  const read = (at: number, length: number) => file.subarray(at, at + length);
-  const undo = readUndoFile({ lengthBytes: file.length, read });
-  undoRepair(memory, checkInput(media, media.readPage0(), undo.pageCount).media, undo);
-  demand(media.meta.isAsSavedTo(undo.metadataPages), () => "undo does not put the metadata back byte for byte");
+function undoIt(media: Media, memory: MediaMemory, undo: UndoBytes): void {
+  const header = decodeHeader(undo.read(0, HEADER_BYTES));
+  if (typeof header === "string") throw new Violation(`the undo file cannot be read: ${header}`);
+  undoRepair(memory, header, undo);
+  demand(media.meta.isAsSavedTo(header.metadataPages), () => "undo does not put the metadata back byte for byte");
 }
