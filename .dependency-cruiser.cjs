@@ -58,7 +58,11 @@ module.exports = {
     onlyImports("blockfile", ["pool", "base"], "The sparse file knows the pool, not the protocol."),
     onlyImports("fuse", ["blockfile", "base"], "The protocol talks to the block file, never past it to the pool."),
     onlyImports("linux", ["base"], "linux implements base's ports and knows nothing of what uses them."),
-    onlyImports("mounts", ["linux", "base"], "Running mounts seen from outside: what they are asked, and what they note."),
+    onlyImports(
+      "mounts",
+      ["linux", "base"],
+      "Running mounts seen from outside: what they are asked, and what they note.",
+    ),
     onlyImports("media", ["mounts", "linux", "pool", "base"], "Pools on files and devices, mounted or not."),
     onlyImports("disk", ["mounts", "linux", "base"], "What lies on a disk's file: loop devices and file systems."),
     onlyImports("recover", ["disk", "mounts", "linux", "base"], "What killed processes left; none of it is a daemon."),
@@ -67,7 +71,11 @@ module.exports = {
       ["disk", "media", "mounts", "linux", "fuse", "blockfile", "pool", "base"],
       "The daemon composes all, and never prints.",
     ),
-    onlyImports("doctor", ["daemon/session", "disk", "mounts", "linux", "base"], "The doctor looks, and changes nothing."),
+    onlyImports(
+      "doctor",
+      ["daemon/session", "disk", "mounts", "linux", "base"],
+      "The doctor looks, and changes nothing.",
+    ),
     onlyImports(
       "cli",
       ["daemon/holder", "doctor", "recover", "disk", "media", "mounts", "linux", "pool", "base"],
@@ -83,10 +91,26 @@ module.exports = {
     onlyImports("linux/proc", ["base"], "What the kernel shows as text needs no system call of ours."),
     onlyImports("linux/syscall", ["linux/proc", "base"], "System calls and their numbers know no object."),
     onlyImports("linux/process", ["linux/syscall", "linux/proc", "base"], "This process, and those it starts."),
-    onlyImports("linux/fuse", ["linux/process", "linux/syscall", "linux/proc", "base"], "The FUSE device and the mount on it."),
-    onlyImports("linux/mount", ["linux/fuse", "linux/process", "linux/syscall", "linux/proc", "base"], "Any mount, and loop devices."),
-    onlyImports("linux/backing", ["linux/process", "linux/syscall", "linux/proc", "base"], "What a pool's memory is made of."),
-    onlyImports("linux/memory", ["linux/backing", "linux/syscall", "linux/proc", "base"], "The Memory port on a backing."),
+    onlyImports(
+      "linux/fuse",
+      ["linux/process", "linux/syscall", "linux/proc", "base"],
+      "The FUSE device and the mount on it.",
+    ),
+    onlyImports(
+      "linux/mount",
+      ["linux/fuse", "linux/process", "linux/syscall", "linux/proc", "base"],
+      "Any mount, and loop devices.",
+    ),
+    onlyImports(
+      "linux/backing",
+      ["linux/process", "linux/syscall", "linux/proc", "base"],
+      "What a pool's memory is made of.",
+    ),
+    onlyImports(
+      "linux/memory",
+      ["linux/backing", "linux/syscall", "linux/proc", "base"],
+      "The Memory port on a backing.",
+    ),
     onlyIn("linux", "koffi", "Foreign function calls stay in one room."),
     onlyIn("cli", "commander", "Command lines are parsed in one room."),
     {
