@@ -82,7 +82,7 @@ export interface Memory {
 export const WINDOW_BYTES = 1024 * 1024 * 1024;
 
 /**
- * The file `data` of a split pool, as the direct way uses it: the kernel reads
+ * The file `data` of a split pool, as direct mode uses it: the kernel reads
  * and writes it on its own, at any moment. Ranges are bytes of the file.
  */
 export interface DataFile {

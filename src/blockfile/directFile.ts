@@ -1,5 +1,5 @@
 /**
- * The sparse file in the direct way: the kernel reads and writes `data` by
+ * The sparse file in direct mode: the kernel reads and writes `data` by
  * itself, block b in the b-th data page, and asks us for all else. What is
  * mapped, and how much, only the backing knows.
  */

@@ -1,4 +1,4 @@
-/** `kmemfs rehome POOL`: brings every block to its home page, as the direct way of data needs it. */
+/** `kmemfs rehome POOL`: brings every block to its home page, as direct mode needs it. */
 import type { Command } from "commander";
 import { MediaError, UserError } from "../base/errors.js";
 import { rehomePoolAt } from "../media/offline.js";
@@ -10,7 +10,7 @@ import type { Outcome } from "./usage.js";
 /** A rehome that is over sooner says nothing of its progress. */
 const SILENT_MS = 1_000;
 
-/** What was done, and what keeps the pool from the direct way still. */
+/** What was done, and what keeps the pool from direct mode still. */
 export function rehomeLines(path: string, report: RehomeReport): string[] {
   if (report.wasDirect) return [`${path}: was last used in direct mode, so all blocks are on their home pages`];
   const moved = report.moved === 0 ? "no block was moved" : `${counted(report.moved, "was", "were")} moved`;

@@ -95,7 +95,7 @@ export async function repairPoolAt(path: string, options: RepairOptions, events:
   });
 }
 
-/** What a mount the direct way refuses: `data` shorter than the disk. @returns true when it was */
+/** What a mount in direct mode refuses: `data` shorter than the disk. @returns true when it was */
 function lengthenData({ backing, dataBytes }: OpenedForCheck, { state, blocks }: Superblock): boolean {
   const diskBytes = blocks * PAGE_BYTES;
   if (backing.layout !== "split" || state !== STATE_DIRECT || dataBytes >= diskBytes) return false;

@@ -95,7 +95,7 @@ function withAskedLength(opened: Backing, options: FormatOptions): Backing {
   return isAsked ? { ...opened, pageCount, metaBytes: pagesToBytes(pageCount) } : opened;
 }
 
-/** Gives `data` of a pool that was cut off in the direct way the pool's length again. @throws UserError */
+/** Gives `data` of a pool that was cut off in direct mode the pool's length again. @throws UserError */
 function lengthen(backing: Backing, path: string): void {
   try {
     ftruncateSync(backing.dataFd, backing.dataBytes);

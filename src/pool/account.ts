@@ -65,7 +65,7 @@ export class Account {
     this.raisePeak(this.used);
   }
 
-  /** Takes over what was counted elsewhere: the direct way asks the backing. */
+  /** Takes over what was counted elsewhere: direct mode asks the backing. */
   observe(usedPages: number, metadataPages: number): void {
     Atomics.store(this.words, USED, usedPages | 0);
     Atomics.store(this.words, METADATA, metadataPages | 0);

@@ -1,5 +1,5 @@
 /**
- * The direct way and the media. While the kernel reads and writes `data` by
+ * Direct mode and the media. While the kernel reads and writes `data` by
  * itself the superblock says `direct`: the holes of `data` are the truth, and
  * its length is the disk's, so that reads end where the disk ends. Before and
  * after, `data` has the pool's length and the index is the truth.
@@ -14,7 +14,7 @@ import { updateSuperblock } from "./superblockStore.js";
 /** Fewer than ext4, xfs and btrfs put into a block of their trees of extents. */
 const RUNS_PER_BLOCK = 64;
 
-/** Hands an open pool, every mapped block at home, to the direct way. @throws MediaError */
+/** Hands an open pool, every mapped block at home, to direct mode. @throws MediaError */
 export function beginDirect(memory: Memory, data: DataFile, blocks: number): Errno {
   // All that entries name is held, and on the media, before they stop to count.
   return memory.sync() || updateSuperblock(memory, { state: STATE_DIRECT }) || data.setLength(blocks * PAGE_BYTES);

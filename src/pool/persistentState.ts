@@ -19,7 +19,7 @@ export const PERSISTENT = {
   lostFrom: ACCOUNT_WORDS + 4,
   /** MOST_LOST_PAGES pages that are lost, by the first of their grain; 0 for none. */
   lostPages: ACCOUNT_WORDS + 5,
-  /** The one smaller size, in blocks, that the file may be given in the direct way; 0 for none. */
+  /** The one smaller size, in blocks, that the file may be given in direct mode; 0 for none. */
   shrinkTo: ACCOUNT_WORDS + 18,
 } as const;
 

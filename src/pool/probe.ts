@@ -103,7 +103,7 @@ function settleMedia(memory: Memory, { state, geometry }: Superblock): void {
 
 /**
  * Who was killed leaves pages that hold memory but that no entry names: they go back now. What is
- * reserved, or mapped the direct way, would show what they hold. Where nothing can be punched
+ * reserved, or mapped in direct mode, would show what they hold. Where nothing can be punched
  * they are no loss, and zeroing all that is free takes as long as the device is large: a
  * page is zeroed when it is reserved.
  */

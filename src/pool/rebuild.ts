@@ -1,5 +1,5 @@
 /**
- * The index from the holes of `data`: in a pool used the direct way every block
+ * The index from the holes of `data`: in a pool used in direct mode every block
  * that holds memory is at home, and the others are holes.
  */
 import { assert } from "../base/assert.js";

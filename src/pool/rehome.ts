@@ -1,6 +1,6 @@
 /**
  * Rehome: brings every block of a pool that nobody has open to its home page,
- * as the direct way needs it.
+ * as direct mode needs it.
  *
  * A page is wanted by the one block whose home it is. Where a wanted page is
  * free its block moves there, which leaves a page that another block may want,
@@ -26,7 +26,7 @@ import { allocateShared } from "./sharedState.js";
 import { STATE_DIRECT, type Superblock } from "./superblock.js";
 
 export interface RehomeReport {
-  /** The pool was left in the direct way, where every block is at home: nothing was done. */
+  /** The pool was left in direct mode, where every block is at home: nothing was done. */
   readonly wasDirect: boolean;
   /** Blocks that came home. */
   readonly moved: number;
@@ -34,7 +34,7 @@ export interface RehomeReport {
   readonly away: number;
   /** Blocks that have no home: the file is larger than the data region. */
   readonly homeless: number;
-  /** The file may become larger than the data region: such a pool cannot be used the direct way. */
+  /** The file may become larger than the data region: such a pool cannot be used in direct mode. */
   readonly thin: boolean;
 }
 

@@ -19,7 +19,7 @@ export const MAGIC_HIGH = 0x001a7366;
 export const STATE_FORMATTING = 1;
 export const STATE_CLEAN = 2;
 export const STATE_DIRTY = 3;
-/** In use the direct way: the holes of `data` tell what is mapped, every block at home; the index is out of date. */
+/** Used in direct mode: the holes of `data` tell what is mapped, every block at home; the index is out of date. */
 export const STATE_DIRECT = 4;
 
 /** Incompatible feature: `data` is a file of its own. */
@@ -102,7 +102,7 @@ export function decode(page: Uint8Array, pageCount: number): Superblock {
 }
 
 /**
- * The pages that a pool in use the direct way says it has, or null for any other:
+ * The pages that a pool in use in direct mode says it has, or null for any other:
  * its `data` is as long as the disk then, and no measure of the pool.
  */
 export function directPageCount(page: Uint8Array): number | null {

@@ -1,4 +1,4 @@
-/** A pool goes from one way of data to the other and back: same bytes, holes and account, and clean in between. */
+/** A pool goes from one I/O mode to the other and back: same bytes, holes and account, and clean in between. */
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
 import { someOf } from "../support/longForm.js";
@@ -20,7 +20,7 @@ interface Seen {
 async function look(disk: Disk): Promise<Seen> {
   const [sum, map] = [await disk.sum(), await disk.io("seek -a -r 0")];
   const { usedBytes, pool } = await disk.quiet();
-  // A disk's file system holds blocks of its own for the files, which the direct way counts as used.
+  // A disk's file system holds blocks of its own for the files, which direct mode counts as used.
   return { sum, map, usedBytes: pool.durable ? 0 : usedBytes };
 }
 

@@ -92,7 +92,7 @@ for (const [where, lengthBytes] of Object.entries(CUTS)) {
     }));
 }
 
-it("data of a directory that somebody cuts off the direct way", () =>
+it("data of a directory that somebody cuts off in direct mode", () =>
   withPlace(async (place) => {
     const pool = `${await place.tmpfs("64M")}/pool`;
     await place.kmemfs(["format", pool, "--split", "--size", "16M"]);

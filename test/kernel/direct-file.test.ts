@@ -1,4 +1,4 @@
-/** The file in the direct way as programs use it: many opens, truncation, mapping, appending, the end of the disk, trims, flushes. */
+/** The file in direct mode as programs use it: many opens, truncation, mapping, appending, the end of the disk, trims, flushes. */
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
 import { fioVerify } from "../support/fio.js";

@@ -1,6 +1,6 @@
 /**
  * A mount that ends by force while somebody has its file open: the kernel goes
- * on writing for them, so the pool stays in the direct way, locked until they
+ * on writing for them, so the pool stays in direct mode, locked until they
  * have let go, and what they wrote counts.
  */
 import { existsSync } from "node:fs";

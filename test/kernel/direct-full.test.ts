@@ -1,4 +1,4 @@
-/** No memory left in the direct way: ENOSPC to the writer, nothing lost, room again helps, and the mount ends and begins again. */
+/** No memory left in direct mode: ENOSPC to the writer, nothing lost, room again helps, and the mount ends and begins again. */
 import { expect } from "vitest";
 import { bytesOf, compareLedger, writeWithLedger } from "../support/ledger.js";
 import { withDisk, withPlace } from "../support/place.js";

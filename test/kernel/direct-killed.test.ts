@@ -1,4 +1,4 @@
-/** Server, holder or both are killed in the direct way under load: all that was acknowledged is in the pool, whichever way it is opened. */
+/** Server, holder or both are killed in direct mode under load: all that was acknowledged is in the pool, whichever way it is opened. */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import { someOf } from "../support/longForm.js";
@@ -61,7 +61,7 @@ for (const { killed, where } of someOf(cases, 2)) {
     }));
 }
 
-it("a pool that was cut off is shown read-only the direct way, and served only where it may be written", () =>
+it("a pool that was cut off is shown read-only in direct mode, and served only where it may be written", () =>
   withPlace(async (place) => {
     const pool = `${await place.tmpfs("64M")}/pool`;
     await place.kmemfs(["format", pool, "--split", "--size", "16M", "--max-size", "32M"]);

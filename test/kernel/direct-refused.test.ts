@@ -1,4 +1,4 @@
-/** Where the direct way cannot be: --io direct says why in one line and what would help, auto takes served and tells. */
+/** Where direct mode cannot be: --io direct says why in one line and what would help, auto takes served and tells. */
 import { chownSync } from "node:fs";
 import { expect } from "vitest";
 import { someOf } from "../support/longForm.js";

@@ -39,7 +39,7 @@ it("parts of pages are written and punched directly, and the pool opens either w
     }
   }));
 
-it("format --force over a pool that was cut off in the direct way keeps the pool's size", () =>
+it("format --force over a pool that was cut off in direct mode keeps the pool's size", () =>
   withPlace(async (place) => {
     const pool = place.path("pool");
     await place.kmemfs(["format", pool, "--split", "--size", "24M", "--max-size", "32M"]);

@@ -14,7 +14,7 @@ for (const ioengine of someOf(["libaio", "psync"] as const, 1)) {
       await fioVerify(disk.file, { rw: "randwrite", ioengine, size: "16m", jobs: 8 });
       const status = await disk.expectAccount();
       expect(status.usedBytes).toBe(2 ** 27);
-      // In the direct way the kernel writes without telling.
+      // In direct mode the kernel writes without telling.
       expect(status.writtenBytesTotal).toBe(testedIo === "served" ? 2 ** 27 : null);
     }));
 }

@@ -72,7 +72,7 @@ for (const command of someOf(["recover --up", "restart"] as const, 1)) {
           serverPid: null,
           loopDevices: before.loopDevices,
         });
-        // ext4 may have written something meanwhile, the direct way.
+        // ext4 may have written something meanwhile, in direct mode.
         expect(usedBytes).toBeGreaterThanOrEqual(8 * 2 ** 20);
         expect(logOf(directory).at(-1)).toMatchObject({
           level: LOG_ERROR,

@@ -65,7 +65,7 @@ it("writes past the end are refused or cut, reads past the end are empty", () =>
   withDisk({ size: "4M" }, async (disk) => {
     await disk.io("pwrite -q -S 0x61 -b 1m 0 4m");
     const sum = await disk.sum();
-    // In the direct way the kernel lets them through to `data`, and the server cuts them off.
+    // In direct mode the kernel lets them through to `data`, and the server cuts them off.
     const answer = isServed ? /File too large|No space left/ : /^wrote \d+$|File too large|No space left/;
     expect(await write(disk, 4 * MIB, 4096)).toMatch(answer);
     expect(await write(disk, 2 ** 40, 1)).toMatch(answer);

@@ -1,4 +1,4 @@
-/** Rehome brings misplaced pools back to the direct way, their bytes unchanged, also when it is killed on the way. */
+/** Rehome brings misplaced pools back to direct mode, their bytes unchanged, also when it is killed on the way. */
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
 import { someOf } from "../support/longForm.js";
@@ -19,7 +19,7 @@ const USED_BYTES = 32 * 2 ** 20;
 /** The blocks in which a disk's file system notes the pieces of a file are the file's too. */
 const FILE_SYSTEM_BYTES = 2 ** 20;
 
-/** The way of data, after a look at what the pool really holds. */
+/** The I/O mode, after a look at what the pool really holds. */
 async function ioWithAccount(disk: Disk, where: "disk" | "tmpfs"): Promise<string> {
   if (where === "tmpfs") {
     const { io, usedBytes } = await disk.expectAccount();

@@ -44,7 +44,7 @@ describe("bytes, holes and account are the same after unmount and mount", () => 
 
         const again = await place.mount({ pool });
         const after = await again.quiet();
-        // The direct way writes the index when it closes the pool: 4 of its pages here.
+        // Direct mode writes the index when it closes the pool: 4 of its pages here.
         const indexBytes = before.io === "direct" ? 4 * 4096 : 0;
         expect([after.usedBytes, after.metadataBytes, after.pool]).toEqual([
           before.usedBytes,

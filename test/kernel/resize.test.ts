@@ -24,7 +24,7 @@ async function keepsSize(disk: Disk, sizeBytes: number): Promise<void> {
   expect((await disk.stat()).sizeBytes).toBe(sizeBytes);
 }
 
-it("truncate to nothing and a write: one of the two is refused, and in the direct way the first", () =>
+it("truncate to nothing and a write: one of the two is refused, and in direct mode the first", () =>
   withDisk({ size: "16M" }, async (disk) => {
     await disk.io("pwrite -q -S 0x61 -b 1m 0 16m");
     const sum = await disk.sum();

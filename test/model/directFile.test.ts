@@ -1,4 +1,4 @@
-/** Random work on the direct way's file, the kernel's part included, against a naive one. `KMEMFS_SEED=<seed>` repeats a run. */
+/** Random work on the file in direct mode, the kernel's part included, against a naive one. `KMEMFS_SEED=<seed>` repeats a run. */
 import { describe, expect, it } from "vitest";
 import { ENOSPC, ENXIO, EPERM } from "../../src/base/errno.js";
 import { PAGE_BYTES } from "../../src/base/units.js";
@@ -129,7 +129,7 @@ class DirectRun {
   }
 }
 
-describe(`the direct way's file and a naive one agree (KMEMFS_SEED=${seed})`, () => {
+describe(`direct mode's file and a naive one agree (KMEMFS_SEED=${seed})`, () => {
   it.each<readonly [string, TestPoolOptions, boolean]>([
     ["a file as large as its pool", { pageCount: 66 }, false],
     ["a file that can grow", { pageCount: 66, maxBlocks: 60, blocks: 20 }, false],

@@ -1,5 +1,5 @@
 /**
- * Into the direct way, out of it, and recovery after a cut, cut themselves at
+ * Into direct mode, out of it, and recovery after a cut, cut themselves at
  * every step, by a kill and by power cuts. What is left must open in either
  * way, with the size and the bytes that the file had. `KMEMFS_SEED=<seed>` repeats a run.
  */
@@ -117,7 +117,7 @@ function cutAt(
   return { all, ended };
 }
 
-/** A pool with random content, closed by the served way, and the file that it is. */
+/** A pool with random content, closed by served mode, and the file that it is. */
 function servedPool(options: TestPoolOptions, random: Random): { fake: FakeMemory; naive: NaiveFile } {
   const fake = formatSplit(options);
   const pool = openPool(fake);
@@ -140,7 +140,7 @@ function servedPool(options: TestPoolOptions, random: Random): { fake: FakeMemor
   return { fake, naive };
 }
 
-/** The same, then used the direct way: written inside and past the end, and flushed. */
+/** The same, then used in direct mode: written inside and past the end, and flushed. */
 function directPool(options: TestPoolOptions, random: Random) {
   const { fake, naive } = servedPool(options, random);
   const direct = openDirect(fake);
@@ -171,7 +171,7 @@ const shapes: readonly TestPoolOptions[] = [
 
 describe(`cut at every step (KMEMFS_SEED=${seed})`, () => {
   const acts = {
-    "into the direct way": (random: Random, options: TestPoolOptions) => {
+    "into direct mode": (random: Random, options: TestPoolOptions) => {
       const { fake, naive } = servedPool(options, random);
       const data = wholeData(fake);
       return {
@@ -214,7 +214,7 @@ describe(`cut at every step (KMEMFS_SEED=${seed})`, () => {
   }
 });
 
-describe(`power cuts in the direct way (KMEMFS_SEED=${seed})`, () => {
+describe(`power cuts in direct mode (KMEMFS_SEED=${seed})`, () => {
   it.each(shapes.slice(0, 2).map((shape, i) => [i, shape] as const))("shape %s", (_i, shape) => {
     const random = new Random(seed);
     const { fake, data, file, naive, allowShrink } = directPool(shape, random);

@@ -1,4 +1,4 @@
-/** What the file system answers in the direct way: every open hands the kernel the backing, the data itself never comes. */
+/** What the file system answers in direct mode: every open hands the kernel the backing, the data itself never comes. */
 import { describe, expect, it } from "vitest";
 import { PAGE_BYTES } from "../../src/base/units.js";
 import { answerInit } from "../../src/fuse/init.js";

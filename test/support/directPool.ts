@@ -1,4 +1,4 @@
-/** A split pool on fake memory, in the direct way. */
+/** A split pool on fake memory, in direct mode. */
 import type { Memory } from "../../src/base/ports.js";
 import { PAGE_BYTES } from "../../src/base/units.js";
 import { DirectFile } from "../../src/blockfile/directFile.js";
@@ -45,7 +45,7 @@ export interface DirectPool {
   allowShrink(blocks: number): void;
 }
 
-/** Hands a closed pool to the direct way. */
+/** Hands a closed pool to direct mode. */
 export function openDirect(
   fake: FakeMemory,
   options: { readonly watch?: Watch; readonly readOnly?: boolean; readonly data?: FakeDataFile } = {},

@@ -32,12 +32,12 @@ export function temporaryDirectory(purpose = "x", parent: string = tmpdir()): st
 }
 
 /**
- * The way of data that this run of the kernel tests is about. `direct` leaves
+ * The I/O mode that this run of the kernel tests is about. `direct` leaves
  * the choice to kmemfs, so that pools which cannot be direct are tested as well.
  */
 export const testedIo: "served" | "direct" = process.env.KMEMFS_TEST_IO === "served" ? "served" : "direct";
 
-/** The arguments of a kmemfs command, with the way of data where it takes one and none is given. */
+/** The arguments of a kmemfs command, with the I/O mode where it takes one and none is given. */
 export function withTestedIo(args: readonly string[]): readonly string[] {
   // `kmemfs MOUNTPOINT` is short for mount.
   const takesIo = args[0] === "mount" || args[0] === "up" || args[0]?.startsWith("/") === true;

@@ -1,5 +1,5 @@
 /**
- * Which kernel test files run in which way of data. One that is named nowhere runs in
+ * Which kernel test files run in which I/O mode. One that is named nowhere runs in
  * both: where bytes, holes and the account come from, each way is another program.
  * The rest is about processes, mounts and commands, which are the same in both; it runs
  * in one of them by turns, and in both in the long form.

@@ -3,7 +3,7 @@
  * also while the next server starts. On ext4, XFS and btrfs in turn run fio with
  * verification, fstrim, and SQLite with a ledger of its commits: none of them may meet
  * an error, the kernel logs none, the file systems are clean, and each kill was one
- * restart. A third of the kills is in the direct way.
+ * restart. A third of the kills is in direct mode.
  *
  * `--only ext4|xfs|btrfs`, `--io served|direct`: those sessions alone. `--span MS`:
  * within which a server that serves is killed.

@@ -4,7 +4,7 @@
  * killed `--count` times. Prints the longest read of each kill: median, p90, worst.
  *
  * `--size`: of the pool, GiB. `--no-spare`: no second server stands by. `--io direct`: in
- * the direct way, where reads go on.
+ * direct mode, where reads go on.
  * `--assert`: the median is at most 300 ms and the worst at most 1000 ms, or the
  * trial has failed; a machine that does other things as well may miss that.
  */

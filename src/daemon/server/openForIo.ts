@@ -1,5 +1,5 @@
 /**
- * The two ways of data, as a server opens the pool for them: served through
+ * The two I/O modes, as a server opens the pool for them: served through
  * our threads and the index, or direct through the kernel.
  */
 import { asShortage, EIO, ENOSPC, errnoName } from "../../base/errno.js";

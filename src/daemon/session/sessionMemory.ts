@@ -30,7 +30,7 @@ const CONFIG_VERSION = 2;
 
 /** All that a server needs to know; the fds are its own numbers. */
 export interface ServerConfig {
-  /** Another server served the session before: its way of data is the one that `direct` says. */
+  /** Another server served the session before: its I/O mode is the one that `direct` says. */
   readonly isRestart: boolean;
   readonly backing: Backing;
   readonly geometry: Geometry;
@@ -41,7 +41,7 @@ export interface ServerConfig {
   readonly direct: DirectConfig | null;
 }
 
-/** What the direct way takes; null in the config where it cannot be, or was not asked for. */
+/** What direct mode takes; null in the config where it cannot be, or was not asked for. */
 export interface DirectConfig {
   /** The kernel's number of `data`, made once in a session. */
   readonly backingId: number;

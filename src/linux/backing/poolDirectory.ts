@@ -59,7 +59,7 @@ export function openPoolDirectory(directoryFd: number, path: string, readOnly: b
   try {
     lockPool(metaFd, path, readOnly);
     dataFd = openPoolMember(directoryFd, "data", path, readOnly);
-    // The kernel keeps this one as long as somebody has `disk` open the direct way, whoever has ended.
+    // The kernel keeps this one as long as somebody has `disk` open in direct mode, whoever has ended.
     lockPool(dataFd, path, readOnly);
     return directoryFacts(metaFd, dataFd, path, readOnly);
   } catch (error) {

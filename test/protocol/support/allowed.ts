@@ -42,7 +42,7 @@ const allowed: Readonly<Record<number, readonly number[]>> = {
 /** One directory with one file: nothing is made, removed or renamed. */
 export const notMade: ReadonlySet<number> = new Set([6, 8, 9, 10, 11, 12, 13, 35, 45, 51]);
 
-/** What may also be EIO, in the direct way (READ and WRITE never come) or after the medium has failed. */
+/** What may also be EIO, in direct mode (READ and WRITE never come) or after the medium has failed. */
 export const mayFail: ReadonlySet<number> = new Set([4, 14, 15, 16, 20, 30, 43]);
 
 /** True when an answered request of `opcode`, 0 for success, may be answered so on a sound medium. */

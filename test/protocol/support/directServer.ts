@@ -1,4 +1,4 @@
-/** The protocol core in the direct way, as one thread has it. */
+/** The protocol core in direct mode, as one thread has it. */
 import { ATTRIBUTE_DOUBLES, Attributes } from "../../../src/fuse/attributes.js";
 import { FileSystem } from "../../../src/fuse/fileSystem.js";
 import { type DirectPool, formatSplit, openDirect, wholeData } from "../../support/directPool.js";

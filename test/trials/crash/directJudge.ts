@@ -1,4 +1,4 @@
-/** A pool that was in use the direct way, or on the way there or back, opened in either way. */
+/** A pool that was in use in direct mode, or on the way there or back, opened in either way. */
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import { DirectFile } from "../../../src/blockfile/directFile.js";
 import { TRAFFIC_DOUBLES, Traffic } from "../../../src/blockfile/traffic.js";

@@ -1,4 +1,4 @@
-/** A split pool goes to and fro between the served and the direct way, while power fails. */
+/** A split pool goes to and fro between the served and direct mode, while power fails. */
 import { PAGE_BYTES } from "../../../src/base/units.js";
 import type { DirectFile } from "../../../src/blockfile/directFile.js";
 import { endDirect, recoverDirect } from "../../../src/pool/directMode.js";
@@ -59,7 +59,7 @@ class DirectRun {
     const { memory, random, promised } = this;
     const { state, geometry, blocks } = superblockOf(memory);
     if (state === STATE_DIRECT) {
-      // One in two goes on the direct way.
+      // One in two goes on in direct mode.
       if (random.chance(0.5)) return;
       this.note("recovery");
       if (recoverDirect(memory, dataFileOf(memory), geometry, blocks) !== 0) throw new Violation("no recovery");
@@ -87,7 +87,7 @@ class DirectRun {
   }
 
   private direct(): void {
-    this.note("into the direct way");
+    this.note("into direct mode");
     this.persistentWords = new Int32Array(PERSISTENT_WORDS);
     const file = openDirect(this.memory, this.persistentWords);
     for (let i = 0; i < 8; i++) {
@@ -99,7 +99,7 @@ class DirectRun {
       this.cutPower();
       return;
     }
-    this.note("out of the direct way");
+    this.note("out of direct mode");
     const { geometry, blocks } = superblockOf(this.memory);
     if (endDirect(this.memory, dataFileOf(this.memory), geometry, blocks) !== 0) throw new Violation("no end");
     this.promised.flushed();

@@ -149,7 +149,7 @@ export class PlainMemory implements Memory {
   }
 }
 
-/** `data` of a split pool as the direct way asks for it. */
+/** `data` of a split pool as direct mode asks for it. */
 export function dataFileOf(memory: PlainMemory): DataFile {
   return {
     heldPages: () => {

@@ -1,4 +1,4 @@
-/** How the kills of a trial are shared among file systems, ways of data and pools. */
+/** How the kills of a trial are shared among file systems, I/O modes and pools. */
 import type { FileSystemType } from "../../support/place.js";
 import { FILE_SYSTEMS } from "./fileSystems.js";
 import type { PoolKind, SessionPlan } from "./session.js";
@@ -14,7 +14,7 @@ const POOLS: Readonly<Record<SessionPlan["io"], readonly PoolKind[]>> = {
 export interface PlanWishes {
   /** A file system's name; empty: all. */
   readonly only: string;
-  /** A way of data; empty: both. */
+  /** A I/O mode; empty: both. */
   readonly io: string;
   readonly spanMs: number;
 }

@@ -127,7 +127,7 @@ async function requireRestarts(disk: FailoverDisk, { kills, replaced }: Killer):
   if (damage !== null) throw new Error(`damage where there is none: ${damage}`);
 }
 
-/** What a device has done that asks the server in both ways of data. */
+/** What a device has done that asks the server in both I/O modes. */
 function flushesAndDiscards(device: string): number {
   const fields = readFileSync(`/sys/block/${device.replace("/dev/", "")}/stat`, "utf8")
     .trim()

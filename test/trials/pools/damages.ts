@@ -119,7 +119,7 @@ function allFields(input: InputBytes, media: Media, shape: Shape): void {
   }
 }
 
-/** As if it were in use the direct way, whatever else it is. */
+/** As if it were in use in direct mode, whatever else it is. */
 function directState(input: InputBytes, media: Media): void {
   for (const at of chosenCopies(input.u8())) {
     media.meta.words[at / 4 + layout.word.state] = STATE_DIRECT;

@@ -1,4 +1,4 @@
-/** Rehome and the recovery of the direct way, on whatever pool there is: what the blocks hold must stay. */
+/** Rehome and the recovery of direct mode, on whatever pool there is: what the blocks hold must stay. */
 import { UserError } from "../../../src/base/errors.js";
 import { beginDirect, endDirect, recoverDirect } from "../../../src/pool/directMode.js";
 import { rehome } from "../../../src/pool/rehome.js";
@@ -34,7 +34,7 @@ export function rehomeMedia(media: Media, looked: Look, superblock: Superblock, 
   requireClean(media, shown);
 }
 
-/** In a pool left in the direct way all blocks are on their home pages: there is nothing to do. */
+/** In a pool left in direct mode all blocks are on their home pages: there is nothing to do. */
 export function rehomeDirect(media: Media, superblock: Superblock): void {
   const { firstDataPage, pageCount } = superblock.geometry;
   const report = rehome(new MediaMemory(media, firstDataPage, pageCount, false), superblock);
@@ -50,7 +50,7 @@ function requireKept(media: Media, shown: Contents): void {
   requireSame(shown, open?.readAll(true) ?? new Map(), "after a rehome that failed");
 }
 
-/** A pool whose direct way was cut off, opened the served way. */
+/** A pool whose direct way was cut off, opened served mode. */
 export function recoverMedia(media: Media, superblock: Superblock): void {
   const { geometry, blocks } = superblock;
   const { firstDataPage, pageCount, dataPages } = geometry;
@@ -68,7 +68,7 @@ export function recoverMedia(media: Media, superblock: Superblock): void {
   requireSame(held, open?.readAll(true) ?? new Map(), "after the recovery of a direct pool");
 }
 
-/** A pool whose blocks are all at home, given to the direct way and taken back. */
+/** A pool whose blocks are all at home, given to direct mode and taken back. */
 export function throughDirect(media: Media, superblock: Superblock, shown: Contents): void {
   const { geometry, blocks } = superblock;
   if (!media.split || geometry.maxBlocks > geometry.dataPages) return;
@@ -77,21 +77,21 @@ export function throughDirect(media: Media, superblock: Superblock, shown: Conte
   for (const block of shown.keys()) if (open.pool.index.get(block) !== geometry.firstDataPage + block) return;
   const { memory } = open;
   const data = new MediaData(media);
-  demand(beginDirect(memory, data, blocks) === 0, () => "a pool is not taken the direct way");
+  demand(beginDirect(memory, data, blocks) === 0, () => "a pool is not taken into direct mode");
   if (endDirect(memory, data, geometry, blocks) !== 0) return;
-  // An entry whose page held nothing is a hole by the direct way's own rule.
+  // An entry whose page held nothing is a hole by direct mode's own rule.
   const kept = new Map([...shown].filter(([, stamp]) => stamp !== 0));
   media.save();
   const after = look(media);
   demand(
     after.superblock !== null && after.check?.findings === 0,
-    () => `after the direct way: ${after.check?.firstMessage}`,
+    () => `after direct mode: ${after.check?.firstMessage}`,
   );
   const again = openOrRefuse(media, after.superblock as Superblock, true);
-  demand(again !== null, () => "a pool does not open after the direct way");
+  demand(again !== null, () => "a pool does not open after direct mode");
   for (const [block, stamp] of again?.readAll(true) ?? new Map()) {
-    demand((kept.get(block) ?? 0) === stamp, () => `block ${block} holds ${stamp} after the direct way`);
+    demand((kept.get(block) ?? 0) === stamp, () => `block ${block} holds ${stamp} after direct mode`);
     kept.delete(block);
   }
-  demand(kept.size === 0, () => "the direct way lost a block");
+  demand(kept.size === 0, () => "direct mode lost a block");
 }

@@ -245,7 +245,7 @@ describe("rehome changes nothing of", () => {
     expect(fingerprint(fake).equals(before)).toBe(true);
   });
 
-  it("a pool left in the direct way, where the index does not count", () => {
+  it("a pool left in direct mode, where the index does not count", () => {
     const fake = formatFake(POOL);
     plantEntry(fake, 0, 9);
     const before = fingerprint(fake);

@@ -153,7 +153,7 @@ describe("a field that is wrong, under a checksum that fits, is named", () => {
     expect(error.offsetBytes).toBe(layout.offset[field]);
   });
 
-  it("the direct way needs a page for each block", () => {
+  it("direct mode needs a page for each block", () => {
     const direct = (maxBlocks: number) => {
       const superblock = { ...sample, geometry: chosenGeometry(PAGES, maxBlocks), blocks: 1, state: STATE_DIRECT };
       return decode(pageOf(encode(superblock)), PAGES);
