@@ -45,7 +45,7 @@ export function removeMountRecord(mountpoint: string): void {
   removeFile(recordPath(mountpoint));
 }
 
-/** As `removeRecord`, of the disk whose FUSE mount `mount` is or was. */
+/** As `removeMountRecord`, of the disk whose FUSE mount `mount` is or was. */
 export function removeMountRecordOf(mount: Pick<MountEntry, "mountpoint" | "majorMinor">): void {
   removeFile(idPaths(idOf(mount)).record);
 }
@@ -58,7 +58,7 @@ function removeFile(path: string): void {
   }
 }
 
-/** As `removeRecord`, of the disk whose FUSE mount is at `fuseDirectory`. */
+/** As `removeMountRecord`, of the disk whose FUSE mount is at `fuseDirectory`. */
 export function removeMountRecordAt(fuseDirectory: string): void {
   const record = readMountRecords().find((options) => options.fuseDirectory === fuseDirectory);
   if (record !== undefined) removeMountRecord(record.mountpoint);

@@ -23,7 +23,7 @@ const ALL_PAGES = 2 ** 32;
 
 export class Damage {
   /**
-   * @param lasting the words that LASTING names
+   * @param lasting the words that PERSISTENT names
    * @param control the words that CONTROL names
    */
   constructor(

@@ -10,7 +10,7 @@ export class MediaSync {
 
   /**
    * @param control the words that CONTROL names, shared
-   * @param lasting the words that LASTING names
+   * @param lasting the words that PERSISTENT names
    */
   constructor(
     private readonly control: Int32Array,

@@ -1,6 +1,6 @@
 /**
  * What of an open pool outlives a server: words that the holder keeps and each
- * server goes on with. Everything else is rebuilt from the media (`shared.ts`).
+ * server goes on with. Everything else is rebuilt from the media (`sharedState.ts`).
  */
 import type { Errno } from "../base/units.js";
 import { ACCOUNT_WORDS } from "./account.js";

@@ -30,7 +30,7 @@ export interface PoolParts {
   readonly memory: Memory;
   readonly geometry: Geometry;
   readonly shared: PoolShared;
-  /** LASTING_WORDS words, shared with whoever reports them. */
+  /** PERSISTENT_WORDS words, shared with whoever reports them. */
   readonly persistentWords: Int32Array;
   /** Number of this thread, below MAX_THREADS; each thread its own. */
   readonly thread: number;

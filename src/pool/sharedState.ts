@@ -1,7 +1,7 @@
 /**
  * What the threads of a server share beside the pool itself. All of it is
  * rebuilt from the index at probe: a killed server loses nothing here. What must
- * not be lost with it is in `lasting.ts`.
+ * not be lost with it is in `persistentState.ts`.
  */
 import { BitSet } from "../base/bitset.js";
 import { EPOCH_WORDS } from "./epochs.js";

@@ -19,7 +19,7 @@ export const HEARTBEAT_WORDS = STRIDE * MAX_THREADS;
 export class Heartbeat {
   private readonly at: number;
 
-  /** @param words BEAT_WORDS words */
+  /** @param words HEARTBEAT_WORDS words */
   constructor(
     private readonly words: Int32Array,
     private readonly thread: number,
