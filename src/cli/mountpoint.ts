@@ -5,7 +5,8 @@
  */
 import { accessSync, constants, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { UserError } from "../base/errors.js";
-import { absolutePath, KMEMFS_TYPES, type MountedAt, mountAt, quote } from "../mounts/paths.js";
+import { type MountEntry, mountOn } from "../linux/proc/mounts.js";
+import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { stateDirectory } from "../mounts/stateDirectory.js";
 
 function refuseUnreachable(what: string, path: string, error: unknown): never {
@@ -31,8 +32,13 @@ function refuseUnreachable(what: string, path: string, error: unknown): never {
  * @param mayHide what is in the directory already
  * @throws UserError with the cause and the cure
  */
-export function checkMountpoint(what: string, path: string, mounts: readonly MountedAt[], mayHide = false): void {
-  const there = mountAt(path, mounts);
+export function checkMountpoint(
+  what: string,
+  path: string,
+  mounts: readonly Pick<MountEntry, "mountpoint" | "fsType">[],
+  mayHide = false,
+): void {
+  const there = mountOn(path, mounts);
   if (there !== null && KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "already a kmemfs mount", { code: "EBUSY", cure: `kmemfs unmount ${quote(path)}` });
   }

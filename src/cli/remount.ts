@@ -8,13 +8,13 @@ import { UserError } from "../base/errors.js";
 import { fuseMountOf, hasDataBeyond, resizeDisk } from "../disk/resize.js";
 import { describeUsers } from "../disk/users.js";
 import { remountExactly } from "../linux/mount/remount.js";
-import { readMounts } from "../linux/proc/mounts.js";
+import { mountOn, readMounts } from "../linux/proc/mounts.js";
 import { usersOfMount } from "../linux/proc/mountUsers.js";
 import { readText } from "../linux/proc/procFile.js";
 import { findMount } from "../mounts/client.js";
 import { readMountRecords } from "../mounts/mountRecord.js";
 import type { MountOptions } from "../mounts/options.js";
-import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
+import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
 import { toMountOptions } from "./mountOptions.js";
 import { type Invoker, type OptionName, optionKey, type RawOptions, TOGGLES, VALUES } from "./optionTable.js";
@@ -68,7 +68,7 @@ export function describeRemounted(disk: MountStatus): void {
 }
 
 function notThere(what: string, mountpoint: string): UserError {
-  const there = mountAt(mountpoint, readMounts());
+  const there = mountOn(mountpoint, readMounts());
   if (there !== null && KMEMFS_TYPES.has(there.fsType)) {
     return new UserError(what, "no holder run by root answers for this mount", {
       code: "ENOTCONN",

@@ -6,11 +6,11 @@ import { UserError } from "../base/errors.js";
 import { findDisk } from "../disk/findDisk.js";
 import { backingPath, PATHLESS } from "../disk/loopFiles.js";
 import { readLoopNodes } from "../linux/proc/loopDevices.js";
-import { readMounts } from "../linux/proc/mounts.js";
+import { mountOn, readMounts } from "../linux/proc/mounts.js";
 import { readNamespaces } from "../linux/proc/namespaces.js";
 import { askMounts, byMountpoint } from "../mounts/client.js";
 import { readMountRecords } from "../mounts/mountRecord.js";
-import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
+import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import type { MountStatus, SilentMount } from "../mounts/status.js";
 import type { Orphan } from "../recover/orphans.js";
 import { findOrphans } from "../recover/orphans.js";
@@ -89,7 +89,7 @@ export function statusNotes(mount: MountStatus): string[] {
 
 function notFound(path: string): UserError {
   const what = `status ${path}`;
-  if (!KMEMFS_TYPES.has(mountAt(path, readMounts())?.fsType ?? "")) {
+  if (!KMEMFS_TYPES.has(mountOn(path, readMounts())?.fsType ?? "")) {
     return new UserError(what, "not a kmemfs mount", { cure: "kmemfs status" });
   }
   return new UserError(what, "it no longer has a server, or it belongs to another user", {

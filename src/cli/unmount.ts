@@ -17,11 +17,11 @@ import {
 } from "../disk/inUse.js";
 import type { Call } from "../disk/kernelCalls.js";
 import { busy } from "../disk/users.js";
-import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { type MountEntry, mountOn, readMounts } from "../linux/proc/mounts.js";
 import { readNamespaces } from "../linux/proc/namespaces.js";
 import { stopMount } from "../mounts/client.js";
 import { removeMountRecordOf } from "../mounts/mountRecord.js";
-import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
+import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { printLine } from "./print.js";
 
 const UNMOUNT_TIMEOUT_MS = 60_000;
@@ -53,7 +53,7 @@ async function refuseInUse(what: string, use: SessionUse, name: string, force: b
  * then that tells whose the rest is.
  */
 async function unmountDead(what: string, path: string, force: boolean): Promise<void> {
-  const there = mountAt(path, readMounts());
+  const there = mountOn(path, readMounts());
   if (there === null || !KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "not a kmemfs mount", { code: "EINVAL", cure: "kmemfs status" });
   }
@@ -101,7 +101,7 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
 
 /** The mount of a disk, not a file system on it: that is `down`'s. */
 function isItself(mountpoint: string, file: string, path: string): boolean {
-  const there = mountAt(path, readMounts());
+  const there = mountOn(path, readMounts());
   return mountpoint === path || dirname(file) === path || KMEMFS_TYPES.has(there?.fsType ?? "");
 }
 

@@ -2,16 +2,16 @@
 import { dirname, join } from "node:path";
 import { UserError } from "../base/errors.js";
 import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
-import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
+import { type MountEntry, mountOn, readMounts } from "../linux/proc/mounts.js";
 import { btrfsDevices } from "../linux/proc/stacked.js";
 import { isNameHeld } from "../linux/process/nameLock.js";
 import { findMount, listMounts } from "../mounts/client.js";
 import { idOf, readMountRecords } from "../mounts/mountRecord.js";
-import { absolutePath, KMEMFS_TYPES, mountAt, quote } from "../mounts/paths.js";
+import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { diskDirectories, diskId, idPaths } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { DiskPlace } from "./clearDisk.js";
-import type { SessionUse } from "./inUse.js";
+import { readUse, type SessionUse } from "./inUse.js";
 import { backingPath } from "./loopFiles.js";
 
 /** The running disk that `text` means, or null. Asks the one that is meant before any other. @throws SilentHolder */
@@ -19,7 +19,7 @@ export async function findDisk(text: string): Promise<MountStatus | null> {
   const path = absolutePath(text, process.cwd());
   const byName = await findMount(path);
   if (byName !== null) return byName;
-  const there = mountAt(path, readMounts());
+  const there = mountOn(path, readMounts());
   if (there === null) return null;
   const isKmemfs = KMEMFS_TYPES.has(there.fsType);
   const loops = loopsUnder(there).map((loop) => loop.path);
@@ -60,7 +60,6 @@ async function isUnder(path: string, disk: MountStatus, loops: readonly string[]
 }
 
 async function readLoopsOf({ device, fuseDirectory }: DiskPlace, isHeld: boolean): Promise<SessionUse> {
-  const { readUse } = await import("./inUse.js");
   return readUse(device, fuseDirectory, isHeld);
 }
 
@@ -71,9 +70,9 @@ async function readLoopsOf({ device, fuseDirectory }: DiskPlace, isHeld: boolean
 export async function findDead(what: string, text: string): Promise<DiskPlace | null> {
   const path = absolutePath(text, process.cwd());
   const mounts = readMounts();
-  const there = mountAt(path, mounts);
+  const there = mountOn(path, mounts);
   const placeAt = (fuseDirectory: string): DiskPlace[] => {
-    const mount = mountAt(fuseDirectory, mounts);
+    const mount = mountOn(fuseDirectory, mounts);
     return mount !== null && KMEMFS_TYPES.has(mount.fsType)
       ? [{ mountpoint: path, device: mount.majorMinor, fuseDirectory }]
       : [];

@@ -2,12 +2,6 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
-/** The part of a line of /proc/self/mountinfo that is needed here. */
-export interface MountedAt {
-  readonly mountpoint: string;
-  readonly fsType: string;
-}
-
 export const KMEMFS_TYPES: ReadonlySet<string> = new Set(["fuse.kmemfs", "kmemfs"]);
 
 /** An argument as the shell needs it. */
@@ -27,9 +21,4 @@ export function absolutePath(path: string, directory: string): string {
   } catch {
     return lexical;
   }
-}
-
-/** The topmost mount at `path`, or null. */
-export function mountAt<M extends MountedAt>(path: string, mounts: readonly M[]): M | null {
-  return mounts.filter((mount) => mount.mountpoint === path).at(-1) ?? null;
 }

@@ -17,7 +17,6 @@ import { BitSet } from "../base/bitset.js";
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, PageNo } from "../base/units.js";
-
 import { MoveBatch, ShortOfMemory } from "./blockMoves.js";
 import { PERSISTENT_WORDS } from "./persistentState.js";
 import type { Pool } from "./pool.js";

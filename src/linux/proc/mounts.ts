@@ -66,7 +66,12 @@ export function unescapeOctal(text: string): string {
 }
 
 /** The mount that is on top at `directory`, or null. */
-export function mountOn(directory: string, mounts: readonly MountEntry[] = readMounts()): MountEntry | null {
+export function mountOn(directory: string): MountEntry | null;
+export function mountOn<M extends Pick<MountEntry, "mountpoint">>(directory: string, mounts: readonly M[]): M | null;
+export function mountOn(
+  directory: string,
+  mounts: readonly Pick<MountEntry, "mountpoint">[] = readMounts(),
+): Pick<MountEntry, "mountpoint"> | null {
   return mounts.filter((entry) => entry.mountpoint === directory).at(-1) ?? null;
 }
 

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { checkMountpoint } from "../../../src/cli/mountpoint.js";
-import { absolutePath, mountAt, quote } from "../../../src/mounts/paths.js";
+import { mountOn } from "../../../src/linux/proc/mounts.js";
+import { absolutePath, quote } from "../../../src/mounts/paths.js";
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), "kmemfs-point-")));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -55,14 +56,14 @@ describe("the state directory", () => {
   });
 });
 
-it("mountAt is the topmost one", () => {
+it("mountOn finds the topmost one", () => {
   const mounts = [
     { mountpoint: "/a", fsType: "ext4" },
     { mountpoint: "/a", fsType: "fuse.kmemfs" },
     { mountpoint: "/b", fsType: "xfs" },
   ];
-  expect(mountAt("/a", mounts)?.fsType).toBe("fuse.kmemfs");
-  expect(mountAt("/c", mounts)).toBeNull();
+  expect(mountOn("/a", mounts)?.fsType).toBe("fuse.kmemfs");
+  expect(mountOn("/c", mounts)).toBeNull();
 });
 
 it("quote makes a word for the shell", () => {
