@@ -64,7 +64,7 @@ for (const cells of [...rows, row("**src**", files)]) console.log(`| ${cells.joi
 
 const names = new Map();
 for (const { path, source } of files) {
-  for (const name of exportedNames(source)) names.set(name, [...(names.get(name) ?? []), path]);
+  for (const name of new Set(exportedNames(source))) names.set(name, [...(names.get(name) ?? []), path]);
 }
 const twins = [...names].filter(([, paths]) => paths.length > 1);
 console.log(`\nexported more than once: ${twins.length === 0 ? "none" : ""}`);

@@ -187,7 +187,8 @@ export function exportedTwice(sources: readonly Source[]): string[] {
   const places = new Map<string, string[]>();
   for (const { path, text } of sources) {
     const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
-    for (const name of file.statements.flatMap((statement) => exportedNames(statement, file))) {
+    // The overloads of a function are one.
+    for (const name of new Set(file.statements.flatMap((statement) => exportedNames(statement, file)))) {
       places.set(name, [...(places.get(name) ?? []), path]);
     }
   }
