@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { patience } from "./test/support/patience.js";
+import { ResultsReporter } from "./test/support/resultsReporter.js";
 import { SkipReporter } from "./test/support/skipReporter.js";
-import { SlowestReporter } from "./test/support/slowestReporter.js";
 import { excludedFrom, type Way } from "./test/support/ways.js";
 
 /** A longer budget of random operations gets a longer time. */
@@ -25,7 +25,7 @@ const kernel = (io: Way, groupOrder: number): TestProjectInlineConfiguration => 
 
 export default defineConfig({
   test: {
-    reporters: ["default", new SkipReporter(), new SlowestReporter()],
+    reporters: ["default", new SkipReporter(), new ResultsReporter()],
     // A fork and not a thread: koffi and mapped memory live in a process that may be killed.
     pool: "forks",
     projects: [

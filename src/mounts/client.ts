@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type ErrorBody, errorFromBody, UserError } from "../base/errors.js";
 import { isAlive } from "../linux/proc/proc.js";
 import { ProcessProgress } from "../linux/proc/threads.js";
+import { nodeEnvironment } from "../linux/process/nodeEnvironment.js";
 import { callControl } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { removeStaleSocket } from "./mountName.js";
@@ -31,6 +32,7 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
     cwd: "/",
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "pipe"],
+    env: nodeEnvironment(),
   });
   // The holder is in a session of its own: a Ctrl-C here must be told to it, and undoes the mount.
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);

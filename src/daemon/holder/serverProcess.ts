@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { errorFromBody, UserError } from "../../base/errors.js";
 import type { Backing } from "../../linux/backing/backing.js";
+import { nodeEnvironment } from "../../linux/process/nodeEnvironment.js";
 import { missingProgram, SERVER_MAIN } from "../session/program.js";
 import { type FromServer, type ServerReady, STANDBY } from "../session/serverProtocol.js";
 
@@ -85,7 +86,7 @@ function spawnServer(start: ServerStart): ChildProcess {
     // Its own session: a Ctrl-C at the terminal is the holder's to answer.
     detached: true,
     stdio: [start.standby ? "pipe" : "ignore", "pipe", "inherit", start.memoryFd, ...start.furtherFds],
-    env: { ...process.env, NODE_OPTIONS: "" },
+    env: { ...nodeEnvironment(), NODE_OPTIONS: "" },
   });
   // One that is gone is told nothing; its end says why.
   child.stdin?.on("error", () => {});

@@ -8,6 +8,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../base/errors.js";
+import { nodeEnvironment } from "./nodeEnvironment.js";
 
 export interface RunResult {
   readonly exitCode: number;
@@ -33,7 +34,7 @@ const GRACE_MS = 2_000;
 const SEARCH_PATH = `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/local/sbin:/usr/sbin:/sbin`;
 
 /** As it is when the child starts: what a service manager had left in ours is taken out first. */
-const environment = (): NodeJS.ProcessEnv => ({ ...process.env, PATH: SEARCH_PATH, LC_ALL: "C" });
+const environment = (): NodeJS.ProcessEnv => ({ ...nodeEnvironment(), PATH: SEARCH_PATH, LC_ALL: "C" });
 
 const PACKAGES: Readonly<Record<string, string>> = {
   "mkfs.ext4": "e2fsprogs",
