@@ -26,6 +26,8 @@ import { makeStateDirectory, socketPath } from "../../../src/mounts/stateDirecto
 import type { MountStatus } from "../../../src/mounts/status.js";
 import { CLOSED, END, FakeServer, refusal } from "../../support/fakeServer.js";
 
+/** Against a hang: however loaded the machine is, an answer comes sooner. */
+const WAIT_MS = 60_000;
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException"] as const;
 
 let directory = "";
@@ -123,8 +125,8 @@ function makeHolder(changes: Partial<MountOptions> = {}, begins: Partial<Mount> 
     missingProgram: () => null,
   });
   const status = async () =>
-    (await callControl(socketPath(options.mountpoint), "GET", "/status", 5_000)) as MountStatus;
-  const ask = (url: string) => callControl(socketPath(options.mountpoint), "POST", url, 10_000);
+    (await callControl(socketPath(options.mountpoint), "GET", "/status", WAIT_MS)) as MountStatus;
+  const ask = (url: string) => callControl(socketPath(options.mountpoint), "POST", url, WAIT_MS);
   return { holder, options, servers, logged, stored, status, ask, mount };
 }
 

@@ -153,7 +153,7 @@ describe("the ABI is the system header's", () => {
     const binary = join(directory, "abi");
     writeFileSync(source, program());
     execFileSync("cc", ["-Wall", "-Werror", "-o", binary, source], { encoding: "utf8", timeout: 60_000 });
-    for (const line of execFileSync(binary, { encoding: "utf8", timeout: 10_000 }).trim().split("\n")) {
+    for (const line of execFileSync(binary, { encoding: "utf8", timeout: 60_000 }).trim().split("\n")) {
       const [name = "", value = ""] = line.split(" = ");
       printed.set(name, Number(value));
     }

@@ -16,7 +16,7 @@ import {
 import { type MountEntry, mountOn, readMounts } from "../../../src/linux/proc/mounts.js";
 import { isRoot, userError } from "./support.js";
 
-const command = (name: string, ...args: string[]): void => void execFileSync(name, args, { timeout: 10_000 });
+const command = (name: string, ...args: string[]): void => void execFileSync(name, args, { timeout: 60_000 });
 
 describe.skipIf(!isRoot)("a mount handle", () => {
   let top = "";
