@@ -3,11 +3,9 @@
  * passes it on as JSON to each server, with the fds inherited under the same numbers
  * or others that it fills in.
  */
-import { closeSync, fstatSync } from "node:fs";
-import { errnoName } from "../../base/errno.js";
+import { closeSync, fstatSync, statfsSync } from "node:fs";
 import { UserError } from "../../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES, SECTOR_BYTES } from "../../base/units.js";
-import { fstatfs } from "../syscall/libc.js";
 
 export type BackingKind = "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "devdax";
 
@@ -37,11 +35,13 @@ export interface Backing {
 
 /** f_type and f_bsize of the file system that `fd` is on (statfs(2)). */
 export function fileSystemOf(fd: number): { readonly magic: number; readonly blockBytes: number } {
-  const statfs = new Uint32Array(32);
-  const result = fstatfs(fd, new Uint8Array(statfs.buffer));
-  if (result < 0)
-    throw new UserError("statfs of the pool", "the file system does not answer", { code: errnoName(-result) });
-  return { magic: statfs[0], blockBytes: statfs[2] };
+  try {
+    const { type, bsize } = statfsSync(`/proc/self/fd/${fd}`);
+    return { magic: type, blockBytes: bsize };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+    throw new UserError("statfs of the pool", "the file system does not answer", { code });
+  }
 }
 
 /** Pages that an open file holds now, by st_blocks. */

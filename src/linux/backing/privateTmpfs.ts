@@ -49,8 +49,8 @@ export function resizePrivateTmpfs(tmpfsFd: number, sizeBytes: number): number {
   const contextFd = fspick(tmpfsFd, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
   if (contextFd < 0) return contextFd;
   try {
-    const result = fsconfig(contextFd, FSCONFIG_SET_STRING, "size", String(sizeBytes));
-    return result < 0 ? result : fsconfig(contextFd, FSCONFIG_CMD_RECONFIGURE, null, null);
+    const result = fsconfig(contextFd, FSCONFIG_SET_STRING, "size", String(sizeBytes), 0);
+    return result < 0 ? result : fsconfig(contextFd, FSCONFIG_CMD_RECONFIGURE, null, null, 0);
   } finally {
     closeSync(contextFd);
   }
@@ -59,9 +59,9 @@ export function resizePrivateTmpfs(tmpfsFd: number, sizeBytes: number): number {
 function mountTmpfs(sizeBytes: number): number {
   const contextFd = must(fsopen("tmpfs", FSOPEN_CLOEXEC));
   try {
-    must(fsconfig(contextFd, FSCONFIG_SET_STRING, "size", String(sizeBytes)));
-    must(fsconfig(contextFd, FSCONFIG_SET_STRING, "mode", "0700"));
-    must(fsconfig(contextFd, FSCONFIG_CMD_CREATE, null, null));
+    must(fsconfig(contextFd, FSCONFIG_SET_STRING, "size", String(sizeBytes), 0));
+    must(fsconfig(contextFd, FSCONFIG_SET_STRING, "mode", "0700", 0));
+    must(fsconfig(contextFd, FSCONFIG_CMD_CREATE, null, null, 0));
     return must(fsmount(contextFd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
   } finally {
     closeSync(contextFd);
@@ -75,7 +75,7 @@ export function createFileAt(directoryFd: number, name: string, lengthBytes: num
   if (fd < 0) throw startError(what, `cannot create ${name}`, fd);
   const result = ftruncate(fd, lengthBytes);
   if (result === 0) return fd;
-  unlinkat(directoryFd, name);
+  unlinkat(directoryFd, name, 0);
   closeSync(fd);
   throw startError(what, `cannot resize ${name} to ${lengthBytes} bytes`, result);
 }

@@ -1,10 +1,10 @@
 /** The kernel's FUSE connections in /sys/fs/fuse/connections: the way to free a stuck mount. */
-import { writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 import { EIO, ENOENT } from "../../base/errno.js";
 import type { Errno } from "../../base/units.js";
 import { type MountEntry, mountOn, readMounts } from "../proc/mounts.js";
 import { FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, O_CLOEXEC, O_WRONLY } from "../syscall/constants.js";
-import { close, open, openat } from "../syscall/libc.js";
+import { open, openat } from "../syscall/libc.js";
 import { fsconfig, fsmount, fsopen } from "../syscall/libcMount.js";
 
 const CONNECTIONS = "/sys/fs/fuse/connections";
@@ -41,7 +41,7 @@ export function openAbort(connection: number): number {
   const mountFd = mountFusectl();
   if (mountFd < 0) return fd === -ENOENT ? mountFd : fd;
   const ownFd = openat(mountFd, abort, O_WRONLY | O_CLOEXEC);
-  close(mountFd);
+  closeSync(mountFd);
   return ownFd;
 }
 
@@ -52,7 +52,7 @@ function writeOne(fd: number): Errno {
   } catch (error) {
     return -((error as NodeJS.ErrnoException).errno ?? -EIO);
   } finally {
-    close(fd);
+    closeSync(fd);
   }
 }
 
@@ -60,8 +60,8 @@ function writeOne(fd: number): Errno {
 function mountFusectl(): number {
   const contextFd = fsopen("fusectl", FSOPEN_CLOEXEC);
   if (contextFd < 0) return contextFd;
-  const created = fsconfig(contextFd, FSCONFIG_CMD_CREATE, null, null);
+  const created = fsconfig(contextFd, FSCONFIG_CMD_CREATE, null, null, 0);
   const mountFd = created < 0 ? created : fsmount(contextFd, FSMOUNT_CLOEXEC, 0);
-  close(contextFd);
+  closeSync(contextFd);
   return mountFd;
 }

@@ -4,6 +4,7 @@
  * is closed ends the requests read through it with EIO, so the holder keeps
  * every one open (fuse_dev_release in the kernel's fs/fuse/dev.c).
  */
+import { closeSync } from "node:fs";
 import { EACCES, ENODEV, ENOENT, ENXIO, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import type { Address, Errno } from "../../base/units.js";
@@ -15,7 +16,8 @@ import {
   O_CLOEXEC,
   O_RDWR,
 } from "../syscall/constants.js";
-import { close, errnoOf, ioctl, open, poll, read, write, writev } from "../syscall/libc.js";
+import { errnoOf, hasEvent, ioctl, open, read, write, writev } from "../syscall/libc.js";
+import { fuse_backing_map, StructMemory } from "../syscall/structs.js";
 
 const DEVICE = "/dev/fuse";
 
@@ -45,7 +47,7 @@ export function cloneFuseDevice(sessionFd: number): number {
   const argument = new Uint8Array(Uint32Array.of(sessionFd).buffer);
   const result = ioctl(fd, FUSE_DEV_IOC_CLONE, argument);
   if (result >= 0) return fd;
-  close(fd);
+  closeSync(fd);
   return result;
 }
 
@@ -55,9 +57,7 @@ export function cloneFuseDevice(sessionFd: number): number {
  * @returns the backing id, above 0, or -errno: EPERM without CAP_SYS_ADMIN, ELOOP on a stacked file system
  */
 export function openFuseBacking(sessionFd: number, fileFd: number): number {
-  // struct fuse_backing_map: fd, flags, padding.
-  const map = new Uint8Array(Int32Array.of(fileFd, 0, 0, 0).buffer);
-  return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_OPEN, map);
+  return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_OPEN, new StructMemory(fuse_backing_map).set({ fd: fileFd }).bytes);
 }
 
 /** Takes a registration back that no open uses. */
@@ -85,9 +85,7 @@ const POLLERR = 0x8;
 
 /** True when the session of `fd` is over: unmounted or aborted (fuse_dev_poll says POLLERR then). */
 export function isSessionOver(fd: number): boolean {
-  const pollfd = new Int16Array(4);
-  new Int32Array(pollfd.buffer)[0] = fd;
-  return poll(new Uint8Array(pollfd.buffer), 1, 0) > 0 && (pollfd[3] & POLLERR) !== 0;
+  return hasEvent(fd, POLLERR);
 }
 
 /** One thread's end of the device. Never retries: the loop above knows what each errno means. */

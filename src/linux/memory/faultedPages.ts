@@ -7,18 +7,10 @@
  * takes out by itself (swap, migration) is not seen: there a kill may still be an EIO.
  */
 import { BitSet } from "../../base/bitset.js";
-import { EAGAIN, EINTR } from "../../base/errno.js";
 import { type Address, PAGE_BYTES, type PageNo } from "../../base/units.js";
 import { MADV_POPULATE_READ } from "../syscall/constants.js";
-import { madvise, viewMemory } from "../syscall/libcMemory.js";
-
-/** The part of a mapping that is needed here. */
-export interface FaultableMapping {
-  readonly backing: { readonly kind: string };
-  readonly baseAddress: Address;
-  readonly pageCount: number;
-  readonly faultedAddress: Address;
-}
+import { populate, viewMemory } from "../syscall/libcMemory.js";
+import { faultedBytes, type MemoryMapping } from "./mapping.js";
 
 export class FaultedPages {
   /** Pages of a disk's file are taken out when memory is short: it is looked at each time. */
@@ -26,7 +18,7 @@ export class FaultedPages {
   private readonly faulted: BitSet;
   private readonly baseAddress: Address;
 
-  constructor(mapping: FaultableMapping) {
+  constructor(mapping: MemoryMapping) {
     this.faulted = new BitSet(new Int32Array(viewMemory(mapping.faultedAddress, faultedBytes(mapping.pageCount))));
     this.baseAddress = mapping.baseAddress;
     this.isStable = mapping.backing.kind !== "file";
@@ -37,11 +29,7 @@ export class FaultedPages {
     const page = this.isStable ? this.faulted.nextAbsent(firstPage, end) : firstPage;
     if (page === end) return;
     // What cannot be read the writev will tell.
-    for (;;) {
-      const result = madvise(this.baseAddress + page * PAGE_BYTES, (end - page) * PAGE_BYTES, MADV_POPULATE_READ);
-      if (result === -EINTR || result === -EAGAIN) continue;
-      break;
-    }
+    populate(this.baseAddress + page * PAGE_BYTES, (end - page) * PAGE_BYTES, MADV_POPULATE_READ);
     for (let faulted = page; this.isStable && faulted < end; faulted++) this.faulted.add(faulted);
   }
 
@@ -49,9 +37,4 @@ export class FaultedPages {
   forget(firstPage: PageNo, pageCount: number): void {
     this.faulted.deleteRun(firstPage, pageCount);
   }
-}
-
-/** Of the bits of so many pages. */
-export function faultedBytes(pageCount: number): number {
-  return 4 * BitSet.wordsFor(pageCount);
 }

@@ -6,19 +6,17 @@
  * One instance a thread: its iovecs are native memory made at start, so that
  * the methods make no JavaScript objects.
  */
-import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../../base/errno.js";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.js";
+import { EINTR, EIO } from "../../base/errno.js";
+import { FALLOC_FL_KEEP_SIZE } from "../../base/fileFlags.js";
 import { IovecList } from "../../base/iovec.js";
 import type { Memory } from "../../base/ports.js";
 import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../../base/units.js";
 import { allocateBuffer } from "../syscall/buffers.js";
 import { MADV_POPULATE_WRITE } from "../syscall/constants.js";
 import { errnoOf, fallocate, fdatasync, memcpy, pwrite, pwritev } from "../syscall/libc.js";
-import { madvise } from "../syscall/libcMemory.js";
 import { ZERO_BYTES, zeros } from "../syscall/zeros.js";
-import { FaultedPages } from "./faultedPages.js";
+import { AttachedMemory } from "./attachedMemory.js";
 import type { MemoryMapping } from "./mapping.js";
-import { MetadataWindows } from "./metadataWindows.js";
 import { PageFile } from "./pageFile.js";
 
 /**
@@ -29,16 +27,9 @@ import { PageFile } from "./pageFile.js";
  */
 const MAPPED_WRITE_BYTES = 32 * 1024;
 
-export class FileMemory implements Memory {
-  readonly pageCount: number;
-  readonly baseAddress: Address;
-  readonly durable: boolean;
+export class FileMemory extends AttachedMemory implements Memory {
   readonly needsPersist = false;
-  readonly grainPages = 1;
-  readonly canPunch = true;
 
-  private readonly windows: MetadataWindows;
-  private readonly faulted: FaultedPages;
   private readonly file: PageFile;
   private readonly metaFd: number;
   private readonly dataFd: number;
@@ -48,12 +39,8 @@ export class FileMemory implements Memory {
   private readonly iovecs: IovecList;
 
   constructor(mapping: MemoryMapping) {
+    super(mapping);
     const { backing } = mapping;
-    this.pageCount = mapping.pageCount;
-    this.baseAddress = mapping.baseAddress;
-    this.durable = backing.durable;
-    this.windows = new MetadataWindows(mapping);
-    this.faulted = new FaultedPages(mapping);
     this.file = new PageFile(mapping);
     this.metaFd = backing.metaFd;
     this.dataFd = backing.dataFd;
@@ -63,20 +50,13 @@ export class FileMemory implements Memory {
     this.iovecs = new IovecList(new Int32Array(buffer.bytes));
   }
 
-  metadataWords(windowNo: number): Int32Array {
-    return this.windows.words(windowNo);
-  }
-
   populate(firstPage: PageNo, pageCount: number): Errno {
     const at = firstPage * PAGE_BYTES;
     const lengthBytes = pageCount * PAGE_BYTES;
-    let result = 0;
-    do {
-      result = fallocate(this.file.fdOf(at), FALLOC_FL_KEEP_SIZE, this.file.offsetOf(at), lengthBytes);
-    } while (result === -EINTR);
+    const result = fallocate(this.file.fdOf(at), FALLOC_FL_KEEP_SIZE, this.file.offsetOf(at), lengthBytes);
     if (result < 0) return -result;
     // SEEK_DATA passes over a page that shmem_fallocate made and nothing has touched (folio_seek_hole_data).
-    return this.isShmem ? this.touch(this.baseAddress + at, lengthBytes) : 0;
+    return this.isShmem ? this.populateBytes(at, lengthBytes, MADV_POPULATE_WRITE) : 0;
   }
 
   fill(firstPage: PageNo, pageCount: number, headBytes: number, source: Address, lengthBytes: number): Errno {
@@ -89,12 +69,10 @@ export class FileMemory implements Memory {
   }
 
   write(at: ByteOffset, source: Address, lengthBytes: number): Errno {
-    if (this.isShmem && lengthBytes >= MAPPED_WRITE_BYTES) {
-      const inPage = at % PAGE_BYTES;
-      if (this.touch(this.baseAddress + at - inPage, inPage + lengthBytes) === 0) {
-        memcpy(this.baseAddress + at, source, lengthBytes);
-        return 0;
-      }
+    const isMapped = this.isShmem && lengthBytes >= MAPPED_WRITE_BYTES;
+    if (isMapped && this.populateBytes(at, lengthBytes, MADV_POPULATE_WRITE) === 0) {
+      memcpy(this.baseAddress + at, source, lengthBytes);
+      return 0;
     }
     return this.writeAll(at, source, lengthBytes);
   }
@@ -109,16 +87,7 @@ export class FileMemory implements Memory {
 
   release(firstPage: PageNo, pageCount: number): Errno {
     const at = firstPage * PAGE_BYTES;
-    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    this.faulted.forget(firstPage, pageCount);
-    for (;;) {
-      const result = fallocate(this.file.fdOf(at), mode, this.file.offsetOf(at), pageCount * PAGE_BYTES);
-      if (result !== -EINTR) return errnoOf(result);
-    }
-  }
-
-  faultIn(firstPage: PageNo, pageCount: number): void {
-    this.faulted.faultIn(firstPage, pageCount);
+    return this.punch(firstPage, pageCount, this.file.fdOf(at), this.file.offsetOf(at));
   }
 
   persist(): void {}
@@ -136,16 +105,6 @@ export class FileMemory implements Memory {
 
   nextUnheld(fromPage: PageNo, endPage: PageNo): PageNo {
     return this.file.nextUnheld(fromPage, endPage);
-  }
-
-  /** Faults pages in for writing; EINVAL is a kernel before 5.14, where held pages are simply stored to. */
-  private touch(address: Address, lengthBytes: number): Errno {
-    for (;;) {
-      const result = madvise(address, lengthBytes, MADV_POPULATE_WRITE);
-      if (result === -EINTR || result === -EAGAIN) continue;
-      if (result === 0 || result === -EINVAL) return 0;
-      return result === -EFAULT ? EIO : -result;
-    }
   }
 
   private writeAll(at: ByteOffset, source: Address, lengthBytes: number): Errno {

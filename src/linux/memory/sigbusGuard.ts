@@ -10,6 +10,7 @@
  * and its words. Only the main thread writes the ranges, in an order in which
  * each state between covers no more than the range.
  */
+import { closeSync } from "node:fs";
 import { assert } from "../../base/assert.js";
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
@@ -26,7 +27,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../syscall/constants.js";
-import { close, fcntl, memfd_create, pwrite } from "../syscall/libc.js";
+import { fcntl, memfd_create, pwrite } from "../syscall/libc.js";
 import { mmap, munmap, setSignalHandler, viewMemory } from "../syscall/libcMemory.js";
 import { guardRange, guardWords, handlerCode, RANGES } from "./sigbusCode.js";
 
@@ -116,7 +117,7 @@ function mapCode(code: Uint8Array): Address {
   must("pwrite", pwrite(fd, address + PAGE_BYTES, PAGE_BYTES, 0));
   staging.fill(0);
   const mapped = mmap(address, PAGE_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);
-  close(fd);
+  closeSync(fd);
   if (mapped < 0) munmap(address, 2 * PAGE_BYTES);
   return must("mmap", mapped);
 }

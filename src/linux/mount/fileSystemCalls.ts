@@ -2,12 +2,8 @@
 import type { Errno } from "../../base/units.js";
 import { FITHAW, FITRIM } from "../syscall/constants.js";
 import { errnoOf, ioctl, syncfs } from "../syscall/libc.js";
+import { fstrim_range, StructMemory } from "../syscall/structs.js";
 import { type MountIdentity, openExactly } from "./mountHandle.js";
-
-// struct fstrim_range (linux/fs.h): start, length, least extent.
-const RANGE_BYTES = 24;
-const LENGTH_AT = 8;
-const WHOLE = 0xffff_ffff;
 
 function onFileSystem<Result>(what: string, mount: MountIdentity, act: (fd: number) => Result): Result {
   const handle = openExactly(what, mount, "read");
@@ -26,11 +22,10 @@ export function syncFileSystemOn(what: string, mount: MountIdentity): Errno {
 /** Discards what the file system does not use. @returns bytes that it asked to discard, or -errno */
 export function trimFileSystemOn(what: string, mount: MountIdentity): number {
   return onFileSystem(what, mount, (fd) => {
-    const range = new Uint8Array(RANGE_BYTES);
-    const words = new Uint32Array(range.buffer);
-    words.fill(WHOLE, LENGTH_AT / 4, LENGTH_AT / 4 + 2);
-    const result = ioctl(fd, FITRIM, range);
-    return result < 0 ? result : words[LENGTH_AT / 4] + words[LENGTH_AT / 4 + 1] * 0x1_0000_0000;
+    // All of it: a length that is cut off at the file system's end.
+    const range = new StructMemory(fstrim_range).set({ len: Number.MAX_SAFE_INTEGER });
+    const result = ioctl(fd, FITRIM, range.bytes);
+    return result < 0 ? result : range.get("len");
   });
 }
 

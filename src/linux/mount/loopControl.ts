@@ -22,18 +22,10 @@ import {
   O_RDWR,
 } from "../syscall/constants.js";
 import { errnoOf, ioctl, ioctlNumber, open } from "../syscall/libc.js";
+import { loop_config, loop_info64, StructMemory } from "../syscall/structs.js";
 
 const CONTROL = "/dev/loop-control";
 const NOTHING = new Uint8Array(8);
-
-// struct loop_info64 and struct loop_config around it (linux/loop.h).
-const INFO_BYTES = 232;
-const INFO_FLAGS_AT = 52;
-const INFO_NAME_AT = 56;
-const NAME_BYTES = 64;
-const CONFIG_BYTES = 304;
-const CONFIG_BLOCK_SIZE_AT = 4;
-const CONFIG_INFO_AT = 8;
 
 /** Others may take the device that the kernel named before we have it. */
 const MOST_TRIES = 100;
@@ -74,12 +66,9 @@ function configure(path: string, fileFd: number, wishes: LoopWishes): number {
   const device = open(path, O_RDWR | O_CLOEXEC);
   if (device < 0) return device;
   try {
-    const config = new Uint8Array(CONFIG_BYTES);
-    const view = new DataView(config.buffer);
-    view.setUint32(0, fileFd, true);
-    view.setUint32(CONFIG_BLOCK_SIZE_AT, wishes.sectorBytes, true);
-    config.set(infoOf(wishes), CONFIG_INFO_AT);
-    const result = ioctl(device, LOOP_CONFIGURE, config);
+    const config = new StructMemory(loop_config).set({ fd: fileFd, block_size: wishes.sectorBytes });
+    config.bytesOf("info", loop_info64.sizeBytes).set(infoOf(wishes));
+    const result = ioctl(device, LOOP_CONFIGURE, config.bytes);
     const isUnknown = result === -ENOTTY || result === -EINVAL;
     return isUnknown ? configureInSteps(device, fileFd, wishes) : Math.min(0, result);
   } finally {
@@ -103,10 +92,11 @@ function configureInSteps(device: number, fileFd: number, wishes: LoopWishes): n
 }
 
 function infoOf({ readOnly, name }: LoopWishes): Uint8Array {
-  const info = new Uint8Array(INFO_BYTES);
-  new DataView(info.buffer).setUint32(INFO_FLAGS_AT, LO_FLAGS_DIRECT_IO | (readOnly ? LO_FLAGS_READ_ONLY : 0), true);
-  info.set(new TextEncoder().encode(name).subarray(0, NAME_BYTES - 1), INFO_NAME_AT);
-  return info;
+  const lo_flags = LO_FLAGS_DIRECT_IO | (readOnly ? LO_FLAGS_READ_ONLY : 0);
+  const info = new StructMemory(loop_info64).set({ lo_flags });
+  // A zero is left at its end.
+  info.bytesOf("lo_file_name", 63).set(new TextEncoder().encode(name).subarray(0, 63));
+  return info.bytes;
 }
 
 /**
@@ -159,14 +149,14 @@ export function readLoopBacking(path: string): LoopBacking | Errno {
   const device = open(path, O_RDONLY | O_CLOEXEC);
   if (device < 0) return -device;
   try {
-    const words = new Uint32Array(INFO_BYTES / 4);
-    const result = ioctl(device, LOOP_GET_STATUS64, new Uint8Array(words.buffer));
+    const info = new StructMemory(loop_info64);
+    const result = ioctl(device, LOOP_GET_STATUS64, info.bytes);
     if (result < 0) return -result;
     // huge_encode_dev in linux/kdev_t.h.
-    const device32 = words[0];
+    const device32 = info.get("lo_device") >>> 0;
     const major = (device32 >>> 8) & 0xfff;
     const minor = (device32 & 0xff) | ((device32 >>> 12) & 0xfff00);
-    return { majorMinor: `${major}:${minor}`, inode: readU64(words, 2) };
+    return { majorMinor: `${major}:${minor}`, inode: info.get("lo_inode") };
   } finally {
     closeSync(device);
   }
