@@ -5,7 +5,7 @@
 import { closeSync, type Stats } from "node:fs";
 import { UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
-import { deviceNumbers } from "../proc/deviceNumbers.js";
+import { deviceNumbers } from "../proc/procFile.js";
 import { libpmem } from "../syscall/libpmem.js";
 import type { Backing } from "./backing.js";
 import { readDaxDevice, usableDax } from "./daxDevice.js";

@@ -11,9 +11,8 @@ import { ENOSYS, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { SEEK_DATA, SEEK_HOLE } from "../../base/fileFlags.js";
 import { MIB } from "../../base/units.js";
-import { deviceNumbers } from "../proc/deviceNumbers.js";
-import { memoryNodes, nodeOfBlockDevice } from "../proc/numaNodes.js";
-import { shortOf } from "../proc/shortage.js";
+import { memoryNodes, nodeOfBlockDevice, shortOf } from "../proc/numaNodes.js";
+import { deviceNumbers } from "../proc/procFile.js";
 import {
   MADV_POPULATE_READ,
   MAP_NORESERVE,

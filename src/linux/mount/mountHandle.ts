@@ -12,7 +12,7 @@ import { UserError } from "../../base/errors.js";
 import type { Errno } from "../../base/units.js";
 import { unmountWithFusermount } from "../fuse/fusermount.js";
 import { type MountEntry, mountOfPath, readMounts } from "../proc/mounts.js";
-import { readText } from "../proc/procFile.js";
+import { numberOf, readText } from "../proc/procFile.js";
 import {
   MNT_DETACH,
   MNT_EXPIRE,
@@ -202,6 +202,6 @@ export function makePrivate(what: string, wanted: MountIdentity, withInside: boo
 
 /** True when `fd` is on the mount that is meant (proc_pid_fdinfo(5)); with the fd open its number is nobody else's. */
 function isOn(fd: number, wanted: MountIdentity): boolean {
-  const mountId = Number(/^mnt_id:\s+(\d+)$/m.exec(readText(`/proc/self/fdinfo/${fd}`) ?? "")?.[1]);
+  const mountId = numberOf("mnt_id", readText(`/proc/self/fdinfo/${fd}`));
   return mountId === wanted.mountId && isMounted(wanted);
 }

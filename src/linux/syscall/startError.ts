@@ -7,7 +7,7 @@ import { fileSizeLimit } from "./fileSizeLimit.js";
 export function startError(what: string, reason: string, result: number, cure?: string): UserError {
   const code = errnoName(-result);
   // A file system has a limit of its own, which that of this process says nothing of.
-  const isLimited = result === -EFBIG && fileSizeLimit().softBytes < Number.POSITIVE_INFINITY;
+  const isLimited = result === -EFBIG && fileSizeLimit().soft < Number.POSITIVE_INFINITY;
   const help = cure ?? (isLimited ? "ulimit -f unlimited, or LimitFSIZE=infinity" : undefined);
   return new UserError(what, reason, help === undefined ? { code } : { code, cure: help });
 }
