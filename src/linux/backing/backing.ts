@@ -49,13 +49,6 @@ export function heldPages(fd: number): number {
   return Math.ceil((fstatSync(fd).blocks * SECTOR_BYTES) / PAGE_BYTES);
 }
 
-/** What the backing really holds, bytes: st_blocks of its files; all of it where st_blocks says nothing. */
-export function heldBytes(backing: Backing): number {
-  if (backing.kind === "devdax") return backing.metaBytes;
-  const meta = fstatSync(backing.metaFd).blocks * 512;
-  return backing.layout === "single" ? meta : meta + fstatSync(backing.dataFd).blocks * 512;
-}
-
 /** Lets go of the fds, and with them of the lock; a memfd or private tmpfs whose last fds these are is gone. */
 export function closeBacking(backing: Backing): void {
   for (const fd of new Set([backing.dataFd, backing.metaFd, backing.tmpfsFd ?? -1])) if (fd >= 0) closeSync(fd);
@@ -64,6 +57,23 @@ export function closeBacking(backing: Backing): void {
 /** Size in bytes of an open file, rounded down to `grainBytes`. */
 export function sizeFloor(fd: number, grainBytes = PAGE_BYTES): number {
   return Math.floor(fstatSync(fd).size / grainBytes) * grainBytes;
+}
+
+/** Facts of a pool in one file or device that can punch whole grains. */
+export function singleBacking(
+  facts: Pick<Backing, "kind" | "path" | "metaFd" | "metaBytes" | "durable" | "readOnly">,
+  grainBytes = PAGE_BYTES,
+): Backing {
+  return {
+    ...facts,
+    layout: "single",
+    dataFd: facts.metaFd,
+    dataBytes: 0,
+    pageCount: facts.metaBytes / PAGE_BYTES,
+    grainPages: grainBytes / PAGE_BYTES,
+    canPunch: true,
+    mapAlignBytes: grainBytes,
+  };
 }
 
 /** Facts of a split pool of page-sized files. */

@@ -28,8 +28,8 @@ import {
 } from "../syscall/constants.js";
 import { fallocate, fsync, ftruncate, ioctl, open } from "../syscall/libc.js";
 import { mmap, munmap } from "../syscall/libcMemory.js";
-import { startError } from "../syscall/startError.js";
-import { type Backing, type BackingKind, fileSystemOf, sizeFloor } from "./backing.js";
+import { type Causes, knownError, startError } from "../syscall/startError.js";
+import { type Backing, type BackingKind, fileSystemOf, singleBacking, sizeFloor } from "./backing.js";
 import { lockPool } from "./poolLock.js";
 
 /**
@@ -101,21 +101,8 @@ export function fileBacking(fd: number, path: string, readOnly: boolean): Backin
     refuseWithoutPunch(fd, path, magic);
     requireInPlace(fd, path, magic);
   }
-  return {
-    kind,
-    path,
-    layout: "single",
-    metaFd: fd,
-    dataFd: fd,
-    metaBytes,
-    dataBytes: 0,
-    pageCount: metaBytes / PAGE_BYTES,
-    grainPages: grainBytes / PAGE_BYTES,
-    durable: kind === "file" || kind === "fsdax",
-    canPunch: true,
-    mapAlignBytes: grainBytes,
-    readOnly,
-  };
+  const durable = kind === "file" || kind === "fsdax";
+  return singleBacking({ kind, path, metaFd: fd, metaBytes, durable, readOnly }, grainBytes);
 }
 
 /** The kind of file system an open regular file is on; `fsdax` when MAP_SYNC works, which nothing else answers for. */
@@ -176,12 +163,11 @@ function grainBytesOf(fd: number): number {
 }
 
 function createError(path: string, result: number): UserError {
-  if (result === -EEXIST)
-    return startError(path, "already exists", result, "mount it without --create, or format --force");
-  if (result === -ENOENT)
-    return startError(path, "its directory does not exist", result, `mkdir -p "$(dirname ${path})"`);
-  if (result === -EACCES)
-    return startError(path, "permission denied", result, "run as the directory's owner or as root");
-  if (result === -EROFS) return startError(path, "is on a read-only file system", result);
-  return startError(path, "cannot be created", result);
+  const causes: Causes = {
+    [EEXIST]: ["already exists", "mount it without --create, or format --force"],
+    [ENOENT]: ["its directory does not exist", `mkdir -p "$(dirname ${path})"`],
+    [EACCES]: ["permission denied", "run as the directory's owner or as root"],
+    [EROFS]: ["is on a read-only file system"],
+  };
+  return knownError(path, result, causes, "cannot be created");
 }

@@ -5,8 +5,7 @@
  * every one open (fuse_dev_release in the kernel's fs/fuse/dev.c).
  */
 import { closeSync } from "node:fs";
-import { EACCES, ENODEV, ENOENT, ENXIO, EPERM, errnoName } from "../../base/errno.js";
-import { UserError } from "../../base/errors.js";
+import { EACCES, ENODEV, ENOENT, ENXIO, EPERM } from "../../base/errno.js";
 import type { Address, Errno } from "../../base/units.js";
 import { allocateBuffer } from "../syscall/buffers.js";
 import {
@@ -17,24 +16,26 @@ import {
   O_RDWR,
 } from "../syscall/constants.js";
 import { errnoOf, hasEvent, ioctl, open, read, write, writev } from "../syscall/libc.js";
+import { type Causes, knownError } from "../syscall/startError.js";
 import { fuse_backing_map, StructMemory } from "../syscall/structs.js";
 
 const DEVICE = "/dev/fuse";
 
+const DENIED = ["access is denied", "run as root, or allow the device (in a container: --device /dev/fuse)"] as const;
+const NO_FUSE = ["the kernel has no FUSE", "modprobe fuse"] as const;
+const CAUSES: Causes = {
+  [ENOENT]: ["no such device", "modprobe fuse"],
+  [ENODEV]: NO_FUSE,
+  [ENXIO]: NO_FUSE,
+  [EACCES]: DENIED,
+  [EPERM]: DENIED,
+};
+
 /** @returns a new fd without a session. @throws UserError ENOENT, EACCES, EPERM, … */
 export function openFuseDevice(): number {
   const fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-  if (fd >= 0) return fd;
-  const code = errnoName(-fd);
-  if (fd === -ENOENT) throw new UserError(DEVICE, "no such device", { code, cure: "modprobe fuse" });
-  if (fd === -ENODEV || fd === -ENXIO)
-    throw new UserError(DEVICE, "the kernel has no FUSE", { code, cure: "modprobe fuse" });
-  if (fd === -EACCES || fd === -EPERM)
-    throw new UserError(DEVICE, "access is denied", {
-      code,
-      cure: "run as root, or allow the device (in a container: --device /dev/fuse)",
-    });
-  throw new UserError(DEVICE, "cannot be opened", { code });
+  if (fd < 0) throw knownError(DEVICE, fd, CAUSES, "cannot be opened");
+  return fd;
 }
 
 /**

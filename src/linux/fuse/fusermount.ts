@@ -8,7 +8,7 @@ import { UserError } from "../../base/errors.js";
 import type { Errno } from "../../base/units.js";
 import { runSync } from "../process/command.js";
 import { UnixMessage, unixSocketPair } from "../syscall/unixMessage.js";
-import { type FuseMountOptions, kernelOptions } from "./fuseMountOptions.js";
+import { type FuseMountOptions, kernelOptions } from "./mountFuse.js";
 
 const FUSERMOUNT = "fusermount3";
 const TIMEOUT_MS = 10_000;
@@ -60,36 +60,34 @@ function escapeOption(value: string): string {
   return value.replace(/[\\,]/g, "\\$&");
 }
 
+/** What fusermount3 says, and what that means. */
+const SAID: readonly (readonly [said: RegExp, code: string, reason: string, cure: string])[] = [
+  [
+    /user_allow_other/,
+    "EPERM",
+    "users may not use allow_other",
+    "add user_allow_other to /etc/fuse.conf, or mount without allow_other",
+  ],
+  [
+    /open \/dev\/fuse: Permission denied/,
+    "EACCES",
+    "users may not open /dev/fuse",
+    "chmod 666 /dev/fuse as root, or run as root",
+  ],
+];
+
 function fusermountError(directory: string, child: Child): UserError {
   const what = `mount ${directory}`;
-  const failure = (child.error as NodeJS.ErrnoException | undefined)?.code;
-  if (failure === "ENOENT" || failure === "EACCES")
-    return new UserError(
-      what,
-      failure === "ENOENT" ? "fusermount3 is not installed" : "you have no permission to run fusermount3",
-      {
-        code: failure,
-        cure: "apt install fuse3, or run as root",
-      },
-    );
-  if (failure === "ETIMEDOUT")
-    return new UserError(what, `fusermount3 did not exit within ${TIMEOUT_MS / 1000} s`, { code: failure });
-  const said =
-    (child.stderr ?? "")
-      .trim()
-      .split("\n")
-      .at(-1)
-      ?.replace(/^fusermount3?: /, "") ?? "";
-  if (/user_allow_other/.test(said))
-    return new UserError(what, "users may not use allow_other", {
-      code: "EPERM",
-      cure: "add user_allow_other to /etc/fuse.conf, or mount without allow_other",
-    });
-  if (/open \/dev\/fuse: Permission denied/.test(said))
-    return new UserError(what, "users may not open /dev/fuse", {
-      code: "EACCES",
-      cure: "chmod 666 /dev/fuse as root, or run as root",
-    });
-  const code = /No such file/.test(said) ? "ENOENT" : /No such device/.test(said) ? "ENODEV" : "EPERM";
-  return new UserError(what, said === "" ? "fusermount3 failed" : said, { code });
+  const code = (child.error as NodeJS.ErrnoException | undefined)?.code;
+  const cure = "apt install fuse3, or run as root";
+  if (code === "ENOENT") return new UserError(what, "fusermount3 is not installed", { code, cure });
+  if (code === "EACCES") return new UserError(what, "you have no permission to run fusermount3", { code, cure });
+  if (code === "ETIMEDOUT")
+    return new UserError(what, `fusermount3 did not exit within ${TIMEOUT_MS / 1000} s`, { code });
+  const last = (child.stderr ?? "").trim().split("\n").at(-1) ?? "";
+  const said = last.replace(/^fusermount3?: /, "");
+  const known = SAID.find(([text]) => text.test(said));
+  if (known !== undefined) return new UserError(what, known[2], { code: known[1], cure: known[3] });
+  const guess = /No such file/.test(said) ? "ENOENT" : /No such device/.test(said) ? "ENODEV" : "EPERM";
+  return new UserError(what, said === "" ? "fusermount3 failed" : said, { code: guess });
 }

@@ -41,19 +41,6 @@ const ONES_BYTES = 256 * KIB;
 const MOST_GRAIN_BYTES = 2 * MIB;
 const WORD = 2 ** 32;
 
-export interface SigbusGuard {
-  /** Of its words, for every thread of the process: `attachFaults(address)`. */
-  readonly address: Address;
-  /**
-   * Guards `[address, address + lengthBytes)` until `forget`, which must come before munmap.
-   * @param grainBytes what is lost at once: a power of two, 4096 to 2 MiB; the range must be made of whole ones
-   * @throws UserError when there is no place for one more range, the grain is too large, or no memory for its ones
-   */
-  guard(address: Address, lengthBytes: number, grainBytes: number): void;
-  /** Ends the guard of the range that begins at `address`; none is no error. */
-  forget(address: Address): void;
-}
-
 /** What the handler has seen. Each read is a plain load: no system call, nothing allocated. */
 export class Faults {
   constructor(private readonly words: Int32Array) {}
@@ -100,7 +87,7 @@ export function installSigbusGuard(architecture: string = process.arch): SigbusG
   const address = codeAddress + PAGE_BYTES;
   const words = new Int32Array(viewMemory(address, PAGE_BYTES));
   const onesFd = must("memfd_create", memfd_create("kmemfs-ones", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  const guard = new Guard(address, words, onesFd);
+  const guard = new SigbusGuard(address, words, onesFd);
   must("sealing its memfd", fcntl(onesFd, F_ADD_SEALS, F_SEAL_SHRINK));
   guard.makeOnes(ONES_BYTES);
   must("sigaction", setSignalHandler(SIGBUS, codeAddress));
@@ -122,9 +109,10 @@ function mapCode(code: Uint8Array): Address {
   return must("mmap", mapped);
 }
 
-class Guard implements SigbusGuard {
+export class SigbusGuard {
   private onesBytes = 0;
 
+  /** @param address of its words, for every thread of the process: `attachFaults(address)` */
   constructor(
     readonly address: Address,
     private readonly words: Int32Array,
@@ -133,6 +121,11 @@ class Guard implements SigbusGuard {
     this.words[guardWords.word.onesFd] = onesFd;
   }
 
+  /**
+   * Guards `[address, address + lengthBytes)` until `forget`, which must come before munmap.
+   * @param grainBytes what is lost at once: a power of two, 4096 to 2 MiB; the range must be made of whole ones
+   * @throws UserError when there is no place for one more range, the grain is too large, or no memory for its ones
+   */
   guard(address: Address, lengthBytes: number, grainBytes: number): void {
     assert(grainBytes >= PAGE_BYTES && Number.isInteger(Math.log2(grainBytes)), `a grain of ${grainBytes} bytes`);
     assert(address % grainBytes === 0 && lengthBytes % grainBytes === 0, "the range is not made of whole grains");
@@ -148,6 +141,7 @@ class Guard implements SigbusGuard {
     this.store(at + length, lengthBytes);
   }
 
+  /** Ends the guard of the range that begins at `address`; none is no error. */
   forget(address: Address): void {
     const at = this.slot((start, length) => start === address && length > 0);
     if (at < 0) return;

@@ -60,6 +60,21 @@ export function openExactly(what: string, wanted: MountIdentity, access: "path" 
   throw covered(what, wanted, coverOf(wanted));
 }
 
+/** Runs `act` on the mount that is meant, as `openExactly` opens it. */
+export function onMount<Result>(
+  what: string,
+  wanted: MountIdentity,
+  act: (mount: MountHandle) => Result,
+  access: "path" | "read" = "path",
+): Result {
+  const handle = openExactly(what, wanted, access);
+  try {
+    return act(handle);
+  } finally {
+    handle.close();
+  }
+}
+
 /** True when the path of `wanted` leads to it: nothing lies over it or a parent. */
 export function isReachable(wanted: MountIdentity): boolean {
   const fd = open(wanted.mountpoint, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -161,19 +176,15 @@ function openPlace({ mountId, mountpoint }: MountIdentity): Pick<MountHandle, "p
  */
 export function detachExactly(what: string, wanted: MountIdentity, withInside = false): Errno {
   if (!isMounted(wanted)) return ENOENT;
-  const handle = openExactly(what, wanted);
-  try {
+  const result = onMount(what, wanted, ({ path }) => {
     // As late as can be: umount2(2) takes what is on top.
     refuseChildren(what, wanted, withInside);
-    const result = umount2(handle.path, MNT_DETACH);
-    if (result === 0 && isMounted(wanted)) {
-      const reason = `something mounted over ${wanted.mountpoint} was detached instead`;
-      throw new UserError(what, reason, { code: "EBUSY", cure: "mount that again, and try again" });
-    }
-    if (result !== -EPERM || process.geteuid?.() === 0) return errnoOf(result);
-  } finally {
-    handle.close();
-  }
+    const detached = umount2(path, MNT_DETACH);
+    if (detached !== 0 || !isMounted(wanted)) return detached;
+    const reason = `something mounted over ${wanted.mountpoint} was detached instead`;
+    throw new UserError(what, reason, { code: "EBUSY", cure: "mount that again, and try again" });
+  });
+  if (result !== -EPERM || process.geteuid?.() === 0) return errnoOf(result);
   return unmountWithFusermount(wanted.mountpoint, true);
 }
 
@@ -192,12 +203,8 @@ function refuseChildren(what: string, wanted: MountIdentity, withInside: boolean
 
 /** Keeps what happens inside `wanted` from happening in other places of it too. @returns 0 or a positive errno */
 export function makePrivate(what: string, wanted: MountIdentity, withInside: boolean): Errno {
-  const handle = openExactly(what, wanted);
-  try {
-    return errnoOf(mount("none", handle.path, "none", MS_PRIVATE | (withInside ? MS_REC : 0), ""));
-  } finally {
-    handle.close();
-  }
+  const flags = MS_PRIVATE | (withInside ? MS_REC : 0);
+  return onMount(what, wanted, ({ path }) => errnoOf(mount("none", path, "none", flags, "")));
 }
 
 /** True when `fd` is on the mount that is meant (proc_pid_fdinfo(5)); with the fd open its number is nobody else's. */

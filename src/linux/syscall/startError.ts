@@ -11,3 +11,12 @@ export function startError(what: string, reason: string, result: number, cure?: 
   const help = cure ?? (isLimited ? "ulimit -f unlimited, or LimitFSIZE=infinity" : undefined);
   return new UserError(what, reason, help === undefined ? { code } : { code, cure: help });
 }
+
+/** By errno: why, and the cure. */
+export type Causes = Readonly<Record<number, readonly [reason: string, cure?: string]>>;
+
+/** As `startError`, for the reason that `causes` have; `otherwise` for any other errno. */
+export function knownError(what: string, result: number, causes: Causes, otherwise: string): UserError {
+  const [reason, cure] = causes[-result] ?? [otherwise];
+  return startError(what, reason, result, cure);
+}
