@@ -7,11 +7,8 @@ import { closeSync } from "node:fs";
 import { EPERM } from "../../base/errno.js";
 import { pagesToBytes } from "../../base/units.js";
 import {
-  FSCONFIG_CMD_CREATE,
   FSCONFIG_CMD_RECONFIGURE,
   FSCONFIG_SET_STRING,
-  FSMOUNT_CLOEXEC,
-  FSOPEN_CLOEXEC,
   FSPICK_CLOEXEC,
   FSPICK_EMPTY_PATH,
   MOUNT_ATTR_NODEV,
@@ -23,7 +20,7 @@ import {
   O_RDWR,
 } from "../syscall/constants.js";
 import { ftruncate, openat, unlinkat } from "../syscall/libc.js";
-import { fsconfig, fsmount, fsopen, fspick } from "../syscall/libcMount.js";
+import { fsconfig, fspick, mountDetached } from "../syscall/libcMount.js";
 import { startError } from "../syscall/startError.js";
 import { type Backing, splitBacking } from "./backing.js";
 
@@ -31,7 +28,12 @@ const WHAT = "a private tmpfs";
 
 /** @throws UserError EPERM without CAP_SYS_ADMIN, ENOSYS before Linux 5.2 */
 export function createPrivateTmpfs(pages: { readonly metadataPages: number; readonly dataPages: number }): Backing {
-  const tmpfsFd = mountTmpfs(pagesToBytes(pages.metadataPages + pages.dataPages));
+  const size = String(pagesToBytes(pages.metadataPages + pages.dataPages));
+  const tmpfsFd = mountDetached("tmpfs", { size, mode: "0700" }, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  if (tmpfsFd < 0) {
+    const cure = tmpfsFd === -EPERM ? "run as root, or use the pool memfd" : undefined;
+    throw startError(WHAT, "the kernel refused it", tmpfsFd, cure);
+  }
   let metaFd = -1;
   try {
     metaFd = createFileAt(tmpfsFd, "meta", pagesToBytes(pages.metadataPages));
@@ -56,18 +58,6 @@ export function resizePrivateTmpfs(tmpfsFd: number, sizeBytes: number): number {
   }
 }
 
-function mountTmpfs(sizeBytes: number): number {
-  const contextFd = must(fsopen("tmpfs", FSOPEN_CLOEXEC));
-  try {
-    must(fsconfig(contextFd, FSCONFIG_SET_STRING, "size", String(sizeBytes), 0));
-    must(fsconfig(contextFd, FSCONFIG_SET_STRING, "mode", "0700", 0));
-    must(fsconfig(contextFd, FSCONFIG_CMD_CREATE, null, null, 0));
-    return must(fsmount(contextFd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
-  } finally {
-    closeSync(contextFd);
-  }
-}
-
 /** A new sparse file of mode 0600 in the directory `directoryFd`. @throws UserError EEXIST, ENOSPC, … */
 export function createFileAt(directoryFd: number, name: string, lengthBytes: number, what = WHAT): number {
   const flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC;
@@ -78,14 +68,4 @@ export function createFileAt(directoryFd: number, name: string, lengthBytes: num
   unlinkat(directoryFd, name, 0);
   closeSync(fd);
   throw startError(what, `cannot resize ${name} to ${lengthBytes} bytes`, result);
-}
-
-function must(result: number): number {
-  if (result >= 0) return result;
-  throw startError(
-    WHAT,
-    "the kernel refused it",
-    result,
-    result === -EPERM ? "run as root, or use the pool memfd" : undefined,
-  );
 }

@@ -3,9 +3,9 @@ import { closeSync, writeSync } from "node:fs";
 import { EIO, ENOENT } from "../../base/errno.js";
 import type { Errno } from "../../base/units.js";
 import { type MountEntry, mountOn, readMounts } from "../proc/mounts.js";
-import { FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, O_CLOEXEC, O_WRONLY } from "../syscall/constants.js";
+import { O_CLOEXEC, O_WRONLY } from "../syscall/constants.js";
 import { open, openat } from "../syscall/libc.js";
-import { fsconfig, fsmount, fsopen } from "../syscall/libcMount.js";
+import { mountDetached } from "../syscall/libcMount.js";
 
 const CONNECTIONS = "/sys/fs/fuse/connections";
 
@@ -38,7 +38,8 @@ export function openAbort(connection: number): number {
   const abort = `${connection}/abort`;
   const fd = open(`${CONNECTIONS}/${abort}`, O_WRONLY | O_CLOEXEC);
   if (fd >= 0) return fd;
-  const mountFd = mountFusectl();
+  // fusectl has one superblock: this mount shows the same connections as any other.
+  const mountFd = mountDetached("fusectl", {}, 0);
   if (mountFd < 0) return fd === -ENOENT ? mountFd : fd;
   const ownFd = openat(mountFd, abort, O_WRONLY | O_CLOEXEC);
   closeSync(mountFd);
@@ -54,14 +55,4 @@ function writeOne(fd: number): Errno {
   } finally {
     closeSync(fd);
   }
-}
-
-/** fusectl has one superblock: this mount shows the same connections as any other. @returns an fd or -errno */
-function mountFusectl(): number {
-  const contextFd = fsopen("fusectl", FSOPEN_CLOEXEC);
-  if (contextFd < 0) return contextFd;
-  const created = fsconfig(contextFd, FSCONFIG_CMD_CREATE, null, null, 0);
-  const mountFd = created < 0 ? created : fsmount(contextFd, FSMOUNT_CLOEXEC, 0);
-  closeSync(contextFd);
-  return mountFd;
 }

@@ -4,13 +4,14 @@
  * 4 GiB aborts Node 20.
  */
 import { assert } from "../../base/assert.js";
+import { BitSet } from "../../base/bitset.js";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.js";
 import { WINDOW_BYTES } from "../../base/ports.js";
 import { type Address, type Errno, PAGE_BYTES, type PageNo, pagesToBytes } from "../../base/units.js";
+import { MADV_POPULATE_READ } from "../syscall/constants.js";
 import { errnoOf, fallocate } from "../syscall/libc.js";
 import { populate, viewMemory } from "../syscall/libcMemory.js";
-import { FaultedPages } from "./faultedPages.js";
-import type { MemoryMapping } from "./mapping.js";
+import { faultedBytes, type MemoryMapping } from "./mapping.js";
 
 export abstract class AttachedMemory {
   readonly pageCount: number;
@@ -21,7 +22,16 @@ export abstract class AttachedMemory {
 
   private readonly metadataBytes: number;
   private readonly windows: (Int32Array | undefined)[] = [];
-  private readonly faulted: FaultedPages;
+  /**
+   * Which pages this process has in its page tables, a bit each, shared by its threads. A reply is gathered by the
+   * kernel from the pool's pages, and when the process is killed (SIGKILL) while one of them is faulted in, the kernel
+   * ends the request with EIO (fuse_dev_do_write) instead of leaving it to the next server. So pages are faulted in
+   * before, once; a punch takes them out again. What the kernel takes out by itself (swap, migration) is not seen:
+   * there a kill may still be an EIO.
+   */
+  private readonly faulted: BitSet;
+  /** Pages of a disk's file are taken out when memory is short: it is looked at each time. */
+  private readonly staysFaulted: boolean;
 
   constructor(mapping: MemoryMapping) {
     const { backing } = mapping;
@@ -31,7 +41,9 @@ export abstract class AttachedMemory {
     this.grainPages = backing.grainPages;
     this.canPunch = backing.canPunch;
     this.metadataBytes = pagesToBytes(mapping.metadataPages);
-    this.faulted = new FaultedPages(mapping);
+    const bits = viewMemory(mapping.faultedAddress, faultedBytes(mapping.pageCount));
+    this.faulted = new BitSet(new Int32Array(bits));
+    this.staysFaulted = backing.kind !== "file";
   }
 
   metadataWords(windowNo: number): Int32Array {
@@ -39,12 +51,17 @@ export abstract class AttachedMemory {
   }
 
   faultIn(firstPage: PageNo, pageCount: number): void {
-    this.faulted.faultIn(firstPage, pageCount);
+    const end = firstPage + pageCount;
+    const page = this.staysFaulted ? this.faulted.nextAbsent(firstPage, end) : firstPage;
+    if (page === end) return;
+    // What cannot be read the writev will tell.
+    populate(this.baseAddress + page * PAGE_BYTES, (end - page) * PAGE_BYTES, MADV_POPULATE_READ);
+    for (let faulted = page; this.staysFaulted && faulted < end; faulted++) this.faulted.add(faulted);
   }
 
-  /** Punches the pages out of `fd`, where they lie at `offset`. */
+  /** Punches the pages out of `fd`, where they lie at `offset`; nobody may be using them. */
   protected punch(firstPage: PageNo, pageCount: number, fd: number, offset: number): Errno {
-    this.faulted.forget(firstPage, pageCount);
+    this.faulted.deleteRun(firstPage, pageCount);
     return errnoOf(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, pageCount * PAGE_BYTES));
   }
 

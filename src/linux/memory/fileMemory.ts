@@ -6,17 +6,24 @@
  * One instance a thread: its iovecs are native memory made at start, so that
  * the methods make no JavaScript objects.
  */
-import { EINTR, EIO } from "../../base/errno.js";
-import { FALLOC_FL_KEEP_SIZE } from "../../base/fileFlags.js";
+import { EINTR, EIO, ENXIO } from "../../base/errno.js";
+import { FALLOC_FL_KEEP_SIZE, SEEK_DATA, SEEK_HOLE } from "../../base/fileFlags.js";
 import { IovecList } from "../../base/iovec.js";
 import type { Memory } from "../../base/ports.js";
-import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../../base/units.js";
+import {
+  type Address,
+  type ByteOffset,
+  bytesToPagesCeil,
+  bytesToPagesFloor,
+  type Errno,
+  PAGE_BYTES,
+  type PageNo,
+} from "../../base/units.js";
 import { allocateBuffer, ZERO_BYTES, zeros } from "../syscall/buffers.js";
 import { MADV_POPULATE_WRITE } from "../syscall/constants.js";
-import { errnoOf, fallocate, fdatasync, memcpy, pwrite, pwritev } from "../syscall/libc.js";
+import { errnoOf, fallocate, fdatasync, lseek, memcpy, pwrite, pwritev } from "../syscall/libc.js";
 import { AttachedMemory } from "./attachedMemory.js";
 import type { MemoryMapping } from "./mapping.js";
-import { PageFile } from "./pageFile.js";
 
 /**
  * From this length on a copy through the mapping is taken: to pages that are
@@ -29,9 +36,10 @@ const MAPPED_WRITE_BYTES = 32 * 1024;
 export class FileMemory extends AttachedMemory implements Memory {
   readonly needsPersist = false;
 
-  private readonly file: PageFile;
   private readonly metaFd: number;
   private readonly dataFd: number;
+  /** Of a split pool: `[0, borderPage)` are pages of the metadata file, the rest of the data file from offset 0. */
+  private readonly borderPage: PageNo;
   /** tmpfs and memfd: no I/O errors, no copy on write; holes that fallocate filled must be zeroed to count as data. */
   private readonly isShmem: boolean;
   private readonly iovecAddress: Address;
@@ -40,9 +48,9 @@ export class FileMemory extends AttachedMemory implements Memory {
   constructor(mapping: MemoryMapping) {
     super(mapping);
     const { backing } = mapping;
-    this.file = new PageFile(mapping);
     this.metaFd = backing.metaFd;
     this.dataFd = backing.dataFd;
+    this.borderPage = backing.layout === "split" ? mapping.metadataPages : 0;
     this.isShmem = backing.kind === "tmpfs" || backing.kind === "memfd";
     const buffer = allocateBuffer(PAGE_BYTES);
     this.iovecAddress = buffer.address;
@@ -52,7 +60,7 @@ export class FileMemory extends AttachedMemory implements Memory {
   populate(firstPage: PageNo, pageCount: number): Errno {
     const at = firstPage * PAGE_BYTES;
     const lengthBytes = pageCount * PAGE_BYTES;
-    const result = fallocate(this.file.fdOf(at), FALLOC_FL_KEEP_SIZE, this.file.offsetOf(at), lengthBytes);
+    const result = fallocate(this.fdOf(at), FALLOC_FL_KEEP_SIZE, this.offsetOf(at), lengthBytes);
     if (result < 0) return -result;
     // SEEK_DATA passes over a page that shmem_fallocate made and nothing has touched (folio_seek_hole_data).
     return this.isShmem ? this.populateBytes(at, lengthBytes, MADV_POPULATE_WRITE) : 0;
@@ -86,7 +94,7 @@ export class FileMemory extends AttachedMemory implements Memory {
 
   release(firstPage: PageNo, pageCount: number): Errno {
     const at = firstPage * PAGE_BYTES;
-    return this.punch(firstPage, pageCount, this.file.fdOf(at), this.file.offsetOf(at));
+    return this.punch(firstPage, pageCount, this.fdOf(at), this.offsetOf(at));
   }
 
   persist(): void {}
@@ -98,17 +106,34 @@ export class FileMemory extends AttachedMemory implements Memory {
     return data < 0 ? -data : errnoOf(fdatasync(this.metaFd));
   }
 
+  /** An errno counts as data: skip nothing unseen. */
   nextHeld(fromPage: PageNo, endPage: PageNo): PageNo {
-    return this.file.nextHeld(fromPage, endPage);
+    return this.seek(fromPage, endPage, SEEK_DATA);
   }
 
   nextUnheld(fromPage: PageNo, endPage: PageNo): PageNo {
-    return this.file.nextUnheld(fromPage, endPage);
+    for (let page = fromPage; ; ) {
+      const hole = this.seek(page, endPage, SEEK_HOLE);
+      // Where blocks are smaller than a page, the rest of it may hold something: then it is no hole.
+      if (hole >= endPage || this.nextHeld(hole, hole + 1) > hole) return hole;
+      page = hole + 1;
+    }
+  }
+
+  /** The file that holds byte `at` of the pool. */
+  private fdOf(at: ByteOffset): number {
+    return at < this.borderPage * PAGE_BYTES ? this.metaFd : this.dataFd;
+  }
+
+  /** Offset of byte `at` of the pool in that file. */
+  private offsetOf(at: ByteOffset): number {
+    const borderBytes = this.borderPage * PAGE_BYTES;
+    return at < borderBytes ? at : at - borderBytes;
   }
 
   private writeAll(at: ByteOffset, source: Address, lengthBytes: number): Errno {
-    const fd = this.file.fdOf(at);
-    const offset = this.file.offsetOf(at);
+    const fd = this.fdOf(at);
+    const offset = this.offsetOf(at);
     for (let done = 0; done < lengthBytes; ) {
       const result = pwrite(fd, source + done, lengthBytes - done, offset + done);
       if (result === -EINTR) continue;
@@ -126,8 +151,8 @@ export class FileMemory extends AttachedMemory implements Memory {
     source: Address,
     lengthBytes: number,
   ): Errno {
-    const fd = this.file.fdOf(at);
-    const offset = this.file.offsetOf(at);
+    const fd = this.fdOf(at);
+    const offset = this.offsetOf(at);
     const dataEnd = headBytes + lengthBytes;
     for (let done = 0; done < totalBytes; ) {
       this.iovecs.clear();
@@ -144,5 +169,24 @@ export class FileMemory extends AttachedMemory implements Memory {
       done += result;
     }
     return 0;
+  }
+
+  private seek(fromPage: PageNo, endPage: PageNo, whence: number): PageNo {
+    if (fromPage >= endPage) return endPage;
+    if (fromPage >= this.borderPage || endPage <= this.borderPage) return this.seekOne(fromPage, endPage, whence);
+    const found = this.seekOne(fromPage, this.borderPage, whence);
+    return found < this.borderPage ? found : this.seekOne(this.borderPage, endPage, whence);
+  }
+
+  /** `[fromPage, endPage)` lies in one file. A file system block may be smaller than a page. */
+  private seekOne(fromPage: PageNo, endPage: PageNo, whence: number): PageNo {
+    const at = fromPage * PAGE_BYTES;
+    const firstPage = (at - this.offsetOf(at)) / PAGE_BYTES;
+    const found = lseek(this.fdOf(at), this.offsetOf(at), whence);
+    // ENXIO: nothing more until the end (lseek(2)); for both searches that is the end of the file.
+    if (found === -ENXIO) return endPage;
+    if (found < 0) return whence === SEEK_DATA ? fromPage : endPage;
+    const page = firstPage + (whence === SEEK_DATA ? bytesToPagesFloor(found) : bytesToPagesCeil(found));
+    return Math.min(Math.max(page, fromPage), endPage);
   }
 }

@@ -32,7 +32,7 @@ export interface MemoryMapping {
   /** Pages in the range; for a split pool `metadataPages` and the pages of `data`. */
   readonly pageCount: number;
   readonly lengthBytes: number;
-  /** Of the bits of `FaultedPages`: memory of which nothing is there until it is used. */
+  /** Of a bit for each page, in the page tables or not: memory of which nothing is there until it is used. */
   readonly faultedAddress: Address;
 }
 

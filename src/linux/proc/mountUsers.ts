@@ -3,7 +3,7 @@
  * readlink and text files of /proc are read, which ask the mount nothing; a
  * stat through /proc/PID/fd would hang on a stuck FUSE mount.
  */
-import { type MountEntry, mountOfPath, mountOn, mountsOf } from "./mounts.js";
+import { type MountEntry, mountOfPath, mountOn, mountsOf, readMounts } from "./mounts.js";
 import { hexDevice, numberOf, processIds, processName, readLink, readNames, readText } from "./procFile.js";
 
 export interface MountUser {
@@ -18,7 +18,7 @@ export interface MountUser {
  * @param mount `MAJ:MIN` of the file system, decimal, as in mountinfo; or its mount point
  */
 export function usersOfMount(mount: string): MountUser[] {
-  const majorMinor = mount.startsWith("/") ? mountOn(mount)?.majorMinor : mount;
+  const majorMinor = mount.startsWith("/") ? mountOn(mount, readMounts())?.majorMinor : mount;
   if (majorMinor === undefined) return [];
   const holders: MountUser[] = [];
   const namespaces = new Map<string, MountEntry[]>();

@@ -1,5 +1,15 @@
 /** System calls on mounts, processes and sockets. Same convention as `libc.ts`: the result or `-errno`. */
-import { SYS_fsconfig, SYS_fsmount, SYS_fsopen, SYS_fspick } from "./constants.js";
+import { closeSync } from "node:fs";
+import {
+  FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_STRING,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  SYS_fsconfig,
+  SYS_fsmount,
+  SYS_fsopen,
+  SYS_fspick,
+} from "./constants.js";
 import { define, defineNumbered } from "./libc.js";
 
 export const mount = define<[source: string, target: string, type: string, flags: number, data: string]>(
@@ -29,11 +39,11 @@ export const bind = define<[fd: number, address: Uint8Array, lengthBytes: number
   "int bind(int fd, void *address, unsigned int length)",
 );
 
-export const fsopen = defineNumbered<[type: string, flags: number]>(SYS_fsopen, "const char *type, uint64_t flags");
+const fsopen = defineNumbered<[type: string, flags: number]>(SYS_fsopen, "const char *type, uint64_t flags");
 export const fsconfig = defineNumbered<
   [fd: number, command: number, key: string | null, value: string | null, aux: number]
 >(SYS_fsconfig, "int64_t fd, uint64_t cmd, const char *key, const char *value, int64_t aux");
-export const fsmount = defineNumbered<[fd: number, flags: number, attributes: number]>(
+const fsmount = defineNumbered<[fd: number, flags: number, attributes: number]>(
   SYS_fsmount,
   "int64_t fd, uint64_t flags, uint64_t attr_flags",
 );
@@ -41,3 +51,23 @@ export const fspick = defineNumbered<[fd: number, path: string, flags: number]>(
   SYS_fspick,
   "int64_t dfd, const char *path, uint64_t flags",
 );
+
+/**
+ * Mounts a file system that no directory shows.
+ * @param options strings of the file system, by name
+ * @returns an fd, close-on-exec, or -errno
+ */
+export function mountDetached(type: string, options: Readonly<Record<string, string>>, attributes: number): number {
+  const contextFd = fsopen(type, FSOPEN_CLOEXEC);
+  if (contextFd < 0) return contextFd;
+  try {
+    for (const [name, value] of Object.entries(options)) {
+      const result = fsconfig(contextFd, FSCONFIG_SET_STRING, name, value, 0);
+      if (result < 0) return result;
+    }
+    const created = fsconfig(contextFd, FSCONFIG_CMD_CREATE, null, null, 0);
+    return created < 0 ? created : fsmount(contextFd, FSMOUNT_CLOEXEC, attributes);
+  } finally {
+    closeSync(contextFd);
+  }
+}
