@@ -6,7 +6,7 @@
 import { closeSync, fstatSync, type Stats } from "node:fs";
 import { EACCES, ENOENT, ENOTDIR, EPERM, EROFS } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR } from "../syscall/constants.js";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR } from "../syscall/constants.js";
 import { open, openat } from "../syscall/libc.js";
 import { type Causes, knownError } from "../syscall/startError.js";
 
@@ -25,7 +25,7 @@ export interface PoolEntry {
  * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EROFS, EINVAL
  */
 export function openPoolEntry(path: string, readOnly: boolean, judgeDevice?: (stat: Stats) => void): PoolEntry {
-  const pathFd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  const pathFd = open(path, O_PATH | O_NOFOLLOW);
   return reopen(pathFd, path, readOnly, ({ stat, type }) => {
     if (type === "character device") judgeDevice?.(stat);
   });
@@ -45,7 +45,7 @@ function reopen(
     judge({ type, stat });
     refuseForeign(stat, path);
     const access = type === "directory" ? O_DIRECTORY | O_RDONLY : readOnly ? O_RDONLY : O_RDWR;
-    const fd = open(`/proc/self/fd/${pathFd}`, access | O_CLOEXEC);
+    const fd = open(`/proc/self/fd/${pathFd}`, access);
     if (fd < 0) throw openError(path, fd);
     return { type, fd, stat };
   } finally {
@@ -56,7 +56,7 @@ function reopen(
 /** Opens the regular file `name` of a pool directory. @throws UserError as `openPoolEntry` */
 export function openPoolMember(directoryFd: number, name: string, path: string, readOnly: boolean): number {
   const member = `${path}/${name}`;
-  const pathFd = openat(directoryFd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  const pathFd = openat(directoryFd, name, O_PATH | O_NOFOLLOW);
   if (pathFd === -ENOENT)
     throw new UserError(path, `holds no pool: ${name} is missing`, {
       code: "ENOENT",

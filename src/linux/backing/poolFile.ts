@@ -13,7 +13,6 @@ import {
   HUGETLBFS_MAGIC,
   MAP_SHARED_VALIDATE,
   MAP_SYNC,
-  O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
@@ -37,7 +36,7 @@ import { lockPool } from "./poolLock.js";
  * @throws UserError EEXIST, ENOENT, EACCES, ENOSPC, EFBIG, EOPNOTSUPP
  */
 export function createPoolFile(path: string, size: { readonly pageCount: number }): Backing {
-  const fd = open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0o600);
+  const fd = open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR, 0o600);
   if (fd < 0) throw createError(path, fd);
   try {
     lockPool(fd, path, false);
@@ -65,7 +64,7 @@ export function resizePoolFile(backing: Backing, path: string, pageCount: number
 
 /** On a file without a name, which goes with its fd. Nothing is said where there are none (open(2), O_TMPFILE). */
 function tryLength(path: string, pageCount: number): void {
-  const fd = open(dirname(path), O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600);
+  const fd = open(dirname(path), O_TMPFILE | O_RDWR, 0o600);
   if (fd < 0) return;
   try {
     setLength(fd, path, pageCount);
@@ -84,7 +83,7 @@ function setLength(fd: number, path: string, pageCount: number): void {
 
 /** Puts the names in a directory on the media, as fsync of a file need not do (fsync(2)). @throws UserError */
 export function syncDirectory(path: string): void {
-  const fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const fd = open(path, O_RDONLY | O_DIRECTORY);
   const result = fd < 0 ? fd : fsync(fd);
   if (fd >= 0) closeSync(fd);
   // EINVAL: a file system that has no media.

@@ -13,7 +13,6 @@ import {
   FSPICK_EMPTY_PATH,
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_NOSUID,
-  O_CLOEXEC,
   O_CREAT,
   O_EXCL,
   O_NOFOLLOW,
@@ -60,7 +59,7 @@ export function resizePrivateTmpfs(tmpfsFd: number, sizeBytes: number): number {
 
 /** A new sparse file of mode 0600 in the directory `directoryFd`. @throws UserError EEXIST, ENOSPC, … */
 export function createFileAt(directoryFd: number, name: string, lengthBytes: number, what = WHAT): number {
-  const flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+  const flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW;
   const fd = openat(directoryFd, name, flags, 0o600);
   if (fd < 0) throw startError(what, `cannot create ${name}`, fd);
   const result = ftruncate(fd, lengthBytes);

@@ -3,7 +3,7 @@ import { closeSync, writeSync } from "node:fs";
 import { EIO, ENOENT } from "../../base/errno.js";
 import type { Errno } from "../../base/units.js";
 import { type MountEntry, mountOn, readMounts } from "../proc/mounts.js";
-import { O_CLOEXEC, O_WRONLY } from "../syscall/constants.js";
+import { O_WRONLY } from "../syscall/constants.js";
 import { open, openat } from "../syscall/libc.js";
 import { mountDetached } from "../syscall/libcMount.js";
 
@@ -36,12 +36,12 @@ export function abortConnection(connection: number): Errno {
  */
 export function openAbort(connection: number): number {
   const abort = `${connection}/abort`;
-  const fd = open(`${CONNECTIONS}/${abort}`, O_WRONLY | O_CLOEXEC);
+  const fd = open(`${CONNECTIONS}/${abort}`, O_WRONLY);
   if (fd >= 0) return fd;
   // fusectl has one superblock: this mount shows the same connections as any other.
   const mountFd = mountDetached("fusectl", {}, 0);
   if (mountFd < 0) return fd === -ENOENT ? mountFd : fd;
-  const ownFd = openat(mountFd, abort, O_WRONLY | O_CLOEXEC);
+  const ownFd = openat(mountFd, abort, O_WRONLY);
   closeSync(mountFd);
   return ownFd;
 }

@@ -12,7 +12,6 @@ import {
   FUSE_DEV_IOC_BACKING_CLOSE,
   FUSE_DEV_IOC_BACKING_OPEN,
   FUSE_DEV_IOC_CLONE,
-  O_CLOEXEC,
   O_RDWR,
 } from "../syscall/constants.js";
 import { errnoOf, hasEvent, ioctl, open, read, write, writev } from "../syscall/libc.js";
@@ -33,7 +32,7 @@ const CAUSES: Causes = {
 
 /** @returns a new fd without a session. @throws UserError ENOENT, EACCES, EPERM, … */
 export function openFuseDevice(): number {
-  const fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+  const fd = open(DEVICE, O_RDWR);
   if (fd < 0) throw knownError(DEVICE, fd, CAUSES, "cannot be opened");
   return fd;
 }
@@ -43,7 +42,7 @@ export function openFuseDevice(): number {
  * @returns the fd, or -errno (EINVAL while `sessionFd` is not mounted)
  */
 export function cloneFuseDevice(sessionFd: number): number {
-  const fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+  const fd = open(DEVICE, O_RDWR);
   if (fd < 0) return fd;
   const argument = new Uint8Array(Uint32Array.of(sessionFd).buffer);
   const result = ioctl(fd, FUSE_DEV_IOC_CLONE, argument);

@@ -18,7 +18,6 @@ import {
   MNT_EXPIRE,
   MS_PRIVATE,
   MS_REC,
-  O_CLOEXEC,
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
@@ -48,7 +47,7 @@ const MOST_TRIES = 20;
  * @throws UserError EBUSY when its path leads elsewhere, naming where; ENOENT when it is gone; or why it cannot be opened
  */
 export function openExactly(what: string, wanted: MountIdentity, access: "path" | "read" = "path"): MountHandle {
-  const flags = (access === "path" ? O_PATH : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC;
+  const flags = (access === "path" ? O_PATH : O_RDONLY) | O_NOFOLLOW;
   const fd = open(wanted.mountpoint, flags);
   if (fd < 0) {
     const cover = coverOf(wanted);
@@ -77,7 +76,7 @@ export function onMount<Result>(
 
 /** True when the path of `wanted` leads to it: nothing lies over it or a parent. */
 export function isReachable(wanted: MountIdentity): boolean {
-  const fd = open(wanted.mountpoint, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  const fd = open(wanted.mountpoint, O_PATH | O_NOFOLLOW);
   if (fd < 0) return false;
   try {
     return isOn(fd, wanted);
@@ -159,7 +158,7 @@ function openPlace({ mountId, mountpoint }: MountIdentity): Pick<MountHandle, "p
   while (around !== undefined && around.mountpoint === mountpoint) around = parentOf(around.mountId);
   // The root of a namespace, or of a chroot, is in no directory.
   if (around === undefined) return { path: mountpoint, close: () => {} };
-  const fd = open(dirname(mountpoint), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const fd = open(dirname(mountpoint), O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (fd < 0) return null;
   const close = (): void => closeSync(fd);
   if (isOn(fd, around)) return { path: `/proc/self/fd/${fd}/${basename(mountpoint)}`, close };

@@ -10,7 +10,7 @@ import koffi from "koffi";
 import { EINTR } from "../../base/errno.js";
 import { STATX_BASIC_STATS } from "../../base/fileFlags.js";
 import type { Address, Errno } from "../../base/units.js";
-import { AT_EMPTY_PATH } from "./constants.js";
+import { AT_EMPTY_PATH, O_CLOEXEC } from "./constants.js";
 import { pollfd, StructMemory } from "./structs.js";
 
 const library = koffi.load("libc.so.6");
@@ -97,9 +97,10 @@ const c_openat = define<[directoryFd: number, path: string, flags: number, mode:
 );
 const c_fcntl = define<[fd: number, command: number, argument: number]>("int fcntl(int fd, int cmd, uint64_t arg)");
 
-export const open = (path: string, flags: number, mode = 0): number => c_open(path, flags, mode);
+/** Close-on-exec, as every fd: a child gets what it is handed explicitly. */
+export const open = (path: string, flags: number, mode = 0): number => c_open(path, flags | O_CLOEXEC, mode);
 export const openat = (directoryFd: number, path: string, flags: number, mode = 0): number =>
-  c_openat(directoryFd, path, flags, mode);
+  c_openat(directoryFd, path, flags | O_CLOEXEC, mode);
 export const fcntl = (fd: number, command: number, argument = 0): number => c_fcntl(fd, command, argument);
 export const unlinkat = define<[directoryFd: number, path: string, flags: number]>(
   "int unlinkat(int dirfd, const char *path, int flags)",

@@ -15,8 +15,8 @@ export function startError(what: string, reason: string, result: number, cure?: 
 /** By errno: why, and the cure. */
 export type Causes = Readonly<Record<number, readonly [reason: string, cure?: string]>>;
 
-/** As `startError`, for the reason that `causes` have; `otherwise` for any other errno. */
-export function knownError(what: string, result: number, causes: Causes, otherwise: string): UserError {
-  const [reason, cure] = causes[-result] ?? [otherwise];
-  return startError(what, reason, result, cure);
+/** As `startError`, for the reason that `causes` have; `otherwise` and `cure` for any other errno. */
+export function knownError(what: string, result: number, causes: Causes, otherwise: string, cure?: string): UserError {
+  const [reason, help] = causes[-result] ?? [otherwise, cure];
+  return startError(what, reason, result, help);
 }
