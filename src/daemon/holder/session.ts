@@ -204,7 +204,7 @@ export function failSession(session: Mounted): void {
  * @returns false when they stay
  */
 export async function removeDeadMounts(directory: string, device: string | null): Promise<boolean> {
-  const wanted = device ?? mountOn(directory)?.majorMinor ?? null;
+  const wanted = device ?? mountOn(directory, readMounts())?.majorMinor ?? null;
   if (wanted === null) return true;
   if (await isUnderLoop(wanted)) return false;
   const places = readMounts().filter((entry) => entry.majorMinor === wanted && entry.fsType === "fuse.kmemfs");

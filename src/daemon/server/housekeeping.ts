@@ -7,7 +7,7 @@ import { type Backing, heldPages } from "../../linux/backing/backing.js";
 import { boundNode } from "../../linux/backing/poolNode.js";
 import { resizePrivateTmpfs } from "../../linux/backing/privateTmpfs.js";
 import type { Faults } from "../../linux/memory/sigbusGuard.js";
-import { reserveBytes, shortOf } from "../../linux/proc/shortage.js";
+import { reserveBytes, shortOf } from "../../linux/proc/numaNodes.js";
 import type { Account } from "../../pool/account.js";
 import { type Damage, describeDamage } from "../../pool/damage.js";
 import type { Pool } from "../../pool/pool.js";

@@ -3,11 +3,9 @@
  * passes it on as JSON to each server, with the fds inherited under the same numbers
  * or others that it fills in.
  */
-import { closeSync, fstatSync } from "node:fs";
-import { errnoName } from "../../base/errno.js";
+import { closeSync, fstatSync, statfsSync } from "node:fs";
 import { UserError } from "../../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES, SECTOR_BYTES } from "../../base/units.js";
-import { fstatfs } from "../syscall/libc.js";
 
 export type BackingKind = "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "devdax";
 
@@ -37,23 +35,18 @@ export interface Backing {
 
 /** f_type and f_bsize of the file system that `fd` is on (statfs(2)). */
 export function fileSystemOf(fd: number): { readonly magic: number; readonly blockBytes: number } {
-  const statfs = new Uint32Array(32);
-  const result = fstatfs(fd, new Uint8Array(statfs.buffer));
-  if (result < 0)
-    throw new UserError("statfs of the pool", "the file system does not answer", { code: errnoName(-result) });
-  return { magic: statfs[0], blockBytes: statfs[2] };
+  try {
+    const { type, bsize } = statfsSync(`/proc/self/fd/${fd}`);
+    return { magic: type, blockBytes: bsize };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+    throw new UserError("statfs of the pool", "the file system does not answer", { code });
+  }
 }
 
 /** Pages that an open file holds now, by st_blocks. */
 export function heldPages(fd: number): number {
   return Math.ceil((fstatSync(fd).blocks * SECTOR_BYTES) / PAGE_BYTES);
-}
-
-/** What the backing really holds, bytes: st_blocks of its files; all of it where st_blocks says nothing. */
-export function heldBytes(backing: Backing): number {
-  if (backing.kind === "devdax") return backing.metaBytes;
-  const meta = fstatSync(backing.metaFd).blocks * 512;
-  return backing.layout === "single" ? meta : meta + fstatSync(backing.dataFd).blocks * 512;
 }
 
 /** Lets go of the fds, and with them of the lock; a memfd or private tmpfs whose last fds these are is gone. */
@@ -64,6 +57,23 @@ export function closeBacking(backing: Backing): void {
 /** Size in bytes of an open file, rounded down to `grainBytes`. */
 export function sizeFloor(fd: number, grainBytes = PAGE_BYTES): number {
   return Math.floor(fstatSync(fd).size / grainBytes) * grainBytes;
+}
+
+/** Facts of a pool in one file or device that can punch whole grains. */
+export function singleBacking(
+  facts: Pick<Backing, "kind" | "path" | "metaFd" | "metaBytes" | "durable" | "readOnly">,
+  grainBytes = PAGE_BYTES,
+): Backing {
+  return {
+    ...facts,
+    layout: "single",
+    dataFd: facts.metaFd,
+    dataBytes: 0,
+    pageCount: facts.metaBytes / PAGE_BYTES,
+    grainPages: grainBytes / PAGE_BYTES,
+    canPunch: true,
+    mapAlignBytes: grainBytes,
+  };
 }
 
 /** Facts of a split pool of page-sized files. */

@@ -5,33 +5,28 @@ import type { DataFile } from "../../base/ports.js";
 import { type ByteOffset, type Errno, PAGE_BYTES, SECTOR_BYTES } from "../../base/units.js";
 import { F_SETLEASE, F_UNLCK, F_WRLCK } from "../syscall/constants.js";
 import { errnoOf, fallocate, fcntl, fstatx, ftruncate } from "../syscall/libc.js";
-
-/** struct statx, in doubles and 32-bit words: stx_size, stx_blocks, stx_mtime (statx(2)). */
-const STATX_BYTES = 256;
-const SIZE_WORD = 40 / 4;
-const BLOCKS_WORD = 48 / 4;
-const MTIME_WORD = 112 / 4;
+import { statx } from "../syscall/structs.js";
 
 /** One instance a thread: the buffer of statx is its own. */
 export class LinuxDataFile implements DataFile {
-  private readonly words = new Uint32Array(STATX_BYTES / 4);
+  private readonly words = new Uint32Array(statx.sizeBytes / 4);
   private readonly bytes = new Uint8Array(this.words.buffer);
 
   constructor(private readonly fd: number) {}
 
   heldPages(): number {
     this.stat();
-    return Math.ceil((this.i64(BLOCKS_WORD) * SECTOR_BYTES) / PAGE_BYTES);
+    return Math.ceil((this.i64(statx.word.stx_blocks) * SECTOR_BYTES) / PAGE_BYTES);
   }
 
   changedMs(): number {
     this.stat();
-    return this.i64(MTIME_WORD) * 1000 + Math.floor(this.words[MTIME_WORD + 2] / 1_000_000);
+    return this.i64(statx.word.stx_mtime) * 1000 + Math.floor(this.words[statx.word.stx_mtime + 2] / 1_000_000);
   }
 
   lengthBytes(): number {
     this.stat();
-    return this.i64(SIZE_WORD);
+    return this.i64(statx.word.stx_size);
   }
 
   setLength(lengthBytes: number): Errno {
@@ -42,10 +37,7 @@ export class LinuxDataFile implements DataFile {
   }
 
   punch(at: ByteOffset, lengthBytes: number): Errno {
-    for (;;) {
-      const result = fallocate(this.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, lengthBytes);
-      if (result !== -EINTR) return errnoOf(result);
-    }
+    return errnoOf(fallocate(this.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, lengthBytes));
   }
 
   /**

@@ -4,10 +4,9 @@
  */
 import { closeSync, type Stats } from "node:fs";
 import { UserError } from "../../base/errors.js";
-import { PAGE_BYTES } from "../../base/units.js";
-import { deviceNumbers } from "../proc/deviceNumbers.js";
+import { deviceNumbers } from "../proc/procFile.js";
 import { libpmem } from "../syscall/libpmem.js";
-import type { Backing } from "./backing.js";
+import { type Backing, singleBacking } from "./backing.js";
 import { readDaxDevice, usableDax } from "./daxDevice.js";
 import { refuseOtherUsers } from "./daxUsers.js";
 import { openPoolDirectory } from "./poolDirectory.js";
@@ -64,20 +63,8 @@ function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, root: strin
   const { sizeBytes, alignBytes } = usableBytes(entry.stat, path, root);
   lockPool(entry.fd, path, readOnly);
   refuseOtherUsers(entry.fd, path);
-  return {
-    kind: "devdax",
-    path,
-    layout: "single",
-    metaFd: entry.fd,
-    dataFd: entry.fd,
-    metaBytes: sizeBytes,
-    dataBytes: 0,
-    pageCount: sizeBytes / PAGE_BYTES,
-    grainPages: 1,
-    // Its contents survive power loss once the CPU's caches are written back.
-    durable: libpmem() !== null,
-    canPunch: false,
-    mapAlignBytes: alignBytes,
-    readOnly,
-  };
+  // Its contents survive power loss once the CPU's caches are written back.
+  const durable = libpmem() !== null;
+  const facts = singleBacking({ kind: "devdax", path, metaFd: entry.fd, metaBytes: sizeBytes, durable, readOnly });
+  return { ...facts, canPunch: false, mapAlignBytes: alignBytes };
 }

@@ -2,6 +2,7 @@
  * The pool as one address range of this process: metadata first, then data,
  * for both layouts. Plain JSON: every thread of the process attaches to it.
  */
+import { BitSet } from "../../base/bitset.js";
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { FALLOC_FL_KEEP_SIZE } from "../../base/fileFlags.js";
@@ -23,7 +24,6 @@ import {
 } from "../syscall/constants.js";
 import { fallocate } from "../syscall/libc.js";
 import { madvise, mmap, munmap } from "../syscall/libcMemory.js";
-import { faultedBytes } from "./faultedPages.js";
 
 export interface MemoryMapping {
   readonly backing: Backing;
@@ -32,7 +32,7 @@ export interface MemoryMapping {
   /** Pages in the range; for a split pool `metadataPages` and the pages of `data`. */
   readonly pageCount: number;
   readonly lengthBytes: number;
-  /** Of the bits of `FaultedPages`: memory of which nothing is there until it is used. */
+  /** Of a bit for each page, in the page tables or not: memory of which nothing is there until it is used. */
   readonly faultedAddress: Address;
 }
 
@@ -68,6 +68,11 @@ export function mapBacking(backing: Backing, metadataPages: number): MemoryMappi
 export function unmapBacking(mapping: MemoryMapping): void {
   munmap(mapping.baseAddress, mapping.lengthBytes);
   munmap(mapping.faultedAddress, faultedBytes(mapping.pageCount));
+}
+
+/** Of the bits of so many pages. */
+export function faultedBytes(pageCount: number): number {
+  return 4 * BitSet.wordsFor(pageCount);
 }
 
 function mapBits(pageCount: number): Address {

@@ -14,7 +14,7 @@ import {
 } from "../syscall/constants.js";
 import { errnoOf } from "../syscall/libc.js";
 import { mount } from "../syscall/libcMount.js";
-import { openExactly } from "./mountHandle.js";
+import { onMount } from "./mountHandle.js";
 
 /** What MS_REMOUNT takes away unless it is said again. Not atime: path_mount() keeps that where nothing is said. */
 const KEPT: Readonly<Record<string, number>> = {
@@ -35,10 +35,6 @@ const KEPT: Readonly<Record<string, number>> = {
 export function remountExactly(what: string, wanted: MountEntry, readOnly: boolean): Errno {
   const words = wanted.options.split(",");
   const kept = words.reduce((flags, word) => flags | (KEPT[word] ?? 0), MS_REMOUNT);
-  const handle = openExactly(what, wanted);
-  try {
-    return errnoOf(mount("none", handle.path, "none", kept | (readOnly ? MS_RDONLY : 0), ""));
-  } finally {
-    handle.close();
-  }
+  const flags = kept | (readOnly ? MS_RDONLY : 0);
+  return onMount(what, wanted, ({ path }) => errnoOf(mount("none", path, "none", flags, "")));
 }

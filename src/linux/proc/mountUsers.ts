@@ -3,8 +3,8 @@
  * readlink and text files of /proc are read, which ask the mount nothing; a
  * stat through /proc/PID/fd would hang on a stuck FUSE mount.
  */
-import { type MountEntry, mountOfPath, mountOn, mountsOf } from "./mounts.js";
-import { processIds, processName, readLink, readNames, readText } from "./procFile.js";
+import { type MountEntry, mountOfPath, mountOn, mountsOf, readMounts } from "./mounts.js";
+import { hexDevice, numberOf, processIds, processName, readLink, readNames, readText } from "./procFile.js";
 
 export interface MountUser {
   readonly pid: number;
@@ -18,7 +18,7 @@ export interface MountUser {
  * @param mount `MAJ:MIN` of the file system, decimal, as in mountinfo; or its mount point
  */
 export function usersOfMount(mount: string): MountUser[] {
-  const majorMinor = mount.startsWith("/") ? mountOn(mount)?.majorMinor : mount;
+  const majorMinor = mount.startsWith("/") ? mountOn(mount, readMounts())?.majorMinor : mount;
   if (majorMinor === undefined) return [];
   const holders: MountUser[] = [];
   const namespaces = new Map<string, MountEntry[]>();
@@ -55,10 +55,11 @@ export function usersOfDevice(devicePath: string): MountUser[] {
 
 /** First file of the device in the text of /proc/PID/maps, whose device numbers are hexadecimal (proc_pid_maps(5)). */
 export function mappingOn(maps: string, majorMinor: string): string | null {
-  const [major, minor] = majorMinor.split(":").map((part) => Number(part).toString(16).padStart(2, "0"));
+  const [major, minor] = majorMinor.split(":").map(Number);
+  const device = hexDevice(major, minor);
   for (const line of maps.split("\n")) {
     const match = /^\S+ \S+ \S+ (\S+) \d+\s+(.*)$/.exec(line);
-    if (match !== null && match[1] === `${major}:${minor}` && match[2] !== "") return match[2];
+    if (match !== null && match[1] === device && match[2] !== "") return match[2];
   }
   return null;
 }
@@ -70,7 +71,7 @@ function linkOn(link: string, majorMinor: string, mounts: readonly MountEntry[])
 
 function openFileOn(pid: number, majorMinor: string, mounts: readonly MountEntry[]): string | null {
   for (const fd of readNames(`/proc/${pid}/fdinfo`)) {
-    const mountId = Number(/^mnt_id:\s+(\d+)$/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`) ?? "")?.[1]);
+    const mountId = numberOf("mnt_id", readText(`/proc/${pid}/fdinfo/${fd}`));
     if (!mounts.some((entry) => entry.mountId === mountId && entry.majorMinor === majorMinor)) continue;
     return readLink(`/proc/${pid}/fd/${fd}`) ?? `fd ${fd}`;
   }

@@ -65,13 +65,8 @@ export function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
-/** The mount that is on top at `directory`, or null. */
-export function mountOn(directory: string): MountEntry | null;
-export function mountOn<M extends Pick<MountEntry, "mountpoint">>(directory: string, mounts: readonly M[]): M | null;
-export function mountOn(
-  directory: string,
-  mounts: readonly Pick<MountEntry, "mountpoint">[] = readMounts(),
-): Pick<MountEntry, "mountpoint"> | null {
+/** The mount of `mounts` that is on top at `directory`, or null. */
+export function mountOn<M extends Pick<MountEntry, "mountpoint">>(directory: string, mounts: readonly M[]): M | null {
   return mounts.filter((entry) => entry.mountpoint === directory).at(-1) ?? null;
 }
 

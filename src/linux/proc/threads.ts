@@ -1,5 +1,5 @@
 /** What /proc tells of single threads. */
-import { readLink, readNames, readText } from "./procFile.js";
+import { readLink, readNames, readText, statFields } from "./procFile.js";
 
 export interface ThreadState {
   /** In an uninterruptible sleep: the kernel works, or a disk does. */
@@ -18,7 +18,7 @@ const TICK_MS = 10;
 
 /** Parses /proc/PID/task/TID/stat (proc_pid_stat(5)): state is field 3, utime field 14, stime field 15. */
 export function parseThread(text: string): ThreadState {
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(text);
   return {
     isWaitingForIo: fields[0] === "D",
     isTraced: fields[0] === "t",

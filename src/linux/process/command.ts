@@ -36,25 +36,20 @@ const SEARCH_PATH = `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/local/sbin:/usr
 /** As it is when the child starts: what a service manager had left in ours is taken out first. */
 const environment = (): NodeJS.ProcessEnv => ({ ...nodeEnvironment(), PATH: SEARCH_PATH, LC_ALL: "C" });
 
+/** Debian's packages, where it is another than that of most commands. */
 const PACKAGES: Readonly<Record<string, string>> = {
   "mkfs.ext4": "e2fsprogs",
   "mkfs.xfs": "xfsprogs",
   "mkfs.btrfs": "btrfs-progs",
-  fusermount3: "fuse3",
   dd: "coreutils",
   rm: "coreutils",
-  sync: "coreutils",
+  cmp: "diffutils",
 };
-
-/** Debian's package that brings `command`. */
-function packageOf(command: string): string {
-  return PACKAGES[command] ?? "util-linux mount";
-}
 
 export function missingCommand(what: string, command: string): UserError {
   return new UserError(what, `the command ${command} is not installed`, {
     code: "ENOENT",
-    cure: `apt-get install ${packageOf(command)}`,
+    cure: `apt-get install ${PACKAGES[command] ?? "util-linux mount"}`,
   });
 }
 

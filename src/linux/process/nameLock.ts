@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, statSync, unlinkSync } from "node:fs";
 import { EAGAIN } from "../../base/errno.js";
 import { lockOwnerIsEnding } from "../proc/fileLocks.js";
-import { LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../syscall/constants.js";
+import { LOCK_EX, LOCK_NB, O_CREAT, O_NOFOLLOW, O_RDWR } from "../syscall/constants.js";
 import { flock, open } from "../syscall/libc.js";
 import { startError } from "../syscall/startError.js";
 
@@ -22,7 +22,7 @@ const ASKING_MS = 10;
 export function lockName(path: string): NameLock | null {
   let isLastTry = false;
   for (;;) {
-    const fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600);
+    const fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW, 0o600);
     if (fd < 0) throw startError(path, "its lock file cannot be created", fd);
     const result = flock(fd, LOCK_EX | LOCK_NB);
     if (result === 0 && isStillAt(path, fd)) return adoptName(path, fd);
@@ -45,7 +45,7 @@ export function adoptName(path: string, fd: number): NameLock {
 
 /** True when a process has the name of the file `path`. Makes no file; whoever asks has the name for an instant. */
 export function isNameTaken(path: string): boolean {
-  const fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  const fd = open(path, O_RDWR | O_NOFOLLOW);
   if (fd < 0) return false;
   const result = flock(fd, LOCK_EX | LOCK_NB);
   closeSync(fd);
@@ -59,7 +59,7 @@ export function isNameHeld(path: string): boolean {
 
 /** True when who has the name is a process whose program has ended: it answers nobody. */
 export function isNameOfEnded(path: string): boolean {
-  const fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  const fd = open(path, O_RDWR | O_NOFOLLOW);
   if (fd < 0) return false;
   try {
     return lockOwnerIsEnding(fd);

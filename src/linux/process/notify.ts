@@ -8,10 +8,10 @@ import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EAGAIN, EINVAL, ETIMEDOUT } from "../../base/errno.js";
 import type { Errno } from "../../base/units.js";
-import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM } from "../syscall/constants.js";
-import { fcntl, poll } from "../syscall/libc.js";
-import { socket, socketpair } from "../syscall/libcMount.js";
-import { MOST_FDS, UnixMessage, unixAddress } from "../syscall/unixMessage.js";
+import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_DGRAM } from "../syscall/constants.js";
+import { fcntl, hasEvent } from "../syscall/libc.js";
+import { socket } from "../syscall/libcMount.js";
+import { MOST_FDS, UnixMessage, unixAddress, unixSocketPair } from "../syscall/unixMessage.js";
 
 type Environment = Record<string, string | undefined>;
 
@@ -123,14 +123,13 @@ export class ServiceManager {
    * @returns 0 or a positive errno: ETIMEDOUT
    */
   async settled(timeoutMs: number): Promise<Errno> {
-    const pair = new Int32Array(2);
-    const result = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, new Uint8Array(pair.buffer));
-    if (result < 0) return -result;
+    const pair = unixSocketPair();
+    if (typeof pair === "number") return pair;
     const [ours, theirs] = pair;
     let errno = await this.send(["BARRIER=1"], [theirs]);
     closeSync(theirs);
     const deadline = Date.now() + timeoutMs;
-    while (errno === 0 && !isHungUp(ours)) {
+    while (errno === 0 && !hasEvent(ours, POLLHUP)) {
       if (Date.now() >= deadline) errno = ETIMEDOUT;
       else await sleep(RETRY_MS);
     }
@@ -146,7 +145,7 @@ export class ServiceManager {
 
   /** A full queue is tried again for a while: blocking in the kernel would stop our own thread. */
   private async sendNow(lines: readonly string[], fds: readonly number[]): Promise<Errno> {
-    if (this.socketFd < 0) this.socketFd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC);
+    if (this.socketFd < 0) this.socketFd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (this.socketFd < 0) return -this.socketFd;
     const deadline = Date.now() + QUEUE_WAIT_MS;
     for (;;) {
@@ -160,10 +159,4 @@ export class ServiceManager {
 /** As FDNAME= takes them: ASCII without control characters and colons, 255 at most. */
 function isFdName(name: string): boolean {
   return /^[\x20-\x39\x3b-\x7e]{1,255}$/.test(name);
-}
-
-function isHungUp(fd: number): boolean {
-  const pollfd = new Int16Array(4);
-  new Int32Array(pollfd.buffer)[0] = fd;
-  return poll(new Uint8Array(pollfd.buffer), 1, 0) > 0 && (pollfd[3] & POLLHUP) !== 0;
 }

@@ -6,7 +6,7 @@
  */
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { type Address, PAGE_BYTES } from "../../base/units.js";
+import { type Address, MIB, PAGE_BYTES } from "../../base/units.js";
 import {
   MADV_DONTFORK,
   MADV_NOHUGEPAGE,
@@ -41,16 +41,23 @@ export function allocateBuffer(lengthBytes: number): NativeBuffer {
   return { address, lengthBytes: length, bytes: viewMemory(address, length), locked };
 }
 
+/** What `zeros` has. */
+export const ZERO_BYTES = MIB;
+
+let zeroAddress: Address = 0;
+
 /**
- * Address of `lengthBytes` zeros that cost no memory: a read-only private
- * mapping, never written, whose every page is the kernel's one zero page.
+ * Address of ZERO_BYTES zeros, the thread's own, that cost no memory: a read-only private mapping,
+ * never written, whose every page is the kernel's one zero page.
  * @throws UserError ENOMEM
  */
-export function zeroRegion(lengthBytes: number): Address {
-  const address = mmap(0, lengthBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (address < 0) throw noMemory(lengthBytes, -address);
+export function zeros(): Address {
+  if (zeroAddress !== 0) return zeroAddress;
+  const address = mmap(0, ZERO_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address < 0) throw noMemory(ZERO_BYTES, -address);
   // Without this a kernel with transparent huge pages makes a 2 MiB page of zeros.
-  madvise(address, lengthBytes, MADV_NOHUGEPAGE);
+  madvise(address, ZERO_BYTES, MADV_NOHUGEPAGE);
+  zeroAddress = address;
   return address;
 }
 
