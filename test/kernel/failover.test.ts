@@ -11,7 +11,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", "mkfs.ext4"] });
 
-const NEXT_MS = 20_000;
+const NEXT_MS = 60_000;
 const MANY = ["--restarts", "1000"];
 const LOAD = ["--name=load", "--rw=randrw", "--bs=4k", "--ioengine=psync", "--numjobs=3", "--time_based"];
 const VERIFY = ["--verify=crc32c", "--verify_backlog=64", "--direct=1", "--size=16m"];

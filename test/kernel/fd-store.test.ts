@@ -12,7 +12,7 @@ import { requires } from "../support/requires.js";
 
 const { it, longIt } = requires({ root: true, fuse: true, loop: true, commands: ["fio", "mkfs.ext4"] });
 
-const END_MS = 20_000;
+const END_MS = 60_000;
 const LOAD = ["--name=load", "--rw=randrw", "--bs=4k", "--ioengine=psync", "--numjobs=3", "--time_based"];
 const VERIFY = ["--verify=crc32c", "--verify_backlog=64", "--direct=1", "--size=16m"];
 const COUNTERS = ["readBytesTotal", "writtenBytesTotal", "discardedBytesTotal", "peakBytes"] as const;

@@ -11,7 +11,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "unshare"] });
 
-const END_MS = 20_000;
+const END_MS = 60_000;
 const MIB = 2 ** 20;
 
 /** Ours have no path to be told by: what was not there before. */

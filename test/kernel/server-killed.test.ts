@@ -12,7 +12,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", "mkfs.ext4"] });
 
-const END_MS = 10_000;
+const END_MS = 60_000;
 /** The first death is the last. */
 const LAST = ["--restarts", "0"];
 

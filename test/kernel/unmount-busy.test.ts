@@ -15,7 +15,7 @@ it("a process with the file open, or in the directory", () =>
     place.cleanup.add("sleep", () => inside.stop());
     const names = async (pid: number): Promise<boolean> =>
       (await place.refused(["unmount", disk.directory])).stderr.includes(`(pid ${pid}, `);
-    await until(() => names(held.pid), 5_000, "the process with the file to be named");
+    await until(() => names(held.pid), 60_000, "the process with the file to be named");
     const result = await place.refused(["unmount", disk.directory]);
     expectRefusal(result, { cause: /in use by .*sleep \(pid \d+, .*\(EBUSY\)$/, cure: /unmount --force/ });
     expect(result.stderr).toContain(`sleep (pid ${inside.pid}, ${disk.directory})`);
