@@ -3,23 +3,25 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 import { patience } from "./test/support/patience.js";
 import { ResultsReporter } from "./test/support/resultsReporter.js";
 import { SkipReporter } from "./test/support/skipReporter.js";
-import { excludedFrom, type Way } from "./test/support/ways.js";
+import { kernelLanes, type Lane } from "./test/support/ways.js";
 
 /** A longer budget of random operations gets a longer time. */
 const factor = Math.max(1, Number(process.env.KMEMFS_TEST_BUDGET ?? "1"));
 
-/** Kernel tests in one of the two ways of data; free memory, CPUs and the mount table are shared: one file at a time. */
-const kernel = (io: Way, groupOrder: number): TestProjectInlineConfiguration => ({
+const files = (names: readonly string[]): string[] => names.map((name) => `test/kernel/${name}.test.ts`);
+
+/** Free memory, CPUs and the mount table are shared: one file at a time. */
+const kernel = ([name, { way, include, exclude }]: [string, Lane], i: number): TestProjectInlineConfiguration => ({
   extends: true,
   test: {
-    name: `kernel-${io}`,
-    include: ["test/kernel/**/*.test.ts"],
-    exclude: excludedFrom(io).map((name) => `test/kernel/${name}.test.ts`),
-    env: { KMEMFS_TEST_IO: io },
+    name,
+    include: files(include),
+    exclude: files(exclude),
+    env: { KMEMFS_TEST_IO: way },
     fileParallelism: false,
     testTimeout: 120_000 * patience,
     hookTimeout: 60_000 * patience,
-    sequence: { groupOrder },
+    sequence: { groupOrder: 1 + i },
   },
 });
 
@@ -40,8 +42,7 @@ export default defineConfig({
           maxWorkers: availableParallelism(),
         },
       },
-      kernel("served", 1),
-      kernel("direct", 2),
+      ...Object.entries(kernelLanes()).map(kernel),
     ],
   },
 });

@@ -10,7 +10,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true });
 
-const END_MS = 20_000;
+const END_MS = 60_000;
 
 async function killAll(disk: Disk): Promise<void> {
   const { holderPid, serverPid } = await disk.status();

@@ -14,7 +14,7 @@ const { it } = requires({ root: true, fuse: true, kernel: "6.9", commands: ["xfs
 
 const PAGE = 4096;
 const MIB = 2 ** 20;
-const FOUND_MS = 5_000;
+const FOUND_MS = 60_000;
 
 /** What xfs_io says of one command; errors too. */
 async function io(disk: Disk, command: string): Promise<string> {

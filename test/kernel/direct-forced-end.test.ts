@@ -14,7 +14,7 @@ import { requires } from "../support/requires.js";
 const { it } = requires({ root: true, fuse: true, loop: true, kernel: "6.9", commands: ["xfs_io", "mkfs.ext4"] });
 
 const MIB = 2 ** 20;
-const END_MS = 20_000;
+const END_MS = 60_000;
 
 /** Opens a file; when the other file is there, writes 64 KiB of Z at 8 MiB, and ends. */
 const WRITER = `

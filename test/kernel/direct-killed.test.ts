@@ -9,7 +9,7 @@ import { requires } from "../support/requires.js";
 const { it } = requires({ root: true, fuse: true, kernel: "6.9", commands: ["fio", "xfs_io"] });
 
 const MIB = 2 ** 20;
-const END_MS = 20_000;
+const END_MS = 60_000;
 const JOB = ["--name=verify", "--rw=randwrite", "--bs=4k", "--size=8m", "--ioengine=psync", "--direct=0"];
 const VERIFY = [...JOB, "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0", "--randseed=4711"];
 

@@ -8,7 +8,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "fsfreeze", "e2fsck"] });
 
-const END_MS = 30_000;
+const END_MS = 60_000;
 
 it("SIGTERM thaws it, and what a writer waited for is in the pool", () =>
   withPlace(async (place) => {

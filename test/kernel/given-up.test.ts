@@ -17,7 +17,7 @@ import { userPlace } from "../support/userPlace.js";
 
 const { it, longIt } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "e2fsck", "xfs_io"] });
 
-const END_MS = 20_000;
+const END_MS = 60_000;
 const LAST = ["--restarts", "0"];
 const REASON = "the server was killed by SIGKILL: 1 death within a minute";
 const RECOVER = { timeoutMs: 60_000 };

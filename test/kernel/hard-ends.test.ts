@@ -8,7 +8,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "mkfs.btrfs", "lsattr"] });
 
-const END_MS = 20_000;
+const END_MS = 60_000;
 const ROUNDS_AT_ONCE = isLongForm ? 8 : 2;
 
 it("SIGTERM while a process is on the file system: what was written before is in the pool", () =>

@@ -8,7 +8,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4"] });
 
-const END_MS = 10_000;
+const END_MS = 60_000;
 
 for (const way of someOf(["kmemfs unmount", "umount"], 1)) {
   it(`${way} ends what is left`, () =>

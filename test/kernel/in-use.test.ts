@@ -9,7 +9,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "mkfs.btrfs", "unshare"] });
 
-const END_MS = 10_000;
+const END_MS = 60_000;
 
 /** Has a mount of the test's own taken away again. */
 function undoMount(place: Place, directory: string): void {

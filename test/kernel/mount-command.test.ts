@@ -8,7 +8,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, commands: ["xfs_io"] });
 
-const END_MS = 10_000;
+const END_MS = 60_000;
 
 for (const words of [["mount"], []]) {
   it(`kmemfs ${[...words, "MOUNTPOINT"].join(" ")} is ready when it returns`, () =>

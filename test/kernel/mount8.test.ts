@@ -18,7 +18,7 @@ it("a private tmpfs and a pool file, with options", () =>
     expect((await run("findmnt", ["-n", "-o", "FSTYPE", directory])).stdout).toBe("fuse.kmemfs\n");
     const { mounts } = JSON.parse((await place.kmemfs(["status", directory, "-J"])).stdout);
     await run("umount", [directory]);
-    await until(() => !existsSync(`/proc/${mounts[0].holderPid}`), 5_000, "the holder to end");
+    await until(() => !existsSync(`/proc/${mounts[0].holderPid}`), 60_000, "the holder to end");
 
     const pool = place.path("pool");
     await run("mount", ["-t", "fuse.kmemfs", pool, directory, "-o", "create,size=16M"]);

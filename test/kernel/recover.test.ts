@@ -21,7 +21,7 @@ import { userPlace } from "../support/userPlace.js";
 
 const { it, longIt } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "xfs_io", "mkswap"] });
 
-const END_MS = 10_000;
+const END_MS = 60_000;
 /** Whatever hangs, recover does not. */
 const RECOVER = { timeoutMs: 30_000 };
 

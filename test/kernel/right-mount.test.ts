@@ -11,7 +11,7 @@ const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.e
 
 /** The log of the holders in the background. */
 const LOG = "/run/kmemfs/kmemfs.log";
-const REFUSED_MS = 20_000;
+const REFUSED_MS = 60_000;
 
 /** How often the end of the disk was refused. */
 function refusalsOf(mountpoint: string): number {

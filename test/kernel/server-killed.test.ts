@@ -12,7 +12,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", "mkfs.ext4"] });
 
-const END_MS = 10_000;
+const END_MS = 60_000;
 /** The first death is the last. */
 const LAST = ["--restarts", "0"];
 
@@ -34,7 +34,7 @@ it("under load on the file", () =>
       "--ioengine=psync",
       "--numjobs=4",
       "--time_based",
-      "--runtime=60",
+      "--runtime=300",
     ];
     const load = start("fio", ["--name=load", `--filename=${disk.file}`, "--direct=1", ...job], { cwd: "/" });
     place.cleanup.add("fio", () => load.stop());

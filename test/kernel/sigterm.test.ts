@@ -8,7 +8,7 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "e2fsck"] });
 
-const END_MS = 20_000;
+const END_MS = 60_000;
 
 for (const signal of someOf(["SIGTERM", "SIGINT", "SIGHUP"] as const, 1)) {
   it(`${signal} with ext4 mounted on a loop device`, () =>

@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "n
 import { createServer } from "node:net";
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
-import { isLongForm } from "../support/longForm.js";
 import { type Place, withPlace } from "../support/place.js";
 import { type RunResult, start, until } from "../support/processes.js";
 import { kmemfsProgram } from "../support/project.js";
@@ -13,8 +12,10 @@ const { it } = requires({ root: true, fuse: true, loop: true, commands: ["losetu
 const FREEZER = "/sys/fs/cgroup/freezer";
 const { it: itFreezes } = requires({ root: true, fuse: true, files: [`${FREEZER}/cgroup.procs`] });
 
+/** A command that waits for a silent holder takes longer than that every time; the machine's other load comes and goes. */
 const MOST = 4;
-const ROUNDS = isLongForm ? 3 : 2;
+const TRIES = 6;
+const ROUNDS = 2;
 
 interface Statuses {
   readonly mounts: readonly { readonly mountpoint: string }[];
@@ -34,19 +35,33 @@ async function stopHolder(place: Place, disk: Disk): Promise<number> {
   const { holderPid } = await disk.status();
   process.kill(holderPid, "SIGSTOP");
   place.cleanup.add("the stopped holder", () => process.kill(holderPid, "SIGCONT"));
-  await until(() => stateOf(holderPid) === "T", 5_000, "the holder to stop");
+  await until(() => stateOf(holderPid) === "T", 60_000, "the holder to stop");
   return holderPid;
+}
+
+async function msOf(act: () => Promise<unknown>): Promise<number> {
+  const before = performance.now();
+  await act();
+  return performance.now() - before;
 }
 
 /** The least time of a few runs, ms. */
 async function leastMs(act: () => Promise<unknown>): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round++) {
-    const before = performance.now();
-    await act();
-    least = Math.min(least, performance.now() - before);
-  }
+  for (let round = 0; round < ROUNDS; round++) least = Math.min(least, await msOf(act));
   return least;
+}
+
+/** One of a few runs takes no longer than it does while no holder is silent. */
+async function expectNoWait(what: string, calmMs: number, act: () => Promise<unknown>): Promise<void> {
+  const tookMs: number[] = [];
+  while (tookMs.length < TRIES) {
+    tookMs.push(await msOf(act));
+    if ((tookMs.at(-1) ?? 0) < MOST * calmMs) return;
+  }
+  expect.fail(
+    `${what}: ${tookMs.map(Math.round).join(", ")} ms each time, ${Math.round(calmMs)} without a silent holder`,
+  );
 }
 
 async function statuses(place: Place): Promise<Statuses & RunResult> {
@@ -60,10 +75,9 @@ it("status shows the others, names the stopped one with its pid and the cure, an
     const withoutMs = await leastMs(() => place.kmemfs(["status"]));
     const pid = await stopHolder(place, disk);
     let result: RunResult | undefined;
-    const withMs = await leastMs(async () => {
+    await expectNoWait("status", withoutMs, async () => {
       result = await place.refused(["status"]);
     });
-    expect(withMs).toBeLessThan(MOST * withoutMs);
     expect(result?.status).toBe(1);
     expect(result?.stdout).toContain(`${other.directory} `);
     const named = `kmemfs: ${disk.directory}: its holder, process ${pid}, is stopped (EAGAIN)\ntry: kill -CONT ${pid}\n`;
@@ -81,6 +95,15 @@ it("commands about another disk do not wait for it, nor those about its own", ()
     const files = place.makeDirectory("files");
     place.cleanup.add(files, () => place.refused(["down", files]));
     await place.kmemfs(["up", files, "--size", "64M"]);
+    const third = place.makeDirectory("third");
+    place.endsWithUs(third);
+    const changes = async () => {
+      await place.kmemfs(["mount", third, "--size", "16M"]);
+      await place.kmemfs(["unmount", third]);
+      await place.kmemfs(["down", files]);
+      await place.kmemfs(["up", files, "--size", "64M"]);
+    };
+    const changesMs = await msOf(changes);
     const calm = [
       ["trim", files],
       ["doctor", other.directory],
@@ -91,8 +114,7 @@ it("commands about another disk do not wait for it, nor those about its own", ()
     for (const args of calm) withoutMs.push(await leastMs(() => place.refused(args)));
     const pid = await stopHolder(place, disk);
     for (const [i, args] of calm.entries()) {
-      const withMs = await leastMs(() => place.refused(args));
-      expect(withMs, args.join(" ")).toBeLessThan(MOST * (withoutMs[i] ?? 0));
+      await expectNoWait(args.join(" "), withoutMs[i] ?? 0, () => place.refused(args));
     }
     const own = [
       ["status", disk.directory],
@@ -102,34 +124,17 @@ it("commands about another disk do not wait for it, nor those about its own", ()
       ["recover", disk.directory],
     ];
     for (const args of own) {
-      const withMs = await leastMs(async () => {
+      await expectNoWait(args.join(" "), withoutMs[1] ?? 0, async () => {
         const { status, stderr } = await place.refused(args);
         expect(status, args.join(" ")).toBe(1);
         expect(stderr).toContain(`its holder, process ${pid}, is stopped (EAGAIN)\ntry: kill -CONT ${pid}\n`);
       });
-      expect(withMs, args.join(" ")).toBeLessThan(MOST * (withoutMs[1] ?? 0));
     }
     const doctor = await place.refused(["doctor"]);
     expect(doctor.stdout).toContain(`process ${pid}, is stopped (EAGAIN)\n      try: kill -CONT ${pid}\n`);
-    const onceMs = async (args: readonly string[]): Promise<number> => {
-      const before = performance.now();
-      await place.kmemfs(args);
-      return performance.now() - before;
-    };
-    const third = place.makeDirectory("third");
-    place.endsWithUs(third);
-    const changes = {
-      mount: await onceMs(["mount", third, "--size", "16M"]),
-      unmount: await onceMs(["unmount", third]),
-    };
-    const down = await onceMs(["down", files]);
+    await expectNoWait("mount, unmount, down and up", changesMs, changes);
     expect(stateOf(pid)).toBe("T");
     process.kill(pid, "SIGCONT");
-    const calmMount = await onceMs(["mount", third, "--size", "16M"]);
-    expect(changes.mount).toBeLessThan(MOST * calmMount);
-    expect(changes.unmount).toBeLessThan(MOST * (await onceMs(["unmount", third])));
-    await place.kmemfs(["up", files, "--size", "64M"]);
-    expect(down).toBeLessThan(MOST * (await onceMs(["down", files])));
     expect((await disk.status()).holderPid).toBe(pid);
   }));
 
@@ -172,11 +177,11 @@ itFreezes("a holder in a frozen cgroup, as of a paused container, is known by it
     const recoverMs = await leastMs(() => place.refused(["recover", other.directory]));
     writeFileSync(`${cgroup}/freezer.state`, "FROZEN");
     place.cleanup.add("the frozen cgroup", () => writeFileSync(`${cgroup}/freezer.state`, "THAWED"));
-    await until(() => readFileSync(`${cgroup}/freezer.state`, "utf8") === "FROZEN\n", 5_000, "the cgroup to freeze");
-    expect(await leastMs(() => place.refused(["status"]))).toBeLessThan(MOST * withoutMs);
+    await until(() => readFileSync(`${cgroup}/freezer.state`, "utf8") === "FROZEN\n", 60_000, "the cgroup to freeze");
+    await expectNoWait("status", withoutMs, () => place.refused(["status"]));
     // Their server stands still as well.
-    expect(await leastMs(() => place.refused(["doctor", other.directory]))).toBeLessThan(MOST * doctorMs);
-    expect(await leastMs(() => place.refused(["recover", other.directory]))).toBeLessThan(MOST * recoverMs);
+    await expectNoWait("doctor", doctorMs, () => place.refused(["doctor", other.directory]));
+    await expectNoWait("recover", recoverMs, () => place.refused(["recover", other.directory]));
     const { silent, mounts, stderr } = await statuses(place);
     expect(mounts.map(({ mountpoint }) => mountpoint)).toContain(other.directory);
     expect(silent).toEqual([{ mountpoint: disk.directory, holderPid, state: "frozen" }]);

@@ -9,7 +9,7 @@ import type { Place } from "./place.js";
 import { type RunResult, run } from "./processes.js";
 
 /** Limbo is looked after every 100 ms, and the machine may be busy. */
-const QUIET_MS = 20_000 * patience;
+const QUIET_MS = 60_000 * patience;
 const POLL_MS = 50;
 const SECTOR_BYTES = 512;
 

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { MountStatus } from "../../src/mounts/status.js";
 import { until } from "./processes.js";
 
-const END_MS = 10_000;
+const END_MS = 60_000;
 
 /** Kills the holder, so that it starts no other server, and then the server; returns when both are gone. */
 export async function killBoth({ holderPid, serverPid }: Pick<MountStatus, "holderPid" | "serverPid">): Promise<void> {

@@ -6,8 +6,8 @@ import { type Background, start, until } from "./processes.js";
 import { kmemfsProgram, withTestedIo } from "./project.js";
 import { StandInManager } from "./serviceManager.js";
 
-const READY_MS = 30_000;
-const GONE_MS = 20_000;
+const READY_MS = 60_000;
+const GONE_MS = 60_000;
 /** As systemd does: fds from 3 on, meant for the process that it starts and no other. */
 const LISTENING = 'LISTEN_PID=$$ exec "$0" "$@"';
 

@@ -31,7 +31,7 @@ const MKFS_ARGS: Readonly<Record<FileSystemType, readonly string[]>> = {
   btrfs: ["-q", "-f", "-K"],
 };
 
-const GONE_MS = 5_000;
+const GONE_MS = 60_000;
 
 export class Place {
   readonly directory: string;

@@ -26,7 +26,7 @@ export interface RunResult {
   readonly stderr: string;
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_TIMEOUT_MS = 60_000;
 /** How long output may still come after the child itself is gone: a daemon may hold the pipes open. */
 const DRAIN_MS = 500;
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGBUS: 7, SIGKILL: 9, SIGTERM: 15 };

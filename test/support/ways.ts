@@ -1,38 +1,39 @@
 /**
- * Which kernel test files run in which I/O mode. One that is named nowhere runs in
- * both: where bytes, holes and the account come from, each way is another program.
- * The rest is about processes, mounts and commands, which are the same in both; it runs
- * in one of them by turns, and in both in the long form.
+ * Which kernel test files run in which I/O mode, and beside which others. One that is
+ * named nowhere runs in both: where bytes, holes and the account come from, each mode is
+ * another program. The rest is about processes, mounts and commands, which are the same
+ * in both; it runs in one of them by turns, and in both in the long form.
  */
 import { isLongForm } from "./longForm.js";
 
-/** They name the way of each of their mounts, or it makes no difference to them: once, also in the long form. */
-const namingTheirWay = { served: ["direct-*"], direct: ["doctor", "recover", "rehome"] };
+export type Way = "served" | "direct";
 
-/** These two lists take about the same time; those that change the whole machine are all in the first. */
+/** They name the mode of each of their mounts, or it makes no difference to them: once, also in the long form. */
+const namingTheirWay = { served: ["doctor", "recover", "rehome"], direct: ["direct-*"] };
+
+/** So do these, which change the whole machine: they install /sbin/mount.fuse.kmemfs, or set the number of huge pages. */
+const machineWide = ["fstab", "hugetlbfs", "mount-options", "mount8", "remount"];
+
+/** These two lists take about the same time. */
 const servedAlone = [
-  // They install /sbin/mount.fuse.kmemfs.
-  "fstab",
-  "mount-options",
-  "mount8",
-  "remount",
-  // The machine's number of huge pages.
-  "hugetlbfs",
   "bad-mountpoint",
   "bad-pool",
   "bad-sizes",
   "bad-superblock",
   "demo",
   "enospc-thin",
+  "frozen",
   "given-up",
   "in-use",
   "least-sizes",
+  "loop-by-ioctl",
   "mount-command",
   "nbd",
   "no-fuse",
   "one-tebibyte",
   "pool-lock",
   "qemu-io",
+  "status",
   "two-pools",
   "unmount-busy",
   "user",
@@ -43,27 +44,38 @@ const directAlone = [
   "discard-device",
   "failover",
   "fd-store",
-  "frozen",
   "hard-ends",
   "holder-killed",
-  "loop-by-ioctl",
   "numa",
   "orphans",
   "program-gone",
   "right-mount",
   "sigterm",
   "silent-holder",
-  "status",
   "storm",
   "up-down",
 ];
 
-export type Way = "served" | "direct";
+export const namesInTurns: readonly string[] = [...machineWide, ...servedAlone, ...directAlone];
 
-/** @returns names of files in test/kernel, without `.test.ts`, that do not run in `way` */
-export function excludedFrom(way: Way, long = isLongForm): readonly string[] {
-  const turns = way === "served" ? directAlone : servedAlone;
-  return [...namingTheirWay[way], ...(long ? [] : turns)];
+export interface Lane {
+  readonly way: Way;
+  /** Names of files in test/kernel, without `.test.ts`. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
 }
 
-export const namesInTurns: readonly string[] = [...servedAlone, ...directAlone];
+/** The vitest projects of the kernel tests, by name; as root they run beside each other. */
+export function kernelLanes(long = isLongForm): Readonly<Record<string, Lane>> {
+  const inTurns = (own: readonly string[], others: readonly string[]) => [...own, ...(long ? others : [])];
+  return {
+    "kernel-served": { way: "served", include: ["*"], exclude: [...namesInTurns, ...namingTheirWay.direct] },
+    "kernel-direct": { way: "direct", include: ["*"], exclude: [...namesInTurns, ...namingTheirWay.served] },
+    "kernel-served-turns": {
+      way: "served",
+      include: [...machineWide, ...inTurns(servedAlone, directAlone)],
+      exclude: [],
+    },
+    "kernel-direct-turns": { way: "direct", include: inTurns(directAlone, servedAlone), exclude: [] },
+  };
+}

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { projectRoot } from "../../support/project.js";
-import { excludedFrom, namesInTurns } from "../../support/ways.js";
+import { kernelLanes, namesInTurns, type Way } from "../../support/ways.js";
 
 const directory = join(projectRoot, "test/kernel");
 const names = readdirSync(directory)
@@ -10,13 +10,25 @@ const names = readdirSync(directory)
   .map((name) => name.replace(/\.test\.ts$/, ""));
 const matches = (pattern: string, name: string): boolean =>
   pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
-const runs = (name: string, way: "served" | "direct", long: boolean): boolean =>
-  !excludedFrom(way, long).some((pattern) => matches(pattern, name));
+const lanesOf = (name: string, long: boolean): string[] =>
+  Object.entries(kernelLanes(long)).flatMap(([lane, { include, exclude }]) =>
+    include.some((one) => matches(one, name)) && !exclude.some((one) => matches(one, name)) ? [lane] : [],
+  );
+const waysOf = (name: string, long: boolean): Way[] => lanesOf(name, long).map((lane) => kernelLanes(long)[lane].way);
 
-it("every kernel test file runs in one way at least, in the short form as in the long one", () => {
+it("every kernel test file runs, and in each mode once at most", () => {
   for (const long of [false, true]) {
-    expect(names.filter((name) => !runs(name, "served", long) && !runs(name, "direct", long))).toEqual([]);
+    for (const name of names) {
+      const ways = waysOf(name, long);
+      expect([name, ways.length > 0, new Set(ways).size]).toEqual([name, true, ways.length]);
+    }
   }
+});
+
+it("scripts/test.js runs all lanes", () => {
+  const script = readFileSync(join(projectRoot, "scripts/test.js"), "utf8");
+  const [, list = ""] = /LANES = \[(.*)\]/.exec(script) ?? [];
+  expect(list.split(", ").map((lane) => `kernel-${JSON.parse(lane)}`)).toEqual(Object.keys(kernelLanes()));
 });
 
 it("a name in the lists is a file that is there, and in one list only", () => {
@@ -24,17 +36,20 @@ it("a name in the lists is a file that is there, and in one list only", () => {
   expect(new Set(namesInTurns).size).toBe(namesInTurns.length);
 });
 
-it("in the long form all run in both ways but those that name theirs", () => {
-  const once = names.filter((name) => !(runs(name, "served", true) && runs(name, "direct", true)));
+const changing = names.filter((name) =>
+  /installHelper|nr_hugepages/.test(readFileSync(join(directory, `${name}.test.ts`), "utf8")),
+);
+
+it("in the long form all run in both modes but those that name theirs or change the whole machine", () => {
+  const once = names.filter((name) => waysOf(name, true).length < 2 && !changing.includes(name));
   expect(once.filter((name) => !/^(direct-.*|doctor|recover|rehome)$/.test(name))).toEqual([]);
 });
 
-it("those that change the whole machine run in one lane, the served", () => {
-  const changing = names.filter((name) =>
-    /installHelper|nr_hugepages/.test(readFileSync(join(directory, `${name}.test.ts`), "utf8")),
-  );
+it("those that change the whole machine run in one lane", () => {
   expect(changing.length).toBeGreaterThan(0);
-  expect(changing.filter((name) => runs(name, "direct", false))).toEqual([]);
+  for (const long of [false, true]) {
+    expect(new Set(changing.flatMap((name) => lanesOf(name, long))).size).toBe(1);
+  }
 });
 
 it("docs/testing.md lists what is left to the long form", () => {

@@ -21,7 +21,7 @@ export async function otherKernel(): Promise<void> {
   });
   equal((await place.end()).join("; "), "");
   const files = FILES.map((name) => `test/kernel/${name}.test.ts`);
-  const args = ["node_modules/vitest/vitest.mjs", "run", "--project", "kernel-direct", "-t", NAMES, ...files];
+  const args = ["node_modules/vitest/vitest.mjs", "run", "--project", "kernel-direct*", "-t", NAMES, ...files];
   const { status, stdout, stderr } = await run(process.execPath, args, {
     cwd: projectRoot,
     timeoutMs: 40_000,
