@@ -2,6 +2,8 @@
  * The two kinds of error that reach a person. (The third kind, an errno
  * answered to the kernel, is a number and never an exception.)
  */
+import { errnoName } from "./errno.js";
+import type { Errno } from "./units.js";
 
 /** Something the user asked for cannot be done: printed as one line, then `try:`. */
 export class UserError extends Error {
@@ -20,6 +22,11 @@ export class UserError extends Error {
   get exitCode(): number {
     return this.options.exitCode ?? 1;
   }
+}
+
+/** @throws UserError for a positive errno */
+export function must(errno: Errno, reason: string, what = "pool"): void {
+  if (errno !== 0) throw new UserError(what, reason, { code: errnoName(errno) });
 }
 
 /** A field of the media is not what it must be. The media is not trusted, so this is not a bug. */

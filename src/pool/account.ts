@@ -57,19 +57,13 @@ export class Account {
     Atomics.store(this.words, BLOCKS, blocks | 0);
   }
 
+  /** Sets what was counted elsewhere, at probe or by the backing in direct mode, where there is no limbo. */
   reset(usedPages: number, metadataPages: number): void {
     Atomics.store(this.words, USED, usedPages | 0);
     Atomics.store(this.words, LIMBO, 0);
     Atomics.store(this.words, METADATA, metadataPages | 0);
     Atomics.store(this.words, HELD_IN_GRAINS, 0);
     this.raisePeak(this.used);
-  }
-
-  /** Takes over what was counted elsewhere: direct mode asks the backing. */
-  observe(usedPages: number, metadataPages: number): void {
-    Atomics.store(this.words, USED, usedPages | 0);
-    Atomics.store(this.words, METADATA, metadataPages | 0);
-    this.raisePeak(usedPages);
   }
 
   pagesClaimed(pages: number): void {

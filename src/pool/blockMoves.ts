@@ -6,7 +6,7 @@
  */
 import { assert } from "../base/assert.js";
 import { asShortage, ENOSPC, errnoName } from "../base/errno.js";
-import { UserError } from "../base/errors.js";
+import { must, UserError } from "../base/errors.js";
 import { type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
 import type { Pool } from "./pool.js";
 
@@ -108,9 +108,4 @@ export class MoveBatch {
     while (at + run < this.count && pages[at + run] === pages[at] + run) run++;
     return run;
   }
-}
-
-/** @throws UserError for an errno */
-function must(errno: Errno, reason: string): void {
-  if (errno !== 0) throw new UserError("pool", reason, { code: errnoName(errno) });
 }

@@ -4,8 +4,7 @@
  * written beside the copy that counts until then: a cut at any point leaves the
  * old pool, one that says it is being formatted, or the new one.
  */
-import { errnoName } from "../base/errno.js";
-import { UserError } from "../base/errors.js";
+import { must, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
 import { ENTRY_BYTES, storeHomes } from "./entry.js";
@@ -54,15 +53,15 @@ export function formatPool(memory: Memory, request: FormatRequest): void {
     uuid: request.uuid,
     label: request.label,
   };
-  must(memory.populate(0, 1), "superblock");
+  mustWrite(memory.populate(0, 1), "superblock");
   const generation = generationOver(memory);
-  must(writeSuperblock(memory, { ...base, generation, state: STATE_FORMATTING }), "superblock");
+  mustWrite(writeSuperblock(memory, { ...base, generation, state: STATE_FORMATTING }), "superblock");
   wipeAroundSuperblock(memory);
-  must(memory.release(1, geometry.indexPages), "index");
-  must(memory.release(geometry.firstDataPage, geometry.dataPages), "data");
+  mustWrite(memory.release(1, geometry.indexPages), "index");
+  mustWrite(memory.release(geometry.firstDataPage, geometry.dataPages), "data");
   if (request.full) mapWhole(memory, geometry, request.blocks);
-  must(memory.sync(), "pool");
-  must(writeSuperblock(memory, { ...base, generation: generation + 1, state: STATE_CLEAN }), "superblock");
+  mustWrite(memory.sync(), "pool");
+  mustWrite(writeSuperblock(memory, { ...base, generation: generation + 1, state: STATE_CLEAN }), "superblock");
 }
 
 /** @throws UserError */
@@ -74,8 +73,8 @@ function requireRoomForWhole(geometry: Geometry, blocks: number): void {
 
 /** Memory first, entries after: an entry never names a page that could not be had. */
 function mapWhole(memory: Memory, geometry: Geometry, blocks: number): void {
-  must(memory.populate(geometry.firstDataPage, blocks), "data");
-  must(memory.populate(1, indexPagesFor(blocks)), "index");
+  mustWrite(memory.populate(geometry.firstDataPage, blocks), "data");
+  mustWrite(memory.populate(1, indexPagesFor(blocks)), "index");
   for (let block = 0; block < blocks; block += ENTRIES_PER_PAGE) {
     storeHomes(memory, geometry, block, Math.min(blocks, block + ENTRIES_PER_PAGE));
   }
@@ -83,7 +82,6 @@ function mapWhole(memory: Memory, geometry: Geometry, blocks: number): void {
 }
 
 /** @throws UserError for a positive errno */
-function must(errno: Errno, what: string): void {
-  if (errno === 0) return;
-  throw new UserError("format", `the ${what} cannot be written`, { code: errnoName(errno) });
+function mustWrite(errno: Errno, what: string): void {
+  must(errno, `the ${what} cannot be written`, "format");
 }

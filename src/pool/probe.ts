@@ -3,8 +3,7 @@
  * on the media (free map, account). Never formats, never repairs.
  */
 import { assert } from "../base/assert.js";
-import { errnoName } from "../base/errno.js";
-import { MediaError, UserError } from "../base/errors.js";
+import { MediaError, must, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
 import { DAMAGE } from "./damage.js";
@@ -76,8 +75,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
 export function closePool(pool: Pool): void {
   pool.assumeSoleThread();
   pool.drainLimbo();
-  const errno = pool.flush();
-  if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+  must(pool.flush(), "it cannot be flushed");
   if (pool.damage.isFound) throw new UserError("pool", "it is damaged, and stays marked as unclean", { code: "EIO" });
   if (pool.account.limbo > 0) throw new UserError("pool", "discarded pages cannot be freed", { code: "EIO" });
   writeState(pool.memory, STATE_CLEAN);
@@ -97,8 +95,7 @@ function requireFormatted(superblock: Superblock): void {
 function settleMedia(memory: Memory, { state, geometry }: Superblock): void {
   // In a pool that is closed the index is on the media; only the superblock's last copy may be missing.
   memory.persist(0, (state === STATE_CLEAN ? 1 : geometry.firstDataPage) * PAGE_BYTES);
-  const errno = memory.sync();
-  if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+  must(memory.sync(), "it cannot be flushed");
 }
 
 /**
@@ -117,8 +114,7 @@ function releaseStrays(memory: Memory, pool: Pool): void {
       }
       const first = page;
       while (page < heldEnd && !pool.allocator.isTaken(page)) page++;
-      const errno = memory.release(first, page - first);
-      if (errno !== 0) throw new UserError("pool", "unused pages cannot be freed", { code: errnoName(errno) });
+      must(memory.release(first, page - first), "unused pages cannot be freed");
     }
   }
 }
@@ -135,6 +131,5 @@ function holdGrainsOfTaken(memory: Memory, pool: Pool): void {
 
 /** @throws UserError when the superblock cannot be written */
 function writeState(memory: Memory, state: number): void {
-  const errno = updateSuperblock(memory, { state });
-  if (errno !== 0) throw new UserError("pool", "its superblock cannot be written", { code: errnoName(errno) });
+  must(updateSuperblock(memory, { state }), "its superblock cannot be written");
 }

@@ -7,10 +7,9 @@
  * ends in the same state. No page but those of copies is written.
  */
 import { BitSet } from "../base/bitset.js";
-import { errnoName } from "../base/errno.js";
-import { UserError } from "../base/errors.js";
+import { must, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
-import { type BlockNo, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { entryOffset, storeEntry } from "./entry.js";
 import { homePage } from "./geometry.js";
 import { type EntryDamage, scanIndex } from "./scan.js";
@@ -211,9 +210,4 @@ function writeCopy(memory: Memory, at: ByteOffset, superblock: Superblock): void
   memory.metadataWords(0).set(new Int32Array(encode(superblock).buffer), at / 4);
   memory.persist(at, COPY_BYTES);
   must(memory.sync(), "the superblock cannot be flushed");
-}
-
-/** @throws UserError for a positive errno */
-export function must(errno: Errno, reason: string): void {
-  if (errno !== 0) throw new UserError("pool", reason, { code: errnoName(errno) });
 }

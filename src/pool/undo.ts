@@ -4,10 +4,9 @@
  * hold what the repair found or what it wrote, so that a pool in use since then
  * is left alone. Cut off it can be run again.
  */
-import { UserError } from "../base/errors.js";
+import { must, UserError } from "../base/errors.js";
 import { type Memory, WINDOW_BYTES } from "../base/ports.js";
 import { type ByteOffset, PAGE_BYTES } from "../base/units.js";
-import { must } from "./repair.js";
 import { readRecords, type UndoHeader, type UndoSource } from "./undoFile.js";
 
 const ENTRY_BYTES = 8;

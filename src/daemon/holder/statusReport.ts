@@ -44,7 +44,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
   const account = new Account(memory.persistentWords, geometry.dataPages);
   const isDirect = parts.io === "direct";
   // What the kernel maps by itself only the backing knows.
-  if (isDirect) account.observe(heldPages(backing.dataFd), heldPages(backing.metaFd));
+  if (isDirect) account.reset(heldPages(backing.dataFd), heldPages(backing.metaFd));
   const traffic = trafficTotals(memory.trafficSlots);
   const { device } = parts;
   const pages = (count: number) => count * PAGE_BYTES;

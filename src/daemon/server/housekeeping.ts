@@ -135,7 +135,7 @@ export function keepDirect(file: DirectFile, account: Account, backing: Backing,
     tellDamage();
     tellFailure(file.failedErrno);
     const used = heldPages(backing.dataFd);
-    account.observe(used, heldPages(backing.metaFd));
+    account.reset(used, heldPages(backing.metaFd));
     if (tmpfsFd !== undefined) watch.look(used);
   };
   run();
