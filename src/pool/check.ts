@@ -1,15 +1,15 @@
 /**
  * Check: tells everything about a pool that is not as it must be, as it finds
- * it. Changes nothing. Memory: two bits a page, and what `Owners` keeps.
+ * it. Changes nothing. Memory: at most four bits a page.
  */
 import { assert } from "../base/assert.js";
 import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
-import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../base/units.js";
+import { type BlockNo, bytesToPagesFloor, PAGE_BYTES, type PageNo, pagesToBytes } from "../base/units.js";
+import { entryOffset } from "./entry.js";
 import type { Finding } from "./findings.js";
 import { ENTRIES_PER_PAGE, homePage } from "./geometry.js";
-import { Owners } from "./pageOwners.js";
-import { heldRuns, scanIndex } from "./scan.js";
+import { describeEntryDamage, type EntryDamage, heldRuns, scanIndex } from "./scan.js";
 import { type MediaLayout, STATE_CLEAN, STATE_DIRECT, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { copyFindings, readCopies } from "./superblockCopies.js";
 
@@ -128,4 +128,80 @@ export function stateName(state: number): PoolState {
   if (state === STATE_FORMATTING) return "formatting";
   if (state === STATE_DIRECT) return "direct";
   return state === STATE_CLEAN ? "clean" : "dirty";
+}
+
+const LEAST_BATCH = 16 * 1024;
+/** A Map holds no more than 2^24. */
+const LARGEST_BATCH = 4 * 1024 * 1024;
+/** Numbers that are kept of an entry: its damage, block, page and high word. */
+const ROW = 4;
+const DAMAGES: readonly EntryDamage[] = ["high-word", "padding", "beyond-size", "range", "duplicate"];
+
+/**
+ * Tells of damaged entries in the order they stand in, and of each duplicate
+ * which block has its page first. That takes another scan for each batch; a
+ * batch is as large as two bits a page, so there are few of them.
+ */
+class Owners {
+  private readonly capacity: number;
+  /** Those that wait. Made with the first duplicate: a sound pool has none. */
+  private rows = new Float64Array(0);
+  private count = 0;
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly superblock: Superblock,
+    private readonly tell: (finding: Finding) => void,
+  ) {
+    const wanted = Math.floor(superblock.geometry.dataPages / (32 * ROW));
+    this.capacity = Math.min(Math.max(LEAST_BATCH, wanted), LARGEST_BATCH);
+  }
+
+  /** Tells of it at once, unless a duplicate waits for its owner. */
+  add(damage: EntryDamage, block: BlockNo, page: PageNo, high: number): void {
+    if (damage !== "duplicate" && this.count === 0) {
+      this.tell(this.findingOf(damage, block, page, high));
+      return;
+    }
+    if (this.rows.length === 0) this.rows = new Float64Array(ROW * this.capacity);
+    this.rows.set([DAMAGES.indexOf(damage), block, page, high], ROW * this.count++);
+    if (this.count === this.capacity) this.flush();
+  }
+
+  /** Tells of those that wait. */
+  flush(): void {
+    if (this.count === 0) return;
+    const owners = this.findOwners();
+    for (let at = 0; at < ROW * this.count; at += ROW) {
+      const [kind, block, page, high] = this.rows.subarray(at, at + ROW);
+      const damage = DAMAGES[kind];
+      this.tell(this.findingOf(damage, block, page, high, damage === "duplicate" ? owners.get(page) : undefined));
+    }
+    this.count = 0;
+  }
+
+  private findOwners(): Map<PageNo, BlockNo> {
+    const owners = new Map<PageNo, BlockNo>();
+    const wanted = BitSet.ofSize(this.superblock.geometry.pageCount);
+    for (let at = 0; at < ROW * this.count; at += ROW) {
+      if (DAMAGES[this.rows[at]] === "duplicate") wanted.add(this.rows[at + 2]);
+    }
+    scanIndex(this.memory, this.superblock, {
+      run: (block, page, count) => {
+        for (let i = 0; i < count; i++) {
+          if (wanted.delete(page + i)) owners.set(page + i, block + i);
+        }
+        return count;
+      },
+    });
+    return owners;
+  }
+
+  private findingOf(damage: EntryDamage, blockNo: BlockNo, pageNo: PageNo, high: number, owner?: BlockNo): Finding {
+    const at = { kind: damage, blockNo, pageNo, offsetBytes: entryOffset(blockNo) };
+    if (owner === undefined)
+      return { ...at, message: describeEntryDamage(damage, this.superblock, blockNo, pageNo, high) };
+    const message = `block ${blockNo}: page ${pageNo} also belongs to block ${owner}, which comes first`;
+    return { ...at, ownerBlockNo: owner, message };
+  }
 }

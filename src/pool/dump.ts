@@ -54,7 +54,6 @@ function dumpIndex(memory: Memory, superblock: Superblock, events: DumpEvents): 
     count = 0;
   };
   scanIndex(memory, superblock, {
-    present: () => {},
     run: (nextBlock, nextPage, most) => {
       const pages = taken.addRun(nextPage, most);
       if (pages === 0) return 0;

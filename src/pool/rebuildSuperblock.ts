@@ -4,7 +4,6 @@
  * index itself. A geometry is taken only when the index bears it out.
  */
 import { BitSet } from "../base/bitset.js";
-import { readU64 } from "../base/bytes.js";
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo } from "../base/units.js";
@@ -20,12 +19,11 @@ import {
 } from "./geometry.js";
 import { heldRuns, scanIndex } from "./scan.js";
 import {
-  COPY_BYTES,
   COPY_OFFSETS,
-  copyProblems,
   INCOMPATIBLE_SPLIT,
   LABEL_BYTES,
   layout,
+  rawCopy,
   STATE_DIRECT,
   STATE_DIRTY,
   type Superblock,
@@ -65,7 +63,7 @@ interface Evidence {
  * @throws UserError saying what was tried when nothing is consistent
  */
 export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): Superblock {
-  const { page, pageCount, media } = input;
+  const { pageCount, media } = input;
   const tried: string[] = [];
   let best: { candidate: Candidate; evidence: Evidence } | null = null;
   for (const candidate of candidatesOf(input, request)) {
@@ -80,7 +78,7 @@ export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): S
     }
   }
   if (best === null) throw nothingFits(tried);
-  return superblockOf(page, input, request, best.candidate, best.evidence);
+  return superblockOf(input, request, best.candidate, best.evidence);
 }
 
 function score({ validEntries, damagedEntries, homeEntries }: Evidence): number {
@@ -107,11 +105,8 @@ function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
     if (isPossible && isNew) found.push({ source, indexPages, maxBlocks, trusted });
   };
   for (const at of COPY_OFFSETS) {
-    const copy = copyWords(page, at);
-    const problems = copyProblems(page, at, pageCount).map(({ field }) => field);
-    const isWhole = !problems.includes("magic") && !problems.includes("checksum");
-    const [indexPages, entries] = [readU64(copy, layout.word.indexPages), readU64(copy, layout.word.indexEntries)];
-    add(`the copy at byte ${at}`, indexPages, entries, isWhole);
+    const { isWhole, fields } = rawCopy(page, at);
+    add(`the copy at byte ${at}`, fields.indexPages, fields.indexEntries, isWhole);
   }
   const known = request.maxBlocks ?? request.blocks;
   if (known !== undefined) {
@@ -158,17 +153,20 @@ function gather(input: CheckInput, geometry: Geometry): Evidence {
   try {
     const taken = BitSet.ofSize(geometry.pageCount);
     const counts = { validEntries: 0, damagedEntries: 0, mappedEnd: 0, homeEntries: 0 };
-    scanIndex(memory, probing(geometry), {
-      present: () => {},
-      run: (block, page, count) => {
-        const pages = taken.addRun(page, count);
-        counts.validEntries += pages;
-        if (pages > 0) counts.mappedEnd = block + pages;
-        if (page === homePage(geometry, block)) counts.homeEntries += pages;
-        return pages;
+    scanIndex(
+      memory,
+      { geometry, blocks: geometry.maxBlocks },
+      {
+        run: (block, page, count) => {
+          const pages = taken.addRun(page, count);
+          counts.validEntries += pages;
+          if (pages > 0) counts.mappedEnd = block + pages;
+          if (page === homePage(geometry, block)) counts.homeEntries += pages;
+          return pages;
+        },
+        damaged: () => void counts.damagedEntries++,
       },
-      damaged: () => void counts.damagedEntries++,
-    });
+    );
     return { ...counts, hasStrays: hasStrays(memory, geometry, taken) };
   } finally {
     close();
@@ -182,32 +180,22 @@ function hasStrays(memory: Memory, { firstDataPage, pageCount }: Geometry, taken
   return false;
 }
 
-function probing(geometry: Geometry): Superblock {
-  return {
-    geometry,
-    blocks: geometry.maxBlocks,
-    generation: 2,
-    state: STATE_DIRTY,
-    incompatible: 0,
-    readonlyCompatible: 0,
-    formattedMs: 0,
-    uuid: new Uint8Array(16),
-    label: new Uint8Array(LABEL_BYTES),
-  };
-}
-
 function superblockOf(
-  page: Uint8Array,
-  { pageCount, media }: CheckInput,
+  { page, pageCount, media }: CheckInput,
   request: RebuildRequest,
   { indexPages, maxBlocks }: Candidate,
   evidence: Evidence,
 ): Superblock {
-  const blocks = request.blocks ?? survivingBlocks(page, maxBlocks, evidence.mappedEnd) ?? maxBlocks;
+  const copies = COPY_OFFSETS.map((at) => rawCopy(page, at));
+  const isPossible = (size: number): boolean => size >= 1 && size >= evidence.mappedEnd && size <= maxBlocks;
+  const blocks = request.blocks ?? copies.map(({ fields }) => fields.blocks).find(isPossible) ?? maxBlocks;
   if (blocks < evidence.mappedEnd) {
     const reason = `block ${evidence.mappedEnd - 1} is mapped beyond a file of ${blocks} blocks`;
     throw new UserError("--size", reason, { code: "EINVAL", cure: "a larger --size" });
   }
+  // A copy with a right checksum, though something else is wrong with it.
+  const whole = copies.find(({ isWhole }) => isWhole);
+  const { uuid, label } = layout.offset;
   // Pages of a pool in direct use have no entries: as strays they would be given back by the next mount.
   const dataPages = pageCount - 1 - indexPages;
   const isDirect =
@@ -220,28 +208,7 @@ function superblockOf(
     incompatible: media.split ? INCOMPATIBLE_SPLIT : 0,
     readonlyCompatible: 0,
     formattedMs: request.nowMs,
-    uuid: wholeCopy(page, pageCount)?.slice(layout.offset.uuid, layout.offset.uuid + 16) ?? request.uuid,
-    label:
-      wholeCopy(page, pageCount)?.slice(layout.offset.label, layout.offset.label + LABEL_BYTES) ??
-      new Uint8Array(LABEL_BYTES),
+    uuid: whole?.bytes.slice(uuid, uuid + 16) ?? request.uuid,
+    label: whole?.bytes.slice(label, label + LABEL_BYTES) ?? new Uint8Array(LABEL_BYTES),
   };
-}
-
-/** The file's size in a copy that may be damaged, when it is possible. */
-function survivingBlocks(page: Uint8Array, maxBlocks: number, mappedEnd: BlockNo): number | undefined {
-  return COPY_OFFSETS.map((at) => readU64(copyWords(page, at), layout.word.blocks)).find(
-    (blocks) => blocks >= 1 && blocks >= mappedEnd && blocks <= maxBlocks,
-  );
-}
-
-/** The bytes of a copy whose checksum is right, though something else is wrong with it. */
-function wholeCopy(page: Uint8Array, pageCount: number): Uint8Array | undefined {
-  const at = COPY_OFFSETS.find((one) =>
-    copyProblems(page, one, pageCount).every(({ field }) => field !== "magic" && field !== "checksum"),
-  );
-  return at === undefined ? undefined : page.slice(at, at + COPY_BYTES);
-}
-
-function copyWords(page: Uint8Array, at: number): Int32Array {
-  return new Int32Array(page.slice(at, at + COPY_BYTES).buffer);
 }

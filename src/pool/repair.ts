@@ -23,7 +23,7 @@ import {
   STATE_FORMATTING,
   type Superblock,
 } from "./superblock.js";
-import { type CopyWrite, planCopies } from "./superblockCopyPlan.js";
+import { type CopyWrite, planCopies } from "./superblockCopies.js";
 import { superblockPage } from "./superblockStore.js";
 
 /** Where what is going to change is kept. The methods throw UserError. */
@@ -108,7 +108,6 @@ function surveyIndex(memory: Memory, superblock: Superblock): { taken: BitSet; d
   const taken = BitSet.ofSize(superblock.geometry.pageCount);
   let damagedEntries = 0;
   scanIndex(memory, superblock, {
-    present: () => {},
     run: (_block, page, count) => taken.addRun(page, count),
     damaged: () => void damagedEntries++,
   });
@@ -125,7 +124,6 @@ function walk(memory: Memory, superblock: Superblock, taken: BitSet, change: Cha
   let lowestFree = geometry.firstDataPage;
   const seen = BitSet.ofSize(geometry.pageCount);
   scanIndex(memory, superblock, {
-    present: () => {},
     run: (_block, page, count) => seen.addRun(page, count),
     damaged: (damage, block, page, high) => {
       let target = 0;
@@ -164,34 +162,28 @@ function repairIndex(
 }
 
 class Batch {
-  /** Padding may lie beyond 32 bits. */
-  private readonly blocks = new Float64Array(BATCH);
-  private readonly from = new Uint32Array(BATCH);
-  private readonly to = new Uint32Array(BATCH);
-  private count = 0;
+  private moves: { block: BlockNo; from: PageNo; to: PageNo }[] = [];
 
   constructor(private readonly memory: Memory) {}
 
   add(block: BlockNo, from: PageNo, to: PageNo): void {
-    this.blocks[this.count] = block;
-    this.from[this.count] = from;
-    this.to[this.count] = to;
-    if (++this.count === BATCH) this.commit();
+    this.moves.push({ block, from, to });
+    if (this.moves.length === BATCH) this.commit();
   }
 
   /** @throws UserError */
   commit(): void {
-    const { memory, count } = this;
-    if (count === 0) return;
-    for (let i = 0; i < count; i++) {
-      if (this.to[i] === 0) continue;
-      const source = memory.baseAddress + this.from[i] * PAGE_BYTES;
-      must(memory.fill(this.to[i], 1, 0, source, PAGE_BYTES), `block ${this.blocks[i]} cannot be copied`);
+    const { memory, moves } = this;
+    if (moves.length === 0) return;
+    for (const { block, from, to } of moves) {
+      if (to === 0) continue;
+      const source = memory.baseAddress + from * PAGE_BYTES;
+      must(memory.fill(to, 1, 0, source, PAGE_BYTES), `block ${block} cannot be copied`);
     }
     must(memory.sync(), "the copies cannot be flushed");
-    for (let i = 0; i < count; i++) storeEntry(memory, this.blocks[i], this.to[i]);
+    for (const { block, to } of moves) storeEntry(memory, block, to);
     must(memory.sync(), "the index cannot be flushed");
-    this.count = 0;
+    this.moves = [];
   }
 }
 

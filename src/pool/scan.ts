@@ -12,23 +12,26 @@ import type { Superblock } from "./superblock.js";
 /** What can be wrong with an entry. */
 export type EntryDamage = "high-word" | "padding" | "beyond-size" | "range" | "duplicate";
 
+/** What the entries are held against. */
+type ScannedIndex = Pick<Superblock, "geometry" | "blocks">;
+
 export interface ScanVisitor {
   /** Index page `indexPage`, counted from 0, holds memory. */
-  present(indexPage: number): void;
+  present?(indexPage: number): void;
   /**
    * Valid entries of `count` blocks from `block` on, which name as many pages from `page` on.
    * @returns how many there are before the first whose page is taken already
    */
   run(block: BlockNo, page: PageNo, count: number): number;
   /** The entry of `block`, its low word `page` and its high word `high`, is not valid. */
-  damaged(damage: EntryDamage, block: BlockNo, page: PageNo, high: number): void;
+  damaged?(damage: EntryDamage, block: BlockNo, page: PageNo, high: number): void;
 }
 
 /** Visits all index pages that hold memory, in order. */
-export function scanIndex(memory: Memory, superblock: Superblock, visitor: ScanVisitor): void {
-  const end = superblock.geometry.firstDataPage;
+export function scanIndex(memory: Memory, scanned: ScannedIndex, visitor: ScanVisitor): void {
+  const end = scanned.geometry.firstDataPage;
   for (const [held, heldEnd] of heldRuns(memory, 1, end)) {
-    for (let page = held; page < heldEnd; page++) scanIndexPage(memory, superblock, page, visitor);
+    for (let page = held; page < heldEnd; page++) scanIndexPage(memory, scanned, page, visitor);
   }
 }
 
@@ -41,10 +44,10 @@ export function* heldRuns(memory: Memory, from: PageNo, end: PageNo): Generator<
   }
 }
 
-function scanIndexPage(memory: Memory, superblock: Superblock, indexPageNo: PageNo, visitor: ScanVisitor): void {
+function scanIndexPage(memory: Memory, scanned: ScannedIndex, indexPageNo: PageNo, visitor: ScanVisitor): void {
   const words = pageWords(memory, indexPageNo);
   const firstBlock = (indexPageNo - 1) * ENTRIES_PER_PAGE;
-  visitor.present(indexPageNo - 1);
+  visitor.present?.(indexPageNo - 1);
   for (let i = 0; i < ENTRIES_PER_PAGE; ) {
     // Nobody changes the index meanwhile, so plain loads do: they are a third of a probe's time as atomic ones.
     const low = words[2 * i] >>> 0;
@@ -53,24 +56,24 @@ function scanIndexPage(memory: Memory, superblock: Superblock, indexPageNo: Page
       i++;
       continue;
     }
-    const damage = damageOf(superblock, firstBlock + i, low, high);
+    const damage = damageOf(scanned, firstBlock + i, low, high);
     if (damage !== null) {
-      visitor.damaged(damage, firstBlock + i, low, high);
+      visitor.damaged?.(damage, firstBlock + i, low, high);
       i++;
       continue;
     }
-    const count = runLength(superblock, words, 2 * i, firstBlock + i, low, ENTRIES_PER_PAGE - i);
+    const count = runLength(scanned, words, 2 * i, firstBlock + i, low, ENTRIES_PER_PAGE - i);
     const taken = visitor.run(firstBlock + i, low, count);
     i += taken;
     if (taken === count) continue;
-    visitor.damaged("duplicate", firstBlock + i, low + taken, 0);
+    visitor.damaged?.("duplicate", firstBlock + i, low + taken, 0);
     i++;
   }
 }
 
 /** Of the entries from the valid one at `word` on, at most `most`: how many name one page after the other. */
 function runLength(
-  { geometry, blocks }: Superblock,
+  { geometry, blocks }: ScannedIndex,
   words: Int32Array,
   word: number,
   block: BlockNo,
@@ -83,7 +86,7 @@ function runLength(
   return count;
 }
 
-function damageOf({ geometry, blocks }: Superblock, block: BlockNo, page: PageNo, high: number): EntryDamage | null {
+function damageOf({ geometry, blocks }: ScannedIndex, block: BlockNo, page: PageNo, high: number): EntryDamage | null {
   if (block >= geometry.maxBlocks) return "padding";
   if (high !== 0) return "high-word";
   if (page < geometry.firstDataPage || page >= geometry.pageCount) return "range";
@@ -93,7 +96,7 @@ function damageOf({ geometry, blocks }: Superblock, block: BlockNo, page: PageNo
 /** What `damaged` told, in words. */
 export function describeEntryDamage(
   damage: EntryDamage,
-  { geometry }: Superblock,
+  { geometry }: ScannedIndex,
   block: BlockNo,
   page: PageNo,
   high: number,

@@ -106,10 +106,8 @@ export function decode(page: Uint8Array, pageCount: number): Superblock {
  * its `data` is as long as the disk then, and no measure of the pool.
  */
 export function directPageCount(page: Uint8Array): number | null {
-  const at = newestCopy(page);
-  if (generationOf(page, at) === null) return null;
-  const words = new Int32Array(page.slice(at, at + COPY_BYTES).buffer);
-  return words[word.state] === STATE_DIRECT ? readU64(words, word.pageCount) : null;
+  const { isWhole, fields } = rawCopy(page, newestCopy(page));
+  return isWhole && fields.state === STATE_DIRECT ? fields.pageCount : null;
 }
 
 /**
@@ -118,10 +116,10 @@ export function directPageCount(page: Uint8Array): number | null {
  */
 export function generationAfter(page: Uint8Array): number | null {
   const at = newestCopy(page);
-  const newest = generationOf(page, at);
+  const { isWhole, fields } = rawCopy(page, at);
   // A format writes twice, and all the mounts after it.
-  if (newest === null || newest > MAX_GENERATION / 2) return null;
-  return copyOffset(newest + 1) === at ? newest + 2 : newest + 1;
+  if (!isWhole || fields.generation > MAX_GENERATION / 2) return null;
+  return fields.generation + (copyOffset(fields.generation + 1) === at ? 2 : 1);
 }
 
 /** Where the copy of that generation is written. */
@@ -131,30 +129,43 @@ export function copyOffset(generation: number): number {
 
 /** Where the newest whole copy stands. It counts even when it is refused: an older one would tell stale facts. */
 function newestCopy(page: Uint8Array): number {
-  const [first, second] = COPY_OFFSETS;
-  const ages = COPY_OFFSETS.map((at) => generationOf(page, at));
+  const [first, second] = COPY_OFFSETS.map((at) => rawCopy(page, at));
   // None whole: the error of one that was recognised says more.
-  if (ages[0] === null && ages[1] === null) return hasMagicAt(page, first) ? first : second;
-  return (ages[1] ?? -1) > (ages[0] ?? -1) ? second : first;
+  const isSecond = first.isWhole
+    ? second.isWhole && second.fields.generation > first.fields.generation
+    : second.isWhole || !first.isOurs;
+  return COPY_OFFSETS[isSecond ? 1 : 0];
 }
 
 /** True when a write of the copy at byte `at` was cut off, or somebody else wrote there. */
 export function isTorn(page: Uint8Array, at: number): boolean {
-  return generationOf(page, at) === null && page.subarray(at, at + COPY_BYTES).some((byte) => byte !== 0);
+  const { isWhole, bytes } = rawCopy(page, at);
+  return !isWhole && bytes.some((byte) => byte !== 0);
 }
 
-/** The generation of the copy at byte `at`, or null when it is torn or not ours. */
-function generationOf(page: Uint8Array, at: number): number | null {
-  const bytes = page.slice(at, at + COPY_BYTES);
-  if (bytes.length < COPY_BYTES || !hasMagicAt(page, at)) return null;
+/** A copy as it stands in page 0, right or wrong. */
+interface RawCopy {
+  readonly bytes: Uint8Array;
+  readonly fields: Readonly<Record<keyof typeof word, number>>;
+  /** As it must be. */
+  readonly checksum: number;
+  /** It has our magic. */
+  readonly isOurs: boolean;
+  /** Ours, and just as it was written. */
+  readonly isWhole: boolean;
+}
+
+export function rawCopy(page: Uint8Array, at: number): RawCopy {
+  const bytes = new Uint8Array(COPY_BYTES);
+  bytes.set(page.subarray(at, at + COPY_BYTES));
   const words = new Int32Array(bytes.buffer);
+  const numberOf = (field: keyof typeof word): number =>
+    layout.fields[field] === "u64" ? readU64(words, word[field]) : words[word[field]] >>> 0;
+  const names = Object.keys(word) as (keyof typeof word)[];
+  const fields = Object.fromEntries(names.map((name) => [name, numberOf(name)])) as RawCopy["fields"];
   const checksum = crc32c(bytes.subarray(0, layout.offset.checksum));
-  return words[word.checksum] >>> 0 === checksum ? readU64(words, word.generation) : null;
-}
-
-function hasMagicAt(page: Uint8Array, at: number): boolean {
-  const words = new Int32Array(page.slice(at, at + 8).buffer);
-  return words[0] === MAGIC_LOW && words[1] === MAGIC_HIGH;
+  const isOurs = words[word.magic] === MAGIC_LOW && words[word.magic + 1] === MAGIC_HIGH;
+  return { bytes, fields, checksum, isOurs, isWhole: isOurs && fields.checksum === checksum };
 }
 
 /**
@@ -164,17 +175,15 @@ function hasMagicAt(page: Uint8Array, at: number): boolean {
 export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Superblock {
   const [problem] = copyProblems(page, at, pageCount);
   if (problem !== undefined) throw problem;
-  const bytes = page.slice(at, at + COPY_BYTES);
-  const words = new Int32Array(bytes.buffer);
-  const number = (field: keyof typeof word): number => readU64(words, word[field]);
+  const { fields, bytes } = rawCopy(page, at);
   return {
-    geometry: layOut(pageCount, number("indexPages"), number("indexEntries")),
-    blocks: number("blocks"),
-    generation: number("generation"),
-    state: words[word.state] >>> 0,
-    incompatible: words[word.incompatible] >>> 0,
-    readonlyCompatible: words[word.readonlyCompatible] >>> 0,
-    formattedMs: number("formattedMs"),
+    geometry: layOut(pageCount, fields.indexPages, fields.indexEntries),
+    blocks: fields.blocks,
+    generation: fields.generation,
+    state: fields.state,
+    incompatible: fields.incompatible,
+    readonlyCompatible: fields.readonlyCompatible,
+    formattedMs: fields.formattedMs,
     uuid: bytes.slice(layout.offset.uuid, layout.offset.uuid + 16),
     label: bytes.slice(layout.offset.label, layout.offset.label + LABEL_BYTES),
   };
@@ -185,32 +194,23 @@ export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Sup
  * those first that say most. A copy that is all zeros has one: there is none.
  */
 export function copyProblems(page: Uint8Array, at: number, pageCount: number): MediaError[] {
-  const bytes = page.slice(at, at + COPY_BYTES);
-  const words = new Int32Array(bytes.buffer);
+  const { bytes, fields, checksum, isOurs } = rawCopy(page, at);
   const problems: MediaError[] = [];
   const expect = (ok: boolean, field: keyof typeof word, expected: string, found: number | string): boolean => {
     if (!ok) problems.push(new MediaError(field, expected, String(found), at + layout.offset[field]));
     return ok;
   };
-  const number = (field: keyof typeof word): number => readU64(words, word[field]);
-  const flags = (field: keyof typeof word): number => words[word[field]] >>> 0;
-
-  const isOurs = words[word.magic] === MAGIC_LOW && words[word.magic + 1] === MAGIC_HIGH;
   expect(isOurs, "magic", "kmemfs", hex(bytes.subarray(0, 8)));
-  if (words.every((value) => value === 0)) return problems;
-  const checksum = crc32c(bytes.subarray(0, layout.offset.checksum));
-  expect(flags("checksum") === checksum, "checksum", hexNumber(checksum), hexNumber(flags("checksum")));
-  expect(flags("version") === VERSION, "version", String(VERSION), flags("version"));
-  expect(flags("pageBytes") === PAGE_BYTES, "pageBytes", String(PAGE_BYTES), flags("pageBytes"));
-  const unknown = flags("incompatible") & ~KNOWN_INCOMPATIBLE;
+  if (bytes.every((value) => value === 0)) return problems;
+  const { version, pageBytes, incompatible, indexPages, indexEntries: maxBlocks, blocks, state, generation } = fields;
+  expect(fields.checksum === checksum, "checksum", hexNumber(checksum), hexNumber(fields.checksum));
+  expect(version === VERSION, "version", String(VERSION), version);
+  expect(pageBytes === PAGE_BYTES, "pageBytes", String(PAGE_BYTES), pageBytes);
+  const unknown = incompatible & ~KNOWN_INCOMPATIBLE;
   expect(unknown === 0, "incompatible", "features that this version knows", hexNumber(unknown >>> 0));
-  const indexPages = number("indexPages");
-  const maxBlocks = number("indexEntries");
-  const blocks = number("blocks");
-  const state = flags("state");
   // Each bound is below 2^32, so that the sums behind it cannot wrap or round.
   expect(pageCount <= MAX_PAGES, "pageCount", `at most ${MAX_PAGES}`, pageCount);
-  expect(number("pageCount") === pageCount, "pageCount", `${pageCount} by the pool's size`, number("pageCount"));
+  expect(fields.pageCount === pageCount, "pageCount", `${pageCount} by the pool's size`, fields.pageCount);
   const room = Math.max(1, pageCount - 2);
   const hasRoom = expect(
     indexPages >= 1 && indexPages <= pageCount - 2,
@@ -225,15 +225,14 @@ export function copyProblems(page: Uint8Array, at: number, pageCount: number): M
   const blocksMost = hasEntries ? maxBlocks : entriesMost;
   expect(blocks <= blocksMost, "blocks", `0 to ${blocksMost}`, blocks);
   expect(state >= STATE_FORMATTING && state <= STATE_DIRECT, "state", "1 to 4", state);
-  const isSplit = (flags("incompatible") & INCOMPATIBLE_SPLIT) !== 0;
+  const isSplit = (incompatible & INCOMPATIBLE_SPLIT) !== 0;
   expect(state !== STATE_DIRECT || isSplit, "state", "1 to 3 in a single-file pool", state);
   // Its blocks are taken for data pages by their numbers, and what lies behind the last page for nobody's.
   const isThin = maxBlocks > pageCount - 1 - indexPages;
   expect(state !== STATE_DIRECT || !isThin, "state", "1 to 3 in a pool with more blocks than data pages", state);
   // Counted up by one at each write: a rounded one would stand still and the write be lost.
-  const generation = number("generation");
   expect(generation >= 1 && generation <= MAX_GENERATION, "generation", `1 to ${MAX_GENERATION}`, generation);
-  const formattedMs = number("formattedMs");
+  const { formattedMs } = fields;
   expect(Number.isSafeInteger(formattedMs), "formattedMs", `at most ${Number.MAX_SAFE_INTEGER}`, formattedMs);
   return problems;
 }
@@ -271,7 +270,7 @@ export function isWritable(superblock: Superblock): boolean {
 
 /** True when either copy carries our magic: the page is, or was, a pool's. */
 export function hasMagic(page: Uint8Array): boolean {
-  return COPY_OFFSETS.some((at) => hasMagicAt(page, at));
+  return COPY_OFFSETS.some((at) => rawCopy(page, at).isOurs);
 }
 
 /** The UUID in its usual text form. */

@@ -4,13 +4,17 @@
  * is never taken for damage.
  */
 import type { MediaError } from "../base/errors.js";
+import type { ByteOffset } from "../base/units.js";
 import type { Finding } from "./findings.js";
 import {
   COPY_OFFSETS,
   copyProblems,
   decodeCopy,
+  INCOMPATIBLE_SPLIT,
   layoutProblem,
   type MediaLayout,
+  STATE_CLEAN,
+  STATE_DIRTY,
   type Superblock,
 } from "./superblock.js";
 
@@ -79,7 +83,7 @@ export function copyFindings({ copies, newest, newestAt }: Copies, tell: (findin
 }
 
 /** Why a valid copy that is not the newest cannot be what was written before it; null when it can. */
-export function contradiction(copy: Superblock, newest: Superblock): string | null {
+function contradiction(copy: Superblock, newest: Superblock): string | null {
   if (copy.generation !== newest.generation - 1) {
     return `its generation ${copy.generation} is not the one before ${newest.generation}`;
   }
@@ -92,6 +96,55 @@ export function contradiction(copy: Superblock, newest: Superblock): string | nu
 }
 
 /** The newest in the other's place would be overwritten by the next change; null when it is in its own. */
-export function misplaced({ generation }: Superblock, at: number): string | null {
+function misplaced({ generation }: Superblock, at: number): string | null {
   return COPY_OFFSETS[generation % 2] === at ? null : `generation ${generation} belongs in the other copy`;
+}
+
+export interface CopyWrite {
+  readonly at: ByteOffset;
+  readonly superblock: Superblock;
+}
+
+/**
+ * Which copies a repair writes, in order. Afterwards the newest stands in its own
+ * place and the other is the one before it. A clean pool that is changed becomes
+ * dirty, so that the next mount looks after strays.
+ * @param page page 0
+ * @param superblock the copy that counts, or a rebuilt one
+ * @param indexChanges whether entries change too
+ */
+export function planCopies(page: Uint8Array, superblock: Superblock, indexChanges: boolean): CopyWrite[] {
+  const { geometry, incompatible } = superblock;
+  const media = { split: (incompatible & INCOMPATIBLE_SPLIT) !== 0, metadataPages: geometry.firstDataPage };
+  const { copies, newest, newestAt } = readCopies(page, geometry.pageCount, media);
+  const copyAt = (at: ByteOffset) => copies.find((copy) => copy.at === at)?.superblock ?? null;
+  const isIntact = (at: ByteOffset, top: Superblock) => {
+    const copy = copyAt(at);
+    return copy !== null && contradiction(copy, top) === null;
+  };
+  const writes: CopyWrite[] = [];
+  let top = superblock;
+  let topAt: ByteOffset = newestAt;
+  if (newest === null) {
+    top = { ...superblock, generation: Math.max(2, superblock.generation) };
+    topAt = COPY_OFFSETS[top.generation % 2];
+    writes.push({ at: topAt, superblock: top });
+  } else {
+    const isOut = misplaced(newest, newestAt) !== null;
+    const changes = indexChanges || isOut || !isIntact(otherThan(newestAt), newest);
+    // Generation 1 has none before it.
+    if (isOut || (changes && (newest.state === STATE_CLEAN || newest.generation === 1))) {
+      topAt = otherThan(newestAt);
+      const generation = newest.generation + (COPY_OFFSETS[(newest.generation + 1) % 2] === topAt ? 1 : 2);
+      top = { ...newest, generation, state: newest.state === STATE_CLEAN ? STATE_DIRTY : newest.state };
+      writes.push({ at: topAt, superblock: top });
+    }
+  }
+  const below = otherThan(topAt);
+  if (!isIntact(below, top)) writes.push({ at: below, superblock: { ...top, generation: top.generation - 1 } });
+  return writes;
+}
+
+function otherThan(at: ByteOffset): ByteOffset {
+  return at === COPY_OFFSETS[0] ? COPY_OFFSETS[1] : COPY_OFFSETS[0];
 }
