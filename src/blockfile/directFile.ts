@@ -4,7 +4,6 @@
  * mapped, and how much, only the backing knows.
  */
 import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EPERM, EROFS } from "../base/errno.js";
-import { MediaError } from "../base/errors.js";
 import type { DataFile, FaultCounts, Memory } from "../base/ports.js";
 import {
   type ByteOffset,
@@ -22,7 +21,7 @@ import { MediaSync } from "../pool/mediaSync.js";
 import { Mutex } from "../pool/mutex.js";
 import { mayShrinkTo, shrunk } from "../pool/persistentState.js";
 import { CONTROL } from "../pool/sharedState.js";
-import { updateSuperblock } from "../pool/superblockStore.js";
+import { storeBlocks } from "../pool/superblockStore.js";
 import type { DiskFile } from "./diskFile.js";
 import type { Traffic } from "./traffic.js";
 
@@ -161,8 +160,7 @@ export class DirectFile implements DiskFile {
   }
 
   noteLoss(faults: FaultCounts | null): void {
-    if (faults === null) this.damage.noteLost(0);
-    else this.damage.noteFaults(faults, this.memory, this.geometry.firstDataPage);
+    this.damage.noteFaults(faults, this.memory, this.geometry.firstDataPage);
   }
 
   flush(): number {
@@ -197,7 +195,8 @@ export class DirectFile implements DiskFile {
 
   /** `data` is never shorter than the disk, on the media too: a shorter one has lost something. */
   private shrink(sizeBytes: number): Errno {
-    const errno = this.storeBlocks(sizeBytes / PAGE_BYTES) || this.data.setLength(sizeBytes);
+    const errno =
+      storeBlocks(this.memory, this.account, this.media, sizeBytes / PAGE_BYTES) || this.data.setLength(sizeBytes);
     if (errno === 0) shrunk(this.persistentWords, sizeBytes / PAGE_BYTES);
     return errno;
   }
@@ -208,7 +207,7 @@ export class DirectFile implements DiskFile {
       this.data.setLength(this.sizeBytes) ||
       this.data.setLength(sizeBytes) ||
       this.media.sync() ||
-      this.storeBlocks(sizeBytes / PAGE_BYTES)
+      storeBlocks(this.memory, this.account, this.media, sizeBytes / PAGE_BYTES)
     );
   }
 
@@ -249,16 +248,5 @@ export class DirectFile implements DiskFile {
     // Negative when others wrote more meanwhile: the figure is a lower bound then.
     if (pages > 0) this.traffic.addDiscarded(pages * PAGE_BYTES);
     return errno;
-  }
-
-  private storeBlocks(blocks: number): Errno {
-    try {
-      const errno = updateSuperblock(this.memory, { blocks }, () => this.media.sync());
-      if (errno === 0) this.account.setBlocks(blocks);
-      return errno;
-    } catch (error) {
-      if (!(error instanceof MediaError)) throw error;
-      return EIO;
-    }
   }
 }

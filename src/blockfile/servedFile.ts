@@ -21,7 +21,6 @@ import {
   PAGE_BYTES,
 } from "../base/units.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
-import { lookUp } from "../pool/lookUp.js";
 import { mapHoles } from "../pool/mapHoles.js";
 import type { Pool } from "../pool/pool.js";
 import { rewriteBlocks } from "../pool/rewriteBlocks.js";
@@ -100,7 +99,7 @@ export class ServedFile implements DiskFile {
     const end = Math.min(offset + length, this.sizeBytes);
     let at = offset;
     while (at < end) {
-      if (this.lookUp(bytesToPagesFloor(at), bytesToPagesCeil(end)) !== 0) return -EIO;
+      if (this.pool.lookUp(bytesToPagesFloor(at), bytesToPagesCeil(end), this.run) !== 0) return -EIO;
       const inPage = at % PAGE_BYTES;
       const bytes = Math.min(this.run.count * PAGE_BYTES - inPage, end - at);
       if (this.run.page === 0) this.addZeros(bytes, into);
@@ -129,7 +128,7 @@ export class ServedFile implements DiskFile {
       const end = Math.min(offset + length, this.sizeBytes);
       if (at >= end) break;
       const block = bytesToPagesFloor(at);
-      if (this.lookUp(block, bytesToPagesCeil(end)) !== 0) return -EIO;
+      if (this.pool.lookUp(block, bytesToPagesCeil(end), this.run) !== 0) return -EIO;
       const done =
         this.run.page === 0
           ? this.writeToHoles(at, end, source + (at - offset))
@@ -172,7 +171,7 @@ export class ServedFile implements DiskFile {
       block = this.pool.nextHole(block, Math.min(end, block + STEP_BLOCKS));
       if (block >= end) return 0;
       this.pool.yieldEpoch();
-      if (this.lookUp(block, Math.min(end, endOfIndexPage(block))) !== 0) return -EIO;
+      if (this.pool.lookUp(block, Math.min(end, endOfIndexPage(block)), this.run) !== 0) return -EIO;
       if (this.run.page !== 0) continue;
       const done = mapHoles(this.pool, block, block + this.run.count, 0, 0, 0, false);
       if (done < 0) return done;
@@ -201,8 +200,7 @@ export class ServedFile implements DiskFile {
 
   noteLoss(faults: FaultCounts | null): void {
     const { memory, geometry, damage } = this.pool;
-    if (faults === null) damage.noteLost(0);
-    else damage.noteFaults(faults, memory, geometry.firstDataPage);
+    damage.noteFaults(faults, memory, geometry.firstDataPage);
   }
 
   /** Changes the size, to a multiple of 4096 up to the maximum. What a smaller size cuts off is discarded. */
@@ -224,11 +222,6 @@ export class ServedFile implements DiskFile {
       }
     }
     return 0 - this.pool.resize(blocks);
-  }
-
-  /** Finds the run at `block`. @returns EIO for one that cannot be used */
-  private lookUp(block: BlockNo, end: BlockNo): Errno {
-    return lookUp(this.pool, block, end, this.run);
   }
 
   private overwrite(at: ByteOffset, end: ByteOffset, source: Address): number {
@@ -263,7 +256,7 @@ export class ServedFile implements DiskFile {
     const block = bytesToPagesFloor(offset);
     assert(end <= (block + 1) * PAGE_BYTES, "zeroing crosses a block");
     for (;;) {
-      if (this.lookUp(block, block + 1) !== 0) return EIO;
+      if (this.pool.lookUp(block, block + 1, this.run) !== 0) return EIO;
       if (this.run.page === 0) return 0;
       const inPage = offset % PAGE_BYTES;
       if (!this.atomicWrites) return this.pool.memory.zero(this.run.page * PAGE_BYTES + inPage, end - offset);

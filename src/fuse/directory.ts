@@ -1,7 +1,11 @@
 /** READDIR and READDIRPLUS of the one directory: `.`, `..` and `disk`. */
 import * as abi from "./abi.js";
 import type { Exchange } from "./exchange.js";
-import { DISK_NAME, NODE_DISK, NODE_ROOT } from "./nodes.js";
+
+/** The two nodes of a mount, and the one name in it: "disk". */
+export const NODE_ROOT = 1;
+export const NODE_DISK = 2;
+export const DISK_NAME = new Uint8Array([0x64, 0x69, 0x73, 0x6b]);
 
 interface Entry {
   readonly node: number;

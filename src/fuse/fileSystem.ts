@@ -23,10 +23,9 @@ import { PAGE_BYTES } from "../base/units.js";
 import type { DiskFile } from "../blockfile/diskFile.js";
 import * as abi from "./abi.js";
 import type { Attributes, NodeFacts } from "./attributes.js";
-import { readDirectory } from "./directory.js";
+import { DISK_NAME, NODE_DISK, NODE_ROOT, readDirectory } from "./directory.js";
 import { type Exchange, REPLIED } from "./exchange.js";
 import { MAX_TRANSFER_BYTES } from "./init.js";
-import { DISK_NAME, NODE_DISK, NODE_ROOT } from "./nodes.js";
 
 /** The name never changes, so the kernel may keep it; attributes change without notice, so it may not. */
 const ENTRY_VALID_SECONDS = 3600;

@@ -19,17 +19,19 @@ export interface OpcodeRow {
   readonly handler: Handler;
 }
 
-const rows: OpcodeRow[] = [];
+const done: Handler = () => 0;
+
+/** Undefined where there is none. */
+export const rowByOpcode: (OpcodeRow | undefined)[] = new Array(64).fill(undefined);
 
 function row(opcode: number, name: string, inBytes: number, handler: Handler): void {
-  rows.push({ opcode, name, inBytes, answered: true, handler });
+  rowByOpcode[opcode] = { opcode, name, inBytes, answered: true, handler };
 }
 
 function notice(opcode: number, name: string, inBytes: number): void {
-  rows.push({ opcode, name, inBytes, answered: false, handler: () => 0 });
+  rowByOpcode[opcode] = { opcode, name, inBytes, answered: false, handler: done };
 }
 
-const done: Handler = () => 0;
 /** One directory with one file: nothing is made, removed or renamed. */
 const refused: Handler = () => -EPERM;
 /** The kernel remembers this answer and does without, which loses nothing here. */
@@ -74,14 +76,3 @@ row(45, "RENAME2", 0, refused);
 row(46, "LSEEK", abi.fuse_lseek_in.sizeBytes, (fs) => fs.lseek());
 row(51, "TMPFILE", 0, refused);
 row(52, "STATX", abi.fuse_statx_in.sizeBytes, (fs) => fs.statx());
-
-export const opcodeRows: readonly OpcodeRow[] = rows;
-
-/** Rows by opcode; undefined where there is none. */
-export const rowByOpcode: readonly (OpcodeRow | undefined)[] = makeRowByOpcode();
-
-function makeRowByOpcode(): (OpcodeRow | undefined)[] {
-  const table: (OpcodeRow | undefined)[] = new Array(64).fill(undefined);
-  for (const each of rows) table[each.opcode] = each;
-  return table;
-}

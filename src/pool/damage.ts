@@ -64,8 +64,12 @@ export class Damage {
     return Atomics.load(this.control, CONTROL.faultsSeen) >>> 0;
   }
 
-  /** Notes the pages of all faults that were not noted before; where they cannot be told apart, all data. */
-  noteFaults(faults: FaultCounts, memory: Memory, firstDataPage: PageNo): void {
+  /** Notes the pages of all faults that were not noted before; where they cannot be told apart, all data. @param faults null when nobody knows where */
+  noteFaults(faults: FaultCounts | null, memory: Memory, firstDataPage: PageNo): void {
+    if (faults === null) {
+      this.noteLost(0);
+      return;
+    }
     const { count } = faults;
     const fresh = (count - this.faultsSeen) >>> 0;
     for (const address of [faults.firstAddress, faults.lastAddress]) {

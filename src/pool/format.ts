@@ -12,15 +12,7 @@ import { ENTRIES_PER_PAGE, type Geometry, indexPagesFor } from "./geometry.js";
 import { LABEL_BYTES, STATE_CLEAN, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { generationOver, wipeAroundSuperblock, writeSuperblock } from "./superblockStore.js";
 
-export interface FormatRequest {
-  readonly geometry: Geometry;
-  /** Size of the file, in blocks. */
-  readonly blocks: number;
-  /** 16 random bytes. */
-  readonly uuid: Uint8Array;
-  /** UTF-8, at most 64 bytes. */
-  readonly label: Uint8Array;
-  readonly incompatible: number;
+export interface FormatRequest extends Pick<Superblock, "geometry" | "blocks" | "uuid" | "label" | "incompatible"> {
   readonly nowMs: number;
   /** Map every block to its home page at once. */
   readonly full: boolean;
@@ -34,7 +26,10 @@ export function requireFormattable(request: Pick<FormatRequest, "geometry" | "bl
   if (request.label.length > LABEL_BYTES) {
     throw new UserError("label", `longer than ${LABEL_BYTES} bytes`, { code: "EINVAL", exitCode: 2 });
   }
-  if (request.full) requireRoomForWhole(request.geometry, request.blocks);
+  const { geometry, blocks, full } = request;
+  if (!full || blocks <= geometry.dataPages) return;
+  const reason = `a file of ${blocks} blocks does not fit into ${geometry.dataPages} pages`;
+  throw new UserError("format --full", reason, { code: "ENOSPC", cure: "a larger pool or a smaller --size" });
 }
 
 /**
@@ -42,33 +37,19 @@ export function requireFormattable(request: Pick<FormatRequest, "geometry" | "bl
  * @throws UserError when the memory cannot be had or written
  */
 export function formatPool(memory: Memory, request: FormatRequest): void {
-  const { geometry } = request;
+  const { full, nowMs, ...fields } = request;
+  const { geometry } = fields;
   requireFormattable(request);
-  const base: Omit<Superblock, "generation" | "state"> = {
-    geometry,
-    blocks: request.blocks,
-    incompatible: request.incompatible,
-    readonlyCompatible: 0,
-    formattedMs: request.nowMs,
-    uuid: request.uuid,
-    label: request.label,
-  };
+  const base = { ...fields, readonlyCompatible: 0, formattedMs: nowMs };
   mustWrite(memory.populate(0, 1), "superblock");
   const generation = generationOver(memory);
   mustWrite(writeSuperblock(memory, { ...base, generation, state: STATE_FORMATTING }), "superblock");
   wipeAroundSuperblock(memory);
   mustWrite(memory.release(1, geometry.indexPages), "index");
   mustWrite(memory.release(geometry.firstDataPage, geometry.dataPages), "data");
-  if (request.full) mapWhole(memory, geometry, request.blocks);
+  if (full) mapWhole(memory, geometry, request.blocks);
   mustWrite(memory.sync(), "pool");
   mustWrite(writeSuperblock(memory, { ...base, generation: generation + 1, state: STATE_CLEAN }), "superblock");
-}
-
-/** @throws UserError */
-function requireRoomForWhole(geometry: Geometry, blocks: number): void {
-  if (blocks <= geometry.dataPages) return;
-  const reason = `a file of ${blocks} blocks does not fit into ${geometry.dataPages} pages`;
-  throw new UserError("format --full", reason, { code: "ENOSPC", cure: "a larger pool or a smaller --size" });
 }
 
 /** Memory first, entries after: an entry never names a page that could not be had. */

@@ -25,14 +25,6 @@ export class FreeMap {
     this.full = new BitSet(summary);
   }
 
-  static wordsFor(pages: number): number {
-    return BitSet.wordsFor(pages);
-  }
-
-  static summaryWordsFor(pages: number): number {
-    return BitSet.wordsFor(BitSet.wordsFor(pages));
-  }
-
   isTaken(page: number): boolean {
     return this.taken.has(page);
   }
@@ -54,11 +46,6 @@ export class FreeMap {
     assert(allTaken, `page freed that was free already, data pages ${page} to ${page + count - 1}`);
     const endWord = (page + count + 31) >>> 5;
     for (let word = page >>> 5; word < endWord; word++) if (this.full.has(word)) this.full.delete(word);
-  }
-
-  /** Marks one page as taken; false when it was taken already. */
-  take(page: number): boolean {
-    return this.claimFrom(page, 1) === 1;
   }
 
   /**

@@ -19,31 +19,19 @@ import type { MediaSync } from "./mediaSync.js";
 import type { PageAllocator } from "./pageAllocator.js";
 import { CONTROL, LIMBO_RUNS, type PoolShared } from "./sharedState.js";
 
-interface LimboParts {
-  readonly memory: Memory;
-  readonly allocator: PageAllocator;
-  readonly account: Account;
-  readonly damage: Damage;
-}
-
 export class Limbo {
   private readonly control: Int32Array;
   private readonly runs: Int32Array;
-  private readonly memory: Memory;
-  private readonly allocator: PageAllocator;
-  private readonly account: Account;
-  private readonly damage: Damage;
 
   constructor(
-    pool: LimboParts,
-    shared: PoolShared,
+    private readonly memory: Memory,
+    private readonly allocator: PageAllocator,
+    private readonly account: Account,
+    private readonly damage: Damage,
     private readonly media: MediaSync,
     private readonly epochs: Epochs,
+    shared: PoolShared,
   ) {
-    this.memory = pool.memory;
-    this.allocator = pool.allocator;
-    this.account = pool.account;
-    this.damage = pool.damage;
     this.control = shared.control;
     this.runs = shared.limboRuns;
   }

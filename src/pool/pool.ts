@@ -5,12 +5,12 @@
  * and the superblock only.
  */
 import { EAGAIN, EIO, ENOMEM, ENOSPC } from "../base/errno.js";
-import { MediaError } from "../base/errors.js";
 import type { BlockNo, Errno } from "../base/units.js";
+import { DAMAGE } from "./damage.js";
 import { Reclaiming } from "./reclaim.js";
 import type { Run } from "./run.js";
 import { CONTROL } from "./sharedState.js";
-import { updateSuperblock } from "./superblockStore.js";
+import { storeBlocks } from "./superblockStore.js";
 
 /** How often a shortage waits for others: a bound of many seconds, which only a broken pool could reach. */
 export const SHORTAGE_TRIES = 100_000;
@@ -28,6 +28,34 @@ export class Pool extends Reclaiming {
   /** The first hole in `[from, end)`, or `end`. */
   nextHole(from: BlockNo, end: BlockNo): BlockNo {
     return this.index.nextHole(from, end);
+  }
+
+  /**
+   * Finds the run at `block`: adjacent pages, or holes, up to `end` at most.
+   * @returns 0, or EIO for an entry that names no data page, or one that is lost
+   */
+  lookUp(block: BlockNo, end: BlockNo, found: Run): Errno {
+    const { index, geometry, damage } = this;
+    const page = index.get(block);
+    let next = block + 1;
+    if (page === 0) {
+      while (next < end && index.get(next) === 0) next++;
+    } else {
+      if (!this.isSound(page)) {
+        damage.note(DAMAGE.entry, block, page);
+        return EIO;
+      }
+      const runEnd = Math.min(end, block + geometry.pageCount - page);
+      while (next < runEnd && index.get(next) === page + (next - block)) next++;
+      if (damage.isFound) {
+        const mappedEnd = next;
+        next = block + 1;
+        while (next < mappedEnd && this.isSound(page + (next - block))) next++;
+      }
+    }
+    found.page = page;
+    found.count = next - block;
+    return 0;
   }
 
   /** While `short`, no page is claimed: the machine needs its memory more than a disk does. */
@@ -111,12 +139,7 @@ export class Pool extends Reclaiming {
   resize(blocks: number): Errno {
     this.lock();
     try {
-      const errno = updateSuperblock(this.memory, { blocks }, () => this.media.sync());
-      if (errno === 0) this.account.setBlocks(blocks);
-      return errno;
-    } catch (error) {
-      if (!(error instanceof MediaError)) throw error;
-      return EIO;
+      return storeBlocks(this.memory, this.account, this.media, blocks);
     } finally {
       this.unlock();
     }

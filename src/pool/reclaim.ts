@@ -61,7 +61,7 @@ export abstract class Reclaiming {
     this.damage = new Damage(persistentWords, shared.control);
     this.media = new MediaSync(shared.control, persistentWords, memory);
     this.epochs = new Epochs(shared.control, CONTROL.epochs, thread);
-    this.limbo = new Limbo(this, shared, this.media, this.epochs);
+    this.limbo = new Limbo(memory, this.allocator, this.account, this.damage, this.media, this.epochs, shared);
     this.mutex = new Mutex(shared.control, CONTROL.mutex);
   }
 

@@ -5,7 +5,6 @@
  */
 import { BitSet } from "../base/bitset.js";
 import { EPOCH_WORDS } from "./epochs.js";
-import { FreeMap } from "./freeMap.js";
 import type { Geometry } from "./geometry.js";
 
 /** Runs that limbo can hold; a discard that needs more waits for the grace period in between. */
@@ -54,11 +53,12 @@ export interface PoolShared {
 
 /** Memory of which nothing is touched until it is used: 1 bit a page, plus a constant. */
 export function allocateShared(geometry: Geometry, grainPages: number): PoolShared {
+  const freeWords = BitSet.wordsFor(geometry.dataPages);
   const grainWords = grainPages === 1 ? 0 : BitSet.wordsFor(Math.ceil(geometry.pageCount / grainPages));
   return {
     control: sharedWords(CONTROL_WORDS),
-    freeMap: sharedWords(FreeMap.wordsFor(geometry.dataPages)),
-    freeSummary: sharedWords(FreeMap.summaryWordsFor(geometry.dataPages)),
+    freeMap: sharedWords(freeWords),
+    freeSummary: sharedWords(BitSet.wordsFor(freeWords)),
     present: sharedWords(BitSet.wordsFor(geometry.indexPages)),
     grains: sharedWords(grainWords),
     limboRuns: sharedWords(3 * LIMBO_RUNS),

@@ -3,9 +3,12 @@
  * overwritten, so a cut at any byte leaves a valid one. Callers hold the
  * pool's mutex, or are the only thread, and have put the newest on the media.
  */
+import { EIO } from "../base/errno.js";
 import { MediaError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
+import type { Account } from "./account.js";
+import type { MediaSync } from "./mediaSync.js";
 import {
   COPY_BYTES,
   COPY_OFFSETS,
@@ -66,6 +69,18 @@ export function updateSuperblock(
   return writeSuperblock(memory, { ...newest, ...change, generation }, sync);
 }
 
+/** Puts the file's size on the media and into the account. EIO when page 0 was damaged meanwhile. */
+export function storeBlocks(memory: Memory, account: Account, media: MediaSync, blocks: number): Errno {
+  try {
+    const errno = updateSuperblock(memory, { blocks }, () => media.sync());
+    if (errno === 0) account.setBlocks(blocks);
+    return errno;
+  } catch (error) {
+    if (!(error instanceof MediaError)) throw error;
+    return EIO;
+  }
+}
+
 function storeCopy(memory: Memory, superblock: Superblock): void {
   const at = copyOffset(superblock.generation);
   const words = new Int32Array(encode(superblock).buffer);
@@ -77,7 +92,7 @@ function storeCopy(memory: Memory, superblock: Superblock): void {
 export function generationOver(memory: Memory): number {
   const generation = generationAfter(superblockPage(memory));
   if (generation !== null) return generation;
-  wipeSuperblock(memory);
+  for (const at of COPY_OFFSETS) wipeCopy(memory, at);
   return 1;
 }
 
@@ -88,10 +103,6 @@ export function wipeAroundSuperblock(memory: Memory): void {
     memory.metadataWords(0).fill(0, start / 4, end / 4);
     memory.persist(start, end - start);
   }
-}
-
-function wipeSuperblock(memory: Memory): void {
-  for (const at of COPY_OFFSETS) wipeCopy(memory, at);
 }
 
 function wipeCopy(memory: Memory, at: number): void {

@@ -11,7 +11,7 @@ import * as errno from "../../../src/base/errno.js";
 import * as fileFlags from "../../../src/base/fileFlags.js";
 import type { FieldSpec, Struct } from "../../../src/base/struct.js";
 import * as abi from "../../../src/fuse/abi.js";
-import { opcodeRows } from "../../../src/fuse/opcodes.js";
+import { rowByOpcode } from "../../../src/fuse/opcodes.js";
 import { temporaryDirectory } from "../../support/project.js";
 import { requires } from "../../support/requires.js";
 
@@ -111,7 +111,7 @@ const facts: readonly Fact[] = [
   ...numbersOf({ ...abi, ...fileFlags })
     .filter(([name]) => !OWN.has(name))
     .map(([name, value]) => constant(name, value)),
-  ...opcodeRows.map((row) => constant(`FUSE_${row.name}`, row.opcode)),
+  ...rowByOpcode.filter((row) => row !== undefined).map((row) => constant(`FUSE_${row.name}`, row.opcode)),
   ...numbersOf(errno).map(([name, value]) => constant(name, value)),
 ];
 
