@@ -44,28 +44,17 @@ export interface DirectFileParts {
 
 export class DirectFile implements DiskFile {
   readonly damage: Damage;
-  private readonly memory: Memory;
-  private readonly data: DataFile;
-  private readonly geometry: Geometry;
   private readonly account: Account;
-  private readonly traffic: Traffic;
-  private readonly readOnly: boolean;
-  private readonly persistentWords: Int32Array;
   private readonly media: MediaSync;
   /** Guards the length of `data`, and the counting around a punch. */
   private readonly mutex: Mutex;
 
-  constructor(parts: DirectFileParts) {
-    this.memory = parts.memory;
-    this.data = parts.data;
-    this.geometry = parts.geometry;
-    this.account = new Account(parts.persistentWords, parts.geometry.dataPages);
-    this.traffic = parts.traffic;
-    this.readOnly = parts.readOnly;
-    this.persistentWords = parts.persistentWords;
-    this.media = new MediaSync(parts.control, parts.persistentWords, parts.memory);
-    this.mutex = new Mutex(parts.control, CONTROL.mutex);
-    this.damage = new Damage(parts.persistentWords, parts.control);
+  constructor(private readonly parts: DirectFileParts) {
+    const { memory, geometry, persistentWords, control } = parts;
+    this.account = new Account(persistentWords, geometry.dataPages);
+    this.media = new MediaSync(control, persistentWords, memory);
+    this.mutex = new Mutex(control, CONTROL.mutex);
+    this.damage = new Damage(persistentWords, control);
   }
 
   get sizeBytes(): number {
@@ -73,19 +62,19 @@ export class DirectFile implements DiskFile {
   }
 
   get maxSizeBytes(): number {
-    return this.geometry.maxBlocks * PAGE_BYTES;
+    return this.parts.geometry.maxBlocks * PAGE_BYTES;
   }
 
   get mappedBytes(): number {
-    return this.data.heldPages() * PAGE_BYTES;
+    return this.parts.data.heldPages() * PAGE_BYTES;
   }
 
   get capacityPages(): number {
-    return this.geometry.dataPages;
+    return this.parts.geometry.dataPages;
   }
 
   get freePages(): number {
-    return Math.max(0, this.capacityPages - this.data.heldPages());
+    return Math.max(0, this.capacityPages - this.parts.data.heldPages());
   }
 
   /** The errno of a flush that failed, or 0: what was lost then stays lost. */
@@ -94,7 +83,7 @@ export class DirectFile implements DiskFile {
   }
 
   get changedMs(): number {
-    return this.data.changedMs();
+    return this.parts.data.changedMs();
   }
 
   enter(): void {}
@@ -134,7 +123,7 @@ export class DirectFile implements DiskFile {
     const first = bytesToPagesFloor(offset);
     for (let block = first; block < end; ) {
       const count = Math.min(end - block, SLICE_BYTES / PAGE_BYTES);
-      const errno = this.memory.populate(homePage(this.geometry, block), count);
+      const errno = this.parts.memory.populate(homePage(this.parts.geometry, block), count);
       if (errno !== 0) return -asShortage(errno);
       block += count;
     }
@@ -142,17 +131,17 @@ export class DirectFile implements DiskFile {
   }
 
   seekData(offset: ByteOffset): number {
-    const end = homePage(this.geometry, this.account.blocks);
+    const end = homePage(this.parts.geometry, this.account.blocks);
     if (offset >= this.sizeBytes) return -ENXIO;
-    const page = this.memory.nextHeld(homePage(this.geometry, bytesToPagesFloor(offset)), end);
-    return page === end ? -ENXIO : Math.max(offset, pagesToBytes(page - this.geometry.firstDataPage));
+    const page = this.parts.memory.nextHeld(homePage(this.parts.geometry, bytesToPagesFloor(offset)), end);
+    return page === end ? -ENXIO : Math.max(offset, pagesToBytes(page - this.parts.geometry.firstDataPage));
   }
 
   seekHole(offset: ByteOffset): number {
-    const end = homePage(this.geometry, this.account.blocks);
+    const end = homePage(this.parts.geometry, this.account.blocks);
     if (offset >= this.sizeBytes) return -ENXIO;
-    const page = this.memory.nextUnheld(homePage(this.geometry, bytesToPagesFloor(offset)), end);
-    return Math.max(offset, pagesToBytes(page - this.geometry.firstDataPage));
+    const page = this.parts.memory.nextUnheld(homePage(this.parts.geometry, bytesToPagesFloor(offset)), end);
+    return Math.max(offset, pagesToBytes(page - this.parts.geometry.firstDataPage));
   }
 
   get faultsSeen(): number {
@@ -160,12 +149,12 @@ export class DirectFile implements DiskFile {
   }
 
   noteLoss(faults: FaultCounts | null): void {
-    this.damage.noteFaults(faults, this.memory, this.geometry.firstDataPage);
+    this.damage.noteFaults(faults, this.parts.memory, this.parts.geometry.firstDataPage);
   }
 
   flush(): number {
     if (this.damage.isLoss) return -EIO;
-    return this.memory.durable ? 0 - this.media.sync() : 0;
+    return this.parts.memory.durable ? 0 - this.media.sync() : 0;
   }
 
   /**
@@ -178,36 +167,37 @@ export class DirectFile implements DiskFile {
     if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
     // It could not be put on the media any more, and the superblock is to stay as it was.
     if (this.failedErrno !== 0) return -EIO;
-    if (sizeBytes < this.sizeBytes && !mayShrinkTo(this.persistentWords, sizeBytes / PAGE_BYTES)) return -EPERM;
+    if (sizeBytes < this.sizeBytes && !mayShrinkTo(this.parts.persistentWords, sizeBytes / PAGE_BYTES)) return -EPERM;
     this.mutex.lock();
     if (this.isCutOff()) {
       this.mutex.unlock();
       return -EIO;
     }
-    const heldBefore = this.data.heldPages();
+    const heldBefore = this.parts.data.heldPages();
     this.account.raisePeak(heldBefore);
     const errno = sizeBytes < this.sizeBytes ? this.shrink(sizeBytes) : this.grow(sizeBytes);
-    const pages = heldBefore - this.data.heldPages();
+    const pages = heldBefore - this.parts.data.heldPages();
     this.mutex.unlock();
-    if (pages > 0) this.traffic.addDiscarded(pages * PAGE_BYTES);
+    if (pages > 0) this.parts.traffic.addDiscarded(pages * PAGE_BYTES);
     return 0 - errno;
   }
 
   /** `data` is never shorter than the disk, on the media too: a shorter one has lost something. */
   private shrink(sizeBytes: number): Errno {
     const errno =
-      storeBlocks(this.memory, this.account, this.media, sizeBytes / PAGE_BYTES) || this.data.setLength(sizeBytes);
-    if (errno === 0) shrunk(this.persistentWords, sizeBytes / PAGE_BYTES);
+      storeBlocks(this.parts.memory, this.account, this.media, sizeBytes / PAGE_BYTES) ||
+      this.parts.data.setLength(sizeBytes);
+    if (errno === 0) shrunk(this.parts.persistentWords, sizeBytes / PAGE_BYTES);
     return errno;
   }
 
   private grow(sizeBytes: number): Errno {
     // What was written past the old end goes first, so that there is a hole.
     return (
-      this.data.setLength(this.sizeBytes) ||
-      this.data.setLength(sizeBytes) ||
+      this.parts.data.setLength(this.sizeBytes) ||
+      this.parts.data.setLength(sizeBytes) ||
       this.media.sync() ||
-      storeBlocks(this.memory, this.account, this.media, sizeBytes / PAGE_BYTES)
+      storeBlocks(this.parts.memory, this.account, this.media, sizeBytes / PAGE_BYTES)
     );
   }
 
@@ -216,37 +206,37 @@ export class DirectFile implements DiskFile {
    * through. Data that is shorter than the disk was cut off by somebody else.
    */
   keepLength(): Errno {
-    if (this.data.lengthBytes() === this.sizeBytes) return 0;
+    if (this.parts.data.lengthBytes() === this.sizeBytes) return 0;
     this.mutex.lock();
-    const isLonger = !this.isCutOff() && this.data.lengthBytes() > this.sizeBytes;
-    const errno = isLonger && !this.readOnly ? this.data.setLength(this.sizeBytes) : 0;
+    const isLonger = !this.isCutOff() && this.parts.data.lengthBytes() > this.sizeBytes;
+    const errno = isLonger && !this.parts.readOnly ? this.parts.data.setLength(this.sizeBytes) : 0;
     this.mutex.unlock();
     return errno;
   }
 
   /** Under the mutex: true, and noted, when somebody has made `data` shorter than the disk. */
   private isCutOff(): boolean {
-    const lengthBytes = this.data.lengthBytes();
+    const lengthBytes = this.parts.data.lengthBytes();
     if (lengthBytes >= this.sizeBytes) return false;
-    this.damage.noteTruncated(homePage(this.geometry, bytesToPagesFloor(lengthBytes)));
+    this.damage.noteTruncated(homePage(this.parts.geometry, bytesToPagesFloor(lengthBytes)));
     return true;
   }
 
   private get isFixed(): boolean {
-    return this.readOnly || this.damage.isFound;
+    return this.parts.readOnly || this.damage.isFound;
   }
 
   /** Under the mutex, or two punches would count each other's pages. */
   private punch(at: ByteOffset, end: ByteOffset): Errno {
     this.mutex.lock();
-    const heldBefore = this.data.heldPages();
+    const heldBefore = this.parts.data.heldPages();
     // Between two punches memory only grows: so the peak is exact.
     this.account.raisePeak(heldBefore);
-    const errno = this.data.punch(at, end - at);
-    const pages = heldBefore - this.data.heldPages();
+    const errno = this.parts.data.punch(at, end - at);
+    const pages = heldBefore - this.parts.data.heldPages();
     this.mutex.unlock();
     // Negative when others wrote more meanwhile: the figure is a lower bound then.
-    if (pages > 0) this.traffic.addDiscarded(pages * PAGE_BYTES);
+    if (pages > 0) this.parts.traffic.addDiscarded(pages * PAGE_BYTES);
     return errno;
   }
 }

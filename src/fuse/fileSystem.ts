@@ -149,8 +149,6 @@ export class FileSystem {
   read(): number {
     const { exchange } = this;
     const word = abi.fuse_read_in.word;
-    const error = this.requireDisk();
-    if (error !== 0) return error;
     const size = exchange.u32(word.size);
     if (exchange.isHuge(word.offset) || size > MAX_TRANSFER_BYTES) return -EINVAL;
     exchange.beginData();
@@ -163,8 +161,6 @@ export class FileSystem {
   write(): number {
     const { exchange } = this;
     const word = abi.fuse_write_in.word;
-    const error = this.requireDisk();
-    if (error !== 0) return error;
     const size = exchange.u32(word.size);
     if (size > exchange.bodyBytes - abi.fuse_write_in.sizeBytes) return -EINVAL;
     if (exchange.isHuge(word.offset)) return -EFBIG;
@@ -184,8 +180,6 @@ export class FileSystem {
   fallocate(): number {
     const { exchange } = this;
     const word = abi.fuse_fallocate_in.word;
-    const error = this.requireDisk();
-    if (error !== 0) return error;
     if (exchange.isHuge(word.offset) || exchange.isHuge(word.length)) return -EFBIG;
     const offset = exchange.u64(word.offset);
     const length = exchange.u64(word.length);
@@ -207,8 +201,6 @@ export class FileSystem {
   lseek(): number {
     const { exchange } = this;
     const word = abi.fuse_lseek_in.word;
-    const error = this.requireDisk();
-    if (error !== 0) return error;
     if (exchange.isHuge(word.offset)) return -EINVAL;
     const whence = exchange.u32(word.whence);
     if (whence !== flags.SEEK_DATA && whence !== flags.SEEK_HOLE) return -EINVAL;
@@ -267,7 +259,8 @@ export class FileSystem {
     return node === NODE_ROOT || node === NODE_DISK ? node : -ENOENT;
   }
 
-  private requireDisk(): number {
+  /** 0 for a request of the file itself, or -errno. */
+  requireDisk(): number {
     const node = this.exchange.nodeid;
     return node === NODE_DISK ? 0 : node === NODE_ROOT ? -EISDIR : -ENOENT;
   }

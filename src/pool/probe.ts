@@ -12,7 +12,7 @@ import { homePage } from "./geometry.js";
 import { Pool } from "./pool.js";
 import type { PoolParts } from "./reclaim.js";
 import { describeEntryDamage, heldRuns, scanIndex } from "./scan.js";
-import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
+import { layout, STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { updateSuperblock } from "./superblockStore.js";
 
 export interface ProbedPool {
@@ -28,7 +28,9 @@ export interface ProbedPool {
  * @throws UserError when the state on the media cannot be written
  */
 export function probePool(parts: PoolParts, superblock: Superblock, options: { readOnly: boolean }): ProbedPool {
-  requireFormatted(superblock);
+  if (superblock.state === STATE_FORMATTING) {
+    throw new MediaError("state", "clean or dirty", "formatting (a format was interrupted)", layout.offset.state);
+  }
   assert(superblock.state !== STATE_DIRECT, "the index of a pool in direct use was probed");
   assert(parts.memory.pageCount === superblock.geometry.pageCount, "the mapping is not the pool's size");
   const pool = new Pool(parts);
@@ -79,13 +81,6 @@ export function closePool(pool: Pool): void {
   if (pool.damage.isFound) throw new UserError("pool", "it is damaged, and stays marked as unclean", { code: "EIO" });
   if (pool.account.limbo > 0) throw new UserError("pool", "discarded pages cannot be freed", { code: "EIO" });
   writeState(pool.memory, STATE_CLEAN);
-}
-
-/** @throws MediaError when the pool's format was cut off */
-function requireFormatted(superblock: Superblock): void {
-  if (superblock.state === STATE_FORMATTING) {
-    throw new MediaError("state", "clean or dirty", "formatting (a format was interrupted)", 56);
-  }
 }
 
 /**

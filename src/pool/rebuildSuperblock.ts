@@ -99,7 +99,7 @@ function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
       indexPages >= 1 &&
       indexPages <= pageCount - 2 &&
       maxBlocks >= 1 &&
-      maxBlocks <= Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES) &&
+      maxBlocks <= mostBlocks(indexPages) &&
       (!media.split || indexPages === media.metadataPages - 1);
     const isNew = !found.some((one) => one.indexPages === indexPages && one.maxBlocks === maxBlocks);
     if (isPossible && isNew) found.push({ source, indexPages, maxBlocks, trusted });
@@ -118,7 +118,7 @@ function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
     const indexPages = media.metadataPages - 1;
     const dataPages = pageCount - media.metadataPages;
     if (indexPagesFor(dataPages) === indexPages) add("the size of data", indexPages, dataPages, false);
-    add("the size of meta", indexPages, Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES), false);
+    add("the size of meta", indexPages, mostBlocks(indexPages), false);
     return found;
   }
   if (pageCount > 2 && pageCount <= MAX_PAGES) {
@@ -126,8 +126,12 @@ function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
     add("the pool's size", seed.indexPages, seed.maxBlocks, false);
   }
   const indexPages = indexPagesByFirstEntry(input);
-  add("the first entry", indexPages, Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES), false);
+  add("the first entry", indexPages, mostBlocks(indexPages), false);
   return found;
+}
+
+function mostBlocks(indexPages: number): number {
+  return Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES);
 }
 
 /** The first entry that is not 0 mostly names its block's home page, which tells where the data begins; 0 when none is. */
