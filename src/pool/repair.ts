@@ -64,20 +64,16 @@ const BATCH = 1024;
  */
 export function repairPool(memory: Memory, superblock: Superblock, undo: UndoLog, events: RepairEvents): RepairSummary {
   requireRepairable(superblock);
-  const isDirect = superblock.state === STATE_DIRECT;
-  const survey = isDirect ? null : surveyIndex(memory, superblock);
-  const damaged = survey !== null && survey.damagedEntries > 0;
+  // The next mount rebuilds the index of a pool in direct use.
+  const damaged = superblock.state !== STATE_DIRECT && surveyIndex(memory, superblock).damagedEntries > 0;
   const page = superblockPage(memory);
   const writes = planCopies(page, superblock, damaged);
   const summary = { lostBlocks: 0, suspectBlocks: 0, clearedEntries: 0, writtenCopies: writes.length };
   if (!damaged && writes.length === 0) return summary;
-  if (survey !== null && damaged) {
-    const old = new Int32Array(2);
-    const next = new Int32Array(2);
-    walk(memory, superblock, survey.taken, (_damage, block, from, high, target) => {
-      old[0] = from | 0;
-      old[1] = high | 0;
-      next[0] = target | 0;
+  if (damaged) {
+    walk(memory, superblock, (_damage, block, from, high, target) => {
+      const old = new Int32Array([from | 0, high | 0]);
+      const next = new Int32Array([target | 0, 0]);
       undo.save(entryOffset(block), new Uint8Array(old.buffer), new Uint8Array(next.buffer));
       if (target !== 0) undo.made(target, 1);
     });
@@ -119,8 +115,9 @@ function surveyIndex(memory: Memory, superblock: Superblock): { taken: BitSet; d
  * when some are repaired it tells the same of the others: a page is chosen by
  * what is free, and those chosen before are taken by then.
  */
-function walk(memory: Memory, superblock: Superblock, taken: BitSet, change: Change): void {
+function walk(memory: Memory, superblock: Superblock, change: Change): void {
   const { geometry } = superblock;
+  const { taken } = surveyIndex(memory, superblock);
   let lowestFree = geometry.firstDataPage;
   const seen = BitSet.ofSize(geometry.pageCount);
   scanIndex(memory, superblock, {
@@ -143,10 +140,10 @@ function repairIndex(
   memory: Memory,
   superblock: Superblock,
   events: RepairEvents,
-  summary: { lostBlocks: number; suspectBlocks: number; clearedEntries: number },
+  summary: { -readonly [K in keyof RepairSummary]: number },
 ): void {
   const batch = new Batch(memory);
-  walk(memory, superblock, surveyIndex(memory, superblock).taken, (damage, block, page, _high, target) => {
+  walk(memory, superblock, (damage, block, page, _high, target) => {
     if (target !== 0) {
       summary.suspectBlocks++;
       events.suspect(block, page, target);
