@@ -49,7 +49,7 @@ export function errnoName(value: number): string {
   return names.get(value) ?? `errno ${value}`;
 }
 
-/** A shortage is ENOSPC, whoever is short: memory (ENOMEM), a quota (EDQUOT), the backing or the pool. */
+/** Every shortage is ENOSPC: of memory (ENOMEM), of a quota (EDQUOT), of the backing or of the pool. */
 export function asShortage(value: number): number {
   return value === ENOMEM || value === EDQUOT ? ENOSPC : value;
 }

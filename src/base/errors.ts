@@ -42,7 +42,7 @@ export class MediaError extends Error {
   }
 }
 
-/** An error as it travels. */
+/** An error as it is sent from one process to another. */
 export interface ErrorBody {
   readonly what: string;
   readonly reason: string;
