@@ -1,6 +1,6 @@
 /**
- * Check: tells everything about a pool that is not as it must be, as it finds
- * it. Changes nothing. Memory: at most four bits a page.
+ * Check: reports everything that is wrong with a pool, in the order it is found.
+ * Changes nothing. Needs at most four bits of memory per page.
  */
 import { assert } from "../base/assert.js";
 import { BitSet } from "../base/bitset.js";
@@ -23,7 +23,7 @@ export interface CheckSummary {
   readonly usedPages: number;
 }
 
-/** The memory of the pool being checked, and how to let go of it. */
+/** The mapped memory of the pool being checked; `close` unmaps it. */
 export interface CheckedMemory {
   readonly memory: Memory;
   close(): void;
@@ -32,18 +32,18 @@ export interface CheckedMemory {
 export interface CheckInput {
   /** Page 0, read without mapping. */
   readonly page: Uint8Array;
-  /** Pages by the size of the file or device. */
+  /** Number of pages, from the size of the file or device. */
   readonly pageCount: number;
   readonly media: MediaLayout;
-  /** Length of `data` of a split pool as it is. */
+  /** Actual length of a split pool's `data`. */
   readonly dataBytes?: number;
-  /** Maps the pool with so many metadata pages; called when the superblock is usable. */
+  /** Maps the pool with `metadataPages` metadata pages. Called once the superblock is known to be usable. */
   map(metadataPages: number): CheckedMemory;
 }
 
 export interface CheckEvents {
   finding(finding: Finding): void;
-  /** Told now and then. */
+  /** Called once per index page that holds memory. */
   progress?(doneEntries: number, totalEntries: number): void;
 }
 
@@ -68,7 +68,7 @@ export function checkPool(input: CheckInput, events: CheckEvents): CheckSummary 
     if (state === "direct") checkDataLength(superblock, input.dataBytes, tell);
     const checked = input.map(geometry.firstDataPage);
     try {
-      // The next mount makes the index of a direct pool anew: whatever stands in it counts for nothing.
+      // The next mount rebuilds the index of a direct pool, so its content does not matter.
       usedPages =
         state === "direct"
           ? countHeld(checked.memory, superblock)
@@ -133,18 +133,18 @@ export function stateName(state: number): PoolState {
 const LEAST_BATCH = 16 * 1024;
 /** A Map holds no more than 2^24. */
 const LARGEST_BATCH = 4 * 1024 * 1024;
-/** Numbers that are kept of an entry: its damage, block, page and high word. */
+/** Numbers kept per entry: its damage, block, page and high word. */
 const ROW = 4;
 const DAMAGES: readonly EntryDamage[] = ["high-word", "padding", "beyond-size", "range", "duplicate"];
 
 /**
- * Tells of damaged entries in the order they stand in, and of each duplicate
- * which block has its page first. That takes another scan for each batch; a
- * batch is as large as two bits a page, so there are few of them.
+ * Reports damaged entries in index order, and for each duplicate the block that
+ * owns its page. Finding the owners takes one more scan per batch; a batch is
+ * sized at two bits per page, so there are few of them.
  */
 class Owners {
   private readonly capacity: number;
-  /** Those that wait. Made with the first duplicate: a sound pool has none. */
+  /** The entries not reported yet. Allocated at the first duplicate: a sound pool has none. */
   private rows = new Float64Array(0);
   private count = 0;
 
@@ -157,7 +157,7 @@ class Owners {
     this.capacity = Math.min(Math.max(LEAST_BATCH, wanted), LARGEST_BATCH);
   }
 
-  /** Tells of it at once, unless a duplicate waits for its owner. */
+  /** Reports the entry at once, unless a duplicate before it still lacks its owner. */
   add(damage: EntryDamage, block: BlockNo, page: PageNo, high: number): void {
     if (damage !== "duplicate" && this.count === 0) {
       this.tell(this.findingOf(damage, block, page, high));
@@ -168,7 +168,7 @@ class Owners {
     if (this.count === this.capacity) this.flush();
   }
 
-  /** Tells of those that wait. */
+  /** Reports the entries that are left. */
   flush(): void {
     if (this.count === 0) return;
     const owners = this.findOwners();

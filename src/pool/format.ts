@@ -1,8 +1,8 @@
 /**
  * Format: makes an empty pool. The state `formatting` is on the media before
  * anything else changes and `clean` only after everything else is, and each is
- * written beside the copy that counts until then: a cut at any point leaves the
- * old pool, one that says it is being formatted, or the new one.
+ * written to the copy that is not the newest: a crash at any point leaves the
+ * old pool, one in state `formatting`, or the new one.
  */
 import { must, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
@@ -19,7 +19,7 @@ export interface FormatRequest extends Pick<Superblock, "geometry" | "blocks" | 
 }
 
 /**
- * What can be known before anything is changed.
+ * Checks what can be checked before anything is changed.
  * @throws UserError EINVAL for a label that is too long, ENOSPC for a whole file that does not fit
  */
 export function requireFormattable(request: Pick<FormatRequest, "geometry" | "blocks" | "label" | "full">): void {
@@ -33,8 +33,8 @@ export function requireFormattable(request: Pick<FormatRequest, "geometry" | "bl
 }
 
 /**
- * Formats the pool that `memory` covers. What it held before is gone.
- * @throws UserError when the memory cannot be had or written
+ * Formats the pool that `memory` covers and discards its old content.
+ * @throws UserError when the memory cannot be allocated or written
  */
 export function formatPool(memory: Memory, request: FormatRequest): void {
   const { full, nowMs, ...fields } = request;
@@ -52,7 +52,7 @@ export function formatPool(memory: Memory, request: FormatRequest): void {
   mustWrite(writeSuperblock(memory, { ...base, generation: generation + 1, state: STATE_CLEAN }), "superblock");
 }
 
-/** Memory first, entries after: an entry never names a page that could not be had. */
+/** Allocates before it stores entries: an entry never names a page without memory. */
 function mapWhole(memory: Memory, geometry: Geometry, blocks: number): void {
   mustWrite(memory.populate(geometry.firstDataPage, blocks), "data");
   mustWrite(memory.populate(1, indexPagesFor(blocks)), "index");

@@ -26,7 +26,7 @@ export function layOut(pageCount: number, indexPages: number, maxBlocks: number)
   return { pageCount, indexPages, maxBlocks, firstDataPage, dataPages: pageCount - firstDataPage };
 }
 
-/** The page of `block` when the data region is read as the file itself. A thin pool has none for its last blocks. */
+/** The page of `block` when the data region is read as the file. A thin pool has none for its last blocks. */
 export function homePage({ firstDataPage }: Geometry, block: BlockNo): PageNo {
   return firstDataPage + block;
 }

@@ -1,7 +1,7 @@
 /**
- * A superblock of which no copy is valid, made anew from what is left: fields
- * that survived in the copies, what the user knows, the pool's size, and the
- * index itself. A geometry is taken only when the index bears it out.
+ * Rebuilds a superblock that has no valid copy from what is left: fields that
+ * survived in the copies, what the user knows, the pool's size, and the index
+ * itself. A geometry is accepted only when the index agrees with it.
  */
 import { BitSet } from "../base/bitset.js";
 import { UserError } from "../base/errors.js";
@@ -30,7 +30,7 @@ import {
 } from "./superblock.js";
 
 export interface RebuildRequest {
-  /** What the user knows; absent: found out. */
+  /** What the user knows; determined when absent. */
   readonly blocks?: number | undefined;
   readonly maxBlocks?: number | undefined;
   /** 16 random bytes, used when the old one is lost. */
@@ -39,28 +39,28 @@ export interface RebuildRequest {
 }
 
 interface Candidate {
-  /** Where it is from, for people. */
+  /** Where it comes from, for messages. */
   readonly source: string;
   readonly indexPages: number;
   readonly maxBlocks: number;
-  /** A whole copy or the user says so: damaged entries do not speak against it. */
+  /** From a whole copy or the user: accepted in spite of damaged entries. */
   readonly trusted: boolean;
 }
 
 interface Evidence {
   readonly validEntries: number;
   readonly damagedEntries: number;
-  /** One behind the highest block that has a page. */
+  /** One past the highest mapped block. */
   readonly mappedEnd: BlockNo;
-  /** Valid entries that name their block's home page: most do, and by chance none under another geometry. */
+  /** Valid entries that name their block's home page: most do, and hardly any with a wrong geometry. */
   readonly homeEntries: number;
-  /** Data pages that hold something and that no entry names. */
+  /** Some data page holds memory but is named by no entry. */
   readonly hasStrays: boolean;
 }
 
 /**
- * @returns a superblock in state dirty; in a split pool whose pages say so, direct
- * @throws UserError saying what was tried when nothing is consistent
+ * @returns a superblock in state dirty, or direct for a split pool whose pages look so
+ * @throws UserError listing what was tried when nothing is consistent
  */
 export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): Superblock {
   const { pageCount, media } = input;
@@ -90,7 +90,7 @@ function nothingFits(tried: readonly string[]): UserError {
   return new UserError("superblock", reason, { code: "EINVAL", cure: "--max-size SIZE, as it was formatted with" });
 }
 
-/** Geometries in the order in which they are preferred; none twice. */
+/** The possible geometries, in order of preference, without duplicates. */
 function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
   const { page, pageCount, media } = input;
   const found: Candidate[] = [];
@@ -111,7 +111,7 @@ function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
   const known = request.maxBlocks ?? request.blocks;
   if (known !== undefined) {
     add("the size given", media.split ? media.metadataPages - 1 : indexPagesFor(known), known, true);
-    // Only what is known counts beside what survived.
+    // With a known size there is nothing to guess.
     return found;
   }
   if (media.split) {
@@ -134,7 +134,7 @@ function mostBlocks(indexPages: number): number {
   return Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES);
 }
 
-/** The first entry that is not 0 mostly names its block's home page, which tells where the data begins; 0 when none is. */
+/** The first nonzero entry usually names its block's home page, which tells where the data begins. 0 when unknown. */
 function indexPagesByFirstEntry({ page, pageCount, map }: CheckInput): number {
   if (pageCount < 3 || page.length === 0) return 0;
   const { memory, close } = map(2);
@@ -151,7 +151,7 @@ function indexPagesByFirstEntry({ page, pageCount, map }: CheckInput): number {
   }
 }
 
-/** What the index says when it is read with `geometry`. */
+/** Reads the index as if the pool had `geometry`. */
 function gather(input: CheckInput, geometry: Geometry): Evidence {
   const { memory, close } = input.map(geometry.firstDataPage);
   try {
@@ -197,10 +197,10 @@ function superblockOf(
     const reason = `block ${evidence.mappedEnd - 1} is mapped beyond a file of ${blocks} blocks`;
     throw new UserError("--size", reason, { code: "EINVAL", cure: "a larger --size" });
   }
-  // A copy with a right checksum, though something else is wrong with it.
+  // A copy with a correct checksum but some other problem.
   const whole = copies.find(({ isWhole }) => isWhole);
   const { uuid, label } = layout.offset;
-  // Pages of a pool in direct use have no entries: as strays they would be given back by the next mount.
+  // Pages of a pool in direct use have no entries. In state dirty the next mount would release them as strays.
   const dataPages = pageCount - 1 - indexPages;
   const isDirect =
     media.split && evidence.hasStrays && evidence.homeEntries === evidence.validEntries && maxBlocks >= dataPages;

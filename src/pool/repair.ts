@@ -1,10 +1,10 @@
 /**
- * Repair: makes a damaged pool one that is valid, the same from the same
- * damage each time. An entry that is wrong becomes a hole; of duplicates the
- * lowest block keeps the page and each other gets a private copy. Whatever is
- * to change is saved before the first change. Then copies, media, entries,
- * media, and the superblock last: cut off at any point it can be run again and
- * ends in the same state. No page but those of copies is written.
+ * Repair: makes a damaged pool valid; the result depends only on the damage. A
+ * wrong entry becomes a hole; of duplicates the lowest block keeps the page and
+ * each other gets a private copy. Everything that changes is saved before the
+ * first change. Then the copies are made, synced, entries stored, synced, and
+ * the superblock is written last: after a crash at any point repair can be run
+ * again and ends in the same state. Only the pages of copies are written.
  */
 import { BitSet } from "../base/bitset.js";
 import { must, UserError } from "../base/errors.js";
@@ -26,20 +26,20 @@ import {
 import { type CopyWrite, planCopies } from "./superblockCopies.js";
 import { superblockPage } from "./superblockStore.js";
 
-/** Where what is going to change is kept. The methods throw UserError. */
+/** Keeps what repair is going to change. The methods throw UserError. */
 export interface UndoLog {
-  /** The bytes from `at` on, as they are and as they will be. */
+  /** The bytes from `at` on before and after the repair. */
   save(at: ByteOffset, oldBytes: Uint8Array, newBytes: Uint8Array): void;
-  /** Free pages that will hold copies. */
+  /** Free pages that copies will use. */
   made(page: PageNo, count: number): void;
-  /** All was told; returns when it is safe. */
+  /** The log is complete; returns when it is on the media. */
   seal(): void;
 }
 
 export interface RepairEvents {
   /** `block` of the file becomes a hole. */
   lost(block: BlockNo, page: PageNo, damage: EntryDamage): void;
-  /** `block` shared `page` with a lower one and gets a copy of it, which may not be its own content. */
+  /** `block` shared `page` with a lower one and gets a copy of it, which may be the other block's content. */
   suspect(block: BlockNo, page: PageNo, copyPage: PageNo): void;
 }
 
@@ -58,9 +58,9 @@ type Change = (damage: EntryDamage, block: BlockNo, page: PageNo, high: number, 
 const BATCH = 1024;
 
 /**
- * Repairs the pool that `memory` covers and nobody else uses.
- * @param superblock the copy that counts, or a rebuilt one that is to be written
- * @throws UserError when the pool may not be repaired, or the medium fails; it can be run again
+ * Repairs the pool that `memory` covers, as its only user.
+ * @param superblock the valid copy, or a rebuilt one to be written
+ * @throws UserError when the pool cannot be repaired, or the medium fails; it can be run again
  */
 export function repairPool(memory: Memory, superblock: Superblock, undo: UndoLog, events: RepairEvents): RepairSummary {
   requireRepairable(superblock);
@@ -91,7 +91,7 @@ function requireRepairable(superblock: Superblock): void {
     const cure = "kmemfs format --force";
     throw new UserError("pool", "its format was interrupted, so there is nothing to repair", { code: "EINVAL", cure });
   }
-  // A copy with a higher one would be refused: nobody could open the pool again.
+  // A copy with a higher generation would be refused, and the pool could not be opened again.
   if (superblock.generation > MAX_GENERATION - 2) {
     throw new UserError("pool", "the generation of its superblock is at its maximum", { code: "EINVAL" });
   }
@@ -99,7 +99,7 @@ function requireRepairable(superblock: Superblock): void {
   throw new UserError("pool", "it has features that this version supports only for reading", { code: "EROFS" });
 }
 
-/** The pages that valid entries name, each by its lowest block, and how many entries are wrong. */
+/** The pages named by valid entries, each by its lowest block, and the number of wrong entries. */
 function surveyIndex(memory: Memory, superblock: Superblock): { taken: BitSet; damagedEntries: number } {
   const taken = BitSet.ofSize(superblock.geometry.pageCount);
   let damagedEntries = 0;
@@ -111,9 +111,9 @@ function surveyIndex(memory: Memory, superblock: Superblock): { taken: BitSet; d
 }
 
 /**
- * Tells of each entry that is wrong what becomes of it, in order. Run again
- * when some are repaired it tells the same of the others: a page is chosen by
- * what is free, and those chosen before are taken by then.
+ * Calls `change` for each wrong entry with its repair, in order. Run again when
+ * some entries are repaired it decides the same for the others: a page is chosen
+ * from the free ones, and those chosen before are taken by then.
  */
 function walk(memory: Memory, superblock: Superblock, change: Change): void {
   const { geometry } = superblock;
@@ -184,7 +184,7 @@ class Batch {
   }
 }
 
-/** Both copies, also one that stays: whoever undoes sees by them that nobody has used the pool since. */
+/** Saves both copies, changed or not: by them undo sees that the pool has not been used since. */
 function saveCopies(page: Uint8Array, writes: readonly CopyWrite[], undo: UndoLog): void {
   for (const at of COPY_OFFSETS) {
     const old = page.slice(at, at + COPY_BYTES);

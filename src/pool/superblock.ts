@@ -1,6 +1,6 @@
 /**
- * Page 0: two copies of 512 bytes, at bytes 0 and 2048, written in turn.
- * The valid copy with the higher generation counts, so that a write cut at any
+ * Page 0: two copies of 512 bytes, at bytes 0 and 2048, written alternately.
+ * The valid copy with the higher generation is used, so that a write torn at any
  * byte leaves the older one. docs/media-format.md states the layout.
  */
 import { crc32c, readU64, writeU64 } from "../base/bytes.js";
@@ -19,7 +19,7 @@ export const MAGIC_HIGH = 0x001a7366;
 export const STATE_FORMATTING = 1;
 export const STATE_CLEAN = 2;
 export const STATE_DIRTY = 3;
-/** Used in direct mode: the holes of `data` tell what is mapped, every block at home; the index is out of date. */
+/** In direct mode: the holes of `data` tell what is mapped, every block is at home, the index is out of date. */
 export const STATE_DIRECT = 4;
 
 /** Incompatible feature: `data` is a file of its own. */
@@ -29,7 +29,7 @@ const KNOWN_READONLY_COMPATIBLE = 0;
 
 export const LABEL_BYTES = 64;
 
-/** Far below 2^53, so that counting on from any valid one stays exact. */
+/** Far below 2^53, so that counting up from any valid generation stays exact. */
 export const MAX_GENERATION = 2 ** 52;
 
 export const layout = struct("superblock", COPY_BYTES, {
@@ -102,8 +102,8 @@ export function decode(page: Uint8Array, pageCount: number): Superblock {
 }
 
 /**
- * The pages that a pool in use in direct mode says it has, or null for any other:
- * its `data` is as long as the disk then, and no measure of the pool.
+ * The page count stored in a pool in direct use, or null for any other pool: its
+ * `data` is as long as the disk then and does not tell the pool's size.
  */
 export function directPageCount(page: Uint8Array): number | null {
   const { isWhole, fields } = rawCopy(page, newestCopy(page));
@@ -111,47 +111,47 @@ export function directPageCount(page: Uint8Array): number | null {
 }
 
 /**
- * The number of the first write over what page 0 holds, so chosen that it goes to
- * the copy that does not count now; null where nothing counts, or only nonsense.
+ * The generation of the first write over what page 0 holds, chosen so that the
+ * write goes to the copy that is not the newest; null when no copy is usable.
  */
 export function generationAfter(page: Uint8Array): number | null {
   const at = newestCopy(page);
   const { isWhole, fields } = rawCopy(page, at);
-  // A format writes twice, and all the mounts after it.
+  // Leaves room for the two writes of a format and those of all mounts after it.
   if (!isWhole || fields.generation > MAX_GENERATION / 2) return null;
   return fields.generation + (copyOffset(fields.generation + 1) === at ? 2 : 1);
 }
 
-/** Where the copy of that generation is written. */
+/** Byte offset at which the copy of `generation` is written. */
 export function copyOffset(generation: number): number {
   return COPY_OFFSETS[generation % COPY_OFFSETS.length];
 }
 
-/** Where the newest whole copy stands. It counts even when it is refused: an older one would tell stale facts. */
+/** Byte offset of the newest whole copy. It is used even if it is refused: an older one would be stale. */
 function newestCopy(page: Uint8Array): number {
   const [first, second] = COPY_OFFSETS.map((at) => rawCopy(page, at));
-  // None whole: the error of one that was recognised says more.
+  // When neither is whole, the error of one with our magic says more.
   const isSecond = first.isWhole
     ? second.isWhole && second.fields.generation > first.fields.generation
     : second.isWhole || !first.isOurs;
   return COPY_OFFSETS[isSecond ? 1 : 0];
 }
 
-/** True when a write of the copy at byte `at` was cut off, or somebody else wrote there. */
+/** True when the copy at byte `at` is neither whole nor empty: a torn write, or foreign data. */
 export function isTorn(page: Uint8Array, at: number): boolean {
   const { isWhole, bytes } = rawCopy(page, at);
   return !isWhole && bytes.some((byte) => byte !== 0);
 }
 
-/** A copy as it stands in page 0, right or wrong. */
+/** A copy as it is in page 0, valid or not. */
 interface RawCopy {
   readonly bytes: Uint8Array;
   readonly fields: Readonly<Record<keyof typeof word, number>>;
-  /** As it must be. */
+  /** The correct checksum of `bytes`. */
   readonly checksum: number;
   /** It has our magic. */
   readonly isOurs: boolean;
-  /** Ours, and just as it was written. */
+  /** It has our magic and a correct checksum. */
   readonly isWhole: boolean;
 }
 
@@ -190,8 +190,8 @@ export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Sup
 }
 
 /**
- * Every field of the copy at byte `at` of page 0 that is not what it must be,
- * those first that say most. A copy that is all zeros has one: there is none.
+ * Every wrong field of the copy at byte `at` of page 0, the most telling first.
+ * For a copy that is all zeros this is only the magic.
  */
 export function copyProblems(page: Uint8Array, at: number, pageCount: number): MediaError[] {
   const { bytes, fields, checksum, isOurs } = rawCopy(page, at);
@@ -208,7 +208,7 @@ export function copyProblems(page: Uint8Array, at: number, pageCount: number): M
   expect(pageBytes === PAGE_BYTES, "pageBytes", String(PAGE_BYTES), pageBytes);
   const unknown = incompatible & ~KNOWN_INCOMPATIBLE;
   expect(unknown === 0, "incompatible", "features that this version knows", hexNumber(unknown >>> 0));
-  // Each bound is below 2^32, so that the sums behind it cannot wrap or round.
+  // Each bound is below 2^32, so that sums of them cannot wrap or round.
   expect(pageCount <= MAX_PAGES, "pageCount", `at most ${MAX_PAGES}`, pageCount);
   expect(fields.pageCount === pageCount, "pageCount", `${pageCount} by the pool's size`, fields.pageCount);
   const room = Math.max(1, pageCount - 2);
@@ -218,7 +218,7 @@ export function copyProblems(page: Uint8Array, at: number, pageCount: number): M
     `1 to ${pageCount - 2}`,
     indexPages,
   );
-  // Of a wrong count of pages nothing follows for the entries.
+  // A wrong count of index pages does not limit the entries.
   const entriesMost = Math.min((hasRoom ? indexPages : room) * ENTRIES_PER_PAGE, MAX_PAGES);
   const hasEntries = maxBlocks >= 1 && maxBlocks <= entriesMost;
   expect(hasEntries, "indexEntries", `1 to ${entriesMost}`, maxBlocks);
@@ -227,25 +227,25 @@ export function copyProblems(page: Uint8Array, at: number, pageCount: number): M
   expect(state >= STATE_FORMATTING && state <= STATE_DIRECT, "state", "1 to 4", state);
   const isSplit = (incompatible & INCOMPATIBLE_SPLIT) !== 0;
   expect(state !== STATE_DIRECT || isSplit, "state", "1 to 3 in a single-file pool", state);
-  // Its blocks are taken for data pages by their numbers, and what lies behind the last page for nobody's.
+  // In direct mode block b is data page b, so that blocks past the last page would have none.
   const isThin = maxBlocks > pageCount - 1 - indexPages;
   expect(state !== STATE_DIRECT || !isThin, "state", "1 to 3 in a pool with more blocks than data pages", state);
-  // Counted up by one at each write: a rounded one would stand still and the write be lost.
+  // Counted up at each write: a rounded value would not change, and the write would be lost.
   expect(generation >= 1 && generation <= MAX_GENERATION, "generation", `1 to ${MAX_GENERATION}`, generation);
   const { formattedMs } = fields;
   expect(Number.isSafeInteger(formattedMs), "formattedMs", `at most ${Number.MAX_SAFE_INTEGER}`, formattedMs);
   return problems;
 }
 
-/** How the media are laid out by their files, whatever the superblock says. */
+/** The layout of the media by its files, independent of the superblock. */
 export interface MediaLayout {
-  /** `meta` and `data` are files of their own. */
+  /** `meta` and `data` are separate files. */
   readonly split: boolean;
-  /** Pages of `meta`, or of the whole of a single pool. */
+  /** Pages of `meta`, or of the whole file of a single pool. */
   readonly metadataPages: number;
 }
 
-/** Where superblock and files disagree; null when they agree. The data of a split pool begins where `meta` ends. */
+/** How superblock and files disagree; null when they agree. The data of a split pool begins where `meta` ends. */
 export function layoutProblem(superblock: Superblock, media: MediaLayout): MediaError | null {
   const split = (superblock.incompatible & INCOMPATIBLE_SPLIT) !== 0;
   if (split !== media.split) {
@@ -268,7 +268,7 @@ export function isWritable(superblock: Superblock): boolean {
   return (superblock.readonlyCompatible & ~KNOWN_READONLY_COMPATIBLE) === 0;
 }
 
-/** True when either copy carries our magic: the page is, or was, a pool's. */
+/** True when either copy has our magic: the page is, or was, a pool's. */
 export function hasMagic(page: Uint8Array): boolean {
   return COPY_OFFSETS.some((at) => rawCopy(page, at).isOurs);
 }

@@ -1,7 +1,7 @@
 /**
- * Both copies of the superblock held against the files and each other. The
- * valid one with the higher generation counts; a whole copy of a newer version
- * is never taken for damage.
+ * Checks both copies of the superblock against the files and each other. The
+ * valid one with the higher generation is used; a whole copy of a newer version
+ * is never treated as damage.
  */
 import type { MediaError } from "../base/errors.js";
 import type { ByteOffset } from "../base/units.js";
@@ -19,7 +19,7 @@ import {
 } from "./superblock.js";
 
 export interface CopyState {
-  /** Byte of page 0. */
+  /** Byte offset in page 0. */
   readonly at: number;
   readonly problems: readonly MediaError[];
   /** Null when there are problems. */
@@ -28,15 +28,15 @@ export interface CopyState {
 
 export interface Copies {
   readonly copies: readonly CopyState[];
-  /** The copy that counts, or null when neither is valid or the pool is of a newer version. */
+  /** The valid copy to use, or null when neither is valid or the pool is of a newer version. */
   readonly newest: Superblock | null;
-  /** Byte of page 0 where `newest` stands. */
+  /** Byte offset of `newest` in page 0. */
   readonly newestAt: number;
-  /** A whole copy was written by a version with features that this one does not know. */
+  /** A whole copy was written by a version with features unknown to this one. */
   readonly isForeign: boolean;
 }
 
-/** @param pageCount pages of the pool by the size of its files */
+/** @param pageCount pages of the pool, from the size of its files */
 export function readCopies(page: Uint8Array, pageCount: number, media: MediaLayout): Copies {
   const copies = COPY_OFFSETS.map((at) => readCopy(page, at, pageCount, media));
   const isForeign = copies.some(({ problems }) => isOfNewerVersion(problems));
@@ -59,13 +59,13 @@ function readCopy(page: Uint8Array, at: number, pageCount: number, media: MediaL
   return problem === null ? { at, problems, superblock } : { at, problems: [problem], superblock: null };
 }
 
-/** Its magic and checksum are right, so nothing but another version made it so. */
+/** With a correct magic and checksum, only a newer version can have written these fields. */
 function isOfNewerVersion(problems: readonly MediaError[]): boolean {
   if (problems.some(({ field }) => field === "magic" || field === "checksum")) return false;
   return problems.some(({ field }) => field === "version" || field === "incompatible");
 }
 
-/** Tells of each field that is wrong, and of copies that do not belong together. */
+/** Reports each wrong field, and copies that do not belong together. */
 export function copyFindings({ copies, newest, newestAt }: Copies, tell: (finding: Finding) => void): void {
   for (const { problems } of copies) {
     for (const { message, offsetBytes } of problems) {
@@ -82,7 +82,7 @@ export function copyFindings({ copies, newest, newestAt }: Copies, tell: (findin
   }
 }
 
-/** Why a valid copy that is not the newest cannot be what was written before it; null when it can. */
+/** Why a valid copy cannot be the one written just before the newest; null when it can. */
 function contradiction(copy: Superblock, newest: Superblock): string | null {
   if (copy.generation !== newest.generation - 1) {
     return `its generation ${copy.generation} is not the one before ${newest.generation}`;
@@ -95,7 +95,7 @@ function contradiction(copy: Superblock, newest: Superblock): string | null {
   return copy.label.some((byte, i) => byte !== newest.label[i]) ? differs("label") : null;
 }
 
-/** The newest in the other's place would be overwritten by the next change; null when it is in its own. */
+/** Set when the newest copy is in the other's place, where the next change would overwrite it; else null. */
 function misplaced({ generation }: Superblock, at: number): string | null {
   return COPY_OFFSETS[generation % 2] === at ? null : `generation ${generation} belongs in the other copy`;
 }
@@ -106,11 +106,11 @@ export interface CopyWrite {
 }
 
 /**
- * Which copies a repair writes, in order. Afterwards the newest stands in its own
- * place and the other is the one before it. A clean pool that is changed becomes
- * dirty, so that the next mount looks after strays.
+ * The copies that a repair writes, in order. Afterwards the newest is in its own
+ * place and the other is the one before it. A clean pool that changes becomes
+ * dirty, so that the next mount releases strays.
  * @param page page 0
- * @param superblock the copy that counts, or a rebuilt one
+ * @param superblock the valid copy, or a rebuilt one
  * @param indexChanges whether entries change too
  */
 export function planCopies(page: Uint8Array, superblock: Superblock, indexChanges: boolean): CopyWrite[] {
@@ -132,7 +132,7 @@ export function planCopies(page: Uint8Array, superblock: Superblock, indexChange
   } else {
     const isOut = misplaced(newest, newestAt) !== null;
     const changes = indexChanges || isOut || !isIntact(otherThan(newestAt), newest);
-    // Generation 1 has none before it.
+    // There is no generation before 1.
     if (isOut || (changes && (newest.state === STATE_CLEAN || newest.generation === 1))) {
       topAt = otherThan(newestAt);
       const generation = newest.generation + (COPY_OFFSETS[(newest.generation + 1) % 2] === topAt ? 1 : 2);
