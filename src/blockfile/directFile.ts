@@ -1,7 +1,7 @@
 /**
  * The sparse file in direct mode: the kernel reads and writes `data` by
- * itself, block b in the b-th data page, and asks us for all else. What is
- * mapped, and how much, only the backing knows.
+ * itself, block b in the b-th data page, and sends us all other requests. Only
+ * the backing knows what is mapped, and how much.
  */
 import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EPERM, EROFS } from "../base/errno.js";
 import type { DataFile, FaultCounts, Memory } from "../base/ports.js";
@@ -26,8 +26,8 @@ import type { DiskFile } from "./diskFile.js";
 import type { Traffic } from "./traffic.js";
 
 /**
- * Others may hold our mutex, or store through a mapping, in between. The kernel's own
- * writers wait for the whole request: both take the FUSE inode's lock.
+ * Between slices other threads can take the mutex, and stores through a mapping proceed.
+ * The kernel's writers wait for the whole request: both take the FUSE inode's lock.
  */
 const SLICE_BYTES = 64 * MIB;
 
@@ -77,7 +77,7 @@ export class DirectFile implements DiskFile {
     return Math.max(0, this.capacityPages - this.parts.data.heldPages());
   }
 
-  /** The errno of a flush that failed, or 0: what was lost then stays lost. */
+  /** The errno of a failed flush, or 0. The failure is permanent. */
   get failedErrno(): Errno {
     return this.media.failedErrno;
   }
@@ -90,7 +90,7 @@ export class DirectFile implements DiskFile {
 
   leave(): void {}
 
-  /** The kernel never asks: every open of the file is answered with the backing (fuse_file_read_iter). */
+  /** Never called: every open of the file is answered with the backing (fuse_file_read_iter). */
   read(): number {
     return -EIO;
   }
@@ -100,7 +100,7 @@ export class DirectFile implements DiskFile {
     return -EIO;
   }
 
-  /** Makes the range read as zeros and gives its whole pages back. Clipped at the end of the file. */
+  /** Makes the range read as zeros and releases its whole pages. Clipped at the end of the file. */
   discard(offset: ByteOffset, length: number): number {
     if (this.isFixed) return -EROFS;
     const end = Math.min(offset + length, this.sizeBytes);
@@ -114,8 +114,8 @@ export class DirectFile implements DiskFile {
   }
 
   /**
-   * Makes sure of memory for the range. Clipped at the end of the file. Every block has a page of its own, so only
-   * the backing can be short; what it gave before that stays.
+   * Allocates memory for the range, clipped at the end of the file. Every block has its own page, so only the
+   * backing can be short; what it allocated before that stays.
    */
   reserve(offset: ByteOffset, length: number): number {
     if (this.isFixed) return -EROFS;
@@ -158,14 +158,14 @@ export class DirectFile implements DiskFile {
   }
 
   /**
-   * Smaller only as a command has asked for: whoever truncates a file means to write
-   * what follows, and the kernel would let that through to where it is cut off.
+   * Shrinks only when a command has allowed it: a program that truncates the file and
+   * writes it again would otherwise write past the new end, which the kernel lets through.
    */
   resize(sizeBytes: number): number {
     if (this.isFixed) return -EROFS;
     if (sizeBytes > this.maxSizeBytes) return -EFBIG;
     if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
-    // It could not be put on the media any more, and the superblock is to stay as it was.
+    // The new size could not be synced, and the superblock must stay as it is.
     if (this.failedErrno !== 0) return -EIO;
     if (sizeBytes < this.sizeBytes && !mayShrinkTo(this.parts.persistentWords, sizeBytes / PAGE_BYTES)) return -EPERM;
     this.mutex.lock();
@@ -182,7 +182,7 @@ export class DirectFile implements DiskFile {
     return 0 - errno;
   }
 
-  /** `data` is never shorter than the disk, on the media too: a shorter one has lost something. */
+  /** Superblock first: `data` must never be shorter than the disk, also on the media, as that means loss. */
   private shrink(sizeBytes: number): Errno {
     const errno =
       storeBlocks(this.parts.memory, this.account, this.media, sizeBytes / PAGE_BYTES) ||
@@ -192,7 +192,7 @@ export class DirectFile implements DiskFile {
   }
 
   private grow(sizeBytes: number): Errno {
-    // What was written past the old end goes first, so that there is a hole.
+    // What was written past the old end is truncated first, so that the new range is a hole.
     return (
       this.parts.data.setLength(this.sizeBytes) ||
       this.parts.data.setLength(sizeBytes) ||
@@ -202,8 +202,8 @@ export class DirectFile implements DiskFile {
   }
 
   /**
-   * Cuts off what was written past the end of the disk: the kernel lets such writes
-   * through. Data that is shorter than the disk was cut off by somebody else.
+   * Truncates what was written past the end of the disk: the kernel lets such writes
+   * through. `data` shorter than the disk was truncated by another process.
    */
   keepLength(): Errno {
     if (this.parts.data.lengthBytes() === this.sizeBytes) return 0;
@@ -214,7 +214,7 @@ export class DirectFile implements DiskFile {
     return errno;
   }
 
-  /** Under the mutex: true, and noted, when somebody has made `data` shorter than the disk. */
+  /** Under the mutex: true, and recorded as damage, when `data` is shorter than the disk. */
   private isCutOff(): boolean {
     const lengthBytes = this.parts.data.lengthBytes();
     if (lengthBytes >= this.sizeBytes) return false;
@@ -226,16 +226,16 @@ export class DirectFile implements DiskFile {
     return this.parts.readOnly || this.damage.isFound;
   }
 
-  /** Under the mutex, or two punches would count each other's pages. */
+  /** Takes the mutex, as two concurrent punches would count each other's pages. */
   private punch(at: ByteOffset, end: ByteOffset): Errno {
     this.mutex.lock();
     const heldBefore = this.parts.data.heldPages();
-    // Between two punches memory only grows: so the peak is exact.
+    // Memory only grows between two punches, so the peak is exact.
     this.account.raisePeak(heldBefore);
     const errno = this.parts.data.punch(at, end - at);
     const pages = heldBefore - this.parts.data.heldPages();
     this.mutex.unlock();
-    // Negative when others wrote more meanwhile: the figure is a lower bound then.
+    // A lower bound, as the kernel may write at the same time; then it may even be negative.
     if (pages > 0) this.parts.traffic.addDiscarded(pages * PAGE_BYTES);
     return errno;
   }
