@@ -1,6 +1,6 @@
 /**
- * Owner, mode and times of `disk` and its directory. Shared by the threads of
- * a mount and gone with it: the pool stores bytes, not attributes.
+ * Owner, mode and times of `disk` and its directory. They last as long as the
+ * mount, whose threads share them: the pool stores bytes, not attributes.
  */
 import { PAGE_BYTES, SECTOR_BYTES } from "../base/units.js";
 import { fuse_attr, fuse_statx, S_IFDIR, S_IFREG } from "./abi.js";
@@ -14,10 +14,10 @@ const GID = 2;
 const ATIME = 3;
 const MTIME = 5;
 const CTIME = 7;
-/** When `mtime` was set by hand; a later write counts more. */
+/** When `mtime` was set explicitly; a later write overrides it. */
 const MTIME_SET_MS = 9;
 const MOUNTED_MS = 10;
-/** 0 where nobody set it, as in a session that an older version began. */
+/** 0 if never set, as in a session begun by an older version. */
 const DIRECTORY_MODE = 11;
 const DIRECTORY_MODE_DEFAULT = 0o755;
 

@@ -15,8 +15,8 @@ const entries = [
 ];
 
 /**
- * Puts the entries from the request's offset on into the reply, as many as the request's size
- * allows. With `writer` each is preceded by its `fuse_entry_out`.
+ * Writes the entries from the request's offset on to the reply, as many as fit its size.
+ * With `writer` each is preceded by its `fuse_entry_out`.
  * @returns bytes
  */
 export function readDirectory(
@@ -35,7 +35,7 @@ export function readDirectory(
     if (used + prefixBytes + direntBytes > sizeBytes) break;
     const at = used / 4;
     exchange.reply.fill(0, exchange.body + at, exchange.body + at + (prefixBytes + direntBytes) / 4);
-    // `.` and `..` carry node 0: the kernel counts no lookup of them.
+    // `.` and `..` have node 0, so that the kernel counts no lookup for them.
     if (writer !== null && entry.node === NODE_DISK) writer.putEntry(at, entry.node);
     putDirent(exchange, at + prefixBytes / 4, entry, i + 1);
     used += prefixBytes + direntBytes;
