@@ -1,7 +1,7 @@
 /**
- * What the memory of a pool is. It outlives the process that opened it: the holder
- * passes it on as JSON to each server, with the fds inherited under the same numbers
- * or others that it fills in.
+ * The backing of a pool. It outlives the process that opened it: the holder passes it
+ * to each server as JSON, with the fds inherited under the same numbers or under others
+ * that it fills in.
  */
 import { closeSync, fstatSync } from "node:fs";
 import { errnoName } from "../../base/errno.js";
@@ -14,13 +14,13 @@ export type BackingKind = "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "
 export interface Backing {
   /** The kind of memory; a file or directory on a tmpfs is `tmpfs` with its path. */
   readonly kind: BackingKind;
-  /** Absolute, or as it was given; null for a pool that no directory shows. */
+  /** Absolute, or as given; null for a pool without a path. */
   readonly path: string | null;
   readonly layout: "single" | "split";
   readonly metaFd: number;
   /** Equal to `metaFd` for a single pool. */
   readonly dataFd: number;
-  /** For a single pool the size of the whole, and `dataBytes` is 0. Multiples of the grain. */
+  /** For a single pool the size of the whole file, with `dataBytes` 0. Multiples of the grain. */
   readonly metaBytes: number;
   readonly dataBytes: number;
   /** Pages of the whole pool, metadata and data. */
@@ -49,14 +49,14 @@ export function heldPages(fd: number): number {
   return Math.ceil((fstatSync(fd).blocks * SECTOR_BYTES) / PAGE_BYTES);
 }
 
-/** What the backing really holds, bytes: st_blocks of its files; all of it where st_blocks says nothing. */
+/** Bytes that the backing holds: st_blocks of its files, or its whole size where st_blocks says nothing. */
 export function heldBytes(backing: Backing): number {
   if (backing.kind === "devdax") return backing.metaBytes;
   const meta = fstatSync(backing.metaFd).blocks * 512;
   return backing.layout === "single" ? meta : meta + fstatSync(backing.dataFd).blocks * 512;
 }
 
-/** Lets go of the fds, and with them of the lock; a memfd or private tmpfs whose last fds these are is gone. */
+/** Closes the fds, which releases the lock. A memfd or private tmpfs is gone with its last fd. */
 export function closeBacking(backing: Backing): void {
   for (const fd of new Set([backing.dataFd, backing.metaFd, backing.tmpfsFd ?? -1])) if (fd >= 0) closeSync(fd);
 }

@@ -1,10 +1,10 @@
 /**
  * The NUMA node of a pool's memory. The policy of a file on tmpfs or of a memfd
  * is the inode's (mpol_set_shared_policy): what is set through a mapping
- * stays when that is gone, for as long as the inode is in memory, and counts for
- * pages made by write(2), fallocate(2) and the kernel too. So the kernel is
- * asked, and nothing is noted. hugetlbfs has no such policies ("has not been
- * completed", numa_memory_policy.rst): mbind sets that of the mapping alone.
+ * stays when the mapping is gone, for as long as the inode is in memory, and also
+ * applies to pages allocated by write(2), fallocate(2) and the kernel. So the policy
+ * is read from the kernel and not recorded. hugetlbfs has no such policies ("has not
+ * been completed", numa_memory_policy.rst): there mbind applies only to the mapping.
  */
 import { fstatSync } from "node:fs";
 import { ENOSYS, EPERM, errnoName } from "../../base/errno.js";
@@ -31,7 +31,7 @@ import { get_mempolicy, madvise, mbind, mmap, munmap, NODE_SET_BITS } from "../s
 import type { Backing, BackingKind } from "./backing.js";
 import { readDaxDevice } from "./daxDevice.js";
 
-/** Pages are moved in so many bytes at a time: both copies are there then. */
+/** Bytes moved at a time, of which both copies exist meanwhile. */
 const MOVE_BYTES = 16 * MIB;
 
 /** The node that all of the pool's memory is on, or comes from; null when that is not one known node. */
@@ -93,7 +93,7 @@ export function bindToNode(backing: Backing, node: number): boolean {
     const result = lengthBytes === 0 ? 0 : mapped(fd, 0, lengthBytes, PROT_NONE, set);
     if (result < 0) throw refusedByKernel(node, -result);
   }
-  // As on hugetlbfs: it would be the mapping's alone.
+  // As on hugetlbfs, where the policy would be only the mapping's.
   if (boundNode(backing) !== node) {
     throw bindError(node, `the file system of ${where} has no memory policy`, "EOPNOTSUPP", "a pool on tmpfs");
   }

@@ -1,4 +1,4 @@
-/** What a FUSE mount is made with. */
+/** The options of a FUSE mount. */
 export interface FuseMountOptions {
   readonly readOnly: boolean;
   readonly allowOther: boolean;

@@ -1,10 +1,10 @@
 /**
- * Which data pages this process has in its page tables: a bit a page, shared by
- * its threads. A reply is gathered by the kernel from the pool's pages, and when
- * the process is killed (SIGKILL) while one of them is faulted in, the kernel ends
- * the request with EIO (fuse_dev_do_write) instead of leaving it to the next
- * server. So pages are faulted in before, once; a punch takes them out again. What the kernel
- * takes out by itself (swap, migration) is not seen: there a kill may still be an EIO.
+ * Which data pages are in this process's page tables: one bit per page, shared by its
+ * threads. The kernel gathers a reply from the pool's pages; when the process is killed
+ * (SIGKILL) while one of them is being faulted in, the kernel ends the request with EIO
+ * (fuse_dev_do_write) instead of leaving it to the next server. So each page is faulted
+ * in once beforehand; a punch unmaps it again. Pages that the kernel unmaps by itself
+ * (swap, migration) are not tracked: there a kill can still cause an EIO.
  */
 import { BitSet } from "../../base/bitset.js";
 import { EAGAIN, EINTR } from "../../base/errno.js";
@@ -12,7 +12,7 @@ import { type Address, PAGE_BYTES, type PageNo } from "../../base/units.js";
 import { MADV_POPULATE_READ } from "../syscall/constants.js";
 import { madvise, viewMemory } from "../syscall/libcMemory.js";
 
-/** The part of a mapping that is needed here. */
+/** The part of a mapping used here. */
 export interface FaultableMapping {
   readonly backing: { readonly kind: string };
   readonly baseAddress: Address;
@@ -21,7 +21,7 @@ export interface FaultableMapping {
 }
 
 export class FaultedPages {
-  /** Pages of a disk's file are taken out when memory is short: it is looked at each time. */
+  /** Pages of a file on a disk are reclaimed when memory is short, so they are checked each time. */
   private readonly isStable: boolean;
   private readonly faulted: BitSet;
   private readonly baseAddress: Address;
@@ -36,7 +36,7 @@ export class FaultedPages {
     const end = firstPage + pageCount;
     const page = this.isStable ? this.faulted.nextAbsent(firstPage, end) : firstPage;
     if (page === end) return;
-    // What cannot be read the writev will tell.
+    // The writev will report a page that cannot be read.
     for (;;) {
       const result = madvise(this.baseAddress + page * PAGE_BYTES, (end - page) * PAGE_BYTES, MADV_POPULATE_READ);
       if (result === -EINTR || result === -EAGAIN) continue;
@@ -45,13 +45,13 @@ export class FaultedPages {
     for (let faulted = page; this.isStable && faulted < end; faulted++) this.faulted.add(faulted);
   }
 
-  /** Before the pages are punched; nobody may be using them. */
+  /** Called before the pages are punched, when no request uses them. */
   forget(firstPage: PageNo, pageCount: number): void {
     this.faulted.deleteRun(firstPage, pageCount);
   }
 }
 
-/** Of the bits of so many pages. */
+/** Bytes of the bits of `pageCount` pages. */
 export function faultedBytes(pageCount: number): number {
   return 4 * BitSet.wordsFor(pageCount);
 }

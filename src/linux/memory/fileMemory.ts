@@ -1,10 +1,10 @@
 /**
  * Memory whose backing takes write(2): tmpfs, memfd, regular files, DAX file
- * systems. Fresh pages are never stored to through the mapping: pwritev makes
- * and defines them at once and returns an errno, where a store would be SIGBUS.
+ * systems. Fresh pages are never written through the mapping: pwritev allocates and
+ * defines them in one call and returns an errno, where a store would raise SIGBUS.
  *
- * One instance a thread: its iovecs are native memory made at start, so that
- * the methods make no JavaScript objects.
+ * One instance per thread: its iovecs are native memory allocated at start, so that
+ * the methods allocate no JavaScript objects.
  */
 import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../../base/errno.js";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.js";
@@ -22,10 +22,10 @@ import { MetadataWindows } from "./metadataWindows.js";
 import { PageFile } from "./pageFile.js";
 
 /**
- * From this length on a copy through the mapping is taken: to pages that are
- * mapped it beats pwrite, which holds the inode's lock (with two threads 95
- * against 185 µs for 1 MiB on a memfd). To pages not mapped yet it loses (at
- * 4 KiB 2.2 against 1.1 µs). The border between the two lengths is a guess.
+ * From this length on data is copied through the mapping: to mapped pages that is
+ * faster than pwrite, which holds the inode's lock (with two threads 95 against
+ * 185 µs for 1 MiB on a memfd). To unmapped pages it is slower (at 4 KiB 2.2 against
+ * 1.1 µs). The threshold between the two lengths is a guess.
  */
 const MAPPED_WRITE_BYTES = 32 * 1024;
 
@@ -42,7 +42,7 @@ export class FileMemory implements Memory {
   private readonly file: PageFile;
   private readonly metaFd: number;
   private readonly dataFd: number;
-  /** tmpfs and memfd: no I/O errors, no copy on write; holes that fallocate filled must be zeroed to count as data. */
+  /** tmpfs and memfd: no I/O errors, no copy on write; pages made by fallocate must be zeroed to count as data. */
   private readonly isShmem: boolean;
   private readonly iovecAddress: Address;
   private readonly iovecs: IovecList;
@@ -83,7 +83,7 @@ export class FileMemory implements Memory {
     const at = firstPage * PAGE_BYTES;
     const totalBytes = pageCount * PAGE_BYTES;
     const errno = this.writeAround(at, totalBytes, headBytes, source, lengthBytes);
-    // What was made of a fill that failed goes back: no entry will ever name these pages.
+    // Pages of a failed fill are released: no entry will ever name them.
     if (errno !== 0) this.release(firstPage, pageCount);
     return errno;
   }
@@ -125,7 +125,7 @@ export class FileMemory implements Memory {
 
   sync(): Errno {
     if (!this.durable) return 0;
-    // Data first: an entry on the media must not name a page that is not.
+    // Data first: an entry on the media must never name a page that is not there yet.
     const data = this.dataFd === this.metaFd ? 0 : fdatasync(this.dataFd);
     return data < 0 ? -data : errnoOf(fdatasync(this.metaFd));
   }
@@ -138,7 +138,7 @@ export class FileMemory implements Memory {
     return this.file.nextUnheld(fromPage, endPage);
   }
 
-  /** Faults pages in for writing; EINVAL is a kernel before 5.14, where held pages are simply stored to. */
+  /** Faults pages in for writing. EINVAL means a kernel before 5.14, where held pages are written directly. */
   private touch(address: Address, lengthBytes: number): Errno {
     for (;;) {
       const result = madvise(address, lengthBytes, MADV_POPULATE_WRITE);
@@ -160,7 +160,7 @@ export class FileMemory implements Memory {
     return 0;
   }
 
-  /** `headBytes` zeros, the source, zeros to `totalBytes`; a short write goes on, and meets its errno, where it stopped. */
+  /** Writes `headBytes` zeros, the source, and zeros up to `totalBytes`; continues a short write where it stopped. */
   private writeAround(
     at: ByteOffset,
     totalBytes: number,

@@ -1,7 +1,7 @@
 /**
- * Memory whose backing takes no write(2): hugetlbfs and device DAX. Everything
- * goes through the mapping, after a call that says with an errno what a store
- * would say with SIGBUS.
+ * Memory whose backing has no write(2): hugetlbfs and device DAX. Everything goes
+ * through the mapping, after a call that returns an errno where a store would
+ * raise SIGBUS.
  */
 import { assert } from "../../base/assert.js";
 import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../../base/errno.js";
@@ -27,11 +27,11 @@ export class MappedMemory implements Memory {
   private readonly windows: MetadataWindows;
   private readonly faulted: FaultedPages;
   private readonly fd: number;
-  /** How bytes are stored: by libpmem, where they must be on the media afterwards. */
+  /** How bytes are stored: with libpmem if they must be on the media afterwards. */
   private readonly store: Pick<Libpmem, "memcpy" | "memset">;
   private readonly pmem: Libpmem | null;
 
-  /** @param pmem what writes the CPU's caches back; a stand-in in tests */
+  /** @param pmem writes the CPU's caches back; a fake in tests */
   constructor(mapping: MemoryMapping, pmem: Libpmem | null = mapping.backing.durable ? libpmem() : null) {
     const { backing } = mapping;
     this.pageCount = mapping.pageCount;
@@ -87,7 +87,7 @@ export class MappedMemory implements Memory {
     return errno;
   }
 
-  /** Punches the whole grains of the range and zeroes what of it lies in grains that others share. */
+  /** Punches the whole grains of the range and zeroes its pages in partial grains. */
   release(firstPage: PageNo, pageCount: number): Errno {
     const endPage = firstPage + pageCount;
     const firstGrain = Math.ceil(firstPage / this.grainPages) * this.grainPages;
@@ -106,12 +106,12 @@ export class MappedMemory implements Memory {
     this.pmem?.persist(this.baseAddress + at, lengthBytes);
   }
 
-  /** hugetlbfs is volatile. Device DAX refuses fsync and msync: what is stored there was written back at once. */
+  /** hugetlbfs is volatile. Device DAX has no fsync or msync: stores there are written back at once. */
   sync(): Errno {
     return 0;
   }
 
-  /** Neither has SEEK_DATA: everything counts as held, and mapBacking has made that true of the metadata. */
+  /** Neither has SEEK_DATA: everything counts as held, which mapBacking has ensured for the metadata. */
   nextHeld(fromPage: PageNo, endPage: PageNo): PageNo {
     return Math.min(fromPage, endPage);
   }
@@ -133,7 +133,7 @@ export class MappedMemory implements Memory {
     }
   }
 
-  /** A source in the pool itself may be lost: it must not be copied as what the fault handler puts there. */
+  /** A source in the pool may be lost memory: the page that the fault handler maps there must not be copied. */
   private guardSource(source: Address, lengthBytes: number): Errno {
     const at = source - this.baseAddress;
     if (lengthBytes === 0 || at < 0 || at >= this.pageCount * PAGE_BYTES) return 0;
@@ -146,13 +146,13 @@ export class MappedMemory implements Memory {
     return this.populateRange(at, lengthBytes, MADV_POPULATE_WRITE);
   }
 
-  /** Faults the range in: no huge page left and a poisoned page are errnos here (MADV_POPULATE_WRITE in madvise(2)). */
+  /** Faults the range in: a missing huge page or a poisoned page is an errno here (MADV_POPULATE_WRITE, madvise(2)). */
   private populateRange(at: ByteOffset, lengthBytes: number, advice: number): Errno {
     const inPage = at % PAGE_BYTES;
     for (;;) {
       const result = madvise(this.baseAddress + at - inPage, inPage + lengthBytes, advice);
       if (result === -EINTR || result === -EAGAIN) continue;
-      // EINVAL: a kernel before 5.14, or a device mapping it does not know.
+      // EINVAL: a kernel before 5.14, or a device mapping that it does not support.
       if (result === 0 || result === -EINVAL) return 0;
       return result === -EFAULT || result === -EHWPOISON ? EIO : -result;
     }

@@ -1,5 +1,5 @@
 /**
- * Views on the metadata pages, in windows: koffi.view above 4 GiB aborts
+ * Views of the metadata pages, in windows, as a koffi.view above 4 GiB aborts
  * Node 20. Each thread has its own views of the same bytes.
  */
 import { assert } from "../../base/assert.js";

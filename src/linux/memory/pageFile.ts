@@ -1,7 +1,7 @@
 /**
- * Where pool pages are in the backing's files: pages `[0, metadataPages)` in
- * the metadata file, the rest in the data file from offset 0. In a single pool
- * both are one file and a page is at its own number × 4096.
+ * Maps pool pages to the backing's files: pages `[0, metadataPages)` are in the
+ * metadata file, the rest in the data file from offset 0. In a single pool both are
+ * one file, and page n is at n × 4096.
  */
 import { ENXIO } from "../../base/errno.js";
 import { SEEK_DATA, SEEK_HOLE } from "../../base/fileFlags.js";
@@ -34,7 +34,7 @@ export class PageFile {
     return at < this.borderBytes ? at : at - this.borderBytes;
   }
 
-  /** First page in `[fromPage, endPage)` with data, or `endPage`. An errno counts as data: skip nothing unseen. */
+  /** First page in `[fromPage, endPage)` with data, or `endPage`. An errno counts as data: nothing is skipped. */
   nextHeld(fromPage: PageNo, endPage: PageNo): PageNo {
     return this.seek(fromPage, endPage, SEEK_DATA);
   }
@@ -43,7 +43,7 @@ export class PageFile {
   nextUnheld(fromPage: PageNo, endPage: PageNo): PageNo {
     for (let page = fromPage; ; ) {
       const hole = this.seek(page, endPage, SEEK_HOLE);
-      // Where blocks are smaller than a page, the rest of it may hold something: then it is no hole.
+      // With blocks smaller than a page, the rest of it may hold data: then it is not a hole.
       if (hole >= endPage || this.nextHeld(hole, hole + 1) > hole) return hole;
       page = hole + 1;
     }

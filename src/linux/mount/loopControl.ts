@@ -35,7 +35,7 @@ const CONFIG_BYTES = 304;
 const CONFIG_BLOCK_SIZE_AT = 4;
 const CONFIG_INFO_AT = 8;
 
-/** Others may take the device that the kernel named before we have it. */
+/** Another process may take the free device that the kernel named. */
 const MOST_TRIES = 100;
 
 export interface LoopWishes {
@@ -49,7 +49,7 @@ export interface LoopWishes {
 /**
  * Makes a block device of the open file `fileFd`, with direct I/O.
  * @returns its path
- * @throws UserError ENXIO no device is free, ENOENT no loop devices here, EACCES, EPERM, …
+ * @throws UserError ENXIO without a free device, ENOENT without loop devices, EACCES, EPERM, …
  */
 export function attachLoopDevice(what: string, fileFd: number, wishes: LoopWishes): string {
   const control = open(CONTROL, O_RDWR | O_CLOEXEC);
@@ -69,7 +69,7 @@ export function attachLoopDevice(what: string, fileFd: number, wishes: LoopWishe
   throw noneFree(what, -EBUSY);
 }
 
-/** @returns 0 or -errno: EBUSY when another was faster */
+/** @returns 0 or -errno: EBUSY when another process was faster */
 function configure(path: string, fileFd: number, wishes: LoopWishes): number {
   const device = open(path, O_RDWR | O_CLOEXEC);
   if (device < 0) return device;
@@ -87,7 +87,7 @@ function configure(path: string, fileFd: number, wishes: LoopWishes): number {
   }
 }
 
-/** Before Linux 5.8, where there is no LOOP_CONFIGURE. */
+/** For kernels before 5.8, which have no LOOP_CONFIGURE. */
 function configureInSteps(device: number, fileFd: number, wishes: LoopWishes): number {
   const result = ioctlNumber(device, LOOP_SET_FD, fileFd);
   if (result < 0) return result;
@@ -110,9 +110,9 @@ function infoOf({ readOnly, name }: LoopWishes): Uint8Array {
 }
 
 /**
- * Takes `path` off its file; the kernel does so when the last user has closed it.
- * @param diskSeq what it was known by, as `readDiskSeq` had it: another file may have the device by now
- * @returns 0, also when it is gone already or is another file's; or a positive errno
+ * Detaches the loop device `path`; the kernel does so once its last user has closed it.
+ * @param diskSeq its `readDiskSeq`, as the device may have been given to another file since
+ * @returns 0, also when it is already detached or belongs to another file; or a positive errno
  */
 export function detachLoopDevice(path: string, diskSeq: string | null): Errno {
   const device = open(path, O_RDONLY | O_CLOEXEC);
@@ -128,7 +128,7 @@ export function detachLoopDevice(path: string, diskSeq: string | null): Errno {
   }
 }
 
-/** Makes a loop device as long as its file is now; asks the file's server. @returns 0 or a positive errno */
+/** Adjusts a loop device to the size of its file, which asks the file's server. @returns 0 or a positive errno */
 export function refreshLoopSize(path: string): Errno {
   const device = open(path, O_RDONLY | O_CLOEXEC);
   if (device < 0) return -device;
@@ -144,7 +144,7 @@ function readDiskSeq(device: number): string | null {
   return result < 0 ? null : String(readU64(words, 0));
 }
 
-/** What a loop device is on, as the kernel knows it. */
+/** The file of a loop device. */
 export interface LoopBacking {
   /** `MAJ:MIN` of the file system of its file, decimal, as in mountinfo. */
   readonly majorMinor: string;

@@ -1,4 +1,4 @@
-/** What /proc tells of processes and of the machine's memory. Absent files give null, never an exception. */
+/** Processes and the machine's memory as shown in /proc. A missing file gives null, never an exception. */
 import { KIB, PAGE_BYTES } from "../../base/units.js";
 import { readText } from "./procFile.js";
 
@@ -9,7 +9,7 @@ export interface ResidentMemory {
   readonly totalBytes: number;
 }
 
-/** False for a zombie too: it holds nothing any more (proc_pid_stat(5), field 3). */
+/** False for a zombie too, which holds no resources (proc_pid_stat(5), field 3). */
 export function isAlive(pid: number): boolean {
   const stat = readText(`/proc/${pid}/stat`);
   if (stat === null) return false;
@@ -17,10 +17,10 @@ export function isAlive(pid: number): boolean {
   return state !== "Z" && state !== "X";
 }
 
-/** PF_EXITING of include/linux/sched.h: it runs no program any more, only the kernel's clearing away. */
+/** PF_EXITING of include/linux/sched.h: the program has ended, and the kernel is cleaning up. */
 const PF_EXITING = 0x4;
 
-/** True for a process that answers nobody any more: gone, a zombie, or on its way there (field 9 of its stat). */
+/** True for a process that no longer runs: gone, a zombie, or exiting (field 9 of its stat). */
 export function hasEnded(pid: number): boolean {
   if (!isAlive(pid)) return true;
   const stat = readText(`/proc/${pid}/stat`) ?? "";

@@ -1,10 +1,10 @@
-/** How much memory pools leave to everybody else, and when it is that little. */
+/** The memory that pools must leave to the rest of the machine, and whether it is short. */
 import { totalmem } from "node:os";
 import { GIB, MIB } from "../../base/units.js";
 import { nodeMemory } from "./numaNodes.js";
 import { machineMemory } from "./proc.js";
 
-/** A pool in memory stops growing here: what fresh pages can take within a period of housekeeping stays free. */
+/** A pool in memory stops growing here: it leaves free what fresh pages can take in a period of housekeeping. */
 export function reserveBytes(totalBytes = totalmem()): number {
   return Math.min(GIB, Math.max(64 * MIB, totalBytes / 16));
 }

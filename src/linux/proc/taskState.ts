@@ -1,4 +1,4 @@
-/** What /proc tells of how a process stands with the kernel: task flags, limits, capabilities, locked memory. */
+/** A process's state in the kernel as shown in /proc: task flags, limits, capabilities, locked memory. */
 import { KIB } from "../../base/units.js";
 import { readLink, readNames, readText } from "./procFile.js";
 
@@ -31,7 +31,7 @@ export interface ProcessState {
   readonly lockedBytes: number;
   readonly limits: Limits | null;
   readonly openFiles: number;
-  /** How many of its files are /dev/fuse. */
+  /** The number of its open files on /dev/fuse. */
   readonly channels: number;
 }
 
