@@ -7,11 +7,11 @@ import type { IoMode, MountOptions } from "../mounts/options.js";
 import { type OwnIds, parseGroup, parseMode, parseUser } from "./owner.js";
 import { parsePageSizeFloor } from "./sizes.js";
 
-/** Who asks, and from where: all that parsing needs to know of the world. */
+/** The caller and its environment, as far as parsing depends on them. */
 export interface Invoker {
   readonly root: boolean;
   readonly directory: string;
-  /** Absent: of a user who may name nobody. */
+  /** Absent for a user who cannot name another user. */
   readonly own?: OwnIds;
 }
 
@@ -32,7 +32,7 @@ interface ValueRow {
   parse(text: string, invoker: Invoker): MountOptions[keyof MountOptions];
 }
 
-/** An option that is said or not. */
+/** An option without a value. */
 interface ToggleRow {
   /** Absent where it only decides how to mount. */
   readonly field?: keyof MountOptions;

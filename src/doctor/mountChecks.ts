@@ -1,4 +1,4 @@
-/** What is said of a running mount. Works on what was read; asks nobody. */
+/** Checks a running mount, using only data already read. */
 import { DIRECT_WORKERS, lockedBytesNeeded } from "../daemon/session/lockedMemory.js";
 import type { Liveness } from "../linux/mount/liveness.js";
 import type { ProcessState } from "../linux/proc/taskState.js";

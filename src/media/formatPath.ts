@@ -1,4 +1,4 @@
-/** Formats pools: in new files and directories, and over what is there when it is blank or force is used. */
+/** Formats pools in new files and directories, and over existing ones that are blank or with force. */
 import { randomUUID } from "node:crypto";
 import { closeSync, existsSync, fstatSync, ftruncateSync, lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
 import { join } from "node:path";
@@ -27,14 +27,14 @@ export interface FormatOptions extends SizeRequest {
   readonly full: boolean;
   readonly label?: string | undefined;
   readonly force: boolean;
-  /** Refuse a backing that a power cut would take away. */
+  /** Refuse a backing that does not survive a power loss. */
   readonly durable?: boolean | undefined;
 }
 
 /** What of it counts for a backing that is open. */
 type FormatWishes = Pick<FormatOptions, "full" | "label" | "durable" | "numaNode">;
 
-/** Makes a pool at a path: a new file or directory, or over one that is there and holds nothing known. */
+/** Makes a pool at a path: a new file or directory, or an existing one without known content. */
 export function formatPath(options: FormatOptions): OpenedPool {
   const stat = look(options.path);
   if (stat === undefined) {
@@ -117,7 +117,7 @@ function closingOnFailure<T>(backing: Backing, act: () => T): T {
   }
 }
 
-/** Holds what a format leaves that was killed while it made the files: one of the two, or `data` without a length. */
+/** True for the leftover of a format killed while it created the files: one of the two, or `data` without a length. */
 function isHalf(path: string): boolean {
   const files = readdirSync(path).map((name) => ({ name, stat: lstatSync(join(path, name)) }));
   const data = files.find(({ name }) => name === "data");
@@ -128,7 +128,7 @@ function isHalf(path: string): boolean {
 /** A file that holds nothing can be removed, whatever becomes of the format. */
 const isBlank = (stat: Stats): boolean => stat.isFile() && stat.blocks === 0;
 
-/** @throws UserError when somebody has one of the files open */
+/** @throws UserError when another process has one of the files open */
 function removeHalf(path: string): void {
   const directory = openPoolEntry(path, false);
   const fds: number[] = [];
@@ -249,7 +249,7 @@ export function formatBacking(backing: Backing, plan: PoolPlan, options: FormatW
   });
 }
 
-/** What is at `path`, or undefined. @throws UserError when the way there cannot be gone */
+/** What is at `path`, or undefined. @throws UserError when the path cannot be resolved */
 export function look(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

@@ -1,7 +1,7 @@
 /**
- * A pool mapped for a command. Memory that is lost meanwhile (somebody cuts the
- * file off, a page is poisoned) does not kill the command: it reads as ones, and
- * the command fails at its end.
+ * A pool mapped for a command. Memory that is lost meanwhile (a truncated file, a
+ * poisoned page) does not kill the command: it reads as ones, and the command fails
+ * at its end.
  */
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
@@ -22,7 +22,7 @@ interface Installed {
   readonly faults: Faults;
 }
 
-/** One in a process. */
+/** One per process. */
 let installed: Installed | null | undefined;
 
 /** @throws UserError as `mapBacking` */

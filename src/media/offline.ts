@@ -1,4 +1,4 @@
-/** What `kmemfs format` and `kmemfs rehome` do with a pool that nobody has mounted. */
+/** Implements `kmemfs format` and `kmemfs rehome` for a pool that is not mounted. */
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
 import { type Backing, closeBacking } from "../linux/backing/backing.js";
@@ -35,7 +35,7 @@ export async function formatPoolAt(options: FormatOptions): Promise<FormatResult
 }
 
 /**
- * Brings every block of the pool at `path` to its home page.
+ * Moves every block of the pool at `path` to its home page.
  * @throws UserError, MediaError
  */
 export async function rehomePoolAt(path: string, options: RehomeOptions = {}): Promise<RehomeReport> {

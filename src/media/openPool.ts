@@ -1,4 +1,4 @@
-/** Opens or makes the pool that a mount was asked for. */
+/** Opens or creates the pool of a mount. */
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
 import { closeBacking } from "../linux/backing/backing.js";

@@ -1,4 +1,4 @@
-/** Reads the superblock of a backing and holds it against what the backing's files say. */
+/** Reads the superblock of a backing and checks it against the backing's files. */
 import { MediaError, UserError } from "../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
 import type { Backing } from "../linux/backing/backing.js";
@@ -36,7 +36,7 @@ export function withPoolLength(backing: Backing, page: Uint8Array): Backing {
   if (backing.layout !== "split") return backing;
   const pageCount = directPageCount(page);
   const metaPages = bytesToPagesFloor(backing.metaBytes);
-  // Nonsense is refused, by name, where the superblock is read.
+  // Invalid values are refused, with the field's name, when the superblock is read.
   if (pageCount === null || pageCount <= metaPages || pageCount > MAX_PAGES) return backing;
   return { ...backing, pageCount, dataBytes: (pageCount - metaPages) * PAGE_BYTES };
 }

@@ -6,22 +6,22 @@ import type { Log } from "../../base/ports.js";
 import { makeStateDirectory, removeQuietly } from "../../mounts/stateDirectory.js";
 import type { MountStatus } from "../../mounts/status.js";
 
-/** Somebody makes room in /run, or mounts it again for writing. */
+/** The delay between attempts to open the socket, as /run may be full or read-only for a while. */
 const RETRY_MS = 3_000;
 
 export interface ControlActions {
   status(): Promise<MountStatus>;
-  /** Begins the end of the mount. @throws UserError when somebody still holds it */
+  /** Begins to end the mount. @throws UserError while it is in use */
   stop(force: boolean): Promise<void>;
-  /** Replaces the server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
+  /** Replaces the server. @returns the time without a server, ms. @throws UserError; then the old one keeps serving */
   restart(): Promise<number>;
-  /** Has a disk served again whose servers were given up. @returns when it is. @throws UserError */
+  /** Serves a disk again whose servers were given up; resolves when it is served. @throws UserError */
   bringBack(): Promise<MountStatus>;
-  /** Lets the file be made as short as this, once; null takes that back. @throws UserError */
+  /** Allows the file to shrink to this size once; null withdraws it. @throws UserError */
   allowShrink(sizeBytes: number | null): void;
 }
 
-/** Listens at `path`; the caller has the name, so what is there is nobody's. */
+/** Listens at `path`. The caller holds the mount's name, so that a socket already there is a leftover. */
 async function listenForControl(path: string, actions: ControlActions): Promise<Server> {
   rmSync(path, { force: true });
   const server = createServer((incoming, outgoing) => {

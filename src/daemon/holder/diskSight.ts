@@ -1,7 +1,7 @@
 /**
- * Keeps the record of a disk up to date with what its holder sees of it. When all of its
- * processes are killed at once, and its mounts go with their namespace, nothing else tells
- * whose a loop device is, and how much it holds.
+ * Keeps the record of a disk up to date with its loop devices and memory. When all of its
+ * processes are killed at once and its mounts end with their namespace, only the record
+ * tells which disk a loop device belongs to and how much memory it holds.
  */
 import { MIB } from "../../base/units.js";
 import type { LoopNodes } from "../../linux/proc/loopDevices.js";
@@ -12,7 +12,7 @@ import type { MountOptions } from "../../mounts/options.js";
 import type { MountStatus } from "../../mounts/status.js";
 
 const PERIOD_MS = 10_000;
-/** A smaller change of what is held is not worth writing. */
+/** Smaller changes of the held memory are not recorded. */
 const STEP_BYTES = 16 * MIB;
 
 /** As /proc shows it, which may be of another pid namespace than ours. */

@@ -1,6 +1,6 @@
 /**
- * What a holder holds: the name, the pool, and the session with its servers; or,
- * where these were given up, the pool alone. Tells of it to whoever asks.
+ * What a holder holds: the name, the pool, and the session with its servers; or only
+ * the pool, when the servers were given up. Answers status requests.
  */
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
@@ -46,7 +46,7 @@ export class HeldDisk {
     this.givenUp = givenUp === null ? null : new GivenUp(givenUp);
   }
 
-  /** Nobody serves, and that is no hang of ours: there is no session, or no program. */
+  /** There is no server for a reason outside the holder: no session, or no program. */
   get isIdle(): boolean {
     return this.givenUp !== null || this.waitsForProgram;
   }
@@ -87,10 +87,10 @@ export class HeldDisk {
     return (await this.look()).status;
   }
 
-  /** Once it is let go nothing is looked at: its fds may be another file's by now. */
+  /** After release its fds must not be used: they may be another file's by then. */
   isLetGo = false;
 
-  /** @throws UserError when it was let go meanwhile */
+  /** @throws UserError after release */
   async look(): Promise<Sight> {
     const { session } = this.serving;
     const device = deviceNow(session);
@@ -117,13 +117,13 @@ export class HeldDisk {
     });
   }
 
-  /** True where the pool would be gone with us at a server's `end`, which was nobody's wish. */
+  /** True when an unwanted `end` of the servers would lose the pool with the holder. */
   wouldLose({ closed, unclosed }: ServerEnd): boolean {
     if (closed || unclosed || this.parts.pool.backing.path !== null) return false;
     return !isSessionOver(this.serving.session.channelFds[0]);
   }
 
-  /** From now on callers get errors; the pool stays. */
+  /** Gives the servers up: callers get errors from now on, and the pool is kept. */
   async giveUp(end: ServerEnd): Promise<GivenUp> {
     const { log, options, service } = this.parts;
     const { mountpoint } = options;

@@ -1,6 +1,6 @@
 /**
  * The holder: keeps the pool and the session open, starts the server, answers
- * `status` and ends everything in order. It does no I/O on the mount.
+ * `status` and ends everything in order. It never accesses its own mount.
  */
 import { release } from "node:os";
 import { assert } from "../../base/assert.js";
@@ -37,9 +37,9 @@ export interface HolderEvents {
 }
 
 /**
- * Runs a mount from its beginning to its end.
- * @returns the exit code: 0 when it ended in order
- * @throws UserError when it cannot begin; nothing is left behind then
+ * Runs a mount from start to end.
+ * @returns the exit code: 0 after a clean end
+ * @throws UserError when it cannot start; then nothing is left behind
  */
 export async function runHolder(
   asked: AskedOptions,
@@ -64,7 +64,7 @@ export class Holder {
   private readonly options: MountOptions;
   private readonly end: MountEnd;
   private readonly sight: DiskSight;
-  /** Ends when what lies on the disk was cleared for a signal. */
+  /** Settles when a signal's take-down of the disk has ended. */
   private takingDown: Promise<void> | null = null;
   /** The end was asked for, or is our own bug's. */
   private isEnding = false;
@@ -113,7 +113,7 @@ export class Holder {
     return this.disk.serving.keeper;
   }
 
-  /** Others rely on it: it is not undone like a mount that has only begun. */
+  /** The mount is in use: it must not be undone like one that is just starting. */
   private get isInUse(): boolean {
     return this.started || this.mount.isInUse;
   }
@@ -132,9 +132,9 @@ export class Holder {
       this.refuseIfStopped();
       this.started = true;
       this.disk.isReady = true;
-      // A signal that came before; a later one sees that it has started.
+      // For an earlier signal; a later one sees that the mount has started.
       stoppedBy = this.signals.first;
-      // A spare is of no use where nobody can go on.
+      // A spare is useless if no server can take over.
       if (this.options.spare && this.disk.givenUp === null && whyLast(this.session) === null) this.keeper?.keepSpare();
     } catch (error) {
       if (this.mount.isInUse && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
@@ -195,7 +195,7 @@ export class Holder {
     }
   }
 
-  /** @param end of the last server; null where there has been none for long */
+  /** @param end of the last server; null if it ended long ago */
   private async endAll(end: ServerEnd | null): Promise<number> {
     // Freeing a large pool may take longer than the watchdog bears with: who stops need not show signs of life.
     await this.service.tell("STOPPING=1");
@@ -208,7 +208,7 @@ export class Holder {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
       failSession(this.session);
     }
-    // With errors for whoever waited, it goes on.
+    // Waiting callers get errors, and the holder keeps running.
     await this.takingDown?.catch((error: unknown) => this.log.error({ mountpoint, error: String(error) }, "stopping"));
     await this.letGo(false);
     return inOrder && !this.end.forced ? 0 : 1;
@@ -249,9 +249,9 @@ export class Holder {
     process.on("uncaughtException", (error) => {
       const { mountpoint } = this.options;
       this.log.error({ mountpoint, error: error.stack }, "internal error in the holder");
-      // The next holder goes on; whoever crashes again and again is given up by the service manager.
+      // The next holder takes over; after repeated crashes the service manager stops starting them.
       if (this.isInUse && this.service.isManaged) process.kill(process.pid, "SIGKILL");
-      // A pool that nobody uses is best kept as it is.
+      // An unused pool is kept as it is.
       if (this.started && this.disk.givenUp !== null) return;
       this.isEnding = true;
       if (this.started) failSession(this.session);
@@ -265,10 +265,10 @@ export class Holder {
     throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${first}`, { code: "EINTR" });
   }
 
-  /** File systems, loop devices, the mount; by force where somebody will not let go. */
+  /** Takes down file systems, loop devices and the mount; by force where they stay in use. */
   private async takeDown(signal: string): Promise<void> {
     this.isEnding = true;
-    // Nothing on it can be unmounted in order while nobody serves, nor may ever.
+    // Without a server nothing on the disk can be unmounted cleanly.
     if (this.disk.waitsForProgram) {
       this.end.forced = true;
       failSession(this.session);
@@ -278,7 +278,7 @@ export class Holder {
     this.signals.rearm();
   }
 
-  /** The name goes last: until then nobody else mounts where we do. */
+  /** Releases the name last: until then no other holder can mount here. */
   private async letGo(failed: boolean): Promise<void> {
     this.control?.close();
     this.sight.close();
@@ -287,7 +287,7 @@ export class Holder {
     this.disk.isLetGo = true;
     closeSession(this.session);
     closeOpenedPool(this.pool, failed);
-    // What somebody else aborted is still there, and answers nobody.
+    // A mount whose connection was aborted still exists but is dead.
     if (await removeDeadMounts(this.session.directory, deviceOf(this.session)))
       removeMountRecord(this.options.mountpoint);
     giveName(this.disk.parts.name, this.options);

@@ -1,4 +1,4 @@
-/** Entry of a holder in the background: tells whoever started it, on fd 3, whether the mount is ready. */
+/** Entry of a holder in the background: reports on fd 3 whether the mount is ready. */
 import { closeSync, writeSync } from "node:fs";
 import { errorBody } from "../../base/errors.js";
 import type { MountOptions } from "../../mounts/options.js";
@@ -12,7 +12,7 @@ function tell(message: object): void {
     writeSync(READY_FD, JSON.stringify(message));
     closeSync(READY_FD);
   } catch {
-    // Whoever started us did not wait.
+    // The process that started this one did not wait.
   }
 }
 

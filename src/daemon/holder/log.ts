@@ -1,14 +1,14 @@
-/** The log of a holder: one line of JSON an event. Never on the data path, never on the own disk. */
+/** The log of a holder: one line of JSON per event. Never on the data path, never on its own disk. */
 import { openSync, statSync, truncateSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Log } from "../../base/ports.js";
 import { MIB } from "../../base/units.js";
 import { logPath, makeStateDirectory } from "../../mounts/stateDirectory.js";
 
-/** A log in memory must not grow for ever: begun anew above this. */
+/** A log in memory is truncated at this size. */
 const LOG_MOST_BYTES = MIB;
 
-/** As other programs in Node number them (pino, bunyan). */
+/** The level numbers of pino and bunyan. */
 const LEVELS = { info: 30, warn: 40, error: 50 };
 
 /** For a holder in the background: the common log in the state directory; none where that cannot be. */
@@ -52,7 +52,7 @@ function logTo(fd: number): Log {
   const write = (level: keyof typeof LEVELS) => (fields: object, msg: string) => {
     const line = { level: LEVELS[level], time: Date.now(), ...common, ...fields, msg };
     try {
-      // What could not be written whole must not spoil the next line.
+      // A partly written line must not corrupt the next one.
       writeAll(fd, `${isTorn ? "\n" : ""}${JSON.stringify(line)}\n`);
       isTorn = false;
     } catch {

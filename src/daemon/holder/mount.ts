@@ -1,4 +1,4 @@
-/** A mount as its holder finds it at the start: begun here, or gone on with after the death of another holder. */
+/** A mount at the start of its holder: new, or taken over after the death of another holder. */
 import type { NameLock } from "../../linux/process/nameLock.js";
 import type { SharedMemory } from "../../linux/process/sharedMemory.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";

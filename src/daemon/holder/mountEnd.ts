@@ -1,6 +1,6 @@
 /**
- * How a mount is ended: asked for by a command, or by a signal to the holder. Nothing is
- * changed while somebody uses the session whom the end would harm, unless it is forced.
+ * Ends a mount, for a command or a signal to the holder. Unless forced, nothing changes
+ * while the session has users that the end would harm.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
@@ -14,7 +14,7 @@ import { quote } from "../../mounts/paths.js";
 import { abortSession, deviceNow, deviceOf, directoryNow, isOver, type Session, unmountSession } from "./session.js";
 
 const WATCH_MS = 1_000;
-/** What the kernel may take to end a session whose last mount is gone. */
+/** The time the kernel gets to end a session whose last mount is gone. */
 const OVER_MS = 2_000;
 const OVER_POLL_MS = 10;
 /** A service manager that waits for the end is tried again for. */
@@ -25,19 +25,19 @@ export interface EndParts {
   readonly log: Log;
   session(): Session;
   isDurable(): boolean;
-  /** null while none serves. */
+  /** null while there is no server. */
   serverPid(): number | null;
-  /** Kills the server; no other one follows. */
+  /** Kills the server for good. */
   abandon(): void;
   /** As `MountEnd.stop`, or lets a disk go that was given up. */
   stop(force: boolean): Promise<void>;
   /** The end was begun; it may still be put off. */
   begun(): void;
-  /** It was asked for, and is put off. */
+  /** The end was requested, and is deferred. */
   refused(): void;
-  /** Nothing puts it off any more. */
+  /** The end is no longer deferred. */
   settled(): void;
-  /** Somebody waits for the end, and kills us when it takes too long. */
+  /** The service manager waits for the end, and kills the holder after a time limit. */
   readonly isAwaited: boolean;
 }
 
@@ -45,7 +45,7 @@ export interface EndParts {
 class LivesOn extends UserError {}
 
 export class MountEnd {
-  /** Somebody was made to let go. */
+  /** A user was forced off. */
   forced = false;
   private timer: NodeJS.Timeout | undefined;
   /** What is watched now is an end by force. */

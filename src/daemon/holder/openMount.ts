@@ -1,4 +1,4 @@
-/** Takes all that a mount is made of, in order: its name, the pool, the session. */
+/** Acquires the parts of a mount in order: its name, the pool, the session. */
 import { closeBacking } from "../../linux/backing/backing.js";
 import { prepareIoProcess } from "../../linux/process/ioProcess.js";
 import type { NameLock } from "../../linux/process/nameLock.js";
@@ -49,14 +49,14 @@ export function beginMount(options: MountOptions): Mount {
   }
 }
 
-/** @param failed a pool that was made for this mount goes again, before anybody else can lock it */
+/** @param failed removes a pool that was created for this mount, before another process can lock it */
 export function closeOpenedPool(pool: OpenedPool, failed: boolean): void {
   const { createdPath, backing } = pool;
   if (failed && createdPath !== undefined) removeQuietly(createdPath);
   closeBacking(backing);
 }
 
-/** The last thing: until then nobody else mounts where we do. */
+/** Done last: until then no other holder can mount here. */
 export function giveName(name: NameLock, options: MountOptions): void {
   removePrivateDirectory(options.fuseDirectory);
   name.release();

@@ -1,7 +1,7 @@
 /**
- * Goes on with a session whose holder was killed, from what the service manager
- * kept. The server of that holder, if it still runs, is ended first: two must
- * never serve, and the kernel is to be asked again only for what nobody has.
+ * Takes over a session whose holder was killed, from the fds that the service manager
+ * kept. A server of that holder that still runs is killed first: two must never serve,
+ * and the kernel must resend only requests that no server has.
  */
 import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,4 @@
-/** Starts a server process with its inherited fds and listens to what it says. */
+/** Starts a server process with its inherited fds and reads its messages. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { errorFromBody, UserError } from "../../base/errors.js";
@@ -7,7 +7,7 @@ import { nodeEnvironment } from "../../linux/process/nodeEnvironment.js";
 import { missingProgram, SERVER_MAIN } from "../session/program.js";
 import { type FromServer, type ServerReady, STANDBY } from "../session/serverProtocol.js";
 
-/** Told of what a server says while it serves. */
+/** Called for what a server reports while it serves. */
 export interface ServerListener {
   warning(message: string): void;
   damage(message: string): void;
@@ -24,7 +24,7 @@ export interface ServerEnd {
   readonly closed: boolean;
   /** It said that the session is over and the pool stays unclean: another server would find nobody to serve. */
   readonly unclosed: boolean;
-  /** Its last words, where it had any. */
+  /** Its last message, if any. */
   readonly message: string | null;
   /** Why it cannot serve this pool, or this session. */
   readonly refusal: UserError | null;
@@ -38,7 +38,7 @@ export interface ServerProcess {
   readonly ready: Promise<ServerReady>;
   /** Of one that was started to stand by: resolves when it does; rejects as `ready`. */
   readonly standsBy: Promise<void>;
-  /** Has one that stands by begin to serve. */
+  /** Lets a spare server begin to serve. */
   go(): void;
   /** Resolves when the process is gone. */
   readonly ended: Promise<ServerEnd>;
@@ -88,7 +88,7 @@ function spawnServer(start: ServerStart): ChildProcess {
     stdio: [start.standby ? "pipe" : "ignore", "pipe", "inherit", start.memoryFd, ...start.furtherFds],
     env: { ...nodeEnvironment(), NODE_OPTIONS: "" },
   });
-  // One that is gone is told nothing; its end says why.
+  // A server that has ended gets no message; its exit tells why.
   child.stdin?.on("error", () => {});
   return child;
 }
@@ -116,7 +116,7 @@ interface Waiting<T> {
   readonly reject: (error: Error) => void;
 }
 
-/** A promise that may be rejected when nobody waits for it. */
+/** A promise that may reject without a handler. */
 export function waiting<T>(): Waiting<T> {
   let resolve: (value: T) => void = () => {};
   let reject: (error: Error) => void = () => {};
@@ -153,7 +153,7 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
       unloaded = message.kind === "unloaded";
     }
   };
-  // Neither where it could not be started.
+  // It has neither if it could not be started.
   if (child.stdout) createInterface({ input: child.stdout }).on("line", (line) => hear(parseLine(line)));
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.

@@ -1,6 +1,6 @@
 /**
  * One session and its servers, as the holder sees them: starts servers on the
- * session's fds, and notes what they find out, which outlives each of them.
+ * session's fds, and keeps what they report, which outlives each of them.
  */
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
@@ -15,13 +15,13 @@ import { inheritance, type ServerListener, type ServerProcess, type ServerStart 
 import { type Session, whyLast } from "./session.js";
 import type { SessionRecord } from "./sessionRecord.js";
 
-/** What servers found out. */
+/** What the servers have reported. */
 export type ServingFacts = Pick<SessionRecord, "io" | "ioReason" | "wasUnclean" | "damage" | "refused" | "restarts"> & {
   /** Why the last server before the first of this session is gone. */
   readonly lastDeath: string | null;
 };
 
-/** Where servers come from: processes of the program; tests have others. */
+/** Starts servers: processes of this program, or fakes in tests. */
 export interface ServerSource {
   start(start: ServerStart, listener: ServerListener): ServerProcess;
   /** For people: the file without which none can be started; null when all are there. */
@@ -36,12 +36,12 @@ export interface ServingParts {
   readonly pool: OpenedPool;
   /** What was found out is to be noted. */
   noteFacts(): void;
-  /** A server serves. */
+  /** Called when a server serves. */
   served(pid: number): void;
 }
 
 export class Serving {
-  /** Null until a server has found out. */
+  /** Null until a server has reported it. */
   io: "served" | "direct" | null;
   ioReason: string | null;
   wasUnclean: boolean;

@@ -1,6 +1,6 @@
 /**
- * What a holder needs to go on with a session that another holder began: a note
- * beside the fds that the service manager keeps (docs/decisions/0011).
+ * What a holder needs to take over a session from another holder: a note stored with
+ * the fds at the service manager (docs/decisions/0011).
  */
 import { UserError } from "../../base/errors.js";
 import type { Backing } from "../../linux/backing/backing.js";
@@ -9,17 +9,17 @@ import type { MountOptions } from "../../mounts/options.js";
 import type { Passthrough } from "./ioMode.js";
 import type { Session } from "./session.js";
 
-/** To be raised when a holder could not go on with what an older one noted. */
+/** Must be raised when a holder could not use the note of an older version. */
 const RECORD_VERSION = 1;
 
 export interface SessionRecord {
-  /** They win over the options that the next holder is started with. */
+  /** They override the options that the next holder is started with. */
   readonly options: MountOptions;
   /** Its fds are numbers of a process that is gone. */
   readonly backing: Backing;
   /** The same holds for the channels, whose count is right. */
   readonly session: Session;
-  /** null while the mount has not been ready: such a session is not gone on with. */
+  /** null until the mount is ready; before that the session cannot be taken over. */
   readonly io: "served" | "direct" | null;
   readonly ioReason: string | null;
   readonly wasUnclean: boolean;
@@ -62,7 +62,7 @@ export interface SessionFds {
   readonly channelFds: readonly number[];
 }
 
-/** Open files that make up a session, each once, by the name that it is stored under. */
+/** The open files of a session, each once, by the name it is stored under. */
 export function sessionFds(fds: SessionFds, noteFd: number): Map<string, number> {
   const { metaFd, dataFd, tmpfsFd } = fds.backing;
   const found = new Map([

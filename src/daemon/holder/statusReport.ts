@@ -43,8 +43,8 @@ export function buildStatus(parts: StatusParts): MountStatus {
   const { geometry } = superblock;
   const account = new Account(memory.persistentWords, geometry.dataPages);
   const isDirect = parts.io === "direct";
-  // What the kernel maps by itself only the backing knows.
-  if (isDirect) account.observe(heldPages(backing.dataFd), heldPages(backing.metaFd));
+  // In direct mode only the backing knows what is mapped.
+  if (isDirect) account.reset(heldPages(backing.dataFd), heldPages(backing.metaFd));
   const traffic = trafficTotals(memory.trafficSlots);
   const { device } = parts;
   const pages = (count: number) => count * PAGE_BYTES;

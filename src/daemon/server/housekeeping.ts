@@ -1,4 +1,4 @@
-/** What a server does when no request does it: lets limbo go, and watches the machine's memory. */
+/** Periodic work of a server: drains limbo, and watches the machine's memory and the pool's files. */
 import { fstatSync } from "node:fs";
 import { errnoName } from "../../base/errno.js";
 import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../../base/units.js";
@@ -14,7 +14,7 @@ import type { Pool } from "../../pool/pool.js";
 import { reportToHolder } from "./serverEnd.js";
 
 const PERIOD_MS = 100;
-/** In a durable pool it costs a flush; freed memory is still back within a second. */
+/** In a durable pool each run costs a flush; freed memory is released within a second. */
 const PERIOD_DURABLE_MS = 500;
 
 interface Housekeeping {
@@ -70,7 +70,7 @@ export function noteFaults({ damage, memory, geometry }: Pool, faults: Faults | 
   damage.noteFaults(faults, memory, geometry.firstDataPage);
 }
 
-/** Nobody may make the pool's files shorter; who may write them can. */
+/** The pool's files must not shrink, but another process that can write them can truncate them. */
 function watchLength(damage: Damage, backing: Backing): void {
   if (backing.kind === "devdax" || backing.kind === "memfd") return;
   const { metaFd, metaBytes, dataFd, dataBytes } = backing;
@@ -135,7 +135,7 @@ export function keepDirect(file: DirectFile, account: Account, backing: Backing,
     tellDamage();
     tellFailure(file.failedErrno);
     const used = heldPages(backing.dataFd);
-    account.observe(used, heldPages(backing.metaFd));
+    account.reset(used, heldPages(backing.metaFd));
     if (tmpfsFd !== undefined) watch.look(used);
   };
   run();

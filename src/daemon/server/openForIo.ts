@@ -23,7 +23,7 @@ import { composeDirect } from "./compose.js";
 import { keepDirect, keepServed, noteFaults } from "./housekeeping.js";
 import { reportToHolder } from "./serverEnd.js";
 
-/** How long the last users of the file may take to be gone once the session is over. */
+/** How long the last users of the file may take to close it once the session has ended. */
 const LET_GO_MS = 1_000;
 const LET_GO_STEP_MS = 20;
 
@@ -44,7 +44,7 @@ export interface OpenedForIo {
   readonly ioReason: string | null;
   /** The pool had not been closed. */
   readonly wasUnclean: boolean;
-  /** To be done every `periodMs`, on the main thread. */
+  /** Run every `periodMs` on the main thread. */
   readonly housekeeping: { readonly periodMs: number; run(): void };
   /** After all other threads have ended. @throws UserError when the pool stays unclean */
   close(): void;
@@ -62,7 +62,7 @@ export function openForIo(parts: OpenParts, superblock: Superblock): OpenedForIo
     const isExpected = error instanceof UserError || error instanceof MediaError;
     if (!parts.config.isRestart || !isExpected || parts.config.readOnly) throw error;
     const { shared, session } = parts;
-    // Whatever it was, somebody has to look at it.
+    // The cause is not known, so the pool needs a check.
     if (!isFixed(parts)) noteFailed(session.persistentWords, EIO);
     reportToHolder({ kind: "warning", message: `the next server found: ${error.message}` });
     for (const words of [shared.freeMap, shared.freeSummary, shared.present, shared.grains]) words.fill(0);
@@ -137,13 +137,13 @@ function openDirect(parts: OpenParts, superblock: Superblock): OpenedForIo {
     wasUnclean: superblock.state !== STATE_CLEAN,
     housekeeping: keepDirect(file, account, config.backing, parts.faults),
     close: () => {
-      // Nobody opens a private pool again.
+      // A private pool is never opened again.
       if (config.backing.path === null) return;
       const lost = file.failedErrno;
       if (lost !== 0) throw new UserError("pool", "it could not be flushed", { code: errnoName(lost) });
       if (parts.faults !== null && parts.faults.count > 0) file.noteLoss(parts.faults);
       const alone = isAlone(data, shared);
-      // Nobody may have looked since somebody cut it off.
+      // It may have been truncated since the last check.
       file.keepLength();
       if (file.damage.isFound)
         throw new UserError("pool", "it is damaged, and stays marked as in use", { code: "EIO" });

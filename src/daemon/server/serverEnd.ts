@@ -1,4 +1,4 @@
-/** A server's words to its holder, and its end. Works on any of its threads. */
+/** Sends a server's messages to its holder, and ends the server. Works on any of its threads. */
 import { writeSync } from "node:fs";
 import { missingProgram } from "../session/program.js";
 import type { FromServer } from "../session/serverProtocol.js";

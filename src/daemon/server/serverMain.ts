@@ -30,7 +30,7 @@ import type { WorkerInput } from "./worker.js";
 type CommonInput = Omit<WorkerInput, "thread" | "channelFd" | "backingId" | "gate">;
 
 const WORKER = new URL("./worker.js", import.meta.url);
-/** When the program that we are was written. */
+/** The modification time of the running program. */
 const LOADED_MS = statSync(WORKER).mtimeMs;
 
 async function main(): Promise<void> {
@@ -95,8 +95,8 @@ async function main(): Promise<void> {
 }
 
 /**
- * The session is over. Another server must not try again: the kernel tells of pages that it could not
- * write once only, and a second close could call the pool clean.
+ * The session has ended. Another server must not try again: the kernel reports a failed write-back only
+ * once, so that a second close could mark the pool clean.
  */
 function closeInOrder(way: OpenedForIo, readOnly: boolean): boolean {
   try {
@@ -123,7 +123,7 @@ function requireGeometry({ backing, geometry }: ServerConfig): Superblock {
   return superblock;
 }
 
-/** Waits until the holder says that the server before this one is gone; ends when the holder itself is. */
+/** Waits until the holder reports the end of the previous server; ends when the holder ends. */
 async function goAhead(): Promise<void> {
   await new Promise<void>((resolve) => {
     process.stdin.once("data", () => resolve());
@@ -132,10 +132,10 @@ async function goAhead(): Promise<void> {
   process.stdin.destroy();
 }
 
-/** Has the kernel ask again what a server before this one did not answer; nobody reads yet. */
+/** Has the kernel resend what the previous server did not answer, before any thread reads. */
 function resend({ channelFds, isRestart }: ServerConfig): void {
   const errno = resendRequests(channelFds[0]);
-  // ENODEV: the session is over, and there is nobody who waits.
+  // ENODEV: the session has ended, and no caller waits.
   if (isRestart && errno !== 0 && errno !== ENODEV) {
     throw new UserError("the kernel", "does not resend unanswered requests", { code: errnoName(errno) });
   }

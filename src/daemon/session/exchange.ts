@@ -1,4 +1,4 @@
-/** The buffers that a thread answers requests from. */
+/** The request and reply buffers of a thread. */
 import { IovecList, MAX_IOVECS } from "../../base/iovec.js";
 import { Exchange, REPLY_BYTES } from "../../fuse/exchange.js";
 import { REQUEST_BYTES } from "../../fuse/init.js";

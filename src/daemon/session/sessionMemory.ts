@@ -25,7 +25,7 @@ assert(ATTRIBUTES_AT + 8 * ATTRIBUTE_DOUBLES <= TRAFFIC_AT, "the attributes reac
 assert(TRAFFIC_AT + 8 * MAX_THREADS * TRAFFIC_DOUBLES <= HEARTBEATS_AT, "the traffic reaches into the beats");
 assert(HEARTBEATS_AT + 4 * HEARTBEAT_WORDS <= CONFIG_AT, "the beats reach into the config");
 
-/** To be raised when a server could not go on with what an older holder wrote here. */
+/** Must be raised when a server could not use what an older holder wrote here. */
 const CONFIG_VERSION = 2;
 
 /** All that a server needs to know; the fds are its own numbers. */
@@ -45,7 +45,7 @@ export interface ServerConfig {
 export interface DirectConfig {
   /** The kernel's number of `data`, made once in a session. */
   readonly backingId: number;
-  /** Nothing else was asked for. */
+  /** Only direct mode was requested. */
   readonly only: boolean;
 }
 
@@ -75,7 +75,7 @@ export function initAttributes(bytes: ArrayBufferLike, options: MountOptions): v
   if (mode !== undefined) attributes.setDirectoryMode(searchable(mode));
 }
 
-/** Whoever may read or write the file may look it up. */
+/** Users that may read or write the file may also look it up. */
 function searchable(mode: number): number {
   return mode | ((mode & 0o444) >> 2) | ((mode & 0o222) >> 1);
 }

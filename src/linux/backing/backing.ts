@@ -1,7 +1,7 @@
 /**
- * What the memory of a pool is. It outlives the process that opened it: the holder
- * passes it on as JSON to each server, with the fds inherited under the same numbers
- * or others that it fills in.
+ * The backing of a pool. It outlives the process that opened it: the holder passes it
+ * to each server as JSON, with the fds inherited under the same numbers or under others
+ * that it fills in.
  */
 import { closeSync, fstatSync, statfsSync } from "node:fs";
 import { UserError } from "../../base/errors.js";
@@ -12,13 +12,13 @@ export type BackingKind = "tmpfs" | "memfd" | "file" | "hugetlbfs" | "fsdax" | "
 export interface Backing {
   /** The kind of memory; a file or directory on a tmpfs is `tmpfs` with its path. */
   readonly kind: BackingKind;
-  /** Absolute, or as it was given; null for a pool that no directory shows. */
+  /** Absolute, or as given; null for a pool without a path. */
   readonly path: string | null;
   readonly layout: "single" | "split";
   readonly metaFd: number;
   /** Equal to `metaFd` for a single pool. */
   readonly dataFd: number;
-  /** For a single pool the size of the whole, and `dataBytes` is 0. Multiples of the grain. */
+  /** For a single pool the size of the whole file, with `dataBytes` 0. Multiples of the grain. */
   readonly metaBytes: number;
   readonly dataBytes: number;
   /** Pages of the whole pool, metadata and data. */

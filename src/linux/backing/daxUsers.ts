@@ -1,8 +1,8 @@
 /**
- * Programs that use a DAX device and know nothing of our lock. kmemfs has each
- * file of a device locked, also in a server that inherits it, and readers share
- * the lock: what has the device without a lock is another program. Nothing is
- * asked of the files, as in holders.ts.
+ * Programs that use a DAX device and do not know our lock. kmemfs locks every
+ * open file of a device, also in a server that inherits it, and readers share
+ * the lock: a process that has the device open without a lock is another program.
+ * The files themselves are never accessed.
  */
 import { fstatSync } from "node:fs";
 import { basename } from "node:path";
@@ -20,7 +20,7 @@ import {
 import { O_PATH } from "../syscall/constants.js";
 
 /**
- * Looks through the processes that this user may look into; root sees all.
+ * Checks the processes that this user can inspect; root sees all.
  * @param fd of the device, locked
  * @throws UserError EBUSY, naming the process
  */

@@ -1,4 +1,4 @@
-/** A pool in a memfd: volatile, needs no privilege, gone with its last fd. */
+/** A pool in a memfd: volatile, needs no privilege, and ends with its last fd. */
 import { closeSync } from "node:fs";
 import { pagesToBytes } from "../../base/units.js";
 import {

@@ -1,6 +1,6 @@
 /**
- * Backings: the kinds of memory a pool can be in. One door for all of them;
- * each kind has its own file beside this one.
+ * Opens and creates all kinds of backing; each kind has its own file in this
+ * directory.
  */
 import { closeSync, type Stats } from "node:fs";
 import { UserError } from "../../base/errors.js";
@@ -16,7 +16,7 @@ import { lockPool } from "./poolLock.js";
 
 export interface OpenOptions {
   readonly readOnly: boolean;
-  /** An empty file is fine: it is about to be formatted. */
+  /** Accepts an empty file, which is about to be formatted. */
   readonly forFormat?: boolean;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The door of an existing path: what it is, and whether it may be a pool.
- * The path is looked up once (O_PATH), judged by fstat, and then reopened
- * through /proc/self/fd, so that nobody can swap it in between.
+ * Opens an existing path after checking what it is and whether it can be a pool.
+ * The path is looked up once (O_PATH), checked by fstat, and then reopened
+ * through /proc/self/fd, so that it cannot be swapped in between.
  */
 import { closeSync, fstatSync, type Stats } from "node:fs";
 import { EACCES, ENOENT, ENOTDIR, EPERM, EROFS } from "../../base/errno.js";
@@ -20,8 +20,8 @@ export interface PoolEntry {
 
 /**
  * Opens `path` (never through a symbolic link at its end) when it can be a pool.
- * @param judgeDevice throws for a character device that is none of ours, before
- * it is opened, which does something on some devices (a watchdog starts)
+ * @param judgeDevice throws for a character device that is not device DAX, before it
+ * is opened, as opening has an effect on some devices (a watchdog starts)
  * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EROFS, EINVAL
  */
 export function openPoolEntry(path: string, readOnly: boolean, judgeDevice?: (stat: Stats) => void): PoolEntry {
@@ -87,7 +87,7 @@ function typeOf(stat: Stats, path: string): PoolEntryType {
   throw new UserError(path, `is ${kind}`, { code: "EINVAL", cure: "use a regular file, a directory or /dev/daxX.Y" });
 }
 
-/** Whoever else may write or truncate the pool can read and break what is stored in it. */
+/** Refuses a pool that another user can write, who could read, change or truncate it. */
 function refuseForeign(stat: Stats, path: string): void {
   const me = process.geteuid?.() ?? 0;
   if (stat.uid !== me && stat.uid !== 0)

@@ -51,9 +51,9 @@ export function createPoolFile(path: string, size: { readonly pageCount: number 
 }
 
 /**
- * Gives a file that is about to be formatted another length, and empties it: a
- * pool in a file of another length would be damaged, and a cut leaves it whole or none.
- * @throws UserError EFBIG where a file cannot be that long: it is as it was
+ * Empties a file that is about to be formatted and sets its length. A pool in a file
+ * of another length would be damaged, so that a crash must leave it intact or empty.
+ * @throws UserError EFBIG if a file cannot be that long; it is unchanged
  */
 export function resizePoolFile(backing: Backing, path: string, pageCount: number): Backing {
   tryLength(path, pageCount);
@@ -62,7 +62,7 @@ export function resizePoolFile(backing: Backing, path: string, pageCount: number
   return fileBacking(backing.metaFd, path, false);
 }
 
-/** On a file without a name, which goes with its fd. Nothing is said where there are none (open(2), O_TMPFILE). */
+/** Tried on a file without a name, which ends with its fd; skipped where O_TMPFILE is not supported (open(2)). */
 function tryLength(path: string, pageCount: number): void {
   const fd = open(dirname(path), O_TMPFILE | O_RDWR, 0o600);
   if (fd < 0) return;
@@ -81,7 +81,7 @@ function setLength(fd: number, path: string, pageCount: number): void {
   if (result < 0) throw startError(path, `cannot be resized to ${lengthBytes} bytes`, result);
 }
 
-/** Puts the names in a directory on the media, as fsync of a file need not do (fsync(2)). @throws UserError */
+/** Syncs the names in a directory, which fsync of a file need not do (fsync(2)). @throws UserError */
 export function syncDirectory(path: string): void {
   const fd = open(path, O_RDONLY | O_DIRECTORY);
   const result = fd < 0 ? fd : fsync(fd);
@@ -117,9 +117,9 @@ export function kindOf(fd: number, magic: number, lengthBytes: number, readOnly:
 }
 
 /**
- * A hole punched past the end changes nothing, but says whether the file
- * system can: without it memory never comes back. Past the true end: the file
- * may be anything, and its last page need not be whole.
+ * Punching a hole past the end changes nothing, but tells whether the file
+ * system supports it: without it memory is never released. Past the true end, as
+ * the file can hold anything and its last page may be partial.
  */
 export function refuseWithoutPunch(fd: number, path: string, magic: number): void {
   const grainBytes = grainBytesOf(fd);
@@ -155,7 +155,7 @@ export function requireInPlace(fd: number, path: string, magic: number): void {
   });
 }
 
-/** Bytes that the file system holds and gives back together: the huge page size on hugetlbfs. */
+/** Bytes that the file system allocates and releases together: the huge page size on hugetlbfs. */
 function grainBytesOf(fd: number): number {
   const { magic, blockBytes } = fileSystemOf(fd);
   return magic === HUGETLBFS_MAGIC ? blockBytes : PAGE_BYTES;

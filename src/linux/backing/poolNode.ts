@@ -1,10 +1,10 @@
 /**
  * The NUMA node of a pool's memory. The policy of a file on tmpfs or of a memfd
  * is the inode's (mpol_set_shared_policy): what is set through a mapping
- * stays when that is gone, for as long as the inode is in memory, and counts for
- * pages made by write(2), fallocate(2) and the kernel too. So the kernel is
- * asked, and nothing is noted. hugetlbfs has no such policies ("has not been
- * completed", numa_memory_policy.rst): mbind sets that of the mapping alone.
+ * stays when the mapping is gone, for as long as the inode is in memory, and also
+ * applies to pages allocated by write(2), fallocate(2) and the kernel. So the policy
+ * is read from the kernel and not recorded. hugetlbfs has no such policies ("has not
+ * been completed", numa_memory_policy.rst): there mbind applies only to the mapping.
  */
 import { fstatSync } from "node:fs";
 import { ENOSYS, EPERM, errnoName } from "../../base/errno.js";
@@ -30,7 +30,7 @@ import { get_mempolicy, madvise, mbind, mmap, munmap, NODE_SET_BITS } from "../s
 import type { Backing } from "./backing.js";
 import { readDaxDevice } from "./daxDevice.js";
 
-/** Pages are moved in so many bytes at a time: both copies are there then. */
+/** Bytes moved at a time, of which both copies exist meanwhile. */
 const MOVE_BYTES = 16 * MIB;
 
 /** Why the memory of these kinds is where it is. */
@@ -99,7 +99,7 @@ export function bindToNode(backing: Backing, node: number): boolean {
     if (result === -EPERM) return refuse("this process has no permission to bind memory", code, cap);
     if (result < 0) return refuse("the kernel refused it", code);
   }
-  // As on hugetlbfs: it would be the mapping's alone.
+  // As on hugetlbfs, where the policy would be only the mapping's.
   if (boundNode(backing) !== node) {
     return refuse(`the file system of ${where} has no memory policy`, undefined, "a pool on tmpfs");
   }

@@ -1,7 +1,7 @@
 /**
- * A tmpfs of our own that no directory shows; it vanishes with its last fd
- * (the mount, or a file on it). Its `size=` is exactly the pool, so that a
- * shortage is ENOSPC from fallocate and write, never more memory than said.
+ * A private tmpfs that is mounted on no directory and ends with its last fd (the
+ * mount, or a file on it). Its `size=` is exactly the pool's, so that it never
+ * takes more memory: a shortage is ENOSPC from fallocate and write.
  */
 import { closeSync } from "node:fs";
 import { EPERM } from "../../base/errno.js";

@@ -11,7 +11,7 @@ const CONNECTIONS = "/sys/fs/fuse/connections";
 
 /**
  * Number N of the connection behind the FUSE mount at `directory`, or null.
- * It is the minor of the mount's device number; the mount itself is not asked.
+ * It is the minor of the mount's device number; the mount itself is not accessed.
  */
 export function connectionOf(directory: string, mounts: readonly MountEntry[] = readMounts()): number | null {
   const entry = mountOn(directory, mounts);
@@ -30,8 +30,8 @@ export function abortConnection(connection: number): Errno {
 }
 
 /**
- * Opens what aborts a connection as soon as it is written to. Where nobody has mounted
- * fusectl, it is opened through a mount of our own that no directory shows.
+ * Opens the file that aborts a connection when it is written to. Where fusectl is not
+ * mounted, it is opened through a detached mount of our own.
  * @returns an fd or -errno
  */
 export function openAbort(connection: number): number {

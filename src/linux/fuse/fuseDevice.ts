@@ -1,8 +1,8 @@
 /**
  * `/dev/fuse`: the session's fd, its clones, and the channel on one of them.
- * All fds are close-on-exec; the holder hands them on explicitly. A clone that
- * is closed ends the requests read through it with EIO, so the holder keeps
- * every one open (fuse_dev_release in the kernel's fs/fuse/dev.c).
+ * All fds are close-on-exec; the holder passes them on explicitly. Closing a clone
+ * ends the requests read through it with EIO, so the holder keeps all of them open
+ * (fuse_dev_release in the kernel's fs/fuse/dev.c).
  */
 import { closeSync } from "node:fs";
 import { EACCES, ENODEV, ENOENT, ENXIO, EPERM } from "../../base/errno.js";
@@ -53,14 +53,14 @@ export function cloneFuseDevice(sessionFd: number): number {
 
 /**
  * Registers a file for passthrough in the session of `sessionFd` (FUSE_DEV_IOC_BACKING_OPEN, Linux 6.9).
- * The kernel keeps the open file, and with it its lock, as long as anybody uses it.
+ * The kernel keeps the file open, and so its lock held, as long as it is in use.
  * @returns the backing id, above 0, or -errno: EPERM without CAP_SYS_ADMIN, ELOOP on a stacked file system
  */
 export function openFuseBacking(sessionFd: number, fileFd: number): number {
   return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_OPEN, new StructMemory(fuse_backing_map).set({ fd: fileFd }).bytes);
 }
 
-/** Takes a registration back that no open uses. */
+/** Removes a registration that no open file uses. */
 export function closeFuseBacking(sessionFd: number, backingId: number): number {
   return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_CLOSE, new Uint8Array(Int32Array.of(backingId).buffer));
 }
@@ -68,8 +68,8 @@ export function closeFuseBacking(sessionFd: number, backingId: number): number {
 const FUSE_NOTIFY_RESEND = 7;
 
 /**
- * Has the kernel give out again, marked, every request of the session that was read and not answered,
- * through whichever fd (FUSE_NOTIFY_RESEND, Linux 6.9). Whoever read them must be gone.
+ * Has the kernel resend every request of the session that was read but not answered, through any fd
+ * (FUSE_NOTIFY_RESEND, Linux 6.9). The process that read them must have ended.
  * @returns 0 or a positive errno: ENODEV when the session is over, EINVAL on older kernels
  */
 export function resendRequests(fd: number): Errno {
@@ -83,7 +83,7 @@ const NOTIFY_BYTES = 16;
 
 const POLLERR = 0x8;
 
-/** True when the session of `fd` is over: unmounted or aborted (fuse_dev_poll says POLLERR then). */
+/** True when the session of `fd` has ended: unmounted or aborted (fuse_dev_poll returns POLLERR). */
 export function isSessionOver(fd: number): boolean {
   return hasEvent(fd, POLLERR);
 }

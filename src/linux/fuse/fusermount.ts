@@ -50,7 +50,7 @@ export function unmountWithFusermount(directory: string, lazy: boolean): Errno {
 
 type Child = ReturnType<typeof runSync>;
 
-/** Bounded in time: it must never wait on a mount of ours. */
+/** Has a time limit, as it must never wait for a mount of ours. */
 function runFusermount(args: readonly string[], inheritedFd?: number): Child {
   return runSync(FUSERMOUNT, args, { timeoutMs: TIMEOUT_MS, inheritedFd, env: { _FUSE_COMMFD: "3" } });
 }

@@ -1,7 +1,7 @@
 /**
- * mount(2) of the FUSE mount, without a helper as root and with fusermount3 as a
- * user; `mountHandle.ts` unmounts. Nothing here looks at the mount itself: the caller
- * may be the process that serves it.
+ * Mounts the FUSE file system: with mount(2) as root and with fusermount3 as a user;
+ * `mountHandle.ts` unmounts. Nothing here accesses the mount itself, as the caller may
+ * be the process that serves it.
  */
 import { EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM } from "../../base/errno.js";
 import { MS_NODEV, MS_NOSUID, MS_RDONLY } from "../syscall/constants.js";

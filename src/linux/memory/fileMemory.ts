@@ -1,10 +1,10 @@
 /**
  * Memory whose backing takes write(2): tmpfs, memfd, regular files, DAX file
- * systems. Fresh pages are never stored to through the mapping: pwritev makes
- * and defines them at once and returns an errno, where a store would be SIGBUS.
+ * systems. Fresh pages are never written through the mapping: pwritev allocates and
+ * defines them in one call and returns an errno, where a store would raise SIGBUS.
  *
- * One instance a thread: its iovecs are native memory made at start, so that
- * the methods make no JavaScript objects.
+ * One instance per thread: its iovecs are native memory allocated at start, so that
+ * the methods allocate no JavaScript objects.
  */
 import { EINTR, EIO, ENXIO } from "../../base/errno.js";
 import { FALLOC_FL_KEEP_SIZE, SEEK_DATA, SEEK_HOLE } from "../../base/fileFlags.js";
@@ -26,10 +26,10 @@ import { AttachedMemory } from "./attachedMemory.js";
 import type { MemoryMapping } from "./mapping.js";
 
 /**
- * From this length on a copy through the mapping is taken: to pages that are
- * mapped it beats pwrite, which holds the inode's lock (with two threads 95
- * against 185 µs for 1 MiB on a memfd). To pages not mapped yet it loses (at
- * 4 KiB 2.2 against 1.1 µs). The border between the two lengths is a guess.
+ * From this length on data is copied through the mapping: to mapped pages that is
+ * faster than pwrite, which holds the inode's lock (with two threads 95 against
+ * 185 µs for 1 MiB on a memfd). To unmapped pages it is slower (at 4 KiB 2.2 against
+ * 1.1 µs). The threshold between the two lengths is a guess.
  */
 const MAPPED_WRITE_BYTES = 32 * 1024;
 
@@ -70,7 +70,7 @@ export class FileMemory extends AttachedMemory implements Memory {
     const at = firstPage * PAGE_BYTES;
     const totalBytes = pageCount * PAGE_BYTES;
     const errno = this.writeAround(at, totalBytes, headBytes, source, lengthBytes);
-    // What was made of a fill that failed goes back: no entry will ever name these pages.
+    // Pages of a failed fill are released: no entry will ever name them.
     if (errno !== 0) this.release(firstPage, pageCount);
     return errno;
   }
@@ -101,7 +101,7 @@ export class FileMemory extends AttachedMemory implements Memory {
 
   sync(): Errno {
     if (!this.durable) return 0;
-    // Data first: an entry on the media must not name a page that is not.
+    // Data first: an entry on the media must never name a page that is not there yet.
     const data = this.dataFd === this.metaFd ? 0 : fdatasync(this.dataFd);
     return data < 0 ? -data : errnoOf(fdatasync(this.metaFd));
   }
@@ -143,7 +143,7 @@ export class FileMemory extends AttachedMemory implements Memory {
     return 0;
   }
 
-  /** `headBytes` zeros, the source, zeros to `totalBytes`; a short write goes on, and meets its errno, where it stopped. */
+  /** Writes `headBytes` zeros, the source, and zeros up to `totalBytes`; continues a short write where it stopped. */
   private writeAround(
     at: ByteOffset,
     totalBytes: number,

@@ -1,7 +1,7 @@
 /**
- * Memory whose backing takes no write(2): hugetlbfs and device DAX. Everything
- * goes through the mapping, after a call that says with an errno what a store
- * would say with SIGBUS.
+ * Memory whose backing has no write(2): hugetlbfs and device DAX. Everything goes
+ * through the mapping, after a call that returns an errno where a store would
+ * raise SIGBUS.
  */
 import { assert } from "../../base/assert.js";
 import { EFAULT, EIO } from "../../base/errno.js";
@@ -18,11 +18,11 @@ export class MappedMemory extends AttachedMemory implements Memory {
   readonly needsPersist: boolean;
 
   private readonly fd: number;
-  /** How bytes are stored: by libpmem, where they must be on the media afterwards. */
+  /** How bytes are stored: with libpmem if they must be on the media afterwards. */
   private readonly store: Pick<Libpmem, "memcpy" | "memset">;
   private readonly pmem: Libpmem | null;
 
-  /** @param pmem what writes the CPU's caches back; a stand-in in tests */
+  /** @param pmem writes the CPU's caches back; a fake in tests */
   constructor(mapping: MemoryMapping, pmem: Libpmem | null = mapping.backing.durable ? libpmem() : null) {
     super(mapping);
     this.fd = mapping.backing.dataFd;
@@ -64,7 +64,7 @@ export class MappedMemory extends AttachedMemory implements Memory {
     return errno;
   }
 
-  /** Punches the whole grains of the range and zeroes what of it lies in grains that others share. */
+  /** Punches the whole grains of the range and zeroes its pages in partial grains. */
   release(firstPage: PageNo, pageCount: number): Errno {
     const endPage = firstPage + pageCount;
     const firstGrain = Math.ceil(firstPage / this.grainPages) * this.grainPages;
@@ -81,12 +81,12 @@ export class MappedMemory extends AttachedMemory implements Memory {
     this.pmem?.persist(this.baseAddress + at, lengthBytes);
   }
 
-  /** hugetlbfs is volatile. Device DAX refuses fsync and msync: what is stored there was written back at once. */
+  /** hugetlbfs is volatile. Device DAX has no fsync or msync: stores there are written back at once. */
   sync(): Errno {
     return 0;
   }
 
-  /** Neither has SEEK_DATA: everything counts as held, and mapBacking has made that true of the metadata. */
+  /** Neither has SEEK_DATA: everything counts as held, which mapBacking has ensured for the metadata. */
   nextHeld(fromPage: PageNo, endPage: PageNo): PageNo {
     return Math.min(fromPage, endPage);
   }

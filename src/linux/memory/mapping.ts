@@ -1,6 +1,6 @@
 /**
- * The pool as one address range of this process: metadata first, then data,
- * for both layouts. Plain JSON: every thread of the process attaches to it.
+ * The pool as one address range of this process: metadata first, then data, for
+ * both layouts. Plain JSON, by which every thread of the process attaches to it.
  */
 import { BitSet } from "../../base/bitset.js";
 import { errnoName } from "../../base/errno.js";
@@ -64,7 +64,7 @@ export function mapBacking(backing: Backing, metadataPages: number): MemoryMappi
   throw mapError(backing, "not enough huge pages for the metadata", errnoName(-result), "sysctl vm.nr_hugepages=N");
 }
 
-/** Every Memory attached to the mapping must be out of use, in every thread. */
+/** No thread may use a Memory attached to the mapping any more. */
 export function unmapBacking(mapping: MemoryMapping): void {
   munmap(mapping.baseAddress, mapping.lengthBytes);
   munmap(mapping.faultedAddress, faultedBytes(mapping.pageCount));
@@ -86,7 +86,7 @@ function mapSingle(backing: Backing): Address {
   return address;
 }
 
-/** Reserves the whole range, then lays both files over it: no other mapping can come between. */
+/** Reserves the whole range, then maps both files over it, so that no other mapping can be in between. */
 function mapSplit(backing: Backing, metadataBytes: number): Address {
   const lengthBytes = metadataBytes + backing.dataBytes;
   const base = mmap(0, lengthBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -101,7 +101,7 @@ function mapSplit(backing: Backing, metadataBytes: number): Address {
   throw mapError(backing, "cannot be mapped", errnoName(-result));
 }
 
-/** MAP_NORESERVE: on hugetlbfs a mapping would otherwise reserve huge pages for all of its length. */
+/** MAP_NORESERVE: otherwise a mapping on hugetlbfs would reserve huge pages for its whole length. */
 function flagsOf(backing: Backing): number {
   const sync = backing.kind === "fsdax" || (backing.kind === "devdax" && !backing.readOnly);
   return (sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_NORESERVE;

@@ -1,9 +1,9 @@
 /**
- * Keeps the process alive when memory of the pool is lost: a page poisoned by
- * the machine, a file that somebody truncated. A SIGBUS in a guarded range maps
- * a private page of ones over the grain that faulted, and the access is done
- * again: an index entry of ones names no page, so its block is EIO. Stores to
- * such a page are lost. Every other SIGBUS does what it did without the guard.
+ * Keeps the process alive when memory of the pool is lost: a poisoned page, or a
+ * truncated file. A SIGBUS in a guarded range maps a private page of ones over the
+ * grain that faulted, and the access is repeated: an index entry of ones names no
+ * data page, so its block is EIO. Stores to such a page are lost. Every other SIGBUS
+ * has the same effect as without the guard.
  *
  * The handler is machine code (`sigbusCode.ts`) in two pages that are never
  * unmapped: code from a memfd, so that no page is ever writable and executable,
@@ -37,7 +37,7 @@ const SIGBUS = 7;
  * window, so that neighbours become one mapping: a process may have 65,530.
  */
 const ONES_BYTES = 256 * KIB;
-/** Larger grains (1 GiB pages) would cost as much memory in ones. */
+/** Larger grains (1 GiB pages) would need as much memory of ones. */
 const MOST_GRAIN_BYTES = 2 * MIB;
 const WORD = 2 ** 32;
 
@@ -60,7 +60,7 @@ export class Faults {
     return this.address(guardWords.word.lastAddress);
   }
 
-  /** Two loads, again until nothing came between. */
+  /** Two loads, repeated until both agree. */
   private address(word: number): Address {
     for (;;) {
       const high = Atomics.load(this.words, word + 1);
@@ -151,7 +151,7 @@ export class SigbusGuard {
     this.store(at + guardRange.word.start, 0);
   }
 
-  /** Makes the file of ones at least so long. A power of two. */
+  /** Extends the file of ones to at least this length, a power of two. */
   makeOnes(lengthBytes: number): void {
     if (lengthBytes <= this.onesBytes) return;
     const ones = must("mmap", mmap(0, lengthBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));

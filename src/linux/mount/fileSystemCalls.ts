@@ -1,11 +1,11 @@
-/** Acts on a mounted file system as a whole, through an fd that was shown to be on it. All of them may block. */
+/** Calls on a mounted file system as a whole, through an fd that was verified to be on it. All may block. */
 import type { Errno } from "../../base/units.js";
 import { FITHAW, FITRIM } from "../syscall/constants.js";
 import { errnoOf, ioctl, syncfs } from "../syscall/libc.js";
 import { fstrim_range, StructMemory } from "../syscall/structs.js";
 import { type MountHandle, type MountIdentity, onMount } from "./mountHandle.js";
 
-/** Writes out what is dirty. @returns 0 or a positive errno */
+/** Writes dirty data back. @returns 0 or a positive errno */
 export function syncFileSystemOn(what: string, mount: MountIdentity): Errno {
   return onMount(what, mount, ({ fd }) => errnoOf(syncfs(fd)), "read");
 }
@@ -21,7 +21,7 @@ export function trimFileSystemOn(what: string, mount: MountIdentity): number {
   return onMount(what, mount, trim, "read");
 }
 
-/** Lets writers of a frozen file system go on. @returns 0, EINVAL when it was not frozen, or another positive errno */
+/** Thaws a frozen file system. @returns 0, EINVAL when it was not frozen, or another positive errno */
 export function thawFileSystemOn(what: string, mount: MountIdentity): Errno {
   return onMount(what, mount, ({ fd }) => errnoOf(ioctl(fd, FITHAW, new Uint8Array(8))), "read");
 }

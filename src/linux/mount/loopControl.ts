@@ -42,7 +42,7 @@ export interface LoopWishes {
 /**
  * Makes a block device of the open file `fileFd`, with direct I/O.
  * @returns its path
- * @throws UserError ENXIO no device is free, ENOENT no loop devices here, EACCES, EPERM, …
+ * @throws UserError ENXIO without a free device, ENOENT without loop devices, EACCES, EPERM, …
  */
 export function attachLoopDevice(what: string, fileFd: number, wishes: LoopWishes): string {
   const control = open(CONTROL, O_RDWR);
@@ -108,9 +108,9 @@ function infoOf({ readOnly, name }: LoopWishes): Uint8Array {
 }
 
 /**
- * Takes `path` off its file; the kernel does so when the last user has closed it.
- * @param diskSeq what it was known by, as `readDiskSeq` had it: another file may have the device by now
- * @returns 0, also when it is gone already or is another file's; or a positive errno
+ * Detaches the loop device `path`; the kernel does so once its last user has closed it.
+ * @param diskSeq its `readDiskSeq`, as the device may have been given to another file since
+ * @returns 0, also when it is already detached or belongs to another file; or a positive errno
  */
 export function detachLoopDevice(path: string, diskSeq: string | null): Errno {
   const errno = errnoOf(
@@ -123,7 +123,7 @@ export function detachLoopDevice(path: string, diskSeq: string | null): Errno {
   return errno === ENXIO || errno === ENOENT ? 0 : errno;
 }
 
-/** Makes a loop device as long as its file is now; asks the file's server. @returns 0 or a positive errno */
+/** Adjusts a loop device to the size of its file, which asks the file's server. @returns 0 or a positive errno */
 export function refreshLoopSize(path: string): Errno {
   return errnoOf(onDevice(path, O_RDONLY, (device) => ioctl(device, LOOP_SET_CAPACITY, NOTHING)));
 }
@@ -135,7 +135,7 @@ function readDiskSeq(device: number): string | null {
   return result < 0 ? null : String(readU64(words, 0));
 }
 
-/** What a loop device is on, as the kernel knows it. */
+/** The file of a loop device. */
 export interface LoopBacking {
   /** `MAJ:MIN` of the file system of its file, decimal, as in mountinfo. */
   readonly majorMinor: string;

@@ -1,9 +1,9 @@
 /**
- * Acts on a mount by what it is, not by where its path leads. A path may lead to
- * another mount by the time that it is used: something was mounted over it or over
- * a parent, or a parent was renamed. So a path is opened once, the fd is shown to be
- * on the mount that is meant, and the act goes through that fd. Opening with O_PATH,
- * and reading fdinfo, ask the file system nothing.
+ * Acts on a mount by its identity, not by its path. A path may lead to another mount
+ * by the time it is used: something was mounted over it or over a parent, or a parent
+ * was renamed. So the path is opened once, the fd is verified to be on the wanted
+ * mount, and the action uses that fd. Neither opening with O_PATH nor reading fdinfo
+ * accesses the file system.
  */
 import { closeSync } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -27,7 +27,7 @@ import {
 import { errnoOf, open } from "../syscall/libc.js";
 import { mount, umount2 } from "../syscall/libcMount.js";
 
-/** What a mount is known by. A number is given out again once its mount is gone, so the device must be right too. */
+/** The identity of a mount. Its id is reused once the mount is gone, so the device must match too. */
 export type MountIdentity = Pick<MountEntry, "mountId" | "majorMinor" | "mountpoint">;
 
 export interface MountHandle {
@@ -37,7 +37,7 @@ export interface MountHandle {
   close(): void;
 }
 
-/** How often something else may be mounted or looked at while a mount is taken away. */
+/** How often unmounting is retried when something else is mounted, or accesses the mount, meanwhile. */
 const MOST_TRIES = 20;
 
 /**
@@ -132,7 +132,7 @@ export function unmountExactly(what: string, wanted: MountIdentity): Errno {
       if (marked !== -EAGAIN) return errnoOf(marked);
       if (readText("/proc/self/mountinfo") !== table) continue;
       const result = umount2(place.path, UMOUNT_NOFOLLOW | MNT_EXPIRE);
-      // Whoever looks at the mount takes the mark off it.
+      // Any access to the mount removes the mark.
       if (result !== -EAGAIN) return errnoOf(result);
     } finally {
       place.close();

@@ -16,7 +16,7 @@ import { errnoOf } from "../syscall/libc.js";
 import { mount } from "../syscall/libcMount.js";
 import { onMount } from "./mountHandle.js";
 
-/** What MS_REMOUNT takes away unless it is said again. Not atime: path_mount() keeps that where nothing is said. */
+/** Flags that MS_REMOUNT clears unless they are given again. Not atime: path_mount() keeps that by default. */
 const KEPT: Readonly<Record<string, number>> = {
   nosuid: MS_NOSUID,
   nodev: MS_NODEV,
@@ -28,7 +28,7 @@ const KEPT: Readonly<Record<string, number>> = {
 };
 
 /**
- * Makes exactly `wanted` read-only, or lets it be written to.
+ * Makes exactly `wanted` read-only or writable.
  * @returns 0 or a positive errno: EBUSY when a file on it is open for writing
  * @throws UserError when its path leads elsewhere
  */

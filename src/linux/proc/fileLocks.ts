@@ -1,4 +1,4 @@
-/** Who has a file locked by flock(2), from /proc/locks and fdinfo (proc_locks(5)). */
+/** The process that holds a flock(2), from /proc/locks and fdinfo (proc_locks(5)). */
 import { fstatSync, readdirSync, readFileSync } from "node:fs";
 import { hasEnded, isAlive } from "./proc.js";
 import { deviceNumbers, hexDevice, processIds } from "./procFile.js";
@@ -47,7 +47,7 @@ function findInFdinfo(key: string): number | null {
         if (info.split("\n").some((line) => line.includes(" FLOCK ") && line.includes(` ${key} `))) return pid;
       }
     } catch {
-      // Ended meanwhile, or another user's: not to be seen is not an error here.
+      // It may have ended or belong to another user, which is not an error here.
     }
   }
   return null;

@@ -1,7 +1,7 @@
 /**
- * Which processes keep a mount busy: cwd, root, open files, mappings. Only
- * readlink and text files of /proc are read, which ask the mount nothing; a
- * stat through /proc/PID/fd would hang on a stuck FUSE mount.
+ * The processes that keep a mount busy: cwd, root, open files, mappings. Uses only
+ * readlink and text files of /proc, which do not access the mount; a stat through
+ * /proc/PID/fd would hang on a stuck FUSE mount.
  */
 import { type MountEntry, mountOfPath, mountOn, mountsOf, readMounts } from "./mounts.js";
 import { hexDevice, numberOf, processIds, processName, readLink, readNames, readText } from "./procFile.js";
@@ -14,7 +14,7 @@ export interface MountUser {
 }
 
 /**
- * One entry for each process and way, of the processes this user may look into.
+ * One entry per process and kind of use, for the processes that this user can inspect.
  * @param mount `MAJ:MIN` of the file system, decimal, as in mountinfo; or its mount point
  */
 export function usersOfMount(mount: string): MountUser[] {

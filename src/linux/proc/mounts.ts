@@ -1,6 +1,6 @@
 /**
- * The mounts of a process, from mountinfo (proc_pid_mountinfo(5)). Reading
- * this asks no file system anything, so a stuck mount cannot hang it.
+ * The mounts of a process, from mountinfo (proc_pid_mountinfo(5)). Reading it
+ * accesses no file system, so a stuck mount cannot block it.
  */
 import { readText } from "./procFile.js";
 
@@ -31,7 +31,7 @@ export function mountsOf(pid: number | "self"): MountEntry[] {
   return parseMountinfo(readText(`/proc/${pid}/mountinfo`) ?? "");
 }
 
-/** Parses mountinfo; a line that is not in its form is passed over. */
+/** Parses mountinfo; malformed lines are skipped. */
 export function parseMountinfo(text: string): MountEntry[] {
   const entries: MountEntry[] = [];
   for (const line of text.split("\n")) {

@@ -1,4 +1,4 @@
-/** Which processes have the same file open as we, and whether one is gone with all its threads. */
+/** Which processes have the same file open as this one, and whether a process has ended with all its threads. */
 import { UserError } from "../../base/errors.js";
 import { isAlive } from "./proc.js";
 import { numberOf, processIds, readNames, readText } from "./procFile.js";
@@ -24,7 +24,7 @@ export function isGone(pid: number): boolean {
   return !isAlive(pid) && readNames(`/proc/${pid}/task`).length <= 1;
 }
 
-/** Words of the command line; none for a process that is ending. */
+/** The arguments of the command line; empty for a process that is ending. */
 export function commandLine(pid: number): string[] {
   return (readText(`/proc/${pid}/cmdline`) ?? "").split("\0").filter((word) => word !== "");
 }

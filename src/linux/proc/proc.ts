@@ -1,4 +1,4 @@
-/** What /proc tells of processes and of the machine's memory. Absent files give null, never an exception. */
+/** Processes and the machine's memory as shown in /proc. A missing file gives null, never an exception. */
 import { KIB, PAGE_BYTES } from "../../base/units.js";
 import { readText, statFields } from "./procFile.js";
 
@@ -8,10 +8,10 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== "Z" && state !== "X";
 }
 
-/** PF_EXITING of include/linux/sched.h: it runs no program any more, only the kernel's clearing away. */
+/** PF_EXITING of include/linux/sched.h: the program has ended, and the kernel is cleaning up. */
 const PF_EXITING = 0x4;
 
-/** True for a process that answers nobody any more: gone, a zombie, or on its way there (field 9 of its stat). */
+/** True for a process that no longer runs: gone, a zombie, or exiting (field 9 of its stat). */
 export function hasEnded(pid: number): boolean {
   return !isAlive(pid) || (Number(statFields(readText(`/proc/${pid}/stat`))[6]) & PF_EXITING) !== 0;
 }

@@ -1,7 +1,7 @@
-/** Reading files of /proc and /sys, leaf of everything that does. */
+/** Reads files of /proc and /sys. */
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 
-/** Content of a /proc or /sys file, or null when it is not to be had. Never use on a path below a FUSE mount. */
+/** Content of a /proc or /sys file, or null if it cannot be read. Never use it on a path below a FUSE mount. */
 export function readText(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
@@ -10,7 +10,7 @@ export function readText(path: string): string | null {
   }
 }
 
-/** Names in a directory of /proc or /sys; none when it is gone or not ours to read. */
+/** Names in a directory of /proc or /sys; empty if it cannot be read. */
 export function readNames(path: string): string[] {
   try {
     return readdirSync(path);
@@ -28,7 +28,7 @@ export function readLink(path: string): string | null {
   }
 }
 
-/** Where a path of /sys leads when all its links are followed, or null. */
+/** A path of /sys with all links resolved, or null. */
 export function realPath(path: string): string | null {
   try {
     return realpathSync(path);

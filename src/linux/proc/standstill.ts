@@ -1,4 +1,4 @@
-/** Whether a process stands still by somebody's will: stopped by a signal, or frozen with its cgroup. */
+/** Whether a process was deliberately halted: stopped by a signal, or frozen with its cgroup. */
 import { dirname, join } from "node:path";
 import { type MountEntry, parseMountinfo } from "./mounts.js";
 import { readText, statFields } from "./procFile.js";
@@ -11,7 +11,7 @@ export type Standstill =
 /** Where a task sleeps that its cgroup froze: v2 (kernel/signal.c), v1 (kernel/freezer.c). */
 const FREEZERS = new Set(["do_freezer_trap", "__refrigerator"]);
 
-/** Null for a process that runs or sleeps as ever, is gone, or is another user's. */
+/** Null for a process that runs or sleeps normally, is gone, or belongs to another user. */
 export function standstillOf(pid: number, root = ""): Standstill | null {
   const state = statFields(readText(`${root}/proc/${pid}/stat`))[0];
   if (state === undefined || state === "Z" || state === "X") return null;
@@ -36,7 +36,7 @@ function thawOf(pid: number, root: string): { readonly file: string; readonly wo
     const isUnified = controllers === "";
     if (!isUnified && !controllers.split(",").includes("freezer")) continue;
     const mount = mounts.find((entry) => (isUnified ? entry.fsType === "cgroup2" : isFreezer(entry)));
-    // Of a mount of a part of the tree nobody can tell which.
+    // For a mount of only a part of the tree the place is not known.
     if (mount?.root !== "/") continue;
     const thaw = thawIn(isUnified ? UNIFIED : FREEZER, root, mount.mountpoint, path);
     if (thaw !== null) return thaw;

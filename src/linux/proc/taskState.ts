@@ -31,7 +31,7 @@ export interface ProcessState {
   readonly lockedBytes: number;
   readonly limits: Limits | null;
   readonly openFiles: number;
-  /** How many of its files are /dev/fuse. */
+  /** The number of its open files on /dev/fuse. */
   readonly channels: number;
 }
 

@@ -2,7 +2,7 @@
 import { readLink, readNames, readText, statFields } from "./procFile.js";
 
 export interface ThreadState {
-  /** In an uninterruptible sleep: the kernel works, or a disk does. */
+  /** In an uninterruptible sleep: it waits for the kernel or a disk. */
   readonly isWaitingForIo: boolean;
   /** Stopped by a debugger. */
   readonly isTraced: boolean;
@@ -39,7 +39,7 @@ export function threadId(): number {
   return Number(readLink("/proc/thread-self")?.split("/").at(-1) ?? 0);
 }
 
-/** Whether a process does anything: it used a CPU since the last look, or a thread of it waits for a disk. */
+/** Whether a process makes progress: it used a CPU since the last check, or one of its threads waits for a disk. */
 export class ProcessProgress {
   private usedMs = -1;
 

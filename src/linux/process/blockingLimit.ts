@@ -1,6 +1,6 @@
 /**
- * A limit for what blocks this thread in the kernel. Another thread watches, of code that is in
- * Node itself and in memory: it needs no file of ours, which may be gone.
+ * A time limit for a call that blocks this thread in the kernel. A second thread watches it; its
+ * code is passed as a string, as our files may be gone.
  */
 import { Worker } from "node:worker_threads";
 

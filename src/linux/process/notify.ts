@@ -1,8 +1,8 @@
 /**
- * The service manager's side of us, without libsystemd: the datagrams of
- * sd_notify(3), its fd store (sd_pid_notify_with_fds(3)), the fds that come
- * back from it (sd_listen_fds(3)), and the watchdog (sd_watchdog_enabled(3)).
- * A manager that does not listen never ends a mount: everything answers with an errno.
+ * The protocol of the service manager, without libsystemd: the datagrams of
+ * sd_notify(3), its fd store (sd_pid_notify_with_fds(3)), the fds that it returns
+ * (sd_listen_fds(3)), and the watchdog (sd_watchdog_enabled(3)). Everything returns
+ * an errno, so that a manager that does not listen never ends a mount.
  */
 import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,7 +23,7 @@ const QUEUE_WAIT_MS = 5_000;
 
 /** What a process was started with. */
 export interface ServiceEnvironment {
-  /** null where no service manager asked to be told. */
+  /** null without a service manager. */
   readonly manager: ServiceManager | null;
   /** How often it wants WATCHDOG=1, ms; null for never. */
   readonly watchdogMs: number | null;
@@ -31,7 +31,7 @@ export interface ServiceEnvironment {
   readonly storedFds: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Started by nobody who keeps anything. */
+/** For a process that no service manager started. */
 export const NO_SERVICE: ServiceEnvironment = { manager: null, watchdogMs: null, storedFds: new Map() };
 
 /**
@@ -61,7 +61,7 @@ export function takeServiceEnvironment(environment: Environment = process.env): 
   };
 }
 
-/** True when fds came with us that nobody has taken from the environment yet. */
+/** True when the environment has passed fds that were not taken yet. */
 export function hasStoredFds(environment: Environment = process.env): boolean {
   return Number(environment.LISTEN_PID) === process.pid && Number(environment.LISTEN_FDS) > 0;
 }

@@ -1,8 +1,8 @@
 /**
- * Native memory outside the JavaScript heap. It is made at start and lives as
- * long as the process: a buffer that was read into by the kernel must not be
- * faulted in by a request (a SIGKILL during a page fault in a FUSE read ends
- * that request with EIO), and a view of unmapped memory crashes.
+ * Native memory outside the JavaScript heap. It is allocated at start and lives as
+ * long as the process: a buffer that the kernel reads into must not fault during a
+ * request (a SIGKILL during a page fault in a FUSE read ends that request with EIO),
+ * and a view of unmapped memory crashes.
  */
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
@@ -35,7 +35,7 @@ export function allocateBuffer(lengthBytes: number): NativeBuffer {
   const length = Math.ceil(lengthBytes / PAGE_BYTES) * PAGE_BYTES;
   const address = mmap(0, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (address < 0) throw noMemory(length, -address);
-  // A child's copy-on-write would make our next store fault again; a child needs none of this.
+  // After a fork, copy-on-write would make our next store fault; a child does not need the buffer.
   madvise(address, length, MADV_DONTFORK);
   const locked = mlock(address, length) === 0;
   return { address, lengthBytes: length, bytes: viewMemory(address, length), locked };

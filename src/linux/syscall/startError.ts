@@ -1,4 +1,4 @@
-/** An errno of a system call as an error for people. */
+/** An errno of a system call as a UserError. */
 import { EFBIG, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { fileSizeLimit } from "./fileSizeLimit.js";

@@ -52,7 +52,7 @@ export function unixAddress(path: string): Uint8Array | null {
   return address.bytes.subarray(0, lengthBytes);
 }
 
-/** Its buffer lives as long as the process: make one and keep it. */
+/** Its buffer lives as long as the process, so create only one. */
 export class UnixMessage {
   private readonly buffer = allocateBuffer(TEXT_AT + TEXT_BYTES);
   private readonly bytes = new Uint8Array(this.buffer.bytes);

@@ -7,7 +7,7 @@ import { beforeAll, expect } from "vitest";
 import * as errno from "../../../src/base/errno.js";
 import * as fileFlags from "../../../src/base/fileFlags.js";
 import * as abi from "../../../src/fuse/abi.js";
-import { opcodeRows } from "../../../src/fuse/opcodes.js";
+import { rowByOpcode } from "../../../src/fuse/opcodes.js";
 import { type AnyStruct, type Fact, factsOfStruct, headerValues } from "../../support/headerFacts.js";
 import { requires } from "../../support/requires.js";
 
@@ -63,7 +63,7 @@ const facts: readonly Fact[] = [
   ...numbersOf({ ...abi, ...fileFlags })
     .filter(([name]) => !OWN.has(name))
     .map(([name, value]) => constant(name, value)),
-  ...opcodeRows.map((row) => constant(`FUSE_${row.name}`, row.opcode)),
+  ...rowByOpcode.filter((row) => row !== undefined).map((row) => constant(`FUSE_${row.name}`, row.opcode)),
   ...numbersOf(errno).map(([name, value]) => constant(name, value)),
 ];
 
