@@ -63,10 +63,8 @@ export class HeldDisk {
 
   record(): SessionRecord {
     const { options, pool } = this.parts;
-    const { io, ioReason, wasUnclean, damage, refused, restarts } = this.serving.facts;
-    const facts = { io, ioReason, wasUnclean, damage, refused, restarts };
     const givenUp = this.givenUp?.reason ?? null;
-    const { session } = this.serving;
+    const { session, facts } = this.serving;
     const kept = givenUp === null ? session : { ...session, channelFds: [] };
     return { ...facts, options, backing: pool.backing, session: kept, givenUp };
   }
@@ -104,7 +102,7 @@ export class HeldDisk {
     const { facts, keeper } = this.serving;
     const { options, pool, memory } = this.parts;
     return buildStatus({
-      ...facts,
+      facts,
       options,
       directory: directoryNow(session),
       device,
@@ -112,7 +110,6 @@ export class HeldDisk {
       pool,
       memory: viewSession(memory.bytes),
       serverPid: keeper?.pid ?? null,
-      io: facts.io ?? "served",
       givenUp: this.givenUp?.reason ?? null,
     });
   }

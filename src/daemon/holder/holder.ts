@@ -145,7 +145,7 @@ export class Holder {
       throw error;
     }
     const { mountpoint } = this.options;
-    const { wasUnclean, refused } = this.disk.serving;
+    const { wasUnclean, refused } = this.disk.serving.facts;
     if (wasUnclean && !this.mount.isInUse) {
       this.log.warn({ mountpoint }, "the pool was not closed cleanly; all of it was checked");
     }

@@ -4,9 +4,8 @@ import type { SharedMemory } from "../../linux/process/sharedMemory.js";
 import type { OpenedPool } from "../../media/readSuperblock.js";
 import type { MountOptions } from "../../mounts/options.js";
 import type { Service } from "./service.js";
-import type { ServingFacts } from "./serving.js";
 import type { Session } from "./session.js";
-import type { SessionFds, SessionRecord } from "./sessionRecord.js";
+import type { ServingFacts, SessionFds, SessionRecord } from "./sessionRecord.js";
 
 export interface Mount {
   readonly options: MountOptions;

@@ -80,11 +80,11 @@ function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: S
     // Of a new session that was begun and not noted: with its last fd it is over.
     for (const [kept, fds] of service.storedFds) if (isChannel(kept)) for (const fd of fds) closeSync(fd);
   }
-  const { options, givenUp } = record;
+  const { options, givenUp, backing: _old, session: _closed, ...noted } = record;
   const facts = {
-    ...record,
-    refused: [...new Set([...record.refused, ...prepareIoProcess().refused])],
-    restarts: record.restarts + (givenUp === null ? 1 : 0),
+    ...noted,
+    refused: [...new Set([...noted.refused, ...prepareIoProcess().refused])],
+    restarts: noted.restarts + (givenUp === null ? 1 : 0),
     lastDeath: givenUp?.replace(/^the server /, "") ?? "was killed along with its holder",
   };
   const store = async (): Promise<void> => service.keepOn(noteFd);

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { errorFromBody, UserError } from "../../base/errors.js";
-import type { Backing } from "../../linux/backing/backing.js";
+import { type Backing, fdsOf, withFds } from "../../linux/backing/backing.js";
 import { nodeEnvironment } from "../../linux/process/nodeEnvironment.js";
 import { missingProgram, SERVER_MAIN } from "../session/program.js";
 import { type FromServer, type ServerReady, STANDBY } from "../session/serverProtocol.js";
@@ -50,17 +50,10 @@ export function inheritance(
   backing: Backing,
   channelFds: readonly number[],
 ): { readonly fds: readonly number[]; readonly backing: Backing; readonly channelFds: readonly number[] } {
-  const { metaFd, dataFd, tmpfsFd } = backing;
-  const poolFds = [...new Set([metaFd, dataFd, ...(tmpfsFd === undefined ? [] : [tmpfsFd])])];
-  const there = (fd: number): number => FIRST_FURTHER_FD + poolFds.indexOf(fd);
+  const poolFds = fdsOf(backing);
   return {
     fds: [...poolFds, ...channelFds],
-    backing: {
-      ...backing,
-      metaFd: there(metaFd),
-      dataFd: there(dataFd),
-      ...(tmpfsFd === undefined ? {} : { tmpfsFd: there(tmpfsFd) }),
-    },
+    backing: withFds(backing, (fd) => FIRST_FURTHER_FD + poolFds.indexOf(fd)),
     channelFds: channelFds.map((_fd, i) => FIRST_FURTHER_FD + poolFds.length + i),
   };
 }

@@ -13,13 +13,7 @@ import { type DirectConfig, viewSession, writeConfig } from "../session/sessionM
 import { ServerKeeper } from "./serverKeeper.js";
 import { inheritance, type ServerListener, type ServerProcess, type ServerStart } from "./serverProcess.js";
 import { type Session, whyLast } from "./session.js";
-import type { SessionRecord } from "./sessionRecord.js";
-
-/** What servers found out. */
-export type ServingFacts = Pick<SessionRecord, "io" | "ioReason" | "wasUnclean" | "damage" | "refused" | "restarts"> & {
-  /** Why the last server before the first of this session is gone. */
-  readonly lastDeath: string | null;
-};
+import type { ServingFacts } from "./sessionRecord.js";
 
 /** Where servers come from: processes of the program; tests have others. */
 export interface ServerSource {
@@ -41,30 +35,17 @@ export interface ServingParts {
 }
 
 export class Serving {
-  /** Null until a server has found out. */
-  io: "served" | "direct" | null;
-  ioReason: string | null;
-  wasUnclean: boolean;
-  damage: string | null;
-  refused: readonly string[];
   keeper: ServerKeeper | null = null;
 
   constructor(
     readonly session: Session,
     readonly parts: ServingParts,
-    private readonly before: ServingFacts,
-  ) {
-    this.io = before.io;
-    this.ioReason = before.ioReason;
-    this.wasUnclean = before.wasUnclean;
-    this.damage = before.damage;
-    this.refused = before.refused;
-  }
+    private found: ServingFacts,
+  ) {}
 
   get facts(): ServingFacts {
-    const { io, ioReason, wasUnclean, damage, refused, keeper, before } = this;
-    const { restarts, lastDeath } = keeper ?? before;
-    return { io, ioReason, wasUnclean, damage, refused, restarts, lastDeath };
+    const { restarts, lastDeath } = this.keeper ?? this.found;
+    return { ...this.found, restarts, lastDeath };
   }
 
   /** Starts the first server. @param wasServed servers of a holder before us served this session */
@@ -83,8 +64,8 @@ export class Serving {
       log,
       mountpoint: options.mountpoint,
     });
-    keeper.restarts = this.before.restarts;
-    keeper.lastDeath = this.before.lastDeath;
+    keeper.restarts = this.found.restarts;
+    keeper.lastDeath = this.found.lastDeath;
     this.keeper = keeper;
     return keeper;
   }
@@ -93,15 +74,19 @@ export class Serving {
   async untilReady(keeper: ServerKeeper, keepsUnclean: boolean): Promise<void> {
     try {
       const { refused, io, ioReason, wasUnclean } = await keeper.ready;
-      if (!keepsUnclean) this.wasUnclean = wasUnclean;
-      this.refused = [...new Set([...this.refused, ...refused])];
-      this.io = io;
+      const { found } = this;
+      this.found = {
+        ...found,
+        io,
+        ioReason: found.ioReason ?? ioReason,
+        wasUnclean: keepsUnclean ? found.wasUnclean : wasUnclean,
+        refused: [...new Set([...found.refused, ...refused])],
+      };
       const { passthrough, channelFds } = this.session;
       // Nothing will ever be opened with it.
       if (io === "served" && passthrough.kind === "registered") {
         closeFuseBacking(channelFds[0], passthrough.backingId);
       }
-      this.ioReason ??= ioReason;
     } catch (error) {
       const { backing } = this.parts.pool;
       const path = backing.path ?? backing.kind;
@@ -123,8 +108,8 @@ export class Serving {
       {
         warning: (message) => log.warn({ mountpoint }, message),
         damage: (message) => {
-          if (this.damage === message) return;
-          this.damage = message;
+          if (this.found.damage === message) return;
+          this.found = { ...this.found, damage: message };
           noteFacts();
           log.error({ mountpoint }, `the pool is damaged, and the mount is now read-only: ${message}`);
         },
@@ -140,7 +125,7 @@ export class Serving {
   /** What is open the one way cannot go on the other. */
   private directFacts(): DirectConfig | null {
     const { passthrough } = this.session;
-    if (passthrough.kind === "unavailable" || this.io === "served") return null;
+    if (passthrough.kind === "unavailable" || this.found.io === "served") return null;
     return { backingId: passthrough.backingId, only: this.parts.options.io === "direct" };
   }
 }

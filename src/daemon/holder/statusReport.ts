@@ -11,6 +11,7 @@ import type { MountStatus } from "../../mounts/status.js";
 import { Account } from "../../pool/account.js";
 import { formatUuid, labelBytes } from "../../pool/superblock.js";
 import type { SessionMemory } from "../session/sessionMemory.js";
+import type { ServingFacts } from "./sessionRecord.js";
 
 export interface StatusParts {
   readonly options: MountOptions;
@@ -21,14 +22,8 @@ export interface StatusParts {
   readonly pool: OpenedPool;
   readonly memory: SessionMemory;
   readonly serverPid: number | null;
-  readonly restarts: number;
-  readonly lastDeath: string | null;
+  readonly facts: ServingFacts;
   readonly givenUp: string | null;
-  readonly refused: readonly string[];
-  readonly io: "served" | "direct";
-  readonly ioReason: string | null;
-  readonly wasUnclean: boolean;
-  readonly damage: string | null;
 }
 
 /** True since `mount -o remount,ro`, of which the kernel tells nobody. */
@@ -38,22 +33,21 @@ function isMountedReadOnly(directory: string, device: string | null): boolean {
 }
 
 export function buildStatus(parts: StatusParts): MountStatus {
-  const { options, memory } = parts;
+  const { options, memory, facts, device } = parts;
   const { backing, superblock } = parts.pool;
   const { geometry } = superblock;
   const account = new Account(memory.persistentWords, geometry.dataPages);
-  const isDirect = parts.io === "direct";
+  const isDirect = facts.io === "direct";
   // What the kernel maps by itself only the backing knows.
   if (isDirect) account.observe(heldPages(backing.dataFd), heldPages(backing.metaFd));
   const traffic = trafficTotals(memory.trafficSlots);
-  const { device } = parts;
   const pages = (count: number) => count * PAGE_BYTES;
   return {
     mountpoint: options.mountpoint,
     file: join(parts.directory, "disk"),
     device,
-    io: parts.io,
-    ioReason: parts.ioReason,
+    ...facts,
+    io: facts.io ?? "served",
     pool: {
       kind: backing.kind,
       path: backing.path,
@@ -63,10 +57,8 @@ export function buildStatus(parts: StatusParts): MountStatus {
       label: new TextDecoder().decode(labelBytes(superblock.label)),
       numaNode: nodeOfPool(backing),
     },
-    readOnly: options.readOnly || parts.damage !== null || isMountedReadOnly(parts.directory, device),
+    readOnly: options.readOnly || facts.damage !== null || isMountedReadOnly(parts.directory, device),
     atomicWrites: options.atomicWrites,
-    wasUnclean: parts.wasUnclean,
-    damage: parts.damage,
     pageSizeBytes: PAGE_BYTES,
     sizeBytes: pages(account.blocks),
     maxSizeBytes: pages(geometry.maxBlocks),
@@ -83,10 +75,7 @@ export function buildStatus(parts: StatusParts): MountStatus {
     writtenBytesTotal: isDirect ? null : traffic.writtenBytes,
     serverPid: parts.serverPid,
     holderPid: process.pid,
-    restarts: parts.restarts,
-    lastDeath: parts.lastDeath,
     givenUp: parts.givenUp,
     loopDevices: parts.loopDevices,
-    refused: parts.refused,
   };
 }
