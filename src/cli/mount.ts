@@ -5,13 +5,12 @@ import { readMounts } from "../linux/proc/mounts.js";
 import { takeServiceEnvironment } from "../linux/process/notify.js";
 import { startMount } from "../mounts/client.js";
 import type { AskedOptions, MountOptions } from "../mounts/options.js";
+import { flagsOf, type RawOptions } from "../mounts/optionTable.js";
 import { absolutePath, quote } from "../mounts/paths.js";
-
 import { printMountNotes } from "./mountNotes.js";
-import { currentInvoker, toMountOptions } from "./mountOptions.js";
+import { currentInvoker, type Invoker, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
 import { parseOptionList } from "./optionList.js";
-import { flagsOf, type Invoker, type RawOptions } from "./optionTable.js";
 import { printLine } from "./print.js";
 import { describeRemounted, remount } from "./remount.js";
 import { formatBytes } from "./sizes.js";
