@@ -15,7 +15,7 @@ import { quote } from "../../mounts/paths.js";
 import { socketPath } from "../../mounts/stateDirectory.js";
 import type { MountStatus } from "../../mounts/status.js";
 import { missingProgram } from "../session/program.js";
-import { viewSession } from "../session/sessionMemory.js";
+import { progressIn, viewSession } from "../session/sessionMemory.js";
 import { ControlDoor } from "./controlDoor.js";
 import { DiskSight } from "./diskSight.js";
 import { EndSignals } from "./endSignals.js";
@@ -87,6 +87,7 @@ export class Holder {
       session: () => this.session,
       isDurable: () => this.pool.backing.durable,
       serverPid: () => this.keeper?.pid ?? null,
+      progress: progressIn(memory.fd),
       abandon: () => this.keeper?.abandon(),
       stop: (force) => this.stop(force),
       begun: () => {

@@ -9,6 +9,7 @@ import { clearDiskByForce } from "../../disk/clearDisk.js";
 import { coverClauses, otherPlaces, readPlaces } from "../../disk/inUse.js";
 import { busy } from "../../disk/users.js";
 import { ProcessProgress } from "../../linux/proc/threads.js";
+import type { ProgressBytes } from "../../linux/process/blockingLimit.js";
 import { closeDeadlineMs } from "../../mounts/deadlines.js";
 import { quote } from "../../mounts/paths.js";
 import { abortSession, deviceNow, deviceOf, directoryNow, isOver, type Session, unmountSession } from "./session.js";
@@ -27,6 +28,8 @@ export interface EndParts {
   isDurable(): boolean;
   /** null while none serves. */
   serverPid(): number | null;
+  /** Changes while a server answers requests. */
+  readonly progress?: ProgressBytes;
   /** Kills the server; no other one follows. */
   abandon(): void;
   /** As `MountEnd.stop`, or lets a disk go that was given up. */
@@ -170,7 +173,7 @@ export class MountEnd {
     try {
       if (device !== null) {
         const place = { mountpoint, device, fuseDirectory: directoryNow(session) };
-        const { refused, forced } = await clearDiskByForce(place, !isOver(session));
+        const { refused, forced } = await clearDiskByForce(place, !isOver(session), this.parts.progress);
         if (refused.length > 0) return refused;
         for (const line of forced) log.warn({ mountpoint }, line);
         this.forced ||= forced.length > 0;
