@@ -48,8 +48,9 @@ export function prepareMount(
 /** Mounts in this process, or goes on with a mount whose fds the service manager kept. @returns the exit code */
 export async function mountHere(asked: AskedOptions): Promise<number> {
   // Only this one becomes a holder.
-  const { runForeground } = await import("../daemon/holder/runForeground.js");
-  return runForeground(asked, takeServiceEnvironment());
+  const { runHolder } = await import("../daemon/holder/holder.js");
+  const { logTo } = await import("../daemon/holder/log.js");
+  return runHolder(asked, logTo(2), () => {}, takeServiceEnvironment());
 }
 
 async function mount(pool: string | undefined, mountpoint: string, flags: MountFlags, outcome: Outcome): Promise<void> {

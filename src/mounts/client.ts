@@ -14,7 +14,7 @@ import { removeStaleSocket } from "./mountName.js";
 import { readMountRecord } from "./mountRecord.js";
 import type { MountOptions } from "./options.js";
 import { isEnded, standingStill, withoutAnswer } from "./silent.js";
-import { idOfFuse, idPaths, socketPath, stateDirectory } from "./stateDirectory.js";
+import { diskPaths, idOfFuse, idPaths, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
 const PASSED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -105,7 +105,7 @@ export async function findMount(mountpoint: string): Promise<MountStatus | null>
  */
 export async function stopMount(status: MountStatus, options: { readonly force: boolean }): Promise<void> {
   const deadlineMs = closeDeadlineMs(status.pool.durable, options.force) + STOP_SLACK_MS;
-  await callControl(socketPath(status.mountpoint), "POST", options.force ? "/stop?force" : "/stop", deadlineMs);
+  await callControl(diskPaths(status.mountpoint).socket, "POST", options.force ? "/stop?force" : "/stop", deadlineMs);
   let deadline = Date.now() + deadlineMs;
   const progress = new ProcessProgress(status.serverPid ?? status.holderPid);
   while (isAlive(status.holderPid)) {
@@ -122,13 +122,13 @@ export async function stopMount(status: MountStatus, options: { readonly force: 
 
 /** Replaces a mount's server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
 export async function restartServer(status: MountStatus): Promise<number> {
-  const answer = await callControl(socketPath(status.mountpoint), "POST", "/restart", RESTART_TIMEOUT_MS);
+  const answer = await callControl(diskPaths(status.mountpoint).socket, "POST", "/restart", RESTART_TIMEOUT_MS);
   return (answer as { pauseMs: number }).pauseMs;
 }
 
 /** Has the pool served again of a mount that was given up; nothing may lie on it any more. @throws UserError */
 export async function bringBackMount(status: MountStatus): Promise<MountStatus> {
-  const answer = await callControl(socketPath(status.mountpoint), "POST", "/back", RESTART_TIMEOUT_MS);
+  const answer = await callControl(diskPaths(status.mountpoint).socket, "POST", "/back", RESTART_TIMEOUT_MS);
   return answer as MountStatus;
 }
 

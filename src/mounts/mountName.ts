@@ -2,14 +2,14 @@
 import { basename } from "node:path";
 import { UserError } from "../base/errors.js";
 import { adoptName, lockName, type NameLock } from "../linux/process/nameLock.js";
-import { idPaths, lockPath, makeStateDirectory, removeQuietly } from "./stateDirectory.js";
+import { diskPaths, idPaths, makeStateDirectory, removeQuietly } from "./stateDirectory.js";
 
 /**
  * @param nameFd of a holder before this one, where somebody kept it
  * @throws UserError when another mount is called the same
  */
 export function takeName(mountpoint: string, nameFd?: number): NameLock {
-  const path = lockPath(mountpoint);
+  const path = diskPaths(mountpoint).lock;
   // What was kept needs no directory: with a read-only /run there may be none.
   if (nameFd !== undefined) return adoptName(path, nameFd);
   makeStateDirectory();

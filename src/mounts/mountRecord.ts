@@ -10,7 +10,7 @@ import type { MountEntry } from "../linux/proc/mounts.js";
 import { readText } from "../linux/proc/procFile.js";
 import type { MountOptions } from "./options.js";
 import { FIELDS_OTHERWISE } from "./optionTable.js";
-import { diskId, idOfFuse, idPaths, recordPath, removeQuietly, stateDirectory } from "./stateDirectory.js";
+import { diskId, diskPaths, idOfFuse, idPaths, removeQuietly, stateDirectory } from "./stateDirectory.js";
 
 /** What only the running holder knows of its mount. */
 export interface HolderIdentity {
@@ -33,7 +33,7 @@ export interface SeenDisk {
 
 /** Never throws: a mount without its record only takes more words to bring back. Replaces the whole of it or nothing. */
 export function writeMountRecord(record: MountRecord): void {
-  const path = recordPath(record.mountpoint);
+  const path = diskPaths(record.mountpoint).record;
   try {
     writeFileSync(`${path}.new`, JSON.stringify({ ...record, boot: bootId() }), { mode: 0o600 });
     renameSync(`${path}.new`, path);
@@ -48,7 +48,7 @@ function bootId(): string {
 
 /** Never throws. */
 export function removeMountRecord(mountpoint: string): void {
-  removeQuietly(recordPath(mountpoint));
+  removeQuietly(diskPaths(mountpoint).record);
 }
 
 /** As `removeMountRecord`, of the disk whose FUSE mount `mount` is or was. */

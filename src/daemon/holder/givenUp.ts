@@ -86,6 +86,6 @@ export async function serveAgain(dead: Serving, service: Service, begun: (servin
     });
   }
   await service.keepChannels(session.channelFds);
-  await serving.untilReady(serving.begin(false), false);
+  await serving.begin(false);
   if (options.spare) serving.keeper?.keepSpare();
 }

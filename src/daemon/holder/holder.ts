@@ -12,7 +12,7 @@ import type { OpenedPool } from "../../media/readSuperblock.js";
 import { removeMountRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
 import { quote } from "../../mounts/paths.js";
-import { socketPath } from "../../mounts/stateDirectory.js";
+import { diskPaths } from "../../mounts/stateDirectory.js";
 import type { MountStatus } from "../../mounts/status.js";
 import { missingProgram } from "../session/program.js";
 import { progressIn, viewSession } from "../session/sessionMemory.js";
@@ -31,20 +31,17 @@ import { Service } from "./service.js";
 import type { ServerSource } from "./serving.js";
 import { closeSession, deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
 
-export interface HolderEvents {
-  /** The mount is ready for use. */
-  ready(status: MountStatus): void;
-}
-
 /**
  * Runs a mount from its beginning to its end.
+ * @param ready told when the mount is ready for use
+ * @param environment what a service manager started us with
  * @returns the exit code: 0 when it ended in order
  * @throws UserError when it cannot begin; nothing is left behind then
  */
 export async function runHolder(
   asked: AskedOptions,
   log: Log,
-  events: HolderEvents,
+  ready: (status: MountStatus) => void,
   environment = NO_SERVICE,
 ): Promise<number> {
   const signals = new EndSignals();
@@ -52,7 +49,7 @@ export async function runHolder(
   const resumed = service.storedFds.size === 0 ? null : await resumeMount(service, log, asked);
   const holder = new Holder(resumed ?? beginMount(asked(false)), log, service, signals);
   await holder.start();
-  events.ready(await holder.disk.status());
+  ready(await holder.disk.status());
   return holder.untilEnd();
 }
 
@@ -66,8 +63,6 @@ export class Holder {
   private readonly sight: DiskSight;
   /** Ends when what lies on the disk was cleared for a signal. */
   private takingDown: Promise<void> | null = null;
-  /** The end was asked for, or is our own bug's. */
-  private isEnding = false;
 
   constructor(
     private readonly mount: Mount,
@@ -90,12 +85,6 @@ export class Holder {
       progress: progressIn(memory.fd),
       abandon: () => this.keeper?.abandon(),
       stop: (force) => this.stop(force),
-      begun: () => {
-        this.isEnding = true;
-      },
-      refused: () => {
-        this.isEnding = false;
-      },
       // Not before: it cannot be taken back, and the service manager kills who takes too long then.
       settled: () => void service.tell("STOPPING=1"),
     });
@@ -160,9 +149,7 @@ export class Holder {
   }
 
   private async beginServing(): Promise<void> {
-    const { isInUse } = this.mount;
-    const { serving } = this.disk;
-    await serving.untilReady(serving.begin(isInUse), isInUse).catch((error: unknown) => {
+    await this.disk.serving.begin(this.mount.isInUse).catch((error: unknown) => {
       this.refuseIfStopped();
       throw error;
     });
@@ -170,7 +157,7 @@ export class Holder {
   }
 
   private async openControl(): Promise<void> {
-    this.control = new ControlDoor(socketPath(this.options.mountpoint), {
+    this.control = new ControlDoor(diskPaths(this.options.mountpoint).socket, {
       status: async () => this.sight.note(await this.disk.look()),
       stop: (force) => this.stop(force),
       restart: () => this.replaceServer(),
@@ -189,7 +176,7 @@ export class Holder {
       if (givenUp === null) {
         assert(this.keeper !== null, "a mount that was not started ends");
         const end = await this.keeper.ended;
-        if (this.isEnding || !disk.wouldLose(end)) return this.endAll(end);
+        if (this.end.isBegun || !disk.wouldLose(end)) return this.endAll(end);
         givenUp = await disk.giveUp(end);
       }
       if ((await givenUp.over) === "let go") return this.endAll(null);
@@ -254,7 +241,7 @@ export class Holder {
       if (this.isInUse && this.service.isManaged) process.kill(process.pid, "SIGKILL");
       // A pool that nobody uses is best kept as it is.
       if (this.started && this.disk.givenUp !== null) return;
-      this.isEnding = true;
+      this.end.isBegun = true;
       if (this.started) failSession(this.session);
       this.keeper?.abandon();
     });
@@ -268,15 +255,12 @@ export class Holder {
 
   /** File systems, loop devices, the mount; by force where somebody will not let go. */
   private async takeDown(signal: string): Promise<void> {
-    this.isEnding = true;
     // Nothing on it can be unmounted in order while nobody serves, nor may ever.
     if (this.disk.waitsForProgram) {
       this.end.forced = true;
       failSession(this.session);
     }
-    if (await this.end.takeDown(signal)) return;
-    this.isEnding = false;
-    this.signals.rearm();
+    if (!(await this.end.takeDown(signal))) this.signals.rearm();
   }
 
   /** The name goes last: until then nobody else mounts where we do. */

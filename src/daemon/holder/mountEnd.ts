@@ -34,10 +34,6 @@ export interface EndParts {
   abandon(): void;
   /** As `MountEnd.stop`, or lets a disk go that was given up. */
   stop(force: boolean): Promise<void>;
-  /** The end was begun; it may still be put off. */
-  begun(): void;
-  /** It was asked for, and is put off. */
-  refused(): void;
   /** Nothing puts it off any more. */
   settled(): void;
   /** Somebody waits for the end, and kills us when it takes too long. */
@@ -50,6 +46,8 @@ class LivesOn extends UserError {}
 export class MountEnd {
   /** Somebody was made to let go. */
   forced = false;
+  /** It was asked for, or is our own bug's, and is not put off. */
+  isBegun = false;
   private timer: NodeJS.Timeout | undefined;
   /** What is watched now is an end by force. */
   private isForced = false;
@@ -70,18 +68,18 @@ export class MountEnd {
       return this.settle(true);
     }
     unmountSession(session, parts.mountpoint);
-    parts.begun();
+    this.isBegun = true;
     // Also for one that is put off: nothing is killed while somebody still has the session.
     this.watch(false);
     await this.requireOver(session).catch((error: unknown) => {
-      parts.refused();
+      this.isBegun = false;
       throw error;
     });
     this.settle(false);
   }
 
   private settle(force: boolean): void {
-    this.parts.begun();
+    this.isBegun = true;
     this.parts.settled();
     this.watch(force);
   }
@@ -154,10 +152,11 @@ export class MountEnd {
   async takeDown(signal: string): Promise<boolean> {
     const { mountpoint, log, isAwaited } = this.parts;
     log.info({ mountpoint, signal }, "stopping");
+    this.isBegun = true;
     for (let hasSaid = false; ; hasSaid = true) {
       const refused = await this.tryTakeDown();
       if (refused.length === 0) return true;
-      this.parts.refused();
+      this.isBegun = false;
       if (!hasSaid)
         log.error({ mountpoint, refused }, "not stopped: it is in use, and stopping it would harm its users");
       if (!isAwaited) return false;

@@ -14,7 +14,7 @@ import { readPool } from "../../media/readSuperblock.js";
 import { takeName } from "../../mounts/mountName.js";
 import { removeMountRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
-import { removeQuietly, socketPath } from "../../mounts/stateDirectory.js";
+import { diskPaths, removeQuietly } from "../../mounts/stateDirectory.js";
 import { SESSION_BYTES } from "../session/sessionMemory.js";
 import type { Mount } from "./mount.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
@@ -113,7 +113,7 @@ async function letGo(
   const isRemoved = await removeDeadMounts(options.fuseDirectory, device);
   // Without the name all that has it may be another mount's by now.
   if (nameFd === undefined) return;
-  removeQuietly(socketPath(options.mountpoint));
+  removeQuietly(diskPaths(options.mountpoint).socket);
   if (isRemoved) removeMountRecord(options.mountpoint);
   giveName(takeName(options.mountpoint, nameFd), options);
 }

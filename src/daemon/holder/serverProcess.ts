@@ -122,11 +122,7 @@ export function waiting<T>(): Waiting<T> {
 }
 
 function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
-  let closed = false;
-  let unclosed = false;
-  let lastWords: string | null = null;
-  let refusal: UserError | null = null;
-  let unloaded = false;
+  let said: Omit<ServerEnd, "exitCode" | "signal"> = NO_END;
   let isHeard = false;
   const ready = waiting<ServerReady>();
   const standsBy = waiting<void>();
@@ -134,16 +130,15 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
     isHeard = true;
     if (message.kind === "ready") ready.resolve(message);
     else if (message.kind === "standby") standsBy.resolve();
-    else if (message.kind === "closed") closed = true;
+    else if (message.kind === "closed") said = { ...said, closed: true };
     else if (message.kind === "warning") listener.warning(message.message);
     else if (message.kind === "damage") listener.damage(message.message);
     else if (message.kind === "refused") {
-      refusal = errorFromBody(message.error);
-      lastWords = refusal.message;
+      const refusal = errorFromBody(message.error);
+      said = { ...said, refusal, message: refusal.message };
     } else {
-      lastWords = message.message;
-      unclosed = message.kind === "unclosed";
-      unloaded = message.kind === "unloaded";
+      const { kind } = message;
+      said = { ...said, message: message.message, unclosed: kind === "unclosed", unloaded: kind === "unloaded" };
     }
   };
   // Neither where it could not be started.
@@ -151,7 +146,7 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.
     child.once("close", (exitCode, signal) => {
-      const end: ServerEnd = { exitCode, signal, closed, unclosed, message: lastWords, refusal, unloaded };
+      const end: ServerEnd = { ...said, exitCode, signal };
       resolve(isHeard || !exitCode ? end : { ...end, unloaded: true, message: whyUnloaded() });
     });
     child.on("error", (error: NodeJS.ErrnoException) => {

@@ -48,9 +48,13 @@ export class Serving {
     return { ...this.found, restarts, lastDeath };
   }
 
-  /** Starts the first server. @param wasServed servers of a holder before us served this session */
-  begin(wasServed: boolean): ServerKeeper {
-    const { options, log, memory, source } = this.parts;
+  /**
+   * Starts the first server, and returns when it serves.
+   * @param wasServed servers of a holder before us served this session
+   * @throws UserError when none will
+   */
+  async begin(wasServed: boolean): Promise<void> {
+    const { options, log, memory, source, pool } = this.parts;
     const { session } = this;
     const keeper = new ServerKeeper({
       launch: (isRestart, standby) => this.launch(isRestart, standby),
@@ -67,11 +71,6 @@ export class Serving {
     keeper.restarts = this.found.restarts;
     keeper.lastDeath = this.found.lastDeath;
     this.keeper = keeper;
-    return keeper;
-  }
-
-  /** Returns when the first server serves. @throws UserError when none will */
-  async untilReady(keeper: ServerKeeper, keepsUnclean: boolean): Promise<void> {
     try {
       const { refused, io, ioReason, wasUnclean } = await keeper.ready;
       const { found } = this;
@@ -79,16 +78,16 @@ export class Serving {
         ...found,
         io,
         ioReason: found.ioReason ?? ioReason,
-        wasUnclean: keepsUnclean ? found.wasUnclean : wasUnclean,
+        wasUnclean: wasServed ? found.wasUnclean : wasUnclean,
         refused: [...new Set([...found.refused, ...refused])],
       };
-      const { passthrough, channelFds } = this.session;
+      const { passthrough, channelFds } = session;
       // Nothing will ever be opened with it.
       if (io === "served" && passthrough.kind === "registered") {
         closeFuseBacking(channelFds[0], passthrough.backingId);
       }
     } catch (error) {
-      const { backing } = this.parts.pool;
+      const { backing } = pool;
       const path = backing.path ?? backing.kind;
       const { what, reason, options } = error as UserError;
       const why = [path, "pool", "server"].includes(what) ? reason : `${what}: ${reason}`;

@@ -7,6 +7,7 @@ import { MediaError, UserError } from "../../base/errors.js";
 import type { Memory } from "../../base/ports.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../../base/units.js";
 import { LinuxDataFile } from "../../linux/backing/dataFile.js";
+import { readMetadata } from "../../linux/backing/readMetadata.js";
 import type { MemoryMapping } from "../../linux/memory/mapping.js";
 import type { Faults } from "../../linux/memory/sigbusGuard.js";
 import { Account } from "../../pool/account.js";
@@ -48,6 +49,19 @@ export interface OpenedForIo {
   readonly housekeeping: { readonly periodMs: number; run(): void };
   /** After all other threads have ended. @throws UserError when the pool stays unclean */
   close(): void;
+}
+
+/**
+ * The superblock as it is now: the server before this one may still change it.
+ * @throws MediaError, also when its layout is not the one that the session was begun with
+ */
+export function requireGeometry({ backing, geometry }: Pick<ServerConfig, "backing" | "geometry">): Superblock {
+  const superblock = decode(readMetadata(backing, 0, PAGE_BYTES), backing.pageCount);
+  for (const name of ["indexPages", "maxBlocks"] as const) {
+    const [expected, found] = [geometry[name], superblock.geometry[name]].map(String);
+    if (expected !== found) throw new MediaError(name, expected, found, 0);
+  }
+  return superblock;
 }
 
 /**

@@ -3,7 +3,7 @@ import { readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { afterEach, expect, it } from "vitest";
 import { toMountOptions } from "../../../src/cli/mountOptions.js";
 import { idOf, readMountRecords, removeMountRecord, writeMountRecord } from "../../../src/mounts/mountRecord.js";
-import { diskId, makeStateDirectory, recordPath } from "../../../src/mounts/stateDirectory.js";
+import { diskId, diskPaths, makeStateDirectory } from "../../../src/mounts/stateDirectory.js";
 
 /** The kernel gives no number as large. */
 const DEVICE = `0:${process.pid}000000`;
@@ -15,7 +15,7 @@ function write(mountpoint: string, writtenSeconds: number): void {
   const options = toMountOptions("/srv/pool", place, {}, { root: true, directory: "/" });
   const holder = { pid: 1, startTicks: "7" };
   writeMountRecord({ ...options, holder, seen: { device: DEVICE, loops: [], heldBytes: 4096 } });
-  utimesSync(recordPath(mountpoint), writtenSeconds, writtenSeconds);
+  utimesSync(diskPaths(mountpoint).record, writtenSeconds, writtenSeconds);
 }
 
 afterEach(() => {
@@ -39,7 +39,7 @@ it("a mount that was moved is the disk's that noted its device number last", () 
 it("what was seen in another boot says nothing of this one; what was asked for still does", () => {
   makeStateDirectory();
   write(ONE, 1_000);
-  const path = recordPath(ONE);
+  const path = diskPaths(ONE).record;
   const find = () => readMountRecords().find(({ mountpoint }) => mountpoint === ONE);
   expect(find()).toMatchObject({ holder: { pid: 1 }, seen: { device: DEVICE } });
   writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), boot: "another" }));
