@@ -4,12 +4,13 @@ import { bytesToPagesCeil, bytesToPagesFloor, PAGE_BYTES } from "../base/units.j
 import { closeBacking } from "../linux/backing/backing.js";
 import { createMemfd } from "../linux/backing/memfd.js";
 import { openBacking } from "../linux/backing/openBacking.js";
+import { createPoolFile } from "../linux/backing/poolFile.js";
 import { bindToNode } from "../linux/backing/poolNode.js";
 import { createPrivateTmpfs } from "../linux/backing/privateTmpfs.js";
 import { requireNode } from "../linux/proc/numaNodes.js";
 import type { MountOptions } from "../mounts/options.js";
 import { isWritable, type Superblock } from "../pool/superblock.js";
-import { createFile, formatBacking, formatCreated, look } from "./formatPath.js";
+import { formatBacking, formatCreated, look } from "./formatPath.js";
 import { planPool } from "./poolPlan.js";
 import { type OpenedPool, readPool, requireDurable } from "./readSuperblock.js";
 
@@ -24,14 +25,13 @@ export function openPool(options: MountOptions): OpenedPool {
     pool.kind === "memfd"
       ? createMemfd({ pageCount: geometry.pageCount })
       : createPrivateTmpfs({ metadataPages: geometry.firstDataPage, dataPages: geometry.dataPages });
-  return formatBacking(backing, plan, { full: false, durable: options.durable, numaNode });
+  return formatBacking(backing, plan, { ...options, full: false });
 }
 
 function openPath(path: string, options: MountOptions): OpenedPool {
   if (options.create && look(path) === undefined) {
     const plan = planPool(options);
-    const wishes = { full: false, durable: options.durable, numaNode: options.numaNode };
-    const created = formatCreated(path, createFile(path, plan), plan, wishes);
+    const created = formatCreated([path], createPoolFile(path, plan.geometry), plan, { ...options, full: false });
     return { ...created, createdPath: path };
   }
   const opened = openBacking(path, { readOnly: options.readOnly });

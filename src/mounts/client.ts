@@ -1,7 +1,10 @@
 /** What commands know of running mounts: start one, list them, ask one to stop. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type ErrorBody, errorFromBody, UserError } from "../base/errors.js";
@@ -37,15 +40,8 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
   // The holder is in a session of its own: a Ctrl-C here must be told to it, and undoes the mount.
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
   for (const signal of PASSED_SIGNALS) process.on(signal, pass);
-  const answer = await new Promise<string>((resolve, reject) => {
-    let text = "";
-    const pipe = child.stdio[3];
-    pipe?.on("data", (part: Buffer) => {
-      text += part.toString();
-    });
-    pipe?.once("close", () => resolve(text));
-    child.once("error", reject);
-  }).finally(() => {
+  const failed = once(child, "error").then(([error]) => Promise.reject(error));
+  const answer = await Promise.race([text(child.stdio[3] as Readable), failed]).finally(() => {
     for (const signal of PASSED_SIGNALS) process.off(signal, pass);
   });
   child.unref();

@@ -8,7 +8,6 @@ import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import { kernelLacks } from "../../linux/proc/kernelLacks.js";
 import { NO_SERVICE } from "../../linux/process/notify.js";
-import type { OpenedPool } from "../../media/readSuperblock.js";
 import { removeMountRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
 import { quote } from "../../mounts/paths.js";
@@ -80,7 +79,7 @@ export class Holder {
       log,
       isAwaited: service.isManaged,
       session: () => this.session,
-      isDurable: () => this.pool.backing.durable,
+      isDurable: () => pool.backing.durable,
       serverPid: () => this.keeper?.pid ?? null,
       progress: progressIn(memory.fd),
       abandon: () => this.keeper?.abandon(),
@@ -92,10 +91,6 @@ export class Holder {
 
   private get session(): Session {
     return this.disk.serving.session;
-  }
-
-  private get pool(): OpenedPool {
-    return this.disk.parts.pool;
   }
 
   /** Null before the first server was started. */
@@ -271,7 +266,7 @@ export class Holder {
     await this.service.drop();
     this.disk.isLetGo = true;
     closeSession(this.session);
-    closeOpenedPool(this.pool, failed);
+    closeOpenedPool(this.mount.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
     if (await removeDeadMounts(this.session.directory, deviceOf(this.session)))
       removeMountRecord(this.options.mountpoint);
