@@ -136,7 +136,7 @@ function lengthen(backing: Backing, path: string): void {
   }
 }
 
-function closingOnFailure<T>(backing: Backing, act: () => T): T {
+export function closingOnFailure<T>(backing: Backing, act: () => T): T {
   try {
     return act();
   } catch (error) {

@@ -1,7 +1,6 @@
 /** Opens or makes the pool that a mount was asked for. */
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
-import { closeBacking } from "../linux/backing/backing.js";
 import { createMemfd } from "../linux/backing/memfd.js";
 import { openBacking } from "../linux/backing/openBacking.js";
 import { createPoolFile } from "../linux/backing/poolFile.js";
@@ -10,7 +9,7 @@ import { createPrivateTmpfs } from "../linux/backing/privateTmpfs.js";
 import { requireNode } from "../linux/proc/numaNodes.js";
 import type { MountOptions } from "../mounts/options.js";
 import { isWritable, type Superblock } from "../pool/superblock.js";
-import { formatBacking, formatCreated, look } from "./formatPath.js";
+import { closingOnFailure, formatBacking, formatCreated, look } from "./formatPath.js";
 import { planPool } from "./poolPlan.js";
 import { type OpenedPool, readPool, requireDurable } from "./readSuperblock.js";
 
@@ -35,7 +34,7 @@ function openPath(path: string, options: MountOptions): OpenedPool {
     return { ...created, createdPath: path };
   }
   const opened = openBacking(path, { readOnly: options.readOnly });
-  try {
+  return closingOnFailure(opened, () => {
     const { backing, superblock } = readPool(opened);
     requireDurable(backing, options.durable);
     requireSizes(path, options, superblock, backing.grainPages * PAGE_BYTES);
@@ -45,10 +44,7 @@ function openPath(path: string, options: MountOptions): OpenedPool {
     }
     const isMoved = options.numaNode === undefined || bindToNode(backing, options.numaNode);
     return { backing, superblock, isScattered: !isMoved };
-  } catch (error) {
-    closeBacking(opened);
-    throw error;
-  }
+  });
 }
 
 /** Sizes given for a pool that exists must be the ones it has: a mount changes none. */

@@ -20,7 +20,7 @@ import { formatUuid, labelBytes } from "../../pool/superblock.js";
 import { viewSession } from "../session/sessionMemory.js";
 import type { Sight } from "./diskSight.js";
 import { endServing, GivenUp, serveAgain } from "./givenUp.js";
-import type { Mount } from "./mount.js";
+import type { Mount } from "./openMount.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import type { Service } from "./service.js";
 import { type ServerSource, Serving } from "./serving.js";
@@ -37,7 +37,7 @@ export class HeldDisk {
   serving: Serving;
   /** null while there is a session. */
   givenUp: GivenUp | null;
-  /** Others may be told of it. */
+  /** It has started: others may be told of it. */
   isReady = false;
   private readonly ownLoops = new OwnLoops();
 
@@ -45,10 +45,8 @@ export class HeldDisk {
     readonly parts: HeldParts,
     { session, facts, givenUp }: Pick<Mount, "session" | "facts" | "givenUp">,
   ) {
-    const { options, log, memory, pool, source } = parts;
-    const noteFacts = (): void => this.note();
-    const served = (pid: number): void => this.tellOfServer(pid);
-    this.serving = new Serving(session, { source, options, log, memory, pool, noteFacts, served }, facts);
+    const told = { noteFacts: () => this.note(), served: (pid: number) => this.tellOfServer(pid) };
+    this.serving = new Serving(session, { ...parts, ...told }, facts);
     this.givenUp = givenUp === null ? null : new GivenUp(givenUp);
   }
 

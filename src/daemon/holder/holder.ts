@@ -19,10 +19,9 @@ import { ControlDoor } from "./controlDoor.js";
 import { DiskSight } from "./diskSight.js";
 import { EndSignals } from "./endSignals.js";
 import { HeldDisk, letShrink } from "./heldDisk.js";
-import type { Mount } from "./mount.js";
 import { MountEnd } from "./mountEnd.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
-import { beginMount, closeOpenedPool, giveName } from "./openMount.js";
+import { beginMount, closeOpenedPool, giveName, type Mount } from "./openMount.js";
 import { resumeMount } from "./resume.js";
 import type { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, type ServerEnd, startServer } from "./serverProcess.js";
@@ -56,7 +55,6 @@ export async function runHolder(
 export class Holder {
   readonly disk: HeldDisk;
   private control: ControlDoor | null = null;
-  private started = false;
   private readonly options: MountOptions;
   private readonly end: MountEnd;
   private readonly sight: DiskSight;
@@ -100,7 +98,7 @@ export class Holder {
 
   /** Others rely on it: it is not undone like a mount that has only begun. */
   private get isInUse(): boolean {
-    return this.started || this.mount.isInUse;
+    return this.disk.isReady || this.mount.isInUse;
   }
 
   /** @throws UserError; what was begun is undone */
@@ -115,7 +113,6 @@ export class Holder {
       this.sight.note(await this.disk.look());
       this.sight.watch(() => this.disk.look());
       this.refuseIfStopped();
-      this.started = true;
       this.disk.isReady = true;
       // A signal that came before; a later one sees that it has started.
       stoppedBy = this.signals.first;
@@ -225,7 +222,7 @@ export class Holder {
   /** A signal during the start undoes the start; later it takes the disk down. */
   private listenForSignals(): void {
     this.signals.listen((signal) => {
-      if (this.started) this.takingDown = this.takeDown(signal);
+      if (this.disk.isReady) this.takingDown = this.takeDown(signal);
       // What others use is taken down in order, once it can be.
       else if (!this.mount.isInUse) this.keeper?.abandon();
     });
@@ -235,9 +232,9 @@ export class Holder {
       // The next holder goes on; whoever crashes again and again is given up by the service manager.
       if (this.isInUse && this.service.isManaged) process.kill(process.pid, "SIGKILL");
       // A pool that nobody uses is best kept as it is.
-      if (this.started && this.disk.givenUp !== null) return;
+      if (this.disk.isReady && this.disk.givenUp !== null) return;
       this.end.isBegun = true;
-      if (this.started) failSession(this.session);
+      if (this.disk.isReady) failSession(this.session);
       this.keeper?.abandon();
     });
   }

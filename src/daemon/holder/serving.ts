@@ -5,11 +5,9 @@
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import { closeFuseBacking, isSessionOver } from "../../linux/fuse/fuseDevice.js";
-import type { SharedMemory } from "../../linux/process/sharedMemory.js";
-import type { OpenedPool } from "../../media/readSuperblock.js";
-import type { MountOptions } from "../../mounts/options.js";
 import { Heartbeats } from "../session/heartbeats.js";
 import { type DirectConfig, viewSession, writeConfig } from "../session/sessionMemory.js";
+import type { Mount } from "./openMount.js";
 import { ServerKeeper } from "./serverKeeper.js";
 import { inheritance, type ServerListener, type ServerProcess, type ServerStart } from "./serverProcess.js";
 import { type Session, whyLast } from "./session.js";
@@ -22,12 +20,9 @@ export interface ServerSource {
   missingProgram(): string | null;
 }
 
-export interface ServingParts {
+export interface ServingParts extends Pick<Mount, "options" | "memory" | "pool"> {
   readonly source: ServerSource;
-  readonly options: MountOptions;
   readonly log: Log;
-  readonly memory: SharedMemory & { readonly fd: number };
-  readonly pool: OpenedPool;
   /** What was found out is to be noted. */
   noteFacts(): void;
   /** A server serves. */

@@ -11,7 +11,7 @@ import { reserveBytes, shortOf } from "../../linux/proc/shortage.js";
 import type { Account } from "../../pool/account.js";
 import { type Damage, describeDamage } from "../../pool/damage.js";
 import type { Pool } from "../../pool/pool.js";
-import { reportToHolder } from "./serverEnd.js";
+import { reportToHolder, warnHolder } from "./serverEnd.js";
 
 const PERIOD_MS = 100;
 /** In a durable pool it costs a flush; freed memory is still back within a second. */
@@ -44,7 +44,7 @@ class MemoryWatch {
     const what = shortOf(this.node);
     const short = what !== null;
     if (short && !this.told) {
-      reportToHolder({ kind: "warning", message: `${what} is short of memory: new blocks get ENOSPC` });
+      warnHolder(`${what} is short of memory: new blocks get ENOSPC`);
     }
     this.told = short;
     if ((short || this.short) && !this.act(short)) return;
@@ -61,8 +61,7 @@ function problemTeller(damage: Damage, consequence: string): (failedErrno: Errno
     toldDamage = damage.isFound;
     if (failedErrno === 0 || toldFailure) return;
     toldFailure = true;
-    const message = `the pool cannot be flushed (${errnoName(failedErrno)}): ${consequence}`;
-    reportToHolder({ kind: "warning", message });
+    warnHolder(`the pool cannot be flushed (${errnoName(failedErrno)}): ${consequence}`);
   };
 }
 

@@ -22,7 +22,7 @@ import { superblockPage } from "../../pool/superblockStore.js";
 import type { ServerConfig, SessionMemory } from "../session/sessionMemory.js";
 import { composeDirect } from "./compose.js";
 import { keepDirect, keepServed, noteFaults } from "./housekeeping.js";
-import { reportToHolder } from "./serverEnd.js";
+import { warnHolder } from "./serverEnd.js";
 
 /** How long the last users of the file may take to be gone once the session is over. */
 const LET_GO_MS = 1_000;
@@ -78,7 +78,7 @@ export function openForIo(parts: OpenParts, superblock: Superblock): OpenedForIo
     const { shared, session } = parts;
     // Whatever it was, somebody has to look at it.
     if (!isFixed(parts)) noteFailed(session.persistentWords, EIO);
-    reportToHolder({ kind: "warning", message: `the next server found: ${error.message}` });
+    warnHolder(`the next server found: ${error.message}`);
     for (const words of [shared.freeMap, shared.freeSummary, shared.present, shared.grains]) words.fill(0);
     return openOnce(parts, superblock);
   }
@@ -163,20 +163,14 @@ function openDirect(parts: OpenParts, superblock: Superblock): OpenedForIo {
         throw new UserError("pool", "it is damaged, and stays marked as in use", { code: "EIO" });
       if (!alone) {
         // Ended by force: the kernel goes on writing for them, and its writes must count.
-        reportToHolder({
-          kind: "warning",
-          message: "the disk may still be open elsewhere: the pool stays marked as in use",
-        });
+        warnHolder("the disk may still be open elsewhere: the pool stays marked as in use");
         must(memory.sync());
         return;
       }
       const errno = endDirect(memory, data, geometry, account.blocks);
       // The data is whole, and the next mount has no need of an index, or makes it.
       if (asShortage(errno) === ENOSPC) {
-        reportToHolder({
-          kind: "warning",
-          message: `no room for the pool's index (${errnoName(errno)}): it stays marked as in use`,
-        });
+        warnHolder(`no room for the pool's index (${errnoName(errno)}): it stays marked as in use`);
       } else must(errno);
     },
   };

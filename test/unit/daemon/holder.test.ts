@@ -11,7 +11,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
 import { EndSignals } from "../../../src/daemon/holder/endSignals.js";
 import { Holder } from "../../../src/daemon/holder/holder.js";
-import type { Mount } from "../../../src/daemon/holder/mount.js";
+import type { Mount } from "../../../src/daemon/holder/openMount.js";
 import { Service } from "../../../src/daemon/holder/service.js";
 import type { Session } from "../../../src/daemon/holder/session.js";
 import { initAttributes, readConfig, SESSION_BYTES } from "../../../src/daemon/session/sessionMemory.js";
