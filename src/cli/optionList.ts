@@ -1,6 +1,13 @@
 /** Parses `-o opt[,opt…]` of a command line, of mount(8) and of fstab; some options are skipped or refused. */
 import { UserError } from "../base/errors.js";
-import { optionKey, type RawOptions, type ToggleName, toggleRows, type ValueName, valueRows } from "./optionTable.js";
+import {
+  optionKey,
+  type RawOptions,
+  type ToggleName,
+  toggleRows,
+  type ValueName,
+  valueRows,
+} from "../mounts/optionTable.js";
 
 /** What a key stands for: an option that takes a value, or the value of one that takes none. */
 type Key = { readonly value: ValueName } | { readonly toggle: ToggleName; readonly is: boolean };

@@ -1,7 +1,7 @@
 /** `kmemfs rehome POOL`: moves every block to its home page, as direct mode requires. */
 import type { Command } from "commander";
 import { MediaError, UserError } from "../base/errors.js";
-import { rehomePoolAt } from "../media/offline.js";
+import { rehomePoolAt } from "../media/checkPool.js";
 import type { RehomeReport } from "../pool/rehome.js";
 import { poolPath } from "./format.js";
 import { printLine } from "./print.js";

@@ -14,10 +14,10 @@ import { readText } from "../linux/proc/procFile.js";
 import { findMount } from "../mounts/client.js";
 import { readMountRecords } from "../mounts/mountRecord.js";
 import type { MountOptions } from "../mounts/options.js";
+import { type OptionName, optionKey, type RawOptions, TOGGLES, VALUES } from "../mounts/optionTable.js";
 import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
-import { toMountOptions } from "./mountOptions.js";
-import { type Invoker, type OptionName, optionKey, type RawOptions, TOGGLES, VALUES } from "./optionTable.js";
+import { type Invoker, toMountOptions } from "./mountOptions.js";
 import { printErrorLine, printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
 

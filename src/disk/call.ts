@@ -8,7 +8,7 @@ import { closeSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorFromBody } from "../base/errors.js";
 import { openAbort } from "../linux/fuse/fuseConnection.js";
-import { withinLimit } from "../linux/process/blockingLimit.js";
+import { type ProgressBytes, withinLimit } from "../linux/process/blockingLimit.js";
 import { complaint, run } from "../linux/process/command.js";
 import { asks, type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
 
@@ -17,11 +17,15 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** The disk has no server: it returns an error at once, also to its own holder. */
   readonly isDead?: boolean;
-  /**
-   * `MAJ:MIN` of the session that the calls may wait for, where its end may be forced: it is aborted at the limit
-   * when no process can be started for them.
-   */
-  readonly waitsFor?: string | undefined;
+  readonly waitsFor?: AwaitedSession | undefined;
+}
+
+/** What calls may wait for where its end may be forced: it is aborted at the limit when no process can be started for them. */
+export interface AwaitedSession {
+  /** `MAJ:MIN` of its mount. */
+  readonly device: string;
+  /** Changes while its server goes on. */
+  readonly progress?: ProgressBytes | undefined;
 }
 
 /** Of a process that found its file, but not all that belongs to it. */
@@ -52,12 +56,13 @@ export function canStart(): boolean {
 
 /** In this process, which nothing but an abort of the session frees when its server hangs, or dies. */
 function makeInTime(what: string, calls: readonly Call[], { waitsFor, timeoutMs }: CallOptions): CallOutcome[] {
-  const connection = /^0:(\d+)$/.exec(waitsFor ?? "")?.[1];
+  const connection = /^0:(\d+)$/.exec(waitsFor?.device ?? "")?.[1];
   const fd = connection === undefined ? -1 : openAbort(Number(connection));
   if (fd < 0) return makeHereUnasked(what, calls);
   const limitMs = Math.min(timeoutMs, HERE_MS);
   try {
-    const { result, inTime } = withinLimit(fd, limitMs, () => makeHereUnasked(what, calls));
+    const limits = { limitMs, mostMs: timeoutMs, progress: waitsFor?.progress };
+    const { result, inTime } = withinLimit(fd, limits, () => makeHereUnasked(what, calls));
     if (inTime) return result;
     const reason = `no process can be started for it, as the program is gone; it did not end within ${limitMs / 1000} s`;
     return [{ error: { what, reason: `${reason}, and the disk was aborted`, code: "ETIMEDOUT" } }];

@@ -6,8 +6,9 @@
 import { UserError } from "../base/errors.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
 import { usersOfMount } from "../linux/proc/mountUsers.js";
+import type { ProgressBytes } from "../linux/process/blockingLimit.js";
 import { quote } from "../mounts/paths.js";
-import { type CallOptions, canStart, makeCalls, tryCalls } from "./call.js";
+import { type AwaitedSession, type CallOptions, canStart, makeCalls, tryCalls } from "./call.js";
 import { mountFileSystem } from "./fileSystems.js";
 import {
   fileSystemsElsewhere,
@@ -53,7 +54,7 @@ export async function clearDisk(
   disk: DiskPlace,
   use: SessionUse,
   others: readonly string[],
-  waitsFor?: string,
+  waitsFor?: AwaitedSession,
 ): Promise<string[]> {
   const what = `down ${disk.mountpoint}`;
   const { loops, fileSystems } = use;
@@ -85,7 +86,7 @@ async function unmountInOrder(
   disk: DiskPlace,
   mount: MountEntry,
   undo: Rollback,
-  waitsFor?: string,
+  waitsFor?: AwaitedSession,
 ): Promise<void> {
   const calls: Call[] = [
     { act: "thaw", mount },
@@ -117,11 +118,12 @@ export interface Cleared {
  * they get errors when the mount ends. It is refused where that would end what is not ours: what
  * is mounted over the disk or inside, and other places of it; and where it would lose what was
  * written: of a file system that is hidden. What is dirty is written out then.
+ * @param progress as in `AwaitedSession`
  */
-export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Promise<Cleared> {
+export async function clearDiskByForce(disk: DiskPlace, isServed: boolean, progress?: ProgressBytes): Promise<Cleared> {
   const use = await readUse(disk.device, disk.fuseDirectory, isServed);
   const what = `stop ${disk.mountpoint}`;
-  const { device } = disk;
+  const waitsFor = { device: disk.device, progress };
   const refused = [...otherPlaces(use), ...hiddenClauses(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
   if (refused.length > 0) {
     // One at a time, as a hidden one fails. A frozen file system was written back when it froze, and stays frozen.
@@ -133,16 +135,16 @@ export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Prom
     return { refused, forced: [] };
   }
   try {
-    await clearDisk(disk, use, [], device);
+    await clearDisk(disk, use, [], waitsFor);
     return { refused: [], forced: [] };
   } catch (error) {
     const why = `by force, because ${error instanceof Error ? error.message : String(error)}`;
-    return { refused: [], forced: [why, ...(await force(what, use, device))] };
+    return { refused: [], forced: [why, ...(await force(what, use, waitsFor))] };
   }
 }
 
 /** @returns what was done, and what could not be; a line each */
-async function force(what: string, { fileSystems, loops }: SessionUse, waitsFor: string): Promise<string[]> {
+async function force(what: string, { fileSystems, loops }: SessionUse, waitsFor: AwaitedSession): Promise<string[]> {
   const limits = { timeoutMs: DETACH_TIMEOUT_MS, waitsFor };
   const lines: string[] = [];
   for (const mount of fileSystems) {

@@ -8,7 +8,7 @@ import { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "../li
 import { readNames } from "../linux/proc/procFile.js";
 import { O_RDONLY, O_RDWR } from "../linux/syscall/constants.js";
 import type { MountStatus } from "../mounts/status.js";
-import { makeCalls } from "./call.js";
+import { type AwaitedSession, makeCalls } from "./call.js";
 import { openDisk } from "./openDisk.js";
 import { neededSectorBytes, SECTOR_LOOK_BYTES } from "./sectorSize.js";
 
@@ -55,7 +55,7 @@ function nodesOf(path: string): LoopNodes {
 export async function detachLoop(
   what: string,
   loop: Pick<LoopNodes, "path" | "diskSeq">,
-  waitsFor?: string,
+  waitsFor?: AwaitedSession,
 ): Promise<void> {
   const { path, diskSeq } = loop;
   await makeCalls(what, [{ act: "loop-detach", path, diskSeq }], { timeoutMs: DETACH_TIMEOUT_MS, waitsFor });

@@ -8,7 +8,7 @@ import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { O_RDONLY, O_RDWR } from "../linux/syscall/constants.js";
 import { ftruncate, lseek } from "../linux/syscall/libc.js";
 import { callControl } from "../mounts/control.js";
-import { socketPath } from "../mounts/stateDirectory.js";
+import { diskPaths } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import { openDisk } from "./openDisk.js";
 
@@ -33,7 +33,7 @@ export async function resizeDisk(status: MountStatus, sizeBytes: number): Promis
     });
   }
   const mustBeAllowed = status.io === "direct" && sizeBytes < status.sizeBytes;
-  const socket = socketPath(mountpoint);
+  const socket = diskPaths(mountpoint).socket;
   if (mustBeAllowed)
     await callControl(socket, "POST", `/resize?bytes=${sizeBytes}`, ALLOW_TIMEOUT_MS).catch(tooOld(what));
   let fd = -1;

@@ -1,5 +1,5 @@
-/** Checks a running mount, using only data already read. */
-import { DIRECT_WORKERS, lockedBytesNeeded } from "../daemon/session/lockedMemory.js";
+/** What is said of a running mount. Works on what was read; asks nobody. */
+import { DIRECT_WORKERS, lockedBytesNeeded } from "../daemon/session/exchange.js";
 import type { Liveness } from "../linux/mount/liveness.js";
 import type { ProcessState } from "../linux/proc/taskState.js";
 import { quote } from "../mounts/paths.js";

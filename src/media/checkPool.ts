@@ -1,4 +1,4 @@
-/** Implements `kmemfs check` and `kmemfs dump` for a pool that is not mounted. */
+/** What `kmemfs check`, `kmemfs dump` and `kmemfs rehome` do with a pool that nobody has mounted. */
 import { fsyncSync, ftruncateSync } from "node:fs";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
@@ -13,12 +13,13 @@ import {
 } from "../pool/check.js";
 import { type DumpEvents, dumpPool } from "../pool/dump.js";
 import { type RebuildRequest, rebuildSuperblock } from "../pool/rebuildSuperblock.js";
+import { type RehomeOptions, type RehomeReport, rehome } from "../pool/rehome.js";
 import { type RepairEvents, type RepairSummary, repairPool as repairMemory } from "../pool/repair.js";
-import { STATE_DIRECT, type Superblock } from "../pool/superblock.js";
+import { isWritable, STATE_DIRECT, type Superblock } from "../pool/superblock.js";
 import { readCopies } from "../pool/superblockCopies.js";
 import { type UndoSummary, undoRepair } from "../pool/undo.js";
 import { mapGuarded } from "./guardedMemory.js";
-import { layoutOf, readFirstPage, withPoolLength } from "./readSuperblock.js";
+import { layoutOf, readFirstPage, readPool, withPoolLength } from "./readSuperblock.js";
 import { openUndoFile, UndoWriter } from "./undoLog.js";
 
 /** A pool opened for a check or repair; its page 0 may hold anything. */
@@ -162,4 +163,26 @@ function undoPath(path: string, { kind }: Backing): string {
 /** UTC, fit for a file's name. */
 function timestamp(): string {
   return new Date().toISOString().replace(/[-:]/g, "").replace(".", "");
+}
+
+/**
+ * Brings every block of the pool at `path` to its home page.
+ * @throws UserError, MediaError
+ */
+export async function rehomePoolAt(path: string, options: RehomeOptions = {}): Promise<RehomeReport> {
+  const opened = openBacking(path, { readOnly: false });
+  try {
+    const { backing, superblock } = readPool(opened);
+    if (!isWritable(superblock)) {
+      throw new UserError(path, "has features that this version supports only for reading", { code: "EROFS" });
+    }
+    const { memory, close } = mapGuarded(backing, superblock.geometry.firstDataPage);
+    try {
+      return rehome(memory, superblock, options);
+    } finally {
+      close();
+    }
+  } finally {
+    closeBacking(opened);
+  }
 }

@@ -45,10 +45,6 @@ export function withPoolLength(backing: Backing, page: Uint8Array): Backing {
 export function readPool(opened: Backing): Pick<OpenedPool, "backing" | "superblock"> {
   const page = readFirstPage(opened);
   const backing = withPoolLength(opened, page);
-  return { backing, superblock: superblockIn(page, backing) };
-}
-
-function superblockIn(page: Uint8Array, backing: Backing): Superblock {
   const path = backing.path ?? backing.kind;
   if (!hasMagic(page)) {
     throw new UserError(path, "is not a kmemfs pool", { code: "EINVAL", cure: `kmemfs format ${path}` });
@@ -57,7 +53,7 @@ function superblockIn(page: Uint8Array, backing: Backing): Superblock {
     const superblock = decode(page, backing.pageCount);
     const problem = layoutProblem(superblock, layoutOf(backing));
     if (problem !== null) throw problem;
-    return superblock;
+    return { backing, superblock };
   } catch (error) {
     if (!(error instanceof MediaError)) throw error;
     throw new UserError(path, `damaged superblock: ${error.message}`, { code: "EINVAL", cure: `kmemfs check ${path}` });

@@ -1,5 +1,6 @@
 /** The control socket of a mount: HTTP over a Unix socket, for the user's own processes only. */
 import { request } from "node:http";
+import { json } from "node:stream/consumers";
 import { type ErrorBody, errorFromBody, UserError } from "../base/errors.js";
 
 /**
@@ -9,17 +10,10 @@ import { type ErrorBody, errorFromBody, UserError } from "../base/errors.js";
 export function callControl(path: string, method: "GET" | "POST", url: string, timeoutMs: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const outgoing = request({ socketPath: path, method, path: url, timeout: timeoutMs }, (incoming) => {
-      let text = "";
-      incoming.setEncoding("utf8");
-      incoming.on("data", (part: string) => {
-        text += part;
-      });
-      incoming.on("error", reject);
-      incoming.on("end", () => {
-        const body: unknown = JSON.parse(text);
+      json(incoming).then((body) => {
         if (incoming.statusCode === 200) resolve(body);
         else reject(errorFromBody(body as ErrorBody));
-      });
+      }, reject);
     });
     outgoing.on("timeout", () =>
       outgoing.destroy(new UserError(path, "the holder does not answer", { code: "ETIMEDOUT" })),

@@ -2,15 +2,15 @@
 import { basename } from "node:path";
 import { UserError } from "../base/errors.js";
 import { adoptName, lockName, type NameLock } from "../linux/process/nameLock.js";
-import { idPaths, lockPath, makeStateDirectory, removeQuietly } from "./stateDirectory.js";
+import { diskPaths, idPaths, makeStateDirectory, removeQuietly } from "./stateDirectory.js";
 
 /**
  * @param nameFd of a previous holder, if the service manager stored it
  * @throws UserError when another mount has the same name
  */
 export function takeName(mountpoint: string, nameFd?: number): NameLock {
-  const path = lockPath(mountpoint);
-  // A stored fd needs no directory, which may be missing with a read-only /run.
+  const path = diskPaths(mountpoint).lock;
+  // What was kept needs no directory: with a read-only /run there may be none.
   if (nameFd !== undefined) return adoptName(path, nameFd);
   makeStateDirectory();
   const name = lockName(path);

@@ -4,7 +4,7 @@ import { hasEnded } from "../linux/proc/proc.js";
 import { type Standstill, standstillOf, startTicksOf } from "../linux/proc/standstill.js";
 import { isNameOfEnded } from "../linux/process/nameLock.js";
 import type { MountRecord } from "./mountRecord.js";
-import { diskId, idPaths } from "./stateDirectory.js";
+import { diskPaths } from "./stateDirectory.js";
 import type { SilentMount } from "./status.js";
 
 /** A mount whose holder does not answer; other mounts must not wait for it. */
@@ -51,7 +51,7 @@ export function isEnded(record: MountRecord | null): boolean {
   const { holder, mountpoint } = record;
   // It is that process still; one that has ended may be there, as the kernel cannot clear it away.
   if (holder !== undefined && startTicksOf(holder.pid) === holder.startTicks) return hasEnded(holder.pid);
-  return isNameOfEnded(idPaths(diskId(mountpoint)).lock);
+  return isNameOfEnded(diskPaths(mountpoint).lock);
 }
 
 /** A holder that did not answer. @param socket names it if there is no record */

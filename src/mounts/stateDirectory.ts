@@ -102,30 +102,23 @@ export function idOfFuse(directory: string): string {
   return dirname(directory) === diskDirectories() ? basename(directory) : diskId(directory);
 }
 
-export function socketPath(mountpoint: string): string {
-  return idPaths(diskId(mountpoint)).socket;
-}
-
-export function lockPath(mountpoint: string): string {
-  return idPaths(diskId(mountpoint)).lock;
-}
-
-/** What is needed to mount a disk again. */
-export function recordPath(mountpoint: string): string {
-  return idPaths(diskId(mountpoint)).record;
-}
-
 /** All that a disk may have in the state directory. */
 export function idPaths(id: string) {
   const at = (end: string): string => join(stateDirectory(), `${id}${end}`);
   return {
     socket: at(".sock"),
     lock: at(".lock"),
+    /** What it takes to mount it again. */
     record: at(".json"),
     /** The lock for clearing a disk whose name is held by its living holder. */
     clearing: at(".clearing"),
     directory: join(diskDirectories(), id),
   };
+}
+
+/** The same of the disk that the user calls `mountpoint`. */
+export function diskPaths(mountpoint: string) {
+  return idPaths(diskId(mountpoint));
 }
 
 /** The one log of all holders in the background. */

@@ -15,7 +15,7 @@ import { readText } from "../linux/proc/procFile.js";
 import { isNameHeld } from "../linux/process/nameLock.js";
 import { type MountRecord, readMountRecords } from "../mounts/mountRecord.js";
 import { KMEMFS_TYPES } from "../mounts/paths.js";
-import { diskId, idPaths } from "../mounts/stateDirectory.js";
+import { diskPaths } from "../mounts/stateDirectory.js";
 
 export interface Orphan {
   /** The user's name for the disk; null if not recorded. */
@@ -64,7 +64,7 @@ export async function findOrphans(
 
 /** It is in use, or mounted somewhere: it is not lost. */
 function isReachable({ mountpoint, seen }: MountRecord, namespaces: readonly MountNamespace[]): boolean {
-  if (isNameHeld(idPaths(diskId(mountpoint)).lock)) return true;
+  if (isNameHeld(diskPaths(mountpoint).lock)) return true;
   return namespaces.some(({ mounts }) => isMountedIn(seen?.device ?? null, mounts));
 }
 
@@ -81,7 +81,7 @@ export function endSession({ device }: Orphan): void {
   if (connection === undefined) return;
   // Another mount may have the number by now.
   if (readNamespaces().some(({ mounts }) => mounts.some((mount) => mount.majorMinor === device))) return;
-  const isHeld = ({ mountpoint: name }: MountRecord): boolean => isNameHeld(idPaths(diskId(name)).lock);
+  const isHeld = ({ mountpoint: name }: MountRecord): boolean => isNameHeld(diskPaths(name).lock);
   if (readMountRecords().some((record) => record.seen?.device === device && isHeld(record))) return;
   abortConnection(Number(connection));
 }

@@ -1,4 +1,5 @@
 /** A holder's end of the control socket. */
+import { once } from "node:events";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { errorBody, UserError } from "../../base/errors.js";
@@ -21,28 +22,6 @@ export interface ControlActions {
   allowShrink(sizeBytes: number | null): void;
 }
 
-/** Listens at `path`. The caller holds the mount's name, so that a socket already there is a leftover. */
-async function listenForControl(path: string, actions: ControlActions): Promise<Server> {
-  rmSync(path, { force: true });
-  const server = createServer((incoming, outgoing) => {
-    answer(incoming, actions).then(
-      (body) => send(outgoing, 200, body),
-      (error: unknown) => send(outgoing, error instanceof UserError ? 409 : 500, errorBody(error)),
-    );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, resolve);
-  });
-  try {
-    chmodSync(path, 0o600);
-  } catch (error) {
-    server.close();
-    throw error;
-  }
-  return server;
-}
-
 /** A holder's end of the control socket. */
 export class ControlDoor {
   private server: Server | null = null;
@@ -57,9 +36,20 @@ export class ControlDoor {
   /** @throws UserError or Error when the state directory does not take a socket */
   async open(): Promise<void> {
     makeStateDirectory();
-    const server = await listenForControl(this.path, this.actions);
-    if (this.isClosed) server.close();
-    else this.server = server;
+    // One whose mode could not be set.
+    this.server?.close();
+    // The caller has the name, so what is there is nobody's.
+    rmSync(this.path, { force: true });
+    const server = createServer((incoming, outgoing) => {
+      answer(incoming, this.actions).then(
+        (body) => send(outgoing, 200, body),
+        (error: unknown) => send(outgoing, error instanceof UserError ? 409 : 500, errorBody(error)),
+      );
+    });
+    await once(server.listen(this.path), "listening");
+    this.server = server;
+    chmodSync(this.path, 0o600);
+    if (this.isClosed) this.close();
   }
 
   /**

@@ -26,7 +26,8 @@ export interface Sight {
 
 export class DiskSight {
   private readonly holder = { pid: OWN_PID, startTicks: startTicksOf(OWN_PID) ?? "" };
-  private last: SeenDisk | null = null;
+  /** What is written down, as far as a change of it is worth writing. */
+  private written = "";
   private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
 
@@ -54,14 +55,10 @@ export class DiskSight {
       loops: loops.map(({ path, diskSeq }) => ({ path, diskSeq })),
       heldBytes: status.usedBytes + status.metadataBytes + status.limboBytes + status.stockBytes,
     };
-    if (this.isClosed || (this.last !== null && isLike(this.last, seen))) return status;
-    this.last = seen;
+    const worth = JSON.stringify({ ...seen, heldBytes: Math.round(seen.heldBytes / STEP_BYTES) });
+    if (this.isClosed || this.written === worth) return status;
+    this.written = worth;
     writeMountRecord({ ...this.options, holder: this.holder, seen });
     return status;
   }
-}
-
-function isLike(one: SeenDisk, other: SeenDisk): boolean {
-  const isNear = Math.abs(one.heldBytes - other.heldBytes) < STEP_BYTES;
-  return isNear && one.device === other.device && JSON.stringify(one.loops) === JSON.stringify(other.loops);
 }

@@ -73,10 +73,10 @@ export async function serveAgain(dead: Serving, service: Service, begun: (servin
   }
   makePrivateDirectory(fuseDirectory);
   // Whoever has a file open from before still writes to `data` itself, where it was direct.
-  const isDirect = dead.io === "direct";
-  const obstacle = isDirect ? null : { reason: dead.ioReason ?? "it was in served mode before", cure: "" };
-  const session = openSession(options, pool.backing, obstacle);
   const { facts } = dead;
+  const isDirect = facts.io === "direct";
+  const obstacle = isDirect ? null : { reason: facts.ioReason ?? "it was in served mode before", cure: "" };
+  const session = openSession(options, pool.backing, obstacle);
   const serving = new Serving(session, dead.parts, { ...facts, restarts: facts.restarts + 1 });
   begun(serving);
   const { passthrough } = session;
@@ -86,6 +86,6 @@ export async function serveAgain(dead: Serving, service: Service, begun: (servin
     });
   }
   await service.keepChannels(session.channelFds);
-  await serving.untilReady(serving.begin(false), false);
+  await serving.begin(false);
   if (options.spare) serving.keeper?.keepSpare();
 }

@@ -20,7 +20,11 @@ const options = JSON.parse(process.argv[2]) as MountOptions;
 process.title = `kmemfs ${options.mountpoint}`;
 try {
   const log = fileLog();
-  process.exitCode = await runHolder(() => options, log, { ready: (status) => tell({ status }) });
+  process.exitCode = await runHolder(
+    () => options,
+    log,
+    (status) => tell({ status }),
+  );
 } catch (error) {
   tell({ error: errorBody(error) });
   process.exitCode = 1;

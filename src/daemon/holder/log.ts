@@ -24,11 +24,6 @@ export function fileLog(): Log {
   }
 }
 
-/** For a holder in the foreground: standard error. */
-export function stderrLog(): Log {
-  return logTo(2);
-}
-
 /** A reader that is slow, of a pipe that does not block, gets so many tries to take a line. */
 const MOST_TRIES = 20;
 const TRY_MS = 5;
@@ -46,7 +41,8 @@ function writeAll(fd: number, text: string): void {
   }
 }
 
-function logTo(fd: number): Log {
+/** @param fd a file, or 2 for a holder in the foreground */
+export function logTo(fd: number): Log {
   let isTorn = false;
   const common = { pid: process.pid, hostname: hostname() };
   const write = (level: keyof typeof LEVELS) => (fields: object, msg: string) => {

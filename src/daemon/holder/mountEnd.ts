@@ -9,6 +9,7 @@ import { clearDiskByForce } from "../../disk/clearDisk.js";
 import { coverClauses, otherPlaces, readPlaces } from "../../disk/inUse.js";
 import { busy } from "../../disk/users.js";
 import { ProcessProgress } from "../../linux/proc/threads.js";
+import type { ProgressBytes } from "../../linux/process/blockingLimit.js";
 import { closeDeadlineMs } from "../../mounts/deadlines.js";
 import { quote } from "../../mounts/paths.js";
 import { abortSession, deviceNow, deviceOf, directoryNow, isOver, type Session, unmountSession } from "./session.js";
@@ -27,15 +28,13 @@ export interface EndParts {
   isDurable(): boolean;
   /** null while there is no server. */
   serverPid(): number | null;
-  /** Kills the server for good. */
+  /** Changes while a server answers requests. */
+  readonly progress?: ProgressBytes;
+  /** Kills the server; no other one follows. */
   abandon(): void;
   /** As `MountEnd.stop`, or lets a disk go that was given up. */
   stop(force: boolean): Promise<void>;
-  /** The end was begun; it may still be put off. */
-  begun(): void;
-  /** The end was requested, and is deferred. */
-  refused(): void;
-  /** The end is no longer deferred. */
+  /** Nothing puts it off any more. */
   settled(): void;
   /** The service manager waits for the end, and kills the holder after a time limit. */
   readonly isAwaited: boolean;
@@ -47,6 +46,8 @@ class LivesOn extends UserError {}
 export class MountEnd {
   /** A user was forced off. */
   forced = false;
+  /** It was asked for, or is our own bug's, and is not put off. */
+  isBegun = false;
   private timer: NodeJS.Timeout | undefined;
   /** What is watched now is an end by force. */
   private isForced = false;
@@ -67,18 +68,18 @@ export class MountEnd {
       return this.settle(true);
     }
     unmountSession(session, parts.mountpoint);
-    parts.begun();
+    this.isBegun = true;
     // Also for one that is put off: nothing is killed while somebody still has the session.
     this.watch(false);
     await this.requireOver(session).catch((error: unknown) => {
-      parts.refused();
+      this.isBegun = false;
       throw error;
     });
     this.settle(false);
   }
 
   private settle(force: boolean): void {
-    this.parts.begun();
+    this.isBegun = true;
     this.parts.settled();
     this.watch(force);
   }
@@ -151,10 +152,11 @@ export class MountEnd {
   async takeDown(signal: string): Promise<boolean> {
     const { mountpoint, log, isAwaited } = this.parts;
     log.info({ mountpoint, signal }, "stopping");
+    this.isBegun = true;
     for (let hasSaid = false; ; hasSaid = true) {
       const refused = await this.tryTakeDown();
       if (refused.length === 0) return true;
-      this.parts.refused();
+      this.isBegun = false;
       if (!hasSaid)
         log.error({ mountpoint, refused }, "not stopped: it is in use, and stopping it would harm its users");
       if (!isAwaited) return false;
@@ -170,7 +172,7 @@ export class MountEnd {
     try {
       if (device !== null) {
         const place = { mountpoint, device, fuseDirectory: directoryNow(session) };
-        const { refused, forced } = await clearDiskByForce(place, !isOver(session));
+        const { refused, forced } = await clearDiskByForce(place, !isOver(session), this.parts.progress);
         if (refused.length > 0) return refused;
         for (const line of forced) log.warn({ mountpoint }, line);
         this.forced ||= forced.length > 0;

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { errorFromBody, UserError } from "../../base/errors.js";
-import type { Backing } from "../../linux/backing/backing.js";
+import { type Backing, fdsOf, withFds } from "../../linux/backing/backing.js";
 import { nodeEnvironment } from "../../linux/process/nodeEnvironment.js";
 import { missingProgram, SERVER_MAIN } from "../session/program.js";
 import { type FromServer, type ServerReady, STANDBY } from "../session/serverProtocol.js";
@@ -50,17 +50,10 @@ export function inheritance(
   backing: Backing,
   channelFds: readonly number[],
 ): { readonly fds: readonly number[]; readonly backing: Backing; readonly channelFds: readonly number[] } {
-  const { metaFd, dataFd, tmpfsFd } = backing;
-  const poolFds = [...new Set([metaFd, dataFd, ...(tmpfsFd === undefined ? [] : [tmpfsFd])])];
-  const there = (fd: number): number => FIRST_FURTHER_FD + poolFds.indexOf(fd);
+  const poolFds = fdsOf(backing);
   return {
     fds: [...poolFds, ...channelFds],
-    backing: {
-      ...backing,
-      metaFd: there(metaFd),
-      dataFd: there(dataFd),
-      ...(tmpfsFd === undefined ? {} : { tmpfsFd: there(tmpfsFd) }),
-    },
+    backing: withFds(backing, (fd) => FIRST_FURTHER_FD + poolFds.indexOf(fd)),
     channelFds: channelFds.map((_fd, i) => FIRST_FURTHER_FD + poolFds.length + i),
   };
 }
@@ -129,11 +122,7 @@ export function waiting<T>(): Waiting<T> {
 }
 
 function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
-  let closed = false;
-  let unclosed = false;
-  let lastWords: string | null = null;
-  let refusal: UserError | null = null;
-  let unloaded = false;
+  let said: Omit<ServerEnd, "exitCode" | "signal"> = NO_END;
   let isHeard = false;
   const ready = waiting<ServerReady>();
   const standsBy = waiting<void>();
@@ -141,16 +130,15 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
     isHeard = true;
     if (message.kind === "ready") ready.resolve(message);
     else if (message.kind === "standby") standsBy.resolve();
-    else if (message.kind === "closed") closed = true;
+    else if (message.kind === "closed") said = { ...said, closed: true };
     else if (message.kind === "warning") listener.warning(message.message);
     else if (message.kind === "damage") listener.damage(message.message);
     else if (message.kind === "refused") {
-      refusal = errorFromBody(message.error);
-      lastWords = refusal.message;
+      const refusal = errorFromBody(message.error);
+      said = { ...said, refusal, message: refusal.message };
     } else {
-      lastWords = message.message;
-      unclosed = message.kind === "unclosed";
-      unloaded = message.kind === "unloaded";
+      const { kind } = message;
+      said = { ...said, message: message.message, unclosed: kind === "unclosed", unloaded: kind === "unloaded" };
     }
   };
   // It has neither if it could not be started.
@@ -158,7 +146,7 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.
     child.once("close", (exitCode, signal) => {
-      const end: ServerEnd = { exitCode, signal, closed, unclosed, message: lastWords, refusal, unloaded };
+      const end: ServerEnd = { ...said, exitCode, signal };
       resolve(isHeard || !exitCode ? end : { ...end, unloaded: true, message: whyUnloaded() });
     });
     child.on("error", (error: NodeJS.ErrnoException) => {

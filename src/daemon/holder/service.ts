@@ -51,20 +51,21 @@ export class Service {
 
   /** Has the session's fds kept from now on, until `drop`. */
   async keep(fds: SessionFds, record: SessionRecord): Promise<void> {
-    const { manager } = this.environment;
-    if (manager === null) return;
+    if (!this.isManaged) return;
     this.noteFd = createNote();
     this.note(record);
-    const named = sessionFds(fds, this.noteFd);
-    this.kept = [...named.keys()];
-    for (const [name, fd] of named) this.complain(await manager.storeFds(name, [fd]), `FDSTORE of ${name}`);
+    this.kept = [];
+    await this.store([...sessionFds(fds, this.noteFd)]);
   }
 
   /** Has a new session's channels kept beside all else; those before are dropped. */
   async keepChannels(channelFds: readonly number[]): Promise<void> {
+    await this.store(channelNames(channelFds));
+  }
+
+  private async store(named: readonly [string, number][]): Promise<void> {
     const { manager } = this.environment;
     if (manager === null) return;
-    const named = channelNames(channelFds);
     this.kept = [...this.kept, ...named.map(([name]) => name)];
     for (const [name, fd] of named) this.complain(await manager.storeFds(name, [fd]), `FDSTORE of ${name}`);
   }

@@ -15,6 +15,10 @@ export function reportToHolder(message: FromServer): void {
   }
 }
 
+export function warnHolder(message: string): void {
+  reportToHolder({ kind: "warning", message });
+}
+
 /**
  * Ends the whole process at once. process.exit would wait for threads that
  * block in a read, and what this thread holds (a mutex, an epoch) would make

@@ -9,7 +9,6 @@ import { assert } from "../../base/assert.js";
 import { ENODEV, errnoName } from "../../base/errno.js";
 import { errorBody, MediaError, UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
-import { readMetadata } from "../../linux/backing/readMetadata.js";
 import { resendRequests } from "../../linux/fuse/fuseDevice.js";
 import { type MemoryMapping, mapBacking } from "../../linux/memory/mapping.js";
 import { attachMemory } from "../../linux/memory/memory.js";
@@ -18,12 +17,11 @@ import { threadId } from "../../linux/proc/threads.js";
 import { prepareIoProcess } from "../../linux/process/ioProcess.js";
 import { mapShared } from "../../linux/process/sharedMemory.js";
 import { allocateShared, CONTROL } from "../../pool/sharedState.js";
-import { decode, type Superblock } from "../../pool/superblock.js";
+import { DIRECT_WORKERS } from "../session/exchange.js";
 import { Heartbeat } from "../session/heartbeats.js";
-import { DIRECT_WORKERS } from "../session/lockedMemory.js";
 import { SESSION_MEMORY_FD, STANDBY } from "../session/serverProtocol.js";
 import { readConfig, SESSION_BYTES, type ServerConfig, viewSession } from "../session/sessionMemory.js";
-import { type OpenedForIo, openForIo } from "./openForIo.js";
+import { type OpenedForIo, openForIo, requireGeometry } from "./openForIo.js";
 import { die, reportToHolder } from "./serverEnd.js";
 import type { WorkerInput } from "./worker.js";
 
@@ -110,20 +108,7 @@ function closeInOrder(way: OpenedForIo, readOnly: boolean): boolean {
   }
 }
 
-/**
- * The superblock as it is now: the server before this one may still change it.
- * @throws MediaError, also when its layout is not the one that the session was begun with
- */
-function requireGeometry({ backing, geometry }: ServerConfig): Superblock {
-  const superblock = decode(readMetadata(backing, 0, PAGE_BYTES), backing.pageCount);
-  for (const name of ["indexPages", "maxBlocks"] as const) {
-    const [expected, found] = [geometry[name], superblock.geometry[name]].map(String);
-    if (expected !== found) throw new MediaError(name, expected, found, 0);
-  }
-  return superblock;
-}
-
-/** Waits until the holder reports the end of the previous server; ends when the holder ends. */
+/** Waits until the holder says that the server before this one is gone; ends when the holder itself is. */
 async function goAhead(): Promise<void> {
   await new Promise<void>((resolve) => {
     process.stdin.once("data", () => resolve());

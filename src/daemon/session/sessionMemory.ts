@@ -8,6 +8,7 @@ import { UserError } from "../../base/errors.js";
 import { TRAFFIC_DOUBLES } from "../../blockfile/traffic.js";
 import { ATTRIBUTE_DOUBLES, Attributes } from "../../fuse/attributes.js";
 import type { Backing } from "../../linux/backing/backing.js";
+import type { ProgressBytes } from "../../linux/process/blockingLimit.js";
 import type { MountOptions } from "../../mounts/options.js";
 import { MAX_THREADS } from "../../pool/epochs.js";
 import type { Geometry } from "../../pool/geometry.js";
@@ -65,6 +66,13 @@ export function viewSession(bytes: ArrayBufferLike): SessionMemory {
     attributeDoubles: new Float64Array(bytes, ATTRIBUTES_AT, ATTRIBUTE_DOUBLES),
     trafficSlots: new Float64Array(bytes, TRAFFIC_AT, MAX_THREADS * TRAFFIC_DOUBLES),
   };
+}
+
+/** Where the counts of the threads are that answer requests. @param memoryFd the session's memory */
+export function progressIn(memoryFd: number): ProgressBytes {
+  // Not of the main thread, which goes on also when the others hang.
+  const mainBytes = (4 * HEARTBEAT_WORDS) / MAX_THREADS;
+  return { fd: memoryFd, at: HEARTBEATS_AT + mainBytes, lengthBytes: 4 * HEARTBEAT_WORDS - mainBytes };
 }
 
 /** Owner, mode and times of the file and its directory, for a session that begins. */

@@ -51,7 +51,19 @@ export function heldPages(fd: number): number {
 
 /** Lets go of the fds, and with them of the lock; a memfd or private tmpfs whose last fds these are is gone. */
 export function closeBacking(backing: Backing): void {
-  for (const fd of new Set([backing.dataFd, backing.metaFd, backing.tmpfsFd ?? -1])) if (fd >= 0) closeSync(fd);
+  for (const fd of fdsOf(backing)) closeSync(fd);
+}
+
+/** Its open files, each once. */
+export function fdsOf({ metaFd, dataFd, tmpfsFd = metaFd }: Backing): number[] {
+  return [...new Set([metaFd, dataFd, tmpfsFd])];
+}
+
+/** The same with the numbers that its open files have elsewhere. */
+export function withFds(backing: Backing, numberOf: (fd: number) => number): Backing {
+  const { metaFd, dataFd, tmpfsFd } = backing;
+  const fds = { metaFd: numberOf(metaFd), dataFd: numberOf(dataFd) };
+  return { ...backing, ...fds, ...(tmpfsFd === undefined ? {} : { tmpfsFd: numberOf(tmpfsFd) }) };
 }
 
 /** Size in bytes of an open file, rounded down to `grainBytes`. */
