@@ -2,10 +2,11 @@
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
+import { startLoad } from "../support/fio.js";
 import { LOG_ERROR, logOf } from "../support/log.js";
 import { isLongForm, someOf } from "../support/longForm.js";
 import { isMounted, withDisk, withPlace } from "../support/place.js";
-import { run, start, until } from "../support/processes.js";
+import { run, until } from "../support/processes.js";
 import { testedIo } from "../support/project.js";
 import { requires } from "../support/requires.js";
 
@@ -13,8 +14,6 @@ const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", 
 
 const NEXT_MS = 60_000;
 const MANY = ["--restarts", "1000"];
-const LOAD = ["--name=load", "--rw=randrw", "--bs=4k", "--ioengine=psync", "--numjobs=3", "--time_based"];
-const VERIFY = ["--verify=crc32c", "--verify_backlog=64", "--direct=1", "--size=16m"];
 
 /** Waits until another server than `pid` serves. @returns its pid */
 async function nextServer(disk: Disk, pid: number | null): Promise<number> {
@@ -32,15 +31,11 @@ it("kill -9 under fio with verification, on the file and on a file system", () =
     const device = await disk.loop();
     await place.makeFileSystem("ext4", device);
     const files = await place.mountFileSystem("ext4", device);
-    const args = [...LOAD, ...VERIFY, "--runtime=15", `--directory=${files}`];
-    const load = start("fio", args, { cwd: "/" });
-    place.cleanup.add("fio", () => load.stop());
+    const load = startLoad(place, `--directory=${files}`);
     let before = await disk.status();
-    let kills = 0;
-    while (existsSync(`/proc/${load.pid}`) && kills < 12) {
+    for (let kills = 0; load.isRunning() && kills < (isLongForm ? 12 : 5); kills++) {
       await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 300));
       process.kill(before.serverPid ?? 0, "SIGKILL");
-      kills++;
       await nextServer(disk, before.serverPid);
       const now = await disk.status();
       expect(now.restarts).toBe(before.restarts + 1);
@@ -50,8 +45,7 @@ it("kill -9 under fio with verification, on the file and on a file system", () =
       }
       before = now;
     }
-    expect(kills).toBeGreaterThan(2);
-    expect(await load.exited, load.stderr()).toBe(0);
+    await load.finish();
     await run("fstrim", [files]);
     await run("umount", [files]);
     await run("e2fsck", ["-fn", device]);
@@ -62,24 +56,15 @@ it("kill -9 under fio with verification, on the file and on a file system", () =
 it("kill -9 while holes and cold pages are read", () =>
   withDisk({ size: "256M", args: MANY }, async (disk, place) => {
     await disk.io("pwrite -q -b 1m 0 64m");
-    const args = [
-      "--name=holes",
-      "--rw=randread",
-      "--bs=1m",
-      "--direct=1",
-      "--ioengine=psync",
-      "--numjobs=3",
-      "--size=256m",
-    ];
-    const load = start("fio", [...args, "--time_based", "--runtime=10", `--filename=${disk.file}`], { cwd: "/" });
-    place.cleanup.add("fio", () => load.stop());
+    const reads = ["--rw=randread", "--bs=1m", "--size=256m", "--offset_increment=0", "--verify=0"];
+    const load = startLoad(place, `--filename=${disk.file}`, ...reads);
     let { serverPid } = await disk.status();
-    for (let kills = 0; existsSync(`/proc/${load.pid}`) && kills < (isLongForm ? 20 : 5); kills++) {
+    for (let kills = 0; load.isRunning() && kills < (isLongForm ? 20 : 5); kills++) {
       await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 200));
       process.kill(serverPid ?? 0, "SIGKILL");
       serverPid = await nextServer(disk, serverPid);
     }
-    expect(await load.exited, load.stderr()).toBe(0);
+    await load.finish();
   }));
 
 it("kmemfs restart replaces the server under load, and the pool is closed clean", () =>
@@ -87,9 +72,7 @@ it("kmemfs restart replaces the server under load, and the pool is closed clean"
     const pool = place.path("pool");
     await place.kmemfs(["format", pool, "--size", "64M", ...(testedIo === "direct" ? ["--split"] : [])]);
     const disk = await place.mount({ pool });
-    const args = [...LOAD, ...VERIFY, "--runtime=6", `--filename=${disk.file}`, "--offset_increment=16m"];
-    const load = start("fio", args, { cwd: "/" });
-    place.cleanup.add("fio", () => load.stop());
+    const load = startLoad(place, `--filename=${disk.file}`);
     const rounds = isLongForm ? 3 : 1;
     for (let i = 0; i < rounds; i++) {
       const { serverPid } = await disk.status();
@@ -98,7 +81,7 @@ it("kmemfs restart replaces the server under load, and the pool is closed clean"
       expect((await disk.status()).serverPid).not.toBe(serverPid);
       expect(existsSync(`/proc/${serverPid}`)).toBe(false);
     }
-    expect(await load.exited, load.stderr()).toBe(0);
+    await load.finish();
     expect(await disk.status()).toMatchObject({ restarts: rounds, lastDeath: "was replaced" });
     await disk.unmount();
     expect((await place.kmemfs(["check", pool])).stdout).toMatch(/: clean, .*no errors/);

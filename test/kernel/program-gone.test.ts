@@ -3,10 +3,11 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import type { MountStatus } from "../../src/mounts/status.js";
 import { Disk } from "../support/disk.js";
+import { startLoad } from "../support/fio.js";
 import { logOf } from "../support/log.js";
 import { someOf } from "../support/longForm.js";
 import { isMounted, type Place, withPlace } from "../support/place.js";
-import { type Background, run, start, until } from "../support/processes.js";
+import { run, start, until } from "../support/processes.js";
 import { ProgramCopy } from "../support/programCopy.js";
 import { testedIo } from "../support/project.js";
 import { requires } from "../support/requires.js";
@@ -16,7 +17,6 @@ const { it } = requires({ root: true, fuse: true, loop: true, commands: ["fio", 
 const END_MS = 60_000;
 /** Its limit, and what a server that hangs gets to close the pool. */
 const FORCED_MS = 120_000;
-const VERIFY = ["--rw=randrw", "--bs=4k", "--ioengine=psync", "--verify=crc32c", "--verify_backlog=64", "--direct=1"];
 
 interface UpDisk {
   readonly directory: string;
@@ -78,19 +78,12 @@ async function nextServer({ status }: UpDisk, pid: number): Promise<void> {
   await until(isNext, END_MS, "the next server");
 }
 
-function writer(place: Place, { directory }: UpDisk, seconds: number): Background {
-  const where = [`--directory=${directory}`, "--size=16m", "--name=load", "--time_based", `--runtime=${seconds}`];
-  const load = start("fio", [...VERIFY, ...where], { cwd: "/" });
-  place.cleanup.add("fio", () => load.stop());
-  return load;
-}
-
 it("the spare serves without them, the disk waits for them after that, and goes on when they are back", () =>
   withPlace(async (place) => {
     const disk = await upFromCopy(place);
     await untilSpare(disk);
     disk.program.remove();
-    const load = writer(place, disk, 8);
+    const load = startLoad(place, `--directory=${disk.directory}`, "--numjobs=1");
     await nextServer(disk, await killServer(disk));
     const restart = await place.refused(["restart", disk.directory]);
     const gone = `the program is missing: ${disk.program.directory}/dist/daemon/server/serverMain.js`;
@@ -113,7 +106,7 @@ it("the spare serves without them, the disk waits for them after that, and goes 
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     disk.program.putBack();
     await nextServer(disk, 0);
-    expect(await load.exited, load.stderr()).toBe(0);
+    await load.finish();
     await run("umount", [disk.directory]);
     await run("e2fsck", ["-fn", (await disk.status()).loopDevices[0] ?? ""]);
   }));
@@ -122,14 +115,14 @@ it("without one of its packages nothing can be started either; no such try count
   withPlace(async (place) => {
     const disk = await upFromCopy(place, "--no-spare", "--restarts", "3");
     disk.program.remove("node_modules");
-    const load = writer(place, disk, 5);
+    const load = startLoad(place, `--directory=${disk.directory}`, "--numjobs=1");
     await killServer(disk);
     const gone = `; the program is missing: ${disk.program.directory}/node_modules/koffi/`;
     const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes(gone) === true;
     await until(waits, END_MS, "the holder to wait");
     disk.program.putBack("node_modules");
     await nextServer(disk, 0);
-    expect(await load.exited, load.stderr()).toBe(0);
+    await load.finish();
     expect(await disk.status()).toMatchObject({ restarts: 1 });
 
     // There, but not whole: tried again and again, and none of that is a death of a server.
@@ -140,12 +133,12 @@ it("without one of its packages nothing can be started either; no such try count
     ] as const;
     for (const [i, [part, words]] of someOf(parts, 1).entries()) {
       disk.program.remove(part);
-      const again = writer(place, disk, 5);
+      const again = startLoad(place, `--directory=${disk.directory}`, "--numjobs=1");
       await killServer(disk);
       await new Promise((resolve) => setTimeout(resolve, 2_000));
       disk.program.putBack(part);
       await nextServer(disk, 0);
-      expect(await again.exited, again.stderr()).toBe(0);
+      await again.finish();
       const { restarts, lastDeath } = await disk.status();
       expect(restarts).toBe(2 + i);
       expect(lastDeath).toMatch(words);

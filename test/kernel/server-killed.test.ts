@@ -34,7 +34,7 @@ it("under load on the file", () =>
       "--ioengine=psync",
       "--numjobs=4",
       "--time_based",
-      "--runtime=60",
+      "--runtime=300",
     ];
     const load = start("fio", ["--name=load", `--filename=${disk.file}`, "--direct=1", ...job], { cwd: "/" });
     place.cleanup.add("fio", () => load.stop());
