@@ -11,16 +11,17 @@ const factor = Math.max(1, Number(process.env.KMEMFS_TEST_BUDGET ?? "1"));
 const files = (names: readonly string[]): string[] => names.map((name) => `test/kernel/${name}.test.ts`);
 
 /** Free memory, CPUs and the mount table are shared: one file at a time. */
-const kernel = ([name, { way, include, exclude }]: [string, Lane], i: number): TestProjectInlineConfiguration => ({
+const kernel = ([name, { way, include, exclude, noSpare }]: [string, Lane], i: number): TestProjectInlineConfiguration => ({
   extends: true,
   test: {
     name,
     include: files(include),
     exclude: files(exclude),
-    env: { KMEMFS_TEST_IO: way },
+    env: { KMEMFS_TEST_IO: way, ...(noSpare ? { KMEMFS_TEST_SPARE: "0" } : {}) },
     fileParallelism: false,
-    testTimeout: 120_000 * patience,
-    hookTimeout: 60_000 * patience,
+    // Against a hang, as above: each wait in them has a limit of its own.
+    testTimeout: 300_000 * patience,
+    hookTimeout: 300_000 * patience,
     sequence: { groupOrder: 1 + i },
   },
 });

@@ -3,20 +3,13 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
+import { killBoth } from "../support/killed.js";
 import { isMounted, withDisk } from "../support/place.js";
-import { run, until } from "../support/processes.js";
+import { run } from "../support/processes.js";
 import { expectRefusal } from "../support/refusal.js";
 import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true });
-
-const END_MS = 60_000;
-
-async function killAll(disk: Disk): Promise<void> {
-  const { holderPid, serverPid } = await disk.status();
-  for (const pid of [holderPid, serverPid ?? 0]) process.kill(pid, "SIGKILL");
-  await until(() => !existsSync(`/proc/${holderPid}`) && !existsSync(`/proc/${serverPid}`), END_MS, "the end of both");
-}
 
 /** What is kept of the disk under its name. */
 function filesOf({ directory }: Disk): string[] {
@@ -29,7 +22,7 @@ it("recover clears a dead mount that was moved, and forgets it under the name th
     const moved = place.makeDirectory("moved");
     await run("mount", ["--move", disk.directory, moved]);
     place.cleanup.add(moved, () => run("umount", [moved], { allowFail: true }));
-    await killAll(disk);
+    await killBoth(await disk.status());
     expect([isMounted(moved), filesOf(disk)]).toEqual([true, expect.arrayContaining([".json"])]);
     const { stdout } = await place.kmemfs(["recover", disk.directory]);
     expect(stdout).toContain(`unmounted the dead mount ${moved}\n`);
@@ -42,7 +35,7 @@ it("unmount names the other places of a dead mount, and its record stays until t
     const bound = place.makeDirectory("bound");
     await run("mount", ["--bind", disk.directory, bound]);
     place.cleanup.add(bound, () => run("umount", [bound], { allowFail: true }));
-    await killAll(disk);
+    await killBoth(await disk.status());
     const refused = await place.refused(["unmount", disk.directory]);
     expectRefusal(refused, { cause: new RegExp(`it is also mounted on ${bound} \\(EBUSY\\)$`) });
     await place.kmemfs(["unmount", "--force", disk.directory]);

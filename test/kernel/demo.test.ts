@@ -23,7 +23,7 @@ it("the whole life, with figures", () =>
     expect(Number(back)).toBeGreaterThan(60);
     expect(Number(of)).toBeGreaterThanOrEqual(Number(back));
     expect(readdirSync(place.directory)).toEqual([]);
-    await place.expectNothingLeft(0);
+    await place.expectNothingLeft();
   }));
 
 for (const step of someOf(["mount ", "kmemfs mount", "losetup", "write"], 1)) {
@@ -32,7 +32,7 @@ for (const step of someOf(["mount ", "kmemfs mount", "losetup", "write"], 1)) {
       const demo = start(process.execPath, [kmemfsProgram, "demo", "--size", "512M"], {
         env: { TMPDIR: place.directory },
       });
-      place.cleanup.add("demo", () => demo.stop(20_000));
+      place.cleanup.add("demo", () => demo.stop());
       await demo.waitFor(new RegExp(`^${step}`, "m"));
       killGroup(demo.pid, "SIGINT");
       expect(await demo.exited).not.toBe(0);
@@ -46,5 +46,5 @@ it("a size that the machine has not", () =>
   withPlace(async (place) => {
     const { status, stderr } = await place.refused(["demo", "--size", "900T"]);
     expect([status, stderr]).toEqual([1, expect.stringMatching(/^kmemfs: demo .*\(ENOMEM\)\ntry: .*\n$/)]);
-    await place.expectNothingLeft(0);
+    await place.expectNothingLeft();
   }));

@@ -6,6 +6,7 @@ import { logOf } from "../support/log.js";
 import { withDisk, withPlace } from "../support/place.js";
 import { run, start, until } from "../support/processes.js";
 import { requires } from "../support/requires.js";
+import { sleeperAfter } from "../support/sleeper.js";
 
 const needs = { root: true, fuse: true, kernel: "6.9", commands: ["xfs_io", "fio"] } as const;
 const { it } = requires(needs);
@@ -13,6 +14,7 @@ const onLoop = requires({ ...needs, loop: true, commands: [...needs.commands, "m
 const traced = requires({ ...needs, commands: [...needs.commands, "strace"] });
 
 const MIB = 2 ** 20;
+const WAIT_MS = 60_000;
 const DIRECT = ["--io", "direct"];
 
 /** Commands of xfs_io with options of its own for the open. */
@@ -22,9 +24,7 @@ async function io(disk: Disk, flags: readonly string[], ...commands: readonly st
 
 it("opens of all kinds while another is in use see one file", () =>
   withDisk({ size: "16M", args: DIRECT }, async (disk, place) => {
-    const reader = start("sh", ["-c", `exec 9<'${disk.file}'; echo open; exec sleep 60`]);
-    place.cleanup.add("sleep", () => reader.stop());
-    await reader.waitFor(/open/);
+    const reader = await sleeperAfter(place, `exec 9<'${disk.file}'`);
     await io(disk, [], "pwrite -q -S 0x41 0 1m");
     await io(disk, ["-d"], "pwrite -q -S 0x42 -b 64k 1m 1m");
     await io(disk, ["-s"], "pwrite -q -S 0x43 2m 1m");
@@ -36,7 +36,7 @@ it("opens of all kinds while another is in use see one file", () =>
       `od -An -c -j1048574 -N4 '${disk.file}'; tail -c +2097150 '${disk.file}' | head -c 4`,
     ]);
     expect(stdout.replace(/\s/g, "")).toBe("AABBBBBC");
-    await until(async () => (await disk.stat()).allocatedBytes === 3 * MIB, 3_000, "what was appended to be cut off");
+    await until(async () => (await disk.stat()).allocatedBytes === 3 * MIB, WAIT_MS, "what was appended to be cut off");
     expect((await disk.expectAccount()).sizeBytes).toBe(16 * MIB);
     // O_TRUNC empties the disk and keeps its size, for those who have it open too.
     await run("sh", ["-c", `: > '${disk.file}'`]);
@@ -59,7 +59,7 @@ it("a shared mapping, buffered and direct I/O see each other's bytes", () =>
     expect((await disk.expectAccount()).usedBytes).toBe(2 * 4096);
   }));
 
-it("what is written past the end is gone within a second, and nothing else changed", () =>
+it("what is written past the end is gone soon, and nothing else changed", () =>
   withPlace(async (place) => {
     const pool = `${await place.tmpfs("64M")}/pool`;
     await place.kmemfs(["format", pool, "--split", "--size", "8M", "--max-size", "16M"]);
@@ -70,7 +70,7 @@ it("what is written past the end is gone within a second, and nothing else chang
     for (const at of ["8m", "12m", "40m"])
       await run("xfs_io", ["-c", `pwrite -q -S 0x42 ${at} 64k`, disk.file], { allowFail: true });
     const length = async (): Promise<string> => (await run("stat", ["-c", "%s", `${pool}/data`])).stdout.trim();
-    await until(async () => (await length()) === `${8 * MIB}`, 1_000, "data to end with the disk");
+    await until(async () => (await length()) === `${8 * MIB}`, WAIT_MS, "data to end with the disk");
     expect((await disk.stat()).sizeBytes).toBe(8 * MIB);
     expect([await disk.sum(0, 8 * MIB), (await run("sha256sum", [`${pool}/meta`])).stdout]).toEqual([sum, meta]);
     await disk.io("truncate 16m");
@@ -136,16 +136,16 @@ traced.it(
       await strace.stop();
       expect(await fsync()).toMatch(/Input\/output error/);
       const told = () => logOf(disk.directory).some((line) => /cannot be flushed \(EIO\)/.test(line.msg));
-      await until(told, 3_000, "the log to tell");
+      await until(told, WAIT_MS, "the log to tell");
       await place.refused(["unmount", disk.directory]);
       await until(
         () => logOf(disk.directory).some((line) => /could not be flushed/.test(line.msg)),
-        10_000,
+        WAIT_MS,
         "the end to fail",
       );
       await until(
         async () => (await run("test", ["-e", `/proc/${holderPid}`], { allowFail: true })).status !== 0,
-        10_000,
+        WAIT_MS,
         "the holder to end",
       );
       expect((await place.kmemfs(["check", pool])).stdout).toMatch(/: direct, /);

@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
+import { statusOf } from "../support/disk.js";
 import { killBoth } from "../support/killed.js";
 import { logOf } from "../support/log.js";
 import { type Place, withPlace } from "../support/place.js";
@@ -55,8 +56,14 @@ for (const io of ["served", "direct"] as const) {
       const busy = await place.refused(["mount", pool, disk.directory]);
       expect([busy.status, busy.stderr]).toEqual([1, expect.stringMatching(/in use by .*\(EBUSY\)\ntry: /)]);
       await writer.writeNow();
-      const { stdout } = await place.kmemfs(["check", pool]);
-      expect(stdout).toMatch(/: direct, 1\.1 MiB used, no errors/);
+      let said = "";
+      const isFree = async (): Promise<boolean> => {
+        const { status, stdout } = await place.refused(["check", pool]);
+        said = stdout;
+        return status === 0;
+      };
+      await until(isFree, END_MS, "the pool to be free");
+      expect(said).toMatch(/: direct, 1\.1 MiB used, no errors/);
       const again = await place.mount({ pool, args: ["--io", io] });
       await run("sh", ["-c", `head -c 65536 /dev/zero | tr '\\0' Z | cmp -n 65536 - '${again.file}' 0 ${8 * MIB}`]);
       expect((await again.expectAccount()).usedBytes).toBe(MIB + 65536);
@@ -76,7 +83,7 @@ it("SIGTERM while a process writes to the file system: the pool tells exactly wh
     await run("dd", ["if=/dev/zero", `of=${mountpoint}/b`, "bs=1M", "count=12", "status=none"]);
     const sum = (await run("sha256sum", [`${mountpoint}/a`])).stdout.slice(0, 64);
     const writer = await openWriter(place, `${mountpoint}/b`);
-    const { holderPid } = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0];
+    const { holderPid } = await statusOf(mountpoint);
     process.kill(holderPid, "SIGTERM");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     await writer.writeNow();

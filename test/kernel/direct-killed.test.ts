@@ -35,6 +35,8 @@ for (const { killed, where } of someOf(cases, 2)) {
       const isWritten = async (): Promise<boolean> => (await disk.stat()).allocatedBytes > 4 * MIB;
       await until(isWritten, END_MS, "fio to write");
       const victims = { "the server": [serverPid], "the holder": [holderPid], both: [holderPid, serverPid] }[killed];
+      // A server that runs would see its holder die, and close the pool.
+      if (killed === "both") process.kill(serverPid ?? 0, "SIGSTOP");
       for (const pid of victims) process.kill(pid ?? 0, "SIGKILL");
       // The kernel goes on with what is open: no write fails.
       expect(await load.exited, load.stderr()).toBe(0);

@@ -1,6 +1,7 @@
 /** Where direct mode cannot be: --io direct says why in one line and what would help, auto takes served and tells. */
 import { chownSync } from "node:fs";
 import { expect } from "vitest";
+import { statusOf } from "../support/disk.js";
 import { someOf } from "../support/longForm.js";
 import { withPlace } from "../support/place.js";
 import { kmemfsProgram } from "../support/project.js";
@@ -56,8 +57,7 @@ for (const each of someOf(cases, 3)) {
       await expectRefused(place, { args: [...args, "--io", "direct"], cause: each.reason, cure: each.cure });
       await place.kmemfs([...args, "--io", "auto"]);
       place.endsWithUs(directory);
-      const { stdout } = await place.kmemfs(["status", directory, "-J"]);
-      expect(JSON.parse(stdout).mounts[0]).toMatchObject({
+      expect(await statusOf(directory)).toMatchObject({
         io: "served",
         ioReason: expect.stringMatching(each.reason),
       });

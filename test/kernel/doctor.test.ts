@@ -9,9 +9,6 @@ import { requires } from "../support/requires.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkswap"] });
 
-/** Whatever hangs, doctor does not. */
-const DOCTOR = { timeoutMs: 30_000 };
-
 interface Answer {
   readonly status: number;
   /** The disk's checks by name. */
@@ -20,7 +17,7 @@ interface Answer {
 }
 
 async function doctor(place: Place, directory: string): Promise<Answer> {
-  const { status, stdout } = await place.refused(["doctor", directory, "-J"], DOCTOR);
+  const { status, stdout } = await place.refused(["doctor", directory, "-J"]);
   const { checks } = JSON.parse(stdout) as { checks: Check[] };
   const own = checks.filter((check) => check.mountpoint === directory);
   return { status, checks, of: (name) => own.find((check) => check.name === name) };
@@ -56,7 +53,7 @@ it("a disk as it should be has no problem, and what the machine refused is a war
       expect(checks.find((check) => check.name === name && check.mountpoint === undefined)?.state, name).toBe("ok");
     }
 
-    const human = await place.kmemfs(["doctor", disk.directory], DOCTOR);
+    const human = await place.kmemfs(["doctor", disk.directory]);
     expect(human.stdout).toMatch(/^(ok {4}|WARN {2})kernel {2,}\S/);
     expect(human.stdout).toContain(`\n${disk.directory}:\nok    answers`);
     const lines = human.stdout.trimEnd().split("\n");
@@ -108,7 +105,7 @@ it("a dead disk is a problem, and recover the cure", () =>
     const { status, of } = await doctor(place, disk.directory);
     expect(status).toBe(1);
     expect(of("dead")).toMatchObject({ state: "problem", cure: `kmemfs recover ${disk.directory}` });
-    await place.kmemfs(["recover", disk.directory], DOCTOR);
-    const gone = await place.refused(["doctor", disk.directory], DOCTOR);
+    await place.kmemfs(["recover", disk.directory]);
+    const gone = await place.refused(["doctor", disk.directory]);
     expect([gone.status, gone.stderr]).toEqual([1, expect.stringMatching(/not a kmemfs disk \(ENOENT\)/)]);
   }));

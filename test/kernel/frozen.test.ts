@@ -1,6 +1,7 @@
 /** A file system that somebody has frozen: its waiting writers go on before the disk goes. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
+import { statusOf } from "../support/disk.js";
 import { logOf } from "../support/log.js";
 import { isMounted, withPlace } from "../support/place.js";
 import { run, start, until } from "../support/processes.js";
@@ -16,11 +17,12 @@ it("SIGTERM thaws it, and what a writer waited for is in the pool", () =>
     const mountpoint = place.makeDirectory("up");
     place.endsWithUs(mountpoint);
     await place.kmemfs(["up", mountpoint, "--pool", pool, "--create", "--size", "64M"]);
-    const { holderPid, loopDevices } = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0];
+    const { holderPid, loopDevices } = await statusOf(mountpoint);
     await run("fsfreeze", ["--freeze", mountpoint]);
     place.cleanup.add("thaw", () => run("fsfreeze", ["--unfreeze", mountpoint], { allowFail: true }));
-    const writer = start("sh", ["-c", `echo late > ${mountpoint}/late`]);
+    const writer = start("sh", ["-c", `echo begins; echo late > ${mountpoint}/late`]);
     place.cleanup.add("writer", () => writer.stop());
+    await writer.waitFor(/begins/);
     await until(() => isWaiting(writer.pid), END_MS, "the writer to wait");
     process.kill(holderPid, "SIGTERM");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
@@ -37,7 +39,7 @@ it("a SIGTERM that is refused leaves it frozen, and writes out the others", () =
     const mountpoint = place.makeDirectory("up");
     place.endsWithUs(mountpoint);
     await place.kmemfs(["up", mountpoint, "--size", "64M"]);
-    const { holderPid } = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0];
+    const { holderPid } = await statusOf(mountpoint);
     const inside = `${mountpoint}/inside`;
     await run("sh", ["-c", `mkdir ${inside} && mount -t tmpfs mine ${inside}`]);
     place.cleanup.add(inside, () => run("umount", [inside], { allowFail: true }));

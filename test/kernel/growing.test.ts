@@ -73,7 +73,7 @@ it("writes past the end are refused or cut, reads past the end are empty", () =>
     await run("dd", ["if=/dev/zero", `of=${disk.file}`, "bs=4k", "count=1", "oflag=append", "conv=notrunc"], {
       allowFail: true,
     });
-    await until(async () => (await disk.quiet()).usedBytes === 4 * MIB, 2_000, "the file to have its size again");
+    await until(async () => (await disk.quiet()).usedBytes === 4 * MIB, 60_000, "the file to have its size again");
     expect((await disk.stat()).sizeBytes).toBe(4 * MIB);
     expect(await disk.sum(0, 4 * MIB - 4096)).not.toBe(sum);
     expect((await run("dd", [`if=${disk.file}`, "bs=1M", "skip=4", "status=none"])).stdout).toBe("");

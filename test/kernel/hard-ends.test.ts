@@ -1,10 +1,12 @@
 /** Ends and beginnings under adverse conditions keep data and leave nothing behind. */
 import { existsSync, statSync } from "node:fs";
 import { expect } from "vitest";
+import { statusOf } from "../support/disk.js";
 import { isLongForm } from "../support/longForm.js";
 import { isMounted, withPlace } from "../support/place.js";
-import { run, start, until } from "../support/processes.js";
+import { run, until } from "../support/processes.js";
 import { requires } from "../support/requires.js";
+import { sleeperAfter } from "../support/sleeper.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "mkfs.btrfs", "lsattr"] });
 
@@ -19,10 +21,8 @@ it("SIGTERM while a process is on the file system: what was written before is in
     place.endsWithUs(mountpoint);
     await run("dd", ["if=/dev/urandom", `of=${mountpoint}/a`, "bs=1M", "count=5", "status=none"]);
     const sum = (await run("md5sum", [`${mountpoint}/a`])).stdout.split(" ")[0];
-    const sleeper = start("sleep", ["30"], { cwd: mountpoint });
-    place.cleanup.add("sleep", () => sleeper.stop());
-    const status = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout);
-    const { holderPid, loopDevices } = status.mounts[0];
+    const sleeper = await sleeperAfter(place, `cd ${mountpoint}`);
+    const { holderPid, loopDevices } = await statusOf(mountpoint);
     process.kill(holderPid, "SIGTERM");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     await sleeper.stop();
@@ -64,9 +64,7 @@ it("an aborted mount that somebody holds open is taken away", () =>
   withPlace(async (place) => {
     const disk = await place.mount({ pool: "memfd", size: "16M" });
     const { holderPid } = await disk.status();
-    const sleeper = start("sh", ["-c", `exec sleep 30 < ${disk.file}`]);
-    place.cleanup.add("sleep", () => sleeper.stop());
-    await until(() => existsSync(`/proc/${sleeper.pid}/fd/0`), END_MS, "the file to be open");
+    await sleeperAfter(place, `exec < ${disk.file}`);
     await run("umount", ["-f", disk.directory], { allowFail: true });
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     expect(isMounted(disk.directory)).toBe(false);

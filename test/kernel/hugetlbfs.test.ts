@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { fioVerify } from "../support/fio.js";
 import { withPlace } from "../support/place.js";
-import { run } from "../support/processes.js";
+import { run, until } from "../support/processes.js";
 import { expectRefusal } from "../support/refusal.js";
 import { requires } from "../support/requires.js";
 
@@ -34,7 +34,8 @@ it("data is kept, whole huge pages go back, the rest is stock", (): Promise<void
   withPlace(async (place) => {
     const before = setHugePages(0);
     place.cleanup.add(SETTING, () => void setHugePages(before));
-    expect(setHugePages(PAGES), "huge pages to be had").toBe(PAGES);
+    // The others on the machine leave it enough unbroken memory sooner or later.
+    await until(() => setHugePages(PAGES) === PAGES, 60_000, `${PAGES} huge pages`);
     const directory = place.makeDirectory("huge");
     await run("mount", ["-t", "hugetlbfs", "-o", "mode=0700", "none", directory]);
     place.cleanup.add(directory, () => place.umount(directory));

@@ -3,9 +3,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { isMounted, type Place, withDisk, withPlace } from "../support/place.js";
-import { run, start, until } from "../support/processes.js";
+import { type Background, run, until } from "../support/processes.js";
 import { expectRefusal } from "../support/refusal.js";
 import { requires } from "../support/requires.js";
+import { sleeperAfter } from "../support/sleeper.js";
 
 const { it } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "mkfs.btrfs", "unshare"] });
 
@@ -17,11 +18,8 @@ function undoMount(place: Place, directory: string): void {
 }
 
 /** A process in a mount namespace of its own that has all our mounts, and receives nothing further. */
-async function namespaceOf(place: Place, line = "true") {
-  const child = start("unshare", ["-m", "--propagation", "private", "sh", "-c", `${line}; echo there; exec sleep 60`]);
-  place.cleanup.add("the namespace", () => child.stop());
-  await child.waitFor(/there/);
-  return child;
+function namespaceOf(place: Place, line = "true"): Promise<Background> {
+  return sleeperAfter(place, line, ["unshare", "-m", "--propagation", "private"]);
 }
 
 it("a bind mount of the directory with a file system by way of it", () =>
@@ -81,10 +79,7 @@ it("not one that the unmount reaches by itself", () =>
     const shared = await place.tmpfs("1M", "shared");
     await run("mount", ["--make-shared", shared]);
     const disk = await place.mount({ size: "16M", name: "shared/disk" });
-    const line = ["-m", "--propagation", "slave", "sh", "-c", "echo there; exec sleep 60"];
-    const child = start("unshare", line);
-    place.cleanup.add("the namespace", () => child.stop());
-    await child.waitFor(/there/);
+    await sleeperAfter(place, "true", ["unshare", "-m", "--propagation", "slave"]);
     await disk.unmount();
     await place.expectNothingLeft();
   }));
@@ -94,6 +89,7 @@ it("a loop device of another namespace whose file has the same path is nobody's 
     const own = await disk.loop();
     const theirs = `umount ${disk.directory} && mount -t tmpfs theirs ${disk.directory} && truncate -s 16M ${disk.file}`;
     const other = await namespaceOf(place, `${theirs} && losetup --find --show ${disk.file}`);
+    await other.waitFor(/loop\d+\n/);
     const device = other.stdout().split("\n")[0] ?? "";
     place.cleanup.add(device, () => run("losetup", ["-d", device], { allowFail: true }));
     expect(place.isAttached(device)).toBe(true);

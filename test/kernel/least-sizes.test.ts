@@ -23,7 +23,7 @@ for (const [type, less, least] of LEAST) {
       const refused = await place.refused(["up", mountpoint, "--fs", type, "--size", less]);
       const cause = new RegExp(`too small for ${type}, which needs at least ${least} \\(ENOSPC\\)$`);
       expectRefusal(refused, { cause, cure: new RegExp(`--size ${least}`) });
-      await place.expectNothingLeft(0);
+      await place.expectNothingLeft();
       await place.kmemfs(["up", mountpoint, "--fs", type, "--size", least]);
       await place.kmemfs(["down", mountpoint]);
     }));

@@ -2,6 +2,7 @@
 import { chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { expect } from "vitest";
+import { statusOf } from "../support/disk.js";
 import { isMounted, type Place, withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
 import { requires } from "../support/requires.js";
@@ -31,7 +32,7 @@ it("up, trim and down where losetup, fstrim and umount are of no use", () =>
     place.endsWithUs(mountpoint);
     const env = { PATH: await barePath(place) };
     await place.kmemfs(["up", mountpoint, "--size", "64M"], { env });
-    const { loopDevices } = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0];
+    const { loopDevices } = await statusOf(mountpoint);
     expect(sectorBytes(loopDevices[0])).toBe(4096);
     expect(readFileSync(`/sys/block/${basename(loopDevices[0])}/loop/dio`, "utf8")).toBe("1\n");
     expect((await place.kmemfs(["trim", mountpoint], { env })).stdout).toMatch(/trimmed on \/dev\/loop/);
@@ -61,7 +62,7 @@ for (const [type, args, bytes] of MADE) {
       place.endsWithUs(mountpoint);
       await place.kmemfs(["up", mountpoint, "--pool", pool]);
       expect((await run("cat", [`${mountpoint}/a`])).stdout).toBe("kept\n");
-      const { loopDevices } = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0];
+      const { loopDevices } = await statusOf(mountpoint);
       expect(sectorBytes(loopDevices[0])).toBe(bytes);
       await place.kmemfs(["down", mountpoint]);
     }));

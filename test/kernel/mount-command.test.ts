@@ -22,7 +22,7 @@ for (const words of [["mount"], []]) {
       expect((await run("stat", ["-c", "%a %u %s", `${directory}/disk`])).stdout).toBe(`600 0 ${2 ** 24}\n`);
       await place.kmemfs(["unmount", directory]);
       expect([isMounted(directory), existsSync(controlSocket(directory))]).toEqual([false, false]);
-      await place.expectNothingLeft(0);
+      await place.expectNothingLeft();
     }));
 }
 
@@ -37,7 +37,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       killGroup(process.pid, signal);
       expect(await process.exited).toBe(0);
       expect(process.stderr()).toMatch(/"msg":"unmounted"/);
-      await place.expectNothingLeft(0);
+      await place.expectNothingLeft();
     }));
 }
 
@@ -62,5 +62,5 @@ it("every option also as -o, and names with blanks and quotes", () =>
     const write = await run("xfs_io", ["-c", "pwrite 0 4k", disk.file], { allowFail: true });
     expect([write.status, write.stderr]).toEqual([1, expect.stringMatching(/Read-only file system/)]);
     await disk.unmount();
-    await place.expectNothingLeft(0);
+    await place.expectNothingLeft();
   }));

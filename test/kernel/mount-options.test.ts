@@ -4,6 +4,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { statusOf } from "../support/disk.js";
 import { installHelper } from "../support/mountHelper.js";
 import { isMounted, type Place, withPlace } from "../support/place.js";
 import { type RunResult, run } from "../support/processes.js";
@@ -90,9 +91,9 @@ it("fsname is the source, and a percentage one of the machine's memory", () =>
   withPlace(async (place) => {
     const directory = await mounted(place, "fsname=scratch,size=10%,max-size=50%");
     expect((await run("findmnt", ["-n", "-o", "SOURCE", directory])).stdout).toBe("scratch\n");
-    const { mounts } = JSON.parse((await place.kmemfs(["status", directory, "-J"])).stdout);
+    const status = await statusOf(directory);
     const pages = (percent: number): number => Math.floor(((totalmem() / 100) * percent) / 4096) * 4096;
-    expect(mounts[0]).toMatchObject({ sizeBytes: pages(10), maxSizeBytes: pages(50) });
+    expect(status).toMatchObject({ sizeBytes: pages(10), maxSizeBytes: pages(50) });
     const other = await place.mount({ name: "other", size: "1%" });
     expect((await other.status()).sizeBytes).toBe(pages(1));
   }));

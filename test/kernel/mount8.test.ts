@@ -1,6 +1,7 @@
 /** mount(8) and umount(8) work through the helper /sbin/mount.fuse.kmemfs, with mount(8)'s exit codes. */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
+import { statusOf } from "../support/disk.js";
 import { installHelper } from "../support/mountHelper.js";
 import { isMounted, withPlace } from "../support/place.js";
 import { run, until } from "../support/processes.js";
@@ -16,9 +17,9 @@ it("a private tmpfs and a pool file, with options", () =>
     await run("mount", ["-t", "fuse.kmemfs", "none", directory, "-o", "size=1G,noatime,nofail"]);
     expect((await run("stat", ["-c", "%s", `${directory}/disk`])).stdout).toBe(`${2 ** 30}\n`);
     expect((await run("findmnt", ["-n", "-o", "FSTYPE", directory])).stdout).toBe("fuse.kmemfs\n");
-    const { mounts } = JSON.parse((await place.kmemfs(["status", directory, "-J"])).stdout);
+    const status = await statusOf(directory);
     await run("umount", [directory]);
-    await until(() => !existsSync(`/proc/${mounts[0].holderPid}`), 60_000, "the holder to end");
+    await until(() => !existsSync(`/proc/${status.holderPid}`), 60_000, "the holder to end");
 
     const pool = place.path("pool");
     await run("mount", ["-t", "fuse.kmemfs", pool, directory, "-o", "create,size=16M"]);
@@ -27,7 +28,7 @@ it("a private tmpfs and a pool file, with options", () =>
     await place.expectNothingLeft();
     await run("mount", ["-r", "-t", "fuse.kmemfs", pool, directory]);
     expect((await run("du", ["-B1", `${directory}/disk`])).stdout).toMatch(/^12288\t/);
-    expect(JSON.parse((await place.kmemfs(["status", directory, "-J"])).stdout).mounts[0].readOnly).toBe(true);
+    expect((await statusOf(directory)).readOnly).toBe(true);
     await run("umount", [directory]);
     await place.expectNothingLeft();
   }));
@@ -47,5 +48,5 @@ it("failures have mount(8)'s codes and one line", () =>
       expect(stderr).toMatch(cause);
     }
     expect(isMounted(directory)).toBe(false);
-    await place.expectNothingLeft(0);
+    await place.expectNothingLeft();
   }));

@@ -2,10 +2,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { memoryNodes } from "../../src/linux/proc/numaNodes.js";
-import type { Disk } from "../support/disk.js";
+import { type Disk, statusOf } from "../support/disk.js";
 import { killBoth } from "../support/killed.js";
 import { ManagedMount } from "../support/managedMount.js";
-import { type Place, withPlace } from "../support/place.js";
+import { withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
 import { testedIo } from "../support/project.js";
 import { expectRefused } from "../support/refusal.js";
@@ -105,11 +105,11 @@ it("a disk of up, and after recover --up", () =>
     const files = place.makeDirectory("files");
     place.cleanup.add(files, async () => void (await place.kmemfs(["down", files], { allowFail: true })));
     await place.kmemfs(["up", files, "--pool", pool, "--create", "--size", "64M", ...BOUND], { timeoutMs: 60_000 });
-    const status = await statusOf(place, files);
+    const status = await statusOf(files);
     expect(policies(status.serverPid, [pool])).toEqual({ [pool]: `bind:${NODE}` });
     await killBoth(status);
     await place.kmemfs(["recover", files, "--up"], { timeoutMs: 60_000 });
-    const back = await statusOf(place, files);
+    const back = await statusOf(files);
     expect([back.pool.numaNode, policies(back.serverPid, [pool])]).toEqual([NODE, { [pool]: `bind:${NODE}` }]);
     const record = readFileSync(await recordOf(back.mountpoint), "utf8");
     expect(JSON.parse(record)).toMatchObject({ numaNode: NODE, mountpoint: files });
@@ -140,11 +140,6 @@ it("refusals: no such node, a pool whose memory is where it is, read-only, no nu
     const disk = await place.mount({ pool, name: "unbound" });
     expect((await disk.status()).pool.numaNode).toBe(isMachineOfOne ? NODE : null);
   }));
-
-async function statusOf(place: Place, directory: string): ReturnType<Disk["status"]> {
-  const { stdout } = await place.kmemfs(["status", directory, "-J"]);
-  return JSON.parse(stdout).mounts[0];
-}
 
 /** The file with the options of a mount. */
 async function recordOf(mountpoint: string): Promise<string> {

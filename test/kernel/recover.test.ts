@@ -10,7 +10,8 @@ import type { MountStatus } from "../../src/mounts/status.js";
 import type { DeadDisk } from "../../src/recover/deadDisk.js";
 import { findDeadDisks } from "../../src/recover/find.js";
 import { withNameLock } from "../../src/recover/withNameLock.js";
-import type { Disk } from "../support/disk.js";
+import { attachmentOf } from "../support/attachment.js";
+import { type Disk, statusOf } from "../support/disk.js";
 import { killBoth } from "../support/killed.js";
 import { isLongForm, someOf } from "../support/longForm.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
@@ -22,10 +23,7 @@ import { userPlace } from "../support/userPlace.js";
 const { it, longIt } = requires({ root: true, fuse: true, loop: true, commands: ["mkfs.ext4", "xfs_io", "mkswap"] });
 
 const END_MS = 60_000;
-/** Whatever hangs, recover does not. */
-const RECOVER = { timeoutMs: 30_000 };
-
-const recover = (place: Place, ...args: string[]): Promise<RunResult> => place.kmemfs(["recover", ...args], RECOVER);
+const recover = (place: Place, ...args: string[]): Promise<RunResult> => place.kmemfs(["recover", ...args]);
 
 const lockOf = (directory: string): string => controlSocket(directory).replace("sock", "lock");
 
@@ -35,11 +33,6 @@ async function reader(place: Place, file: string): Promise<Background> {
   place.cleanup.add("tail", () => child.stop());
   await child.waitFor(/kept/);
   return child;
-}
-
-async function statusOf(place: Place, directory: string): Promise<MountStatus> {
-  const { stdout } = await place.kmemfs(["status", directory, "-J"]);
-  return (JSON.parse(stdout) as { mounts: MountStatus[] }).mounts[0] as MountStatus;
 }
 
 async function fileSystemOn(place: Place, disk: Disk): Promise<{ readonly device: string; readonly files: string }> {
@@ -59,6 +52,7 @@ it("clears a file system with an open file and a bind mount, and leaves a living
     await run("mount", ["--bind", `${files}/sub`, bound]);
     place.cleanup.add(bound, () => place.umount(bound));
     const tail = await reader(place, `${files}/sub/a`);
+    const isAttached = attachmentOf(device);
     await killBoth(await disk.status());
 
     const planned = await recover(place, "--dry-run", disk.directory);
@@ -95,7 +89,7 @@ it("clears a file system with an open file and a bind mount, and leaves a living
     expect((await recover(place, living.directory)).stdout).toBe(`${living.directory}: nothing to recover\n`);
     expect(await living.io("pread -q 0 1m")).toBe("");
     await tail.stop();
-    await until(() => !existsSync(`/sys/block/${device.slice(5)}/loop`), END_MS, "the loop device to be free");
+    await until(() => !isAttached(), END_MS, "the loop device to be free");
     // The place is free again.
     await place.mount({ name: "dying", size: "16M" });
   }));
@@ -126,18 +120,18 @@ it("--up brings a disk of up back with its file system, and says where a pool is
     const pool = place.path("pool");
     await place.kmemfs(["up", directory, "--pool", pool, "--create", "--size", "64M"]);
     await run("sh", ["-c", `echo kept > ${directory}/a && sync -f ${directory}`]);
-    const before = await statusOf(place, directory);
+    const before = await statusOf(directory);
     await killBoth(before);
     const { stdout } = await recover(place, "--up", directory);
     expect(stdout).toContain(`  will bring it back: kmemfs up ${directory} --pool ${pool}\n`);
     expect((await run("cat", [`${directory}/a`])).stdout).toBe("kept\n");
-    const after = await statusOf(place, directory);
+    const after = await statusOf(directory);
     expect(after).toMatchObject({ mountpoint: directory, file: before.file, io: before.io });
     expect(after.loopDevices).toHaveLength(1);
     await place.kmemfs(["down", directory]);
 
     await place.kmemfs(["up", directory, "--size", "64M"]);
-    await killBoth(await statusOf(place, directory));
+    await killBoth(await statusOf(directory));
     const gone = await recover(place, "--up", directory);
     expect(gone.stdout).toContain("cannot be brought back: its pool was in the memory of its processes");
     expect(isMounted(directory)).toBe(false);
@@ -149,11 +143,11 @@ longIt("leaves a disk that another process has the name of, and one that it has 
     const pool = place.path("pool");
     const disk = await place.mount({ pool, args: ["--create"], size: "16M" });
     await killBoth(await disk.status());
-    const name = start("flock", ["-F", lockOf(disk.directory), "sh", "-c", "echo taken; exec sleep 60"]);
+    const name = start("flock", ["-F", lockOf(disk.directory), "sh", "-c", "echo taken; exec sleep 3600"]);
     place.cleanup.add("flock", () => name.stop());
     await name.waitFor(/taken/);
     for (const args of [[], ["--up"]]) {
-      const result = await place.refused(["recover", ...args, disk.directory], RECOVER);
+      const result = await place.refused(["recover", ...args, disk.directory]);
       expect(result).toMatchObject({ status: 1, stdout: "" });
       expect(result.stderr).toContain(`recover ${disk.directory}: another process is clearing it or bringing it back`);
     }
@@ -164,7 +158,7 @@ longIt("leaves a disk that another process has the name of, and one that it has 
     let looks = 0;
     const look = async (remains: DeadDisk): Promise<string> => {
       looks += 1;
-      const both = await place.refused(["recover", disk.directory], RECOVER);
+      const both = await place.refused(["recover", disk.directory]);
       expect(both).toMatchObject({
         status: 1,
         stderr: expect.stringContaining("another process is clearing it or bringing it back"),
@@ -203,7 +197,7 @@ longIt("two at once bring it back once", () =>
     await disk.io("pwrite -q -S 0x21 0 1m", "fsync");
     const sum = await disk.sum();
     await killBoth(await disk.status());
-    const both = await Promise.all([1, 2].map(() => place.refused(["recover", "--up", disk.directory], RECOVER)));
+    const both = await Promise.all([1, 2].map(() => place.refused(["recover", "--up", disk.directory])));
     const said = both.map(({ stdout, stderr }) => stdout + stderr);
     expect(said.filter((text) => text.includes(`mounted ${pool} on ${disk.directory}\n`))).toHaveLength(1);
     expect(await disk.sum()).toBe(sum);
@@ -214,7 +208,7 @@ longIt("leaves a loop device of a path that is another disk's in another mount n
   withPlace(async (place) => {
     const directory = place.makeDirectory("disk");
     const line = `mount -t tmpfs other ${directory} && truncate -s 1M ${directory}/disk`;
-    const attach = `losetup --find --show ${directory}/disk && exec sleep 60`;
+    const attach = `losetup --find --show ${directory}/disk && exec sleep 3600`;
     const namespace = start("unshare", ["-m", "sh", "-c", `${line} && ${attach}`]);
     place.cleanup.add("the namespace", () => namespace.stop());
     await namespace.waitFor(/dev.loop\d+\n/);
@@ -236,6 +230,7 @@ it("unmount names what is on a dead disk, and by force says what it leaves", () 
   withPlace(async (place) => {
     const disk = await place.mount({ size: "64M" });
     const { device, files } = await fileSystemOn(place, disk);
+    const isAttached = attachmentOf(device);
     await killBoth(await disk.status());
     const { status, stderr } = await place.refused(["unmount", disk.directory]);
     expect([status, stderr]).toEqual([
@@ -247,8 +242,7 @@ it("unmount names what is on a dead disk, and by force says what it leaves", () 
     expect(stdout).toBe(`still to do: umount ${files}\nstill to do: losetup -d ${device}\n`);
     // The device's file has lost the path by which a place knows its own: what is said is done.
     for (const command of stdout.trimEnd().split("\n")) await run("sh", ["-c", command.replace("still to do: ", "")]);
-    const isThere = () => readLoopDevices().some(({ path }) => path === device);
-    await until(() => !isThere(), END_MS, `${device} to be detached`);
+    await until(() => !isAttached(), END_MS, `${device} to be detached`);
     await place.expectNothingLeft();
   }));
 
@@ -318,7 +312,7 @@ it("what lives on a dead disk is left, and named", () =>
     await run("mkdir", [`${files}/tmp`]);
     await place.tmpfs("1M", "files/tmp");
     await killBoth(await disk.status());
-    const result = await place.refused(["recover", disk.directory], RECOVER);
+    const result = await place.refused(["recover", disk.directory]);
     expect(result.status).toBe(1);
     expect(result.stderr).toContain(
       `recover ${disk.directory}: ${files}/tmp (tmpfs) is mounted inside, and still alive (EBUSY)`,

@@ -4,9 +4,10 @@ import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
 import { installHelper } from "../support/mountHelper.js";
 import { type Place, withPlace } from "../support/place.js";
-import { type RunResult, run, start } from "../support/processes.js";
+import { type RunResult, run } from "../support/processes.js";
 import { kmemfsProgram } from "../support/project.js";
 import { requires } from "../support/requires.js";
+import { sleeperAfter } from "../support/sleeper.js";
 
 const { it } = requires({
   root: true,
@@ -60,9 +61,7 @@ it("ro names what writes to the disk", () =>
     expect(refused).toMatchObject(failure(32, /^kmemfs: remount .* can write to the disk \(EBUSY\)\ntry: .*\n$/));
     expect(refused.stderr).toContain(`losetup -d ${loop}`);
     await place.detach(loop);
-    const writer = start("sh", ["-c", `exec 3<>'${disk.file}'; echo open; exec sleep 100`]);
-    place.cleanup.add("a writer", () => writer.stop());
-    await writer.waitFor(/open/);
+    const writer = await sleeperAfter(place, `exec 3<>'${disk.file}'`);
     expect(await remount(disk, "ro")).toMatchObject(failure(32, new RegExp(`\\(pid ${writer.pid}, .*\\(EBUSY\\)`)));
     expect(await disk.status()).toMatchObject({ readOnly: false });
     await writer.stop();

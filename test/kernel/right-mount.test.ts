@@ -1,6 +1,7 @@
 /** What lies over a disk, or in its place, is somebody else's: no command and no signal acts on it. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
+import { statusOf } from "../support/disk.js";
 import { killBoth } from "../support/killed.js";
 import { isMounted, type Place, withDisk, withPlace } from "../support/place.js";
 import { run, until } from "../support/processes.js";
@@ -88,7 +89,7 @@ it("SIGTERM is refused while the disk's file system is hidden: what was written 
     const mountpoint = place.makeDirectory("parent/up");
     place.endsWithUs(mountpoint);
     await place.kmemfs(["up", mountpoint, "--pool", pool, "--create", "--size", "64M"]);
-    const { holderPid } = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0];
+    const { holderPid } = await statusOf(mountpoint);
     const other = place.makeDirectory("other");
     for (const [how, directory] of [
       [["-t", "tmpfs", "mine"], parent],
@@ -120,7 +121,7 @@ it("a tmpfs that is called like the disk's loop device is nobody's: down neither
     const mountpoint = place.makeDirectory("up");
     place.endsWithUs(mountpoint);
     await place.kmemfs(["up", mountpoint, "--size", "64M"]);
-    const [device] = JSON.parse((await place.kmemfs(["status", mountpoint, "-J"])).stdout).mounts[0].loopDevices;
+    const [device] = (await statusOf(mountpoint)).loopDevices;
     const directory = place.makeDirectory("foreign");
     await run("mount", ["-t", "tmpfs", device, directory]);
     place.cleanup.add(directory, () => place.umount(directory));

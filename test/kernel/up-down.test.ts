@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
-import type { MountStatus } from "../../src/mounts/status.js";
+import { statusOf } from "../support/disk.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { run } from "../support/processes.js";
 import { expectRefusal } from "../support/refusal.js";
@@ -13,11 +13,6 @@ const MIB = 2 ** 20;
 /** Where up mounts the disk itself. */
 function hiddenDirectory(directory: string): string {
   return `/run/kmemfs/disks/${createHash("sha256").update(directory).digest("hex").slice(0, 16)}`;
-}
-
-async function statusOf(place: Place, directory: string): Promise<MountStatus> {
-  const { stdout } = await place.kmemfs(["status", directory, "-J"]);
-  return (JSON.parse(stdout) as { mounts: MountStatus[] }).mounts[0] as MountStatus;
 }
 
 /** A directory for up, which is taken down at the end whatever happens. */
@@ -56,20 +51,20 @@ for (const type of ["ext4", "xfs", "btrfs"] as const) {
       expect(up.stdout).toContain(`${directory}: a new ${type} on /dev/loop`);
       const mounted = await run("findmnt", ["-n", "-o", "FSTYPE,SOURCE", directory]);
       expect(mounted.stdout).toMatch(new RegExp(`^${type} +/dev/loop\\d+\\n$`));
-      const status = await statusOf(place, directory);
+      const status = await statusOf(directory);
       expect(status).toMatchObject({ mountpoint: directory, file: `${hiddenDirectory(directory)}/disk` });
       expect(status.loopDevices).toEqual([mounted.stdout.trim().split(/ +/)[1]]);
 
       await run("dd", ["if=/dev/urandom", `of=${directory}/a`, "bs=1M", "count=64", "status=none", "conv=fsync"]);
-      expect((await statusOf(place, directory)).usedBytes).toBeGreaterThan(64 * MIB);
+      expect((await statusOf(directory)).usedBytes).toBeGreaterThan(64 * MIB);
       await run("rm", [`${directory}/a`]);
       const trim = await place.kmemfs(["trim", directory], { timeoutMs: 60_000 });
       expect(trim.stdout).toMatch(/^before .*\nafter .*\n\d+\.\d MiB returned to the machine\n$/m);
-      expect((await statusOf(place, directory)).usedBytes).toBeLessThan(32 * MIB);
+      expect((await statusOf(directory)).usedBytes).toBeLessThan(32 * MIB);
 
       await place.kmemfs(["down", directory], { timeoutMs: 60_000 });
       expectGone(directory);
-      await place.expectNothingLeft(0);
+      await place.expectNothingLeft();
     }));
 }
 
@@ -133,5 +128,5 @@ it("down ends a disk made by hand, by any of its names", () =>
       await place.kmemfs(["down", by === "disk" ? disk.directory : files]);
       expect([isMounted(files), place.isAttached(device), isMounted(disk.directory)]).toEqual([false, false, false]);
     }
-    await place.expectNothingLeft(0);
+    await place.expectNothingLeft();
   }));

@@ -5,19 +5,23 @@ import { until } from "./processes.js";
 
 const END_MS = 60_000;
 
-/** Kills the holder, so that it starts no other server, and then the server; returns when both are gone. */
+/**
+ * Kills the holder, so that it starts no other server, and then the server, which must not
+ * see that and close the pool. @returns when both are gone
+ */
 export async function killBoth({ holderPid, serverPid }: Pick<MountStatus, "holderPid" | "serverPid">): Promise<void> {
+  if (serverPid !== null) signal(serverPid, "SIGSTOP");
   for (const pid of [holderPid, serverPid]) {
     if (pid === null) continue;
-    kill(pid);
+    signal(pid, "SIGKILL");
     await until(() => !existsSync(`/proc/${pid}`), END_MS, `process ${pid} to end`);
   }
 }
 
-/** A server may end by itself with its holder. */
-function kill(pid: number): void {
+/** One that is gone already is no error. */
+export function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, name);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }

@@ -1,5 +1,7 @@
 /** The common log of the holders of root. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+
+const LOG = "/run/kmemfs/kmemfs.log";
 
 export interface LogLine {
   readonly level: number;
@@ -12,9 +14,11 @@ export const LOG_ERROR = 50;
 
 /** The lines about one mount. */
 export function logOf(mountpoint: string): LogLine[] {
-  return readFileSync("/run/kmemfs/kmemfs.log", "utf8")
-    .trim()
+  if (!existsSync(LOG)) return [];
+  // A line that is being written has no end yet.
+  return readFileSync(LOG, "utf8")
     .split("\n")
+    .slice(0, -1)
     .map((line) => JSON.parse(line) as LogLine)
     .filter((line) => line.mountpoint === mountpoint);
 }

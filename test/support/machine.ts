@@ -200,7 +200,7 @@ export async function freeOurs(before: Machine): Promise<string[]> {
   const found = oursIn(appeared(before));
   const lines = described(found);
   if (lines.length === 0) return [];
-  const tolerant = { timeoutMs: 10_000, allowFail: true } as const;
+  const tolerant = { timeoutMs: 30_000, allowFail: true } as const;
   const attempt = (command: string, args: string[]): Promise<unknown> =>
     run(command, args, tolerant).catch(() => undefined);
   const kmemfsMounts = found.mounts.filter((one) => one.type === KMEMFS_TYPE);
@@ -211,10 +211,10 @@ export async function freeOurs(before: Machine): Promise<string[]> {
   for (const one of [...kmemfsMounts].reverse()) await attempt("umount", ["-l", one.mountpoint]);
   signalAll(found.processes, "SIGTERM");
   const isFree = (): boolean => described(oursIn(appeared(before))).length === 0;
-  await until(isFree, 2_000, "a polite end").catch(() => undefined);
+  await until(isFree, 10_000, "a polite end").catch(() => undefined);
   if (isFree()) return lines;
   for (const one of kmemfsMounts) abortConnection(one.minor);
   signalAll(found.processes, "SIGKILL");
-  await until(isFree, 3_000, `the end of\n  ${lines.join("\n  ")}`);
+  await until(isFree, 60_000, `the end of\n  ${lines.join("\n  ")}`);
   return lines;
 }

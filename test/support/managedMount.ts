@@ -1,6 +1,7 @@
 /** A mount in the foreground under the stand-in for a service manager, whose holder may be killed and started again. */
 import { existsSync } from "node:fs";
 import { Disk } from "./disk.js";
+import { signal } from "./killed.js";
 import type { Place } from "./place.js";
 import { type Background, start, until } from "./processes.js";
 import { kmemfsProgram, withTestedIo } from "./project.js";
@@ -71,8 +72,10 @@ export class ManagedMount {
 
   /** Kills both, the holder first. */
   async killAll(): Promise<void> {
-    const serverPid = await this.killHolder();
-    process.kill(serverPid, "SIGKILL");
+    const { serverPid } = await this.disk.status();
+    if (serverPid !== null) signal(serverPid, "SIGSTOP");
+    await this.killHolder();
+    if (serverPid !== null) signal(serverPid, "SIGKILL");
   }
 
   /** Unmounts, and expects that all of it ends in order and nothing stays stored. */

@@ -148,9 +148,9 @@ export class Place {
     ];
   }
 
-  /** @throws Error when something of this place is still there after `waitMs` */
-  async expectNothingLeft(waitMs = GONE_MS): Promise<void> {
-    await until(() => this.leftovers().length === 0, waitMs, "nothing to be left").catch(() => {
+  /** Processes have a moment to end in. @throws Error when something of this place is still there then */
+  async expectNothingLeft(): Promise<void> {
+    await until(() => this.leftovers().length === 0, GONE_MS, "nothing to be left").catch(() => {
       const left = this.leftovers();
       if (left.length > 0) throw new Error(`left behind:\n  ${left.join("\n  ")}`);
     });

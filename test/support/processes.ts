@@ -28,7 +28,7 @@ export interface RunResult {
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** How long output may still come after the child itself is gone: a daemon may hold the pipes open. */
-const DRAIN_MS = 500;
+const DRAIN_MS = 2_000;
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGBUS: 7, SIGKILL: 9, SIGTERM: 15 };
 
 const liveGroups = new Set<number>();
@@ -146,7 +146,7 @@ export function start(command: string, args: readonly string[] = [], options: Ru
       await until(() => said() || isGone, timeoutMs, `${pattern} from ${command}\nstderr: ${stderr().slice(-2000)}`);
       if (!said()) throw new Error(`${command} ended before it said ${pattern}\nstderr: ${stderr().slice(-2000)}`);
     },
-    async stop(timeoutMs = 5_000) {
+    async stop(timeoutMs = 30_000) {
       if (isGone) return exited;
       process.kill(pid, "SIGTERM");
       const timer = setTimeout(() => killGroup(pid, "SIGKILL"), patience * timeoutMs);

@@ -37,11 +37,16 @@ export function temporaryDirectory(purpose = "x", parent: string = tmpdir()): st
  */
 export const testedIo: "served" | "direct" = process.env.KMEMFS_TEST_IO === "served" ? "served" : "direct";
 
-/** The arguments of a kmemfs command, with the I/O mode where it takes one and none is given. */
+/** False: mounts of this run have no server that stands by. */
+const hasSpare = process.env.KMEMFS_TEST_SPARE !== "0";
+
+/** The arguments of a kmemfs command, with the I/O mode where it takes one and none is given, and without a spare. */
 export function withTestedIo(args: readonly string[]): readonly string[] {
   // `kmemfs MOUNTPOINT` is short for mount.
-  const takesIo = args[0] === "mount" || args[0] === "up" || args[0]?.startsWith("/") === true;
-  if (testedIo === "direct" || !takesIo || args.includes("--io") || args.some((arg) => arg.includes("io=")))
-    return args;
-  return [...args, "--io", testedIo];
+  const isMount = args[0] === "mount" || args[0] === "up" || args[0]?.startsWith("/") === true;
+  if (!isMount) return args;
+  const isGiven = args.includes("--io") || args.some((arg) => arg.includes("io="));
+  const io = testedIo === "direct" || isGiven ? [] : ["--io", testedIo];
+  const spare = hasSpare || args.includes("--no-spare") ? [] : ["--no-spare"];
+  return [...args, ...io, ...spare];
 }

@@ -22,7 +22,7 @@ interface UserPlace {
 export async function userPlace(place: Place): Promise<UserPlace> {
   const node = place.path("fuse");
   await run("mknod", ["-m", "666", node, "c", "10", "229"]);
-  const line = `mount --bind ${node} /dev/fuse && echo ready && exec sleep 300`;
+  const line = `mount --bind ${node} /dev/fuse && echo ready && exec sleep 3600`;
   const namespace = start("unshare", ["-m", "sh", "-c", line]);
   place.cleanup.add("the namespace", () => namespace.stop());
   await namespace.waitFor(/ready/);

@@ -63,19 +63,32 @@ export interface Lane {
   /** Names of files in test/kernel, without `.test.ts`. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** Bytes are the same with a spare server or without one, whose start is a third of a mount. */
+  readonly noSpare: boolean;
 }
 
 /** The vitest projects of the kernel tests, by name; as root they run beside each other. */
 export function kernelLanes(long = isLongForm): Readonly<Record<string, Lane>> {
   const inTurns = (own: readonly string[], others: readonly string[]) => [...own, ...(long ? others : [])];
   return {
-    "kernel-served": { way: "served", include: ["*"], exclude: [...namesInTurns, ...namingTheirWay.direct] },
-    "kernel-direct": { way: "direct", include: ["*"], exclude: [...namesInTurns, ...namingTheirWay.served] },
+    "kernel-served": {
+      way: "served",
+      include: ["*"],
+      exclude: [...namesInTurns, ...namingTheirWay.direct],
+      noSpare: !long,
+    },
+    "kernel-direct": {
+      way: "direct",
+      include: ["*"],
+      exclude: [...namesInTurns, ...namingTheirWay.served],
+      noSpare: !long,
+    },
     "kernel-served-turns": {
       way: "served",
       include: [...machineWide, ...inTurns(servedAlone, directAlone)],
       exclude: [],
+      noSpare: false,
     },
-    "kernel-direct-turns": { way: "direct", include: inTurns(directAlone, servedAlone), exclude: [] },
+    "kernel-direct-turns": { way: "direct", include: inTurns(directAlone, servedAlone), exclude: [], noSpare: false },
   };
 }
