@@ -40,13 +40,20 @@ export function usersOfMount(mount: string): MountUser[] {
   return holders;
 }
 
-/** Processes that have the device node `devicePath` (`/dev/loop0`) open or mapped. */
+/**
+ * The name of a process of ours that only asks a device which file it is on. Commands about
+ * other disks do that at any time: it uses no disk, and is gone in a moment.
+ */
+export const ASKER_NAME = "kmemfs-ask";
+
+/** Processes that have the device node `devicePath` (`/dev/loop0`) open, but those that only ask it. */
 export function usersOfDevice(devicePath: string): MountUser[] {
   const holders: MountUser[] = [];
   for (const pid of processIds()) {
     for (const fd of readNames(`/proc/${pid}/fd`)) {
       if (readLink(`/proc/${pid}/fd/${fd}`) !== devicePath) continue;
-      holders.push({ pid, name: processName(pid) ?? "unknown", how: "open file", path: devicePath });
+      const name = processName(pid) ?? "unknown";
+      if (name !== ASKER_NAME) holders.push({ pid, name, how: "open file", path: devicePath });
       break;
     }
   }
