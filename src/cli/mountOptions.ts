@@ -1,6 +1,6 @@
 /**
- * Turns the options of a command line or of fstab into one frozen `MountOptions`. No
- * other code parses strings: sizes are whole pages, paths are absolute.
+ * From the options of a command line or of fstab to one frozen `MountOptions`.
+ * Below this nobody parses strings: sizes are whole pages, paths are absolute.
  */
 import { resolve } from "node:path";
 import { UserError } from "../base/errors.js";
@@ -108,7 +108,7 @@ function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | u
 
 /** @throws UserError */
 function mayOthers(raw: RawOptions, owner: Partial<MountOptions>, { root }: Invoker): boolean {
-  // Root and the mounting user have access anyway; FUSE keeps root out of a user's mount.
+  // Root and whoever mounts are let in anyway; of a user's mount FUSE keeps root out.
   if (raw.allowRoot === true && !root && raw.allowOther !== true) {
     throw usage("-o allow_root", "FUSE can admit all other users or none", "-o allow_other");
   }

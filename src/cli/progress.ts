@@ -1,13 +1,13 @@
-/** Shows the progress of a long operation on one line of a terminal. */
+/** Tells a terminal, on one line, how far something is that takes long. */
 
-/** A shorter operation shows no progress. */
+/** What is over sooner says nothing of its progress. */
 const SILENT_MS = 1_000;
 const STEP_MS = 100;
 const BAR = 30;
 
 export interface Progress {
   show(done: number, total: number): void;
-  /** Removes the line before other output and at the end. */
+  /** Takes the line away, before something else is printed and at the end. */
   clear(): void;
 }
 

@@ -1,4 +1,4 @@
-/** `kmemfs rehome POOL`: moves every block to its home page, as direct mode requires. */
+/** `kmemfs rehome POOL`: brings every block to its home page, as direct mode needs it. */
 import type { Command } from "commander";
 import { MediaError, UserError } from "../base/errors.js";
 import { rehomePoolAt } from "../media/checkPool.js";
@@ -7,7 +7,7 @@ import { poolPath } from "./format.js";
 import { printLine } from "./print.js";
 import type { Outcome } from "./usage.js";
 
-/** A shorter rehome shows no progress. */
+/** A rehome that is over sooner says nothing of its progress. */
 const SILENT_MS = 1_000;
 
 /** What was done, and what keeps the pool from direct mode still. */
@@ -32,7 +32,7 @@ function counted(blocks: number, singular: string, plural: string): string {
   return blocks === 1 ? `1 block ${singular}` : `${blocks} blocks ${plural}`;
 }
 
-/** Shows the progress on one line of a terminal. */
+/** Tells a terminal, on one line, how far it is. */
 function progressLine(): { show(moved: number, away: number): void; end(): void } {
   const startMs = Date.now();
   let isShown = false;

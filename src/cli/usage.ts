@@ -1,8 +1,8 @@
-/** Turns commander's errors into UserErrors with our exit codes. */
+/** Commander's complaints in our form of an error, with our exit codes. */
 import type { Command, CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
 
-/** The exit code of a command that does not throw: 0 unless it sets another. */
+/** What a command ends with when it does not throw: 0 unless it says otherwise. */
 export interface Outcome {
   exitCode: number;
 }
