@@ -1,7 +1,7 @@
 /**
- * Removes what is stacked on a disk's file, in the safe order: file systems, then loop
- * devices. Users are found before anything changes; if an unmount still fails, what was
- * unmounted before is mounted again.
+ * Lets go of what lies on a disk's file, in the safe order: file systems, then loop
+ * devices. What is in use is found before anything is changed; if an unmount fails all
+ * the same, what was unmounted before it is mounted again.
  */
 import { UserError } from "../base/errors.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
@@ -26,11 +26,11 @@ import { busy, describeUsers } from "./users.js";
 
 /** A machine that shuts down waits about 90 s for us (systemd.service(5), TimeoutStopSec). */
 const FLUSH_TIMEOUT_MS = 60_000;
-/** Unmounting writes dirty data back, perhaps to a slow disk. */
+/** Unmounting writes out what is dirty, perhaps to a slow disk. */
 const UNMOUNT_TIMEOUT_MS = 300_000;
 const DETACH_TIMEOUT_MS = 30_000;
 
-/** A disk by its name and its session, with or without a server. */
+/** A disk by its name and its session; nobody need serve it any more. */
 export interface DiskPlace {
   readonly mountpoint: string;
   /** `MAJ:MIN` of the FUSE mount. */
@@ -80,7 +80,7 @@ export async function clearDisk(
   return done;
 }
 
-/** A frozen file system is thawed first: it cannot be thawed later, and its waiters would wait forever. */
+/** A frozen file system is thawed first: what waits for it would wait for ever, and nobody could thaw it later. */
 async function unmountInOrder(
   what: string,
   disk: DiskPlace,
@@ -107,7 +107,7 @@ async function unmountInOrder(
 
 /** What became of an end that does not wait for users. */
 export interface Cleared {
-  /** Why it was refused, one clause each; then nothing was changed. */
+  /** What stands against it: nothing was changed then. One clause each. */
   readonly refused: readonly string[];
   /** What had to be forced, a line each. */
   readonly forced: readonly string[];
@@ -126,10 +126,10 @@ export async function clearDiskByForce(disk: DiskPlace, isServed: boolean, progr
   const waitsFor = { device: disk.device, progress };
   const refused = [...otherPlaces(use), ...hiddenClauses(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
   if (refused.length > 0) {
-    // One at a time, as a hidden one fails. A frozen file system was written back when it froze, and stays frozen.
+    // Each by itself, as one that is hidden fails. What is frozen was written out as it froze, and stays so.
     const sync = (mount: MountEntry): Call => ({ act: "sync", mount });
     const limits = { timeoutMs: FLUSH_TIMEOUT_MS };
-    // In this process it could take forever; the kernel will write it back.
+    // In our own process it could take for ever; the kernel writes it out in its time.
     if (!canStart()) return { refused, forced: [] };
     await Promise.all(use.fileSystems.map((mount) => tryEach(what, [sync(mount)], limits)));
     return { refused, forced: [] };
@@ -170,7 +170,7 @@ async function force(what: string, { fileSystems, loops }: SessionUse, waitsFor:
   return lines;
 }
 
-/** Makes all calls even if some fail. @returns what went wrong, if anything */
+/** Calls whose failure must not keep the next ones from being tried. @returns what went wrong, if anything */
 async function tryEach(what: string, calls: readonly Call[], limits: CallOptions): Promise<string[]> {
   try {
     const outcomes = await tryCalls(what, calls, limits);

@@ -1,4 +1,4 @@
-/** Loop devices on the file `disk`: attaching, partitions, other kernel users. */
+/** Loop devices on the file `disk`: attaching, partitions, what else of the kernel has them. */
 import { closeSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -35,7 +35,7 @@ export function attachLoop(disk: MountStatus): LoopNodes {
   }
 }
 
-/** A disk that cannot be read counts as blank: the next user of the device gets the error. */
+/** What cannot be read counts as blank: whoever uses the device will be told. */
 function beginningOf(fd: number): Uint8Array {
   const bytes = new Uint8Array(SECTOR_LOOK_BYTES);
   try {
@@ -51,7 +51,7 @@ function nodesOf(path: string): LoopNodes {
   return nodes ?? { path, backingFile: "", diskSeq: null, nodes: [] };
 }
 
-/** Detaches a loop device and waits until it is gone. @throws UserError EBUSY */
+/** Takes a loop device off its file and waits until it is gone. @throws UserError EBUSY */
 export async function detachLoop(
   what: string,
   loop: Pick<LoopNodes, "path" | "diskSeq">,

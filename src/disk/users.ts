@@ -1,9 +1,9 @@
-/** Users in words: `bash (pid 12, /mnt/x/log)`. */
+/** Who holds what, for people: `bash (pid 12, /mnt/x/log)`. */
 import { UserError } from "../base/errors.js";
 import { type MountUser, usersOfDevice } from "../linux/proc/mountUsers.js";
 import { stackedDevices, withPartitions } from "./loop.js";
 
-/** Further users are only counted, to keep the line readable. */
+/** More are counted, not named: the line must stay one that is read. */
 const MAX_NAMED = 4;
 
 export function describeUsers(holders: readonly MountUser[]): string {
