@@ -1,4 +1,4 @@
-/** Checks the machine, using only data already read. */
+/** What is said of the machine. Works on what was read; asks nobody. */
 import { MIB } from "../base/units.js";
 import { lockedBytesNeeded } from "../daemon/session/exchange.js";
 import { kernelLacks } from "../linux/proc/kernelLacks.js";
