@@ -1,4 +1,4 @@
-/** Clears a disk while holding its name, so that no other process clears or starts it. */
+/** While a disk is cleared, nobody else clears it or starts it: who does has its name. */
 import { UserError } from "../base/errors.js";
 import { lockName } from "../linux/process/nameLock.js";
 import { idOf } from "../mounts/mountRecord.js";
