@@ -1,6 +1,8 @@
 /** `kmemfs recover [MOUNTPOINT] [--up] [--dry-run]`: clears what killed processes left, and brings it back. */
 import type { Command } from "commander";
 import { interruptible } from "../disk/rollback.js";
+import { forgetDisk, LAZILY, type Step, stepsOf } from "../disk/steps.js";
+import { idOf } from "../mounts/mountRecord.js";
 import { absolutePath, quote } from "../mounts/paths.js";
 import { diskId } from "../mounts/stateDirectory.js";
 import type { DefaultOptions, WayBack } from "../recover/bringBack.js";
@@ -10,8 +12,6 @@ import type { Findings } from "../recover/find.js";
 import { findDeadDisks } from "../recover/find.js";
 import { findKept, isOf } from "../recover/kept.js";
 import type { Orphan } from "../recover/orphans.js";
-import type { Step } from "../recover/steps.js";
-import { forgetStep, stepsOf } from "../recover/steps.js";
 import { nameIsTaken, withNameLock } from "../recover/withNameLock.js";
 import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { printFailure, printLine } from "./print.js";
@@ -30,6 +30,17 @@ interface Turn {
   readonly deadDisk: DeadDisk;
   readonly steps: readonly Step[];
   readonly back: WayBack | null;
+}
+
+/** The last step, with its name taken. */
+export function forgetStep({ dead: [mount] }: DeadDisk): Step {
+  return {
+    plan: "remove its files from the state directory",
+    act: async () => {
+      forgetDisk(idOf(mount), true);
+      return "removed its files from the state directory";
+    },
+  };
 }
 
 /** True when `path` is one of the disk's names: the disk's, a dead mount, or a file system on it. */
@@ -80,7 +91,7 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, invoker);
   const turnOf = (deadDisk: DeadDisk): Turn => ({
     deadDisk,
-    steps: stepsOf(deadDisk),
+    steps: [...stepsOf(deadDisk, LAZILY), forgetStep(deadDisk)],
     back: wayBack(deadDisk, defaults),
   });
   const path = mountpoint === undefined ? null : absolutePath(mountpoint, invoker.directory);
@@ -107,7 +118,8 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   // Of a disk that still holds memory the files say whose it is.
   const keep = ({ mountpoint: name }: Orphan): void => void (name !== null && forgotten.delete(diskId(name)));
   for (const orphan of found.orphans) if (orphan.blockers.length > 0 || !orphans.includes(orphan)) keep(orphan);
-  if (forgotten.size > 0) printLine(`will ${forgetStep([...forgotten]).plan}`);
+  const files = (): string => `the files of mounts that are gone (${forgotten.size})`;
+  if (forgotten.size > 0) printLine(`will remove ${files()} from the state directory`);
   if (turns.length + kept.length + taken.length + orphans.length + forgotten.size === 0)
     printLine(path === null ? "nothing to recover" : `${path}: nothing to recover`);
   if (flags.dryRun) return;
@@ -124,7 +136,8 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
         },
       );
     }
-    if (forgotten.size > 0) printLine(await forgetStep([...forgotten]).act());
+    for (const id of forgotten) forgetDisk(id);
+    if (forgotten.size > 0) printLine(`removed ${files()}`);
   });
 }
 

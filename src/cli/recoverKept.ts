@@ -1,13 +1,12 @@
 /** What `recover` and `restart` do with disks whose servers were given up, and whose holder keeps the pool. */
 import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
+import { LAZILY, type Step, stepsOf } from "../disk/steps.js";
 import { quote } from "../mounts/paths.js";
 import type { DeadDisk } from "../recover/deadDisk.js";
 import type { Findings } from "../recover/find.js";
 import type { Kept } from "../recover/kept.js";
 import { bringKeptBack, lookAtKept } from "../recover/kept.js";
-import type { Step } from "../recover/steps.js";
-import { clearingSteps } from "../recover/steps.js";
 import { whileItIsCleared } from "../recover/withNameLock.js";
 import { printLine } from "./print.js";
 
@@ -40,7 +39,7 @@ export async function planOfKept({ status, deadDisk }: Kept, up: boolean): Promi
   const place = quote(status.mountpoint);
   const lines = [`${place}: given up because ${givenUp}; process ${holderPid} keeps its pool`];
   if (deadDisk !== null && blockersOf(deadDisk).length > 0) return lines;
-  const steps = deadDisk === null ? [] : clearingSteps(deadDisk);
+  const steps = deadDisk === null ? [] : stepsOf(deadDisk, LAZILY);
   lines.push(...steps.map((step) => `  will ${step.plan}`));
   if (up) return [...lines, "  will bring it back with its contents"];
   const then = steps.length === 0 ? "" : "then, ";
@@ -59,7 +58,7 @@ export async function recoverKept(told: Kept, found: Findings, up: boolean): Pro
     // Not without saying so.
     if (plan.join("\n") !== (await planOfKept(told, up)).join("\n")) for (const line of plan) printLine(line);
     const { status, deadDisk } = now;
-    if (deadDisk !== null) await clear(deadDisk, clearingSteps(deadDisk));
+    if (deadDisk !== null) await clear(deadDisk, stepsOf(deadDisk, LAZILY));
     if (!up) return;
     for (const line of await bringKeptBack(status)) printLine(line);
   });

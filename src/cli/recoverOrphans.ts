@@ -1,8 +1,8 @@
 /** The part of `recover` for loop devices that hold the memory of disks that are gone. */
 import { UserError } from "../base/errors.js";
+import { LAZILY, stepsOf } from "../disk/steps.js";
 import type { Orphan } from "../recover/orphans.js";
 import { endSession } from "../recover/orphans.js";
-import { detach } from "../recover/steps.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
@@ -34,5 +34,5 @@ export async function clearOrphan(orphan: Orphan): Promise<void> {
   }
 
   endSession(orphan);
-  printLine(await detach(loop).act());
+  for (const step of stepsOf({ loops: [loop] }, LAZILY)) printLine(await step.act());
 }

@@ -5,10 +5,8 @@
  */
 import { UserError } from "../base/errors.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
-import { usersOfMount } from "../linux/proc/mountUsers.js";
 import { quote } from "../mounts/paths.js";
-import { type CallOptions, canStart, makeCalls, tryCalls } from "./call.js";
-import { mountFileSystem } from "./fileSystems.js";
+import { type CallOptions, canStart, tryCalls } from "./call.js";
 import {
   fileSystemsElsewhere,
   hiddenClauses,
@@ -19,14 +17,12 @@ import {
   stackClauses,
 } from "./inUse.js";
 import type { Call } from "./kernelCalls.js";
-import { detachLoop } from "./loop.js";
-import { allOrNothing, type Rollback } from "./rollback.js";
-import { busy, describeUsers } from "./users.js";
+import { allOrNothing } from "./rollback.js";
+import { stepsOf } from "./steps.js";
+import { busy } from "./users.js";
 
 /** A machine that shuts down waits about 90 s for us (systemd.service(5), TimeoutStopSec). */
 const FLUSH_TIMEOUT_MS = 60_000;
-/** Unmounting writes out what is dirty, perhaps to a slow disk. */
-const UNMOUNT_TIMEOUT_MS = 300_000;
 const DETACH_TIMEOUT_MS = 30_000;
 
 /** A disk by its name and its session; nobody need serve it any more. */
@@ -36,10 +32,6 @@ export interface DiskPlace {
   readonly device: string;
   /** Where that was mounted. */
   readonly fuseDirectory: string;
-}
-
-function cureFor({ mountpoint }: DiskPlace): string {
-  return `stop or move these, then kmemfs down ${quote(mountpoint)}`;
 }
 
 /**
@@ -56,7 +48,7 @@ export async function clearDisk(
   waitsFor?: string,
 ): Promise<string[]> {
   const what = `down ${disk.mountpoint}`;
-  const { loops, fileSystems } = use;
+  const { loops } = use;
   if (loops.length > 0 && process.geteuid?.() !== 0) {
     throw new UserError(what, `only root can detach ${loops.map((loop) => loop.path).join(", ")}`, {
       code: "EPERM",
@@ -64,43 +56,15 @@ export async function clearDisk(
     });
   }
   const clauses = [...others, ...stackClauses(use)];
-  if (clauses.length > 0) throw busy(what, clauses, cureFor(disk));
-  const done: string[] = [];
-  await allOrNothing(async (undo) => {
-    for (const mount of fileSystems) {
-      await unmountInOrder(what, disk, mount, undo, waitsFor);
-      done.push(`unmounted ${mount.mountpoint}`);
+  const cure = `stop or move these, then kmemfs down ${quote(disk.mountpoint)}`;
+  if (clauses.length > 0) throw busy(what, clauses, cure);
+  return allOrNothing(async (rollback) => {
+    const done: string[] = [];
+    for (const { act, undo } of stepsOf(use, { kind: "in order", what, cure, waitsFor })) {
+      done.push(await act());
+      if (undo !== undefined) rollback.push(undo.name, undo.act);
     }
-    for (const loop of loops) {
-      await detachLoop(what, loop, waitsFor);
-      done.push(`detached ${loop.path}`);
-    }
-  });
-  return done;
-}
-
-/** A frozen file system is thawed first: what waits for it would wait for ever, and nobody could thaw it later. */
-async function unmountInOrder(
-  what: string,
-  disk: DiskPlace,
-  mount: MountEntry,
-  undo: Rollback,
-  waitsFor?: string,
-): Promise<void> {
-  const calls: Call[] = [
-    { act: "thaw", mount },
-    { act: "unmount", mount },
-  ];
-  try {
-    await makeCalls(what, calls, { timeoutMs: UNMOUNT_TIMEOUT_MS, waitsFor });
-  } catch (error) {
-    const users = usersOfMount(mount.majorMinor);
-    if (users.length === 0) throw error;
-    throw busy(what, [`${mount.mountpoint} is in use by ${describeUsers(users)}`], cureFor(disk));
-  }
-  undo.push(`mount ${mount.mountpoint} again`, () => {
-    if (mount.root !== "/") throw new Error("bind mounts and subvolumes are not mounted again");
-    return mountFileSystem(mount.fsType, mount.source, mount.mountpoint, [mount.options]);
+    return done;
   });
 }
 

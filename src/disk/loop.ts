@@ -51,25 +51,30 @@ function nodesOf(path: string): LoopNodes {
   return nodes ?? { path, backingFile: "", diskSeq: null, nodes: [] };
 }
 
-/** Takes a loop device off its file and waits until it is gone. @throws UserError EBUSY */
-export async function detachLoop(
-  what: string,
-  loop: Pick<LoopNodes, "path" | "diskSeq">,
-  waitsFor?: string,
-): Promise<void> {
+/** As `letGoOfLoop`. @throws UserError EBUSY when somebody has it open still */
+export async function detachLoop(what: string, loop: LoopUse, waitsFor?: string): Promise<void> {
+  const { path } = loop;
+  if (await letGoOfLoop(what, loop, waitsFor)) return;
+  throw new UserError(what, `${path} is still in use`, { code: "EBUSY", cure: `fuser -v ${path}` });
+}
+
+/** One use of a loop device. */
+type LoopUse = Pick<LoopNodes, "path" | "diskSeq">;
+
+/** Takes a loop device off its file and waits for that. @returns false when it goes only with its last user */
+export async function letGoOfLoop(what: string, loop: LoopUse, waitsFor?: string): Promise<boolean> {
   const { path, diskSeq } = loop;
   await makeCalls(what, [{ act: "loop-detach", path, diskSeq }], { timeoutMs: DETACH_TIMEOUT_MS, waitsFor });
   const deadline = Date.now() + GONE_DEADLINE_MS;
   while (isAttached(loop)) {
-    if (Date.now() > deadline) {
-      throw new UserError(what, `${path} is still in use`, { code: "EBUSY", cure: `fuser -v ${path}` });
-    }
+    if (Date.now() > deadline) return false;
     await sleep(GONE_POLL_MS);
   }
+  return true;
 }
 
 /** False as well when another file has the device by now. */
-export function isAttached({ path, diskSeq }: Pick<LoopNodes, "path" | "diskSeq">): boolean {
+export function isAttached({ path, diskSeq }: LoopUse): boolean {
   return readLoopDevices().some((loop) => loop.path === path && loop.diskSeq === diskSeq);
 }
 

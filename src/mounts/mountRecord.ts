@@ -42,26 +42,11 @@ export function writeMountRecord(record: MountRecord): void {
 
 /** Never throws. */
 export function removeMountRecord(mountpoint: string): void {
-  removeFile(recordPath(mountpoint));
-}
-
-/** As `removeMountRecord`, of the disk whose FUSE mount `mount` is or was. */
-export function removeMountRecordOf(mount: Pick<MountEntry, "mountpoint" | "majorMinor">): void {
-  removeFile(idPaths(idOf(mount)).record);
-}
-
-function removeFile(path: string): void {
   try {
-    rmSync(path, { force: true });
+    rmSync(recordPath(mountpoint), { force: true });
   } catch {
     // `kmemfs recover` removes it.
   }
-}
-
-/** As `removeMountRecord`, of the disk whose FUSE mount is at `fuseDirectory`. */
-export function removeMountRecordAt(fuseDirectory: string): void {
-  const record = readMountRecords().find((options) => options.fuseDirectory === fuseDirectory);
-  if (record !== undefined) removeMountRecord(record.mountpoint);
 }
 
 /** The records of all mounts of this user, whether they still run or not. */

@@ -6,6 +6,7 @@
 import { dirname } from "node:path";
 import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, fileOf } from "../disk/loopFiles.js";
+import type { Remains } from "../disk/steps.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
 import { mountOfPath } from "../linux/proc/mounts.js";
@@ -25,21 +26,13 @@ export interface MachineView {
   readonly namespaces: readonly MountNamespace[];
 }
 
-export interface DeadDisk {
+export interface DeadDisk extends Remains {
   /** What the user calls the disk. */
   readonly mountpoint: string;
-  /** All places of the dead session; the first is where it was mounted, what was bound elsewhere follows. */
-  readonly dead: readonly MountEntry[];
   /** What it was asked for; null when nobody wrote it down. */
   readonly record: MountRecord | null;
   /** null for a pool that is gone with its processes. */
   readonly poolPath: string | null;
-  readonly loops: readonly LoopNodes[];
-  /** What is mounted from the loop devices, and inside that; in the order to unmount. */
-  readonly fileSystems: readonly MountEntry[];
-  /** Those of `fileSystems` that are mounted elsewhere as well, where they stay. */
-  readonly bound: readonly MountEntry[];
-  readonly swapAreas: readonly string[];
   /** Why it cannot be cleared: living things on it that are not ours to end. One clause each. */
   readonly blockers: readonly string[];
 }
