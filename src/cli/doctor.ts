@@ -98,6 +98,5 @@ export function defineDoctor(command: Command, outcome: Outcome): void {
     )
     .argument("[mountpoint]", "where the disk is mounted; without it, all mounts are checked")
     .option("-J, --json", "JSON")
-    .option("--debug", "show stack traces on errors")
     .action((mountpoint: string | undefined, flags: DoctorFlags) => doctor(mountpoint, flags, outcome));
 }

@@ -15,7 +15,7 @@ import { parseOptionList, splitOptionList } from "./optionList.js";
 import type { RawOptions } from "./optionTable.js";
 import { printFailure } from "./print.js";
 import { remount } from "./remount.js";
-import { isHelp, throwUsageErrors } from "./usage.js";
+import { isHelp, throwUsageErrors, wrongUsage } from "./usage.js";
 
 export const MOUNT_USAGE = 1;
 export const MOUNT_SYSTEM = 2;
@@ -65,10 +65,11 @@ export function parseHelperCall(args: readonly string[]): HelperCall {
   command.parse([...args], { from: "user" });
   const flags = command.opts<HelperFlags>();
   if (flags.N !== undefined) {
-    throw new UserError(`mount -N ${flags.N}`, "mounting in another namespace is not supported", {
-      cure: `nsenter --mount=${flags.N} mount -t fuse.kmemfs …`,
-      exitCode: 2,
-    });
+    throw wrongUsage(
+      `mount -N ${flags.N}`,
+      "mounting in another namespace is not supported",
+      `nsenter --mount=${flags.N} mount -t fuse.kmemfs …`,
+    );
   }
   const list = (flags.o ?? []).join(",");
   const raw = parseOptionList(list, flags.s ?? false);

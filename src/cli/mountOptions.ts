@@ -3,18 +3,14 @@
  * Below this nobody parses strings: sizes are whole pages, paths are absolute.
  */
 import { resolve } from "node:path";
-import { UserError } from "../base/errors.js";
 import type { MountOptions, MountPlace, PoolSource } from "../mounts/options.js";
 import { type Invoker, parseFields, type RawOptions } from "./optionTable.js";
 import { letsOthersIn } from "./owner.js";
+import { wrongUsage } from "./usage.js";
 
 export function currentInvoker(): Invoker {
   const own = { uid: process.geteuid?.() ?? 0, gids: [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])] };
   return { root: own.uid === 0, directory: process.cwd(), own };
-}
-
-function usage(what: string, reason: string, cure?: string): UserError {
-  return new UserError(what, reason, cure === undefined ? { exitCode: 2 } : { cure, exitCode: 2 });
 }
 
 const PRIVATE_NAMES = new Set(["none", "tmpfs", "kmemfs"]);
@@ -23,7 +19,7 @@ const PRIVATE_NAMES = new Set(["none", "tmpfs", "kmemfs"]);
 export function parsePool(text: string | undefined, invoker: Invoker): PoolSource {
   // Without root the kernel refuses a private tmpfs (fsopen: EPERM), so the default there is a memfd.
   if (text === undefined) return { kind: invoker.root ? "tmpfs" : "memfd" };
-  if (text === "") throw usage("pool", "the path is empty");
+  if (text === "") throw wrongUsage("pool", "the path is empty");
   if (PRIVATE_NAMES.has(text)) return { kind: "tmpfs" };
   if (text === "memfd") return { kind: "memfd" };
   return { kind: "path", path: resolve(invoker.directory, text) };
@@ -34,9 +30,9 @@ function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | u
   // Where no pool was named it is our own name.
   const source = pool.kind === "path" ? pool.path : (text ?? "kmemfs");
   if (fsname === undefined || fsname === source) return source;
-  if (fsname === "") throw usage("fsname", "the name is empty");
+  if (fsname === "") throw wrongUsage("fsname", "the name is empty");
   if (!fsname.startsWith("/")) return fsname;
-  throw usage(
+  throw wrongUsage(
     `fsname ${fsname}`,
     "a name that begins with / would be taken for the path of a pool",
     "a name without a leading /",
@@ -47,7 +43,7 @@ function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | u
 function mayOthers(raw: RawOptions, owner: Partial<MountOptions>, { root }: Invoker): boolean {
   // Root and whoever mounts are let in anyway; of a user's mount FUSE keeps root out.
   if (raw.allowRoot === true && !root && raw.allowOther !== true) {
-    throw usage("-o allow_root", "FUSE can admit all other users or none", "-o allow_other");
+    throw wrongUsage("-o allow_root", "FUSE can admit all other users or none", "-o allow_other");
   }
   return raw.allowOther ?? (root && letsOthersIn(owner));
 }
@@ -62,11 +58,11 @@ export function toMountOptions(
   const fields = parseFields(raw, invoker);
   const { sizeBytes = 0, maxSizeBytes = sizeBytes } = fields;
   if (sizeBytes > maxSizeBytes) {
-    throw usage(`size ${raw.size}`, `larger than max-size ${raw.maxSize}`, "a max-size that is at least the size");
+    throw wrongUsage(`size ${raw.size}`, `larger than max-size ${raw.maxSize}`, "a max-size that is at least the size");
   }
   if (fields.numaNode !== undefined && fields.readOnly === true) {
     const reason = "a read-only mount allocates no memory to bind";
-    throw usage(`numa-node ${raw.numaNode}`, reason, "use only one of the two");
+    throw wrongUsage(`numa-node ${raw.numaNode}`, reason, "use only one of the two");
   }
   const source = parsePool(pool, invoker);
   return Object.freeze({

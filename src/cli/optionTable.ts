@@ -2,10 +2,10 @@
  * Every option of a mount, one row each. The flags of `mount` and `up`, the keys of `-o`, the
  * parsed options, what a remount may change and docs/options.md all come from these rows.
  */
-import { UserError } from "../base/errors.js";
 import type { IoMode, MountOptions } from "../mounts/options.js";
 import { type OwnIds, parseGroup, parseMode, parseUser } from "./owner.js";
 import { parsePageSizeFloor } from "./sizes.js";
+import { wrongUsage } from "./usage.js";
 
 /** Who asks, and from where: all that parsing needs to know of the world. */
 export interface Invoker {
@@ -46,10 +46,6 @@ interface ToggleRow {
   readonly remounts?: true;
 }
 
-function usage(what: string, reason: string, cure: string): UserError {
-  return new UserError(what, reason, { cure, exitCode: 2 });
-}
-
 const pageSize =
   (option: string) =>
   (text: string): number =>
@@ -59,18 +55,18 @@ const count =
   (option: string) =>
   (text: string): number => {
     if (/^\d{1,6}$/.test(text)) return Number(text);
-    throw usage(`${option} ${text}`, "not a number", "a number from 0 to 999999");
+    throw wrongUsage(`${option} ${text}`, "not a number", "a number from 0 to 999999");
   };
 
 /** Which nodes there are is asked when the pool is made. */
 function parseNumaNode(text: string): number {
   if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw usage(`numa-node ${text}`, "not the number of a NUMA node", "a number from 0 up, as shown by lscpu");
+  throw wrongUsage(`numa-node ${text}`, "not the number of a NUMA node", "a number from 0 up, as shown by lscpu");
 }
 
 function parseIo(text: string): IoMode {
   if (text === "auto" || text === "served" || text === "direct") return text;
-  throw usage(`io ${text}`, "not an I/O mode", "auto, served or direct");
+  throw wrongUsage(`io ${text}`, "not an I/O mode", "auto, served or direct");
 }
 
 /** One less than MAX_THREADS of the pool: the main thread is one. */
@@ -79,7 +75,7 @@ const MAX_WORKERS = 63;
 function parseWorkers(text: string): number {
   const threads = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (threads >= 1 && threads <= MAX_WORKERS) return threads;
-  throw usage(`workers ${text}`, "not a number of threads", `a number from 1 to ${MAX_WORKERS}`);
+  throw wrongUsage(`workers ${text}`, "not a number of threads", `a number from 1 to ${MAX_WORKERS}`);
 }
 
 export const VALUES = {

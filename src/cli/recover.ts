@@ -5,11 +5,9 @@ import { forgetDisk, LAZILY, type Step, stepsOf } from "../disk/steps.js";
 import { idOf } from "../mounts/mountRecord.js";
 import { absolutePath, quote } from "../mounts/paths.js";
 import { diskId } from "../mounts/stateDirectory.js";
-import type { DefaultOptions, WayBack } from "../recover/bringBack.js";
-import { bringBack, wayBack } from "../recover/bringBack.js";
+import { bringBack, type DefaultOptions, type WayBack, wayBack } from "../recover/bringBack.js";
 import type { DeadDisk } from "../recover/deadDisk.js";
-import type { Findings } from "../recover/find.js";
-import { findDeadDisks } from "../recover/find.js";
+import { type Findings, findDeadDisks } from "../recover/find.js";
 import { findKept, isOf } from "../recover/kept.js";
 import type { Orphan } from "../recover/orphans.js";
 import { nameIsTaken, withNameLock } from "../recover/withNameLock.js";
@@ -150,6 +148,5 @@ export function defineRecover(command: Command, outcome: Outcome): void {
     .argument("[mountpoint]", "only this disk; without it, all dead ones")
     .option("--up", "bring back disks whose pool has a path or was kept")
     .option("-n, --dry-run", "only print what would be done")
-    .option("--debug", "show stack traces on errors")
     .action((mountpoint: string | undefined, flags: RecoverFlags) => recover(mountpoint, flags, outcome));
 }

@@ -20,6 +20,7 @@ import { toMountOptions } from "./mountOptions.js";
 import { type Invoker, type OptionName, optionKey, type RawOptions, TOGGLES, VALUES } from "./optionTable.js";
 import { printErrorLine, printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
+import { wrongUsage } from "./usage.js";
 
 /**
  * Changes a mount as `raw` say.
@@ -90,10 +91,11 @@ function refuseOthers(raw: RawOptions, record: MountOptions | null, invoker: Inv
   for (const name of others) {
     const { field } = rows[name];
     if (record !== null && field !== undefined && asked[field] === record[field]) continue;
-    throw new UserError(`-o remount,${optionKey(name)}`, "cannot be changed while mounted", {
-      cure: "unmount it and mount it again",
-      exitCode: 2,
-    });
+    throw wrongUsage(
+      `-o remount,${optionKey(name)}`,
+      "cannot be changed while mounted",
+      "unmount it and mount it again",
+    );
   }
 }
 

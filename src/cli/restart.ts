@@ -36,6 +36,5 @@ export function defineRestart(command: Command): void {
         "wait for a moment. If the new server cannot take over, the old one stays.",
     )
     .argument("<mountpoint>", "where the disk is mounted")
-    .option("--debug", "show stack traces on errors")
     .action(restart);
 }

@@ -19,7 +19,7 @@ import { checkMountpoint } from "./mountpoint.js";
 import { flagsOf, type RawOptions } from "./optionTable.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
-import { requireRoot } from "./usage.js";
+import { requireRoot, wrongUsage } from "./usage.js";
 
 interface UpFlags extends RawOptions {
   fs?: string;
@@ -30,10 +30,7 @@ function parseFileSystem(text: string | undefined): FileSystemType | null {
   if (text === undefined) return null;
   const found = FILE_SYSTEMS.find((name) => name === text);
   if (found !== undefined) return found;
-  throw new UserError(`up --fs ${text}`, "not a file system that up can make", {
-    cure: FILE_SYSTEMS.join(", "),
-    exitCode: 2,
-  });
+  throw wrongUsage(`up --fs ${text}`, "not a file system that up can make", FILE_SYSTEMS.join(", "));
 }
 
 interface Made {
