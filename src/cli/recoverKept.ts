@@ -5,8 +5,7 @@ import { LAZILY, type Step, stepsOf } from "../disk/steps.js";
 import { quote } from "../mounts/paths.js";
 import type { DeadDisk } from "../recover/deadDisk.js";
 import type { Findings } from "../recover/find.js";
-import type { Kept } from "../recover/kept.js";
-import { bringKeptBack, lookAtKept } from "../recover/kept.js";
+import { bringKeptBack, type Kept, lookAtKept } from "../recover/kept.js";
 import { whileItIsCleared } from "../recover/withNameLock.js";
 import { printLine } from "./print.js";
 

@@ -1,8 +1,7 @@
 /** The part of `recover` for loop devices that hold the memory of disks that are gone. */
 import { UserError } from "../base/errors.js";
 import { LAZILY, stepsOf } from "../disk/steps.js";
-import type { Orphan } from "../recover/orphans.js";
-import { endSession } from "../recover/orphans.js";
+import { endSession, type Orphan } from "../recover/orphans.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 

@@ -3,16 +3,17 @@
 import { dirname } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { findDisk, placeOf } from "../disk/findDisk.js";
-import type { SessionUse } from "../disk/inUse.js";
+import { findDisk } from "../disk/findDisk.js";
 import {
   coverClauses,
+  knownUseOf,
   loopClauses,
   otherPlaces,
   ownMounts,
   processClauses,
-  readKnownUse,
   readUse,
+  type SessionUse,
+  useOf,
 } from "../disk/inUse.js";
 import { endMount } from "../disk/takeDown.js";
 import { busy } from "../disk/users.js";
@@ -32,7 +33,7 @@ function printLeft({ fileSystems, loops }: SessionUse): void {
  * over the disk is not ours to take away.
  * @throws UserError naming them; nothing was changed
  */
-async function refuseInUse(what: string, use: SessionUse, name: string, force: boolean): Promise<void> {
+function refuseInUse(what: string, use: SessionUse, name: string, force: boolean): void {
   const covers = coverClauses(use);
   if (covers.length > 0) throw busy(what, covers, "unmount it first");
   if (force) return;
@@ -49,7 +50,7 @@ async function unmountDead(what: string, path: string, force: boolean): Promise<
   if (there === null || !KMEMFS_TYPES.has(there.fsType)) {
     throw new UserError(what, "not a kmemfs mount", { code: "EINVAL", cure: "kmemfs status" });
   }
-  const use = await readUse(there.majorMinor, path, false);
+  const use = await readUse({ device: there.majorMinor, fuseDirectory: path }, false);
   const clauses = loopClauses(use);
   const main = ownMounts(use.namespaces).find((entry) => entry.mountId === there.mountId) ?? null;
   const others = otherPlaces({ ...use, main });
@@ -71,17 +72,10 @@ async function unmount(mountpoint: string, flags: { force?: boolean }): Promise<
 
   const disk = await findDisk(path);
   if (disk === null || !isItself(disk.mountpoint, disk.file, path)) return unmountDead(what, path, force);
-  const place = placeOf(disk);
-  const isServed = (disk.givenUp ?? null) === null;
-  const use =
-    place === null
-      ? null
-      : force
-        ? readKnownUse(place.device, place.fuseDirectory, disk.loopDevices)
-        : await readUse(place.device, place.fuseDirectory, isServed);
-  if (use !== null) await refuseInUse(what, use, disk.mountpoint, force);
+  const use = force ? knownUseOf(disk) : await useOf(disk);
+  refuseInUse(what, use, disk.mountpoint, force);
   await stopMount(disk, { force });
-  if (use !== null) printLeft(use);
+  printLeft(use);
 }
 
 /** The mount of a disk, not a file system on it: that is `down`'s. */
@@ -95,6 +89,5 @@ export function defineUnmount(command: Command): void {
     .description("Unmounts a pool that is not in use. If it is in use, its users are listed and it stays mounted.")
     .argument("<mountpoint>", "where the disk is mounted")
     .option("--force", "unmount even if in use: users get errors, and unsynced data is lost")
-    .option("--debug", "show stack traces on errors")
     .action(unmount);
 }

@@ -8,6 +8,7 @@ import type { MountEntry } from "../linux/proc/mounts.js";
 import { quote } from "../mounts/paths.js";
 import { type CallOptions, canStart, tryCalls } from "./call.js";
 import {
+  type DiskPlace,
   fileSystemsElsewhere,
   hiddenClauses,
   livingInside,
@@ -25,15 +26,6 @@ import { busy } from "./users.js";
 const FLUSH_TIMEOUT_MS = 60_000;
 const DETACH_TIMEOUT_MS = 30_000;
 
-/** A disk by its name and its session; nobody need serve it any more. */
-export interface DiskPlace {
-  readonly mountpoint: string;
-  /** `MAJ:MIN` of the FUSE mount. */
-  readonly device: string;
-  /** Where that was mounted. */
-  readonly fuseDirectory: string;
-}
-
 /**
  * Takes file systems and loop devices away.
  * @param others clauses that stand against it and are not of the stack on the file
@@ -42,21 +34,21 @@ export interface DiskPlace {
  * @throws UserError naming who holds the disk; nothing was changed then
  */
 export async function clearDisk(
-  disk: DiskPlace,
+  mountpoint: string,
   use: SessionUse,
   others: readonly string[],
   waitsFor?: string,
 ): Promise<string[]> {
-  const what = `down ${disk.mountpoint}`;
+  const what = `down ${mountpoint}`;
   const { loops } = use;
   if (loops.length > 0 && process.geteuid?.() !== 0) {
     throw new UserError(what, `only root can detach ${loops.map((loop) => loop.path).join(", ")}`, {
       code: "EPERM",
-      cure: `sudo kmemfs down ${quote(disk.mountpoint)}`,
+      cure: `sudo kmemfs down ${quote(mountpoint)}`,
     });
   }
   const clauses = [...others, ...stackClauses(use)];
-  const cure = `stop or move these, then kmemfs down ${quote(disk.mountpoint)}`;
+  const cure = `stop or move these, then kmemfs down ${quote(mountpoint)}`;
   if (clauses.length > 0) throw busy(what, clauses, cure);
   return allOrNothing(async (rollback) => {
     const done: string[] = [];
@@ -83,7 +75,7 @@ export interface Cleared {
  * written: of a file system that is hidden. What is dirty is written out then.
  */
 export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Promise<Cleared> {
-  const use = await readUse(disk.device, disk.fuseDirectory, isServed);
+  const use = await readUse(disk, isServed);
   const what = `stop ${disk.mountpoint}`;
   const { device } = disk;
   const refused = [...otherPlaces(use), ...hiddenClauses(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
@@ -97,7 +89,7 @@ export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Prom
     return { refused, forced: [] };
   }
   try {
-    await clearDisk(disk, use, [], device);
+    await clearDisk(disk.mountpoint, use, [], device);
     return { refused: [], forced: [] };
   } catch (error) {
     const why = `by force, because ${error instanceof Error ? error.message : String(error)}`;

@@ -1,11 +1,9 @@
-/** Loop devices on the file `disk`: attaching, partitions, what else of the kernel has them. */
+/** Loop devices on the file `disk`: attaching and detaching. */
 import { closeSync, readSync } from "node:fs";
-import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../base/errors.js";
 import { attachLoopDevice } from "../linux/mount/loopControl.js";
-import { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
-import { readNames } from "../linux/proc/procFile.js";
+import { type LoopNodes, readLoopDevices, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { O_RDONLY, O_RDWR } from "../linux/syscall/constants.js";
 import type { MountStatus } from "../mounts/status.js";
 import { makeCalls } from "./call.js";
@@ -76,21 +74,4 @@ export async function letGoOfLoop(what: string, loop: LoopUse, waitsFor?: string
 /** False as well when another file has the device by now. */
 export function isAttached({ path, diskSeq }: LoopUse): boolean {
   return readLoopDevices().some((loop) => loop.path === path && loop.diskSeq === diskSeq);
-}
-
-/** The device and its partitions, e.g. `/dev/loop0`, `/dev/loop0p1`. */
-export function withPartitions(device: string): string[] {
-  const name = basename(device);
-  const partitions = readNames(`/sys/block/${name}`).filter((entry) => entry.startsWith(`${name}p`));
-  return [device, ...partitions.map((entry) => `/dev/${entry}`)];
-}
-
-/** What else of the kernel holds `device`: swap areas and device-mapper targets, for people. */
-export function stackedDevices(device: string): string[] {
-  const names = new Set(withPartitions(device));
-  const swap = swapAreas().filter((area) => names.has(area));
-  const parts = [...names].flatMap((part) =>
-    readNames(`/sys/class/block/${basename(part)}/holders`).map((holder) => `${part} is part of /dev/${holder}`),
-  );
-  return [...swap.map((area) => `${area} is in use as swap`), ...parts];
 }

@@ -16,7 +16,7 @@ import { idPaths, removePrivateDirectory, stateDirectory } from "../mounts/state
 import { makeCalls, tryCalls } from "./call.js";
 import { mountFileSystem } from "./fileSystems.js";
 import type { Call } from "./kernelCalls.js";
-import { detachLoop, isAttached, letGoOfLoop, withPartitions } from "./loop.js";
+import { detachLoop, isAttached, letGoOfLoop } from "./loop.js";
 import { busy, describeUsers } from "./users.js";
 
 /** Reading back what was swapped out to a dead device fails fast; what is there takes its time. */
@@ -49,12 +49,12 @@ export interface Remains {
 /** Who uses what, as far as this user may see. */
 export interface Users {
   ofMount(mount: MountEntry): readonly MountUser[];
-  ofDevice(path: string): readonly MountUser[];
+  ofDevice(loop: LoopNodes): readonly MountUser[];
 }
 
 const seenUsers: Users = {
   ofMount: (mount) => usersOfMount(mount.majorMinor),
-  ofDevice: (path) => withPartitions(path).flatMap(usersOfDevice),
+  ofDevice: ({ nodes }) => nodes.flatMap((node) => usersOfDevice(node.path)),
 };
 
 /** What becomes of a thing that somebody uses. */
@@ -207,7 +207,7 @@ function detach(loop: LoopNodes, manner: Manner): Step {
     const { what, waitsFor } = manner;
     return { plan: `detach ${path}`, act: () => detachLoop(what, loop, waitsFor).then(() => `detached ${path}`) };
   }
-  const by = (): string => usedBy(", ", manner.users.ofDevice(path));
+  const by = (): string => usedBy(", ", manner.users.ofDevice(loop));
   return {
     plan: `detach ${path}${by()}`,
     act: async () => {

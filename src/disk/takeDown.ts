@@ -9,17 +9,26 @@ import { findMount, stopMount } from "../mounts/client.js";
 import { idOf } from "../mounts/mountRecord.js";
 import { quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
-import { clearDisk, type DiskPlace } from "./clearDisk.js";
-import { otherPlaces, ownMounts, processClauses, readUse } from "./inUse.js";
+import { clearDisk } from "./clearDisk.js";
+import {
+  type DiskPlace,
+  otherPlaces,
+  ownMounts,
+  processClauses,
+  readPlaces,
+  readUse,
+  type SessionUse,
+  useOf,
+} from "./inUse.js";
 import { forgetDisk, type Manner, stepsOf } from "./steps.js";
 
 const SERVER_MS = 5_000;
 const SERVER_POLL_MS = 100;
 
 /** Takes a served disk down; returns what was done, a line each. @throws UserError naming who holds it */
-export async function takeDown(status: MountStatus, disk: DiskPlace | null): Promise<string[]> {
+export async function takeDown(status: MountStatus): Promise<string[]> {
   await requireServer(status);
-  const done = disk === null ? [] : await clear(disk, (status.givenUp ?? null) === null);
+  const done = await clear(status.mountpoint, await useOf(status));
   await stopMount(status, { force: false });
   return [...done, `stopped the mount of ${status.pool.path ?? status.pool.kind}`];
 }
@@ -41,10 +50,10 @@ async function requireServer({ mountpoint }: MountStatus): Promise<void> {
 
 /** As `takeDown` for a disk that has no holder any more; its server may still be there, or not. */
 export async function takeDownDead(disk: DiskPlace): Promise<string[]> {
-  const { device, fuseDirectory } = disk;
-  const what = `down ${disk.mountpoint}`;
-  const done = await clear(disk, false);
-  const { main, namespaces } = await readUse(device, fuseDirectory, false);
+  const { mountpoint, device, fuseDirectory } = disk;
+  const what = `down ${mountpoint}`;
+  const done = await clear(mountpoint, await readUse(disk, false));
+  const { main, namespaces } = readPlaces(device, fuseDirectory);
   for (const mount of ownMounts(namespaces).filter((entry) => entry.majorMinor === device)) {
     await endMount(mount, { kind: (await livenessOf(mount)) === "dead" ? "at once" : "in order", what });
   }
@@ -68,7 +77,6 @@ export async function endMount(mount: MountEntry, manner: Manner, loops: readonl
   }
 }
 
-async function clear(disk: DiskPlace, isHeld: boolean): Promise<string[]> {
-  const use = await readUse(disk.device, disk.fuseDirectory, isHeld);
-  return clearDisk(disk, use, [...otherPlaces(use), ...processClauses(use)]);
+function clear(mountpoint: string, use: SessionUse): Promise<string[]> {
+  return clearDisk(mountpoint, use, [...otherPlaces(use), ...processClauses(use)]);
 }

@@ -7,9 +7,9 @@ import { dirname } from "node:path";
 import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, fileOf } from "../disk/loopFiles.js";
 import type { Remains } from "../disk/steps.js";
+import { partClauses } from "../disk/users.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
-import type { MountEntry } from "../linux/proc/mounts.js";
-import { mountOfPath } from "../linux/proc/mounts.js";
+import { type MountEntry, mountOfPath } from "../linux/proc/mounts.js";
 import type { MountNamespace } from "../linux/proc/namespaces.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
@@ -74,7 +74,7 @@ export function deadDiskOf(dead: readonly MountEntry[], facts: MachineView): Dea
     swapAreas,
     blockers: [
       ...living.map((mount) => `${mount.mountpoint} (${mount.fsType}) is mounted inside, and still alive`),
-      ...nodes.flatMap((node) => node.partOf.map((other) => `${node.path} is part of ${other}`)),
+      ...loops.flatMap(partClauses),
       ...stacked(dead, loops, facts.mounts),
       ...staying(dead, loops, fileSystems, facts.namespaces),
     ],
