@@ -1,11 +1,11 @@
 /** `kmemfs resize MOUNTPOINT SIZE [--force]`: another size of a disk that is mounted. */
 import type { Command } from "commander";
-import { UserError } from "../base/errors.js";
 import { makeCalls } from "../disk/call.js";
 import { probeDevice } from "../disk/fileSystems.js";
 import { requireDisk } from "../disk/findDisk.js";
 import { mountsOnLoops, useOf } from "../disk/inUse.js";
 import { resizeDisk } from "../disk/resize.js";
+import { busy } from "../disk/users.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
 import { quote } from "../mounts/paths.js";
@@ -31,10 +31,11 @@ export function growCommand(loop: string, mount: MountEntry | undefined): string
 function refuseLoops(what: string, loops: readonly LoopNodes[]): void {
   if (loops.length === 0) return;
   const paths = loops.map((loop) => loop.path);
-  throw new UserError(what, `its loop device ${paths.join(", ")} would be truncated`, {
-    code: "EBUSY",
-    cure: `unmount and shrink what is on it, losetup -d ${paths.join(" ")}, then resize with --force`,
-  });
+  throw busy(
+    what,
+    [`its loop device ${paths.join(", ")} would be truncated`],
+    `unmount and shrink what is on it, losetup -d ${paths.join(" ")}, then resize with --force`,
+  );
 }
 
 /** @throws UserError naming what would lose its end */
@@ -42,10 +43,7 @@ async function refuseContent(what: string, disk: MountStatus): Promise<void> {
   const content = await probeDevice(disk.file);
   if (content.kind === "blank") return;
   const name = content.kind === "fileSystem" ? content.type : content.name;
-  throw new UserError(what, `${name} on it may be truncated`, {
-    code: "EBUSY",
-    cure: "shrink what is on it, then resize with --force",
-  });
+  throw busy(what, [`${name} on it may be truncated`], "shrink what is on it, then resize with --force");
 }
 
 async function resize(mountpoint: string, sizeText: string, flags: ResizeFlags): Promise<void> {

@@ -12,6 +12,7 @@ import { diskDirectories, diskId, idPaths } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import { type DiskPlace, readUse, useOf } from "./inUse.js";
 import { backingPath } from "./loopFiles.js";
+import { busy } from "./users.js";
 
 /** The running disk that `text` means, or null. Asks the one that is meant before any other. @throws SilentHolder */
 export async function findDisk(text: string): Promise<MountStatus | null> {
@@ -84,10 +85,11 @@ export async function findDead(what: string, text: string): Promise<DiskPlace | 
 function requireNobodys(what: string, place: DiskPlace): DiskPlace {
   const id = idOf({ mountpoint: place.fuseDirectory, majorMinor: place.device });
   if (!isNameHeld(idPaths(id).lock)) return place;
-  throw new UserError(what, `another process has the name of the disk on ${place.fuseDirectory}, and does not answer`, {
-    code: "EBUSY",
-    cure: "kmemfs status, and try again",
-  });
+  throw busy(
+    what,
+    [`another process has the name of the disk on ${place.fuseDirectory}, and does not answer`],
+    "kmemfs status, and try again",
+  );
 }
 
 /** The loop devices that `mount`'s file system is on. */

@@ -1,7 +1,6 @@
 /** Loop devices on the file `disk`: attaching and detaching. */
 import { closeSync, readSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { UserError } from "../base/errors.js";
 import { attachLoopDevice } from "../linux/mount/loopControl.js";
 import { type LoopNodes, readLoopDevices, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { O_RDONLY, O_RDWR } from "../linux/syscall/constants.js";
@@ -9,6 +8,7 @@ import type { MountStatus } from "../mounts/status.js";
 import { makeCalls } from "./call.js";
 import { openDisk } from "./openDisk.js";
 import { neededSectorBytes, SECTOR_LOOK_BYTES } from "./sectorSize.js";
+import { busy } from "./users.js";
 
 const DETACH_TIMEOUT_MS = 30_000;
 /** The kernel clears a loop device after its last user has closed it, not before LOOP_CLR_FD returns. */
@@ -53,7 +53,7 @@ function nodesOf(path: string): LoopNodes {
 export async function detachLoop(what: string, loop: LoopUse, waitsFor?: string): Promise<void> {
   const { path } = loop;
   if (await letGoOfLoop(what, loop, waitsFor)) return;
-  throw new UserError(what, `${path} is still in use`, { code: "EBUSY", cure: `fuser -v ${path}` });
+  throw busy(what, [`${path} is still in use`], `fuser -v ${path}`);
 }
 
 /** One use of a loop device. */

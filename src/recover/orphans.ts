@@ -4,7 +4,7 @@
  */
 import { basename } from "node:path";
 import { mountsOnLoops } from "../disk/inUse.js";
-import { backingPath, isOnDeadSession, PATHLESS } from "../disk/loopFiles.js";
+import { backingOf, backingPath, PATHLESS } from "../disk/loopFiles.js";
 import { describeUsers, partClauses } from "../disk/users.js";
 import { abortConnection } from "../linux/fuse/fuseConnection.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
@@ -48,7 +48,8 @@ export async function findOrphans(
   const found = await Promise.all(
     pathless.map(async (loop): Promise<Orphan | null> => {
       const record = records.find(({ seen }) => seen?.loops.some((one) => isSame(one, loop))) ?? null;
-      if (record === null ? !ask || !(await isOnDeadSession(loop.path)) : isReachable(record, namespaces)) return null;
+      if (record === null ? !ask || (await backingOf(loop.path, false)) !== "dead" : isReachable(record, namespaces))
+        return null;
       return {
         mountpoint: record?.mountpoint ?? null,
         device: record?.seen?.device ?? null,
