@@ -6,9 +6,10 @@
 import { basename } from "node:path";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
+import { unescapeOctal } from "../linux/proc/mounts.js";
+import { readText } from "../linux/proc/procFile.js";
 import { startMount } from "../mounts/client.js";
 import { absolutePath } from "../mounts/paths.js";
-import { asksForSize, optionsInFstab } from "./fstab.js";
 import { prepareMount } from "./mount.js";
 import { currentInvoker } from "./mountOptions.js";
 import { parseOptionList, splitOptionList } from "./optionList.js";
@@ -17,9 +18,9 @@ import { printFailure } from "./print.js";
 import { remount } from "./remount.js";
 import { isHelp, throwUsageErrors, wrongUsage } from "./usage.js";
 
-export const MOUNT_USAGE = 1;
-export const MOUNT_SYSTEM = 2;
-export const MOUNT_FAILED = 32;
+const MOUNT_USAGE = 1;
+const MOUNT_SYSTEM = 2;
+const MOUNT_FAILED = 32;
 
 const HELPER_NAMES = new Set(["mount.fuse.kmemfs", "mount.kmemfs"]);
 
@@ -77,6 +78,27 @@ export function parseHelperCall(args: readonly string[]): HelperCall {
   if (flags.w) raw.readOnly = false;
   const [pool = "", directory = ""] = command.args;
   return { pool, directory, raw, list, fake: flags.f ?? false };
+}
+
+/** The options of the last line for `directory` in fstab(5), or null: mount(8) puts them before its own. */
+export function optionsInFstab(directory: string, text = readText("/etc/fstab") ?? ""): string | null {
+  const lines = text
+    .split("\n")
+    .filter((line) => !/^\s*(#|$)/.test(line))
+    .map((line) => line.trim().split(/\s+/));
+  const ours = lines.filter(([, target = "", type = ""]) => {
+    return unescapeOctal(target) === directory && /^(fuse\.)?kmemfs$/.test(type);
+  });
+  return ours.at(-1)?.[3] ?? null;
+}
+
+const isSize = (option: string): boolean => option.startsWith("size=");
+
+/** True when a `size=` among `options` is more than what mount(8) took from the line of fstab. */
+export function asksForSize(options: readonly string[], inFstab: readonly string[]): boolean {
+  const sizes = options.filter(isSize);
+  const known = inFstab.filter(isSize);
+  return sizes.length > known.length || sizes.some((size) => !known.includes(size));
 }
 
 /** mount(8)'s exit code for `error`. */

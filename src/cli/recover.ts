@@ -6,14 +6,14 @@ import { idOf } from "../mounts/mountRecord.js";
 import { absolutePath, quote } from "../mounts/paths.js";
 import { diskId } from "../mounts/stateDirectory.js";
 import { bringBack, type DefaultOptions, type WayBack, wayBack } from "../recover/bringBack.js";
-import type { DeadDisk } from "../recover/deadDisk.js";
+import { type DeadDisk, isMeant } from "../recover/deadDisk.js";
 import { type Findings, findDeadDisks } from "../recover/find.js";
 import { findKept, isOf } from "../recover/kept.js";
 import type { Orphan } from "../recover/orphans.js";
 import { nameIsTaken, withNameLock } from "../recover/withNameLock.js";
 import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { printFailure, printLine } from "./print.js";
-import { blockersOf, clear, isKeptMeant, planOfKept, recoverKept } from "./recoverKept.js";
+import { blockersOf, clear, isKeptMeant, planOfKept, printChanged, printLines, recoverKept } from "./recoverKept.js";
 import { clearOrphan, isOrphanMeant, orphanPlan } from "./recoverOrphans.js";
 import type { Outcome } from "./usage.js";
 
@@ -41,12 +41,6 @@ export function forgetStep({ dead: [mount] }: DeadDisk): Step {
   };
 }
 
-/** True when `path` is one of the disk's names: the disk's, a dead mount, or a file system on it. */
-export function isMeant(deadDisk: DeadDisk, path: string): boolean {
-  const places = [...deadDisk.dead, ...deadDisk.fileSystems].map((mount) => mount.mountpoint);
-  return deadDisk.mountpoint === path || places.includes(path);
-}
-
 /** What is going to be done, a line each. */
 function planOf({ deadDisk, steps, back }: Turn, up: boolean): string[] {
   const lines = [`${quote(deadDisk.mountpoint)}: dead; its processes are gone`];
@@ -58,10 +52,6 @@ function planOf({ deadDisk, steps, back }: Turn, up: boolean): string[] {
   return lines;
 }
 
-function printLines(lines: readonly string[]): void {
-  for (const line of lines) printLine(line);
-}
-
 /** @throws UserError when something is left */
 async function recoverOne(
   told: Turn,
@@ -71,9 +61,7 @@ async function recoverOne(
 ): Promise<void> {
   const cleared = await withNameLock(told.deadDisk, found, async (deadDisk) => {
     const turn = turnOf(deadDisk);
-    const plan = planOf(turn, up);
-    // Not without saying so.
-    if (plan.join("\n") !== planOf(told, up).join("\n")) printLines(plan);
+    printChanged(planOf(told, up), planOf(turn, up));
     await clear(turn.deadDisk, turn.steps);
     return turn;
   });
@@ -110,7 +98,7 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   for (const note of found.notes) if (path === null || note.startsWith(`${path}: `)) printLine(note);
   for (const still of found.still) if (path === null || still.what === path) failed(still);
   for (const turn of turns) printLines(planOf(turn, up));
-  for (const one of kept) printLines(await planOfKept(one, up));
+  for (const one of kept) printLines(planOfKept(one, up));
   for (const deadDisk of taken) failed(nameIsTaken(deadDisk.mountpoint));
   for (const orphan of orphans) printLines(orphanPlan(orphan));
   // Of a disk that still holds memory the files say whose it is.

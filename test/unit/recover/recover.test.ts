@@ -1,14 +1,14 @@
 /** What is left of a dead disk, in which order it is cleared, and how it comes back: from recorded mounts and devices. */
 import { describe, expect, it } from "vitest";
 import { toMountOptions } from "../../../src/cli/mountOptions.js";
-import { forgetStep, isMeant } from "../../../src/cli/recover.js";
+import { forgetStep } from "../../../src/cli/recover.js";
 import { stepsOf } from "../../../src/disk/steps.js";
 import { type MountEntry, parseMountinfo } from "../../../src/linux/proc/mounts.js";
 import { parseMountRecord } from "../../../src/mounts/mountRecord.js";
 import { standingStill } from "../../../src/mounts/silent.js";
 import { diskDirectories } from "../../../src/mounts/stateDirectory.js";
 import { type WayBack, wayBack as wayBackWith } from "../../../src/recover/bringBack.js";
-import { type DeadDisk, deadDiskOf, type MachineView, sessionsOf } from "../../../src/recover/deadDisk.js";
+import { type DeadDisk, deadDiskOf, isMeant, type MachineView, sessionsOf } from "../../../src/recover/deadDisk.js";
 import { isSame } from "../../../src/recover/orphans.js";
 
 const FUSE = "rw,user_id=0,group_id=0";
