@@ -5,17 +5,15 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil } from "../base/units.js";
-import type { RepairResult } from "../media/checkPool.js";
-import { checkPoolAt, repairPoolAt, undoRepairAt } from "../media/checkPool.js";
+import { checkPoolAt, type RepairResult, repairPoolAt, undoRepairAt } from "../media/checkPool.js";
 import type { CheckSummary } from "../pool/check.js";
 import type { FindingKind } from "../pool/findings.js";
 import { jsonPrinter, linePrinter, MAX_PRINTED, Output } from "./checkPrint.js";
-import { poolPath } from "./format.js";
+import { namedPool, poolPath } from "./format.js";
 import { printErrorLine, printLine } from "./print.js";
-import { progressBar } from "./progress.js";
+import { progressLine, progressText } from "./progress.js";
 import { parsePageSizeFloor } from "./sizes.js";
-import type { Outcome } from "./usage.js";
-import { FSCK_USAGE } from "./usage.js";
+import { FSCK_USAGE, type Outcome } from "./usage.js";
 
 /** fsck(8), section EXIT STATUS. */
 const FSCK_CORRECTED = 1;
@@ -32,12 +30,11 @@ interface CheckFlags {
   json?: boolean;
 }
 
-/** Whatever keeps the check from running is fsck's operational error. The pool core knows no path. */
-function operational(path: string, error: unknown): unknown {
+/** Whatever keeps the check from running is fsck's operational error. */
+function operational(error: unknown): unknown {
   if (!(error instanceof UserError)) return error;
-  const what = error.what === "pool" || error.what === "superblock" ? path : error.what;
   const exitCode = error.exitCode === 2 || error.exitCode === FSCK_USAGE ? FSCK_USAGE : FSCK_OPERATIONAL;
-  return new UserError(what, error.reason, { ...error.options, exitCode });
+  return new UserError(error.what, error.reason, { ...error.options, exitCode });
 }
 
 /** @throws UserError for flags that do not go together */
@@ -55,7 +52,7 @@ function requireSense(flags: CheckFlags): void {
 }
 
 async function look(path: string, json: boolean, kinds: Set<FindingKind>): Promise<CheckSummary> {
-  const progress = progressBar("checking");
+  const progress = progressLine((done, total) => progressText("checking", done, total));
   const output = new Output();
   const print = (line: string): void => {
     output.line(line);
@@ -169,7 +166,7 @@ async function check(pool: string, flags: CheckFlags, outcome: Outcome): Promise
     await undo(path, resolve(flags.undo));
     outcome.exitCode = FSCK_CORRECTED;
   } catch (error) {
-    throw operational(path, error);
+    throw operational(namedPool(path, error, "superblock"));
   }
 }
 
@@ -187,6 +184,5 @@ export function defineCheck(command: Command, outcome: Outcome): void {
     .option("--undo-file <path>", "with --repair: where to save the original contents")
     .option("--undo <file>", "undo a repair")
     .option("-J, --json", `print all findings as JSON; without it only the first ${MAX_PRINTED} are printed`)
-    .option("--debug", "show stack traces on errors")
     .action((pool: string, flags: CheckFlags) => check(pool, flags, outcome));
 }

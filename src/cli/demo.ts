@@ -16,7 +16,7 @@ import { FIGURE_COLUMNS, type Figures, figureCells, readFigures } from "./figure
 import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { type Column, formatRow, printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
-import { requireRoot } from "./usage.js";
+import { requireRoot, wrongUsage } from "./usage.js";
 
 const MIN_BYTES = 64 * MIB;
 const DATA_TIMEOUT_MS = 600_000;
@@ -44,10 +44,7 @@ function makeReport(mountpoint: string): Report {
 function checkRoom(sizeBytes: number): void {
   const what = `demo --size ${formatBytes(sizeBytes)}`;
   if (sizeBytes < MIN_BYTES) {
-    throw new UserError(what, "too small for the demonstration", {
-      cure: `at least ${formatBytes(MIN_BYTES)}`,
-      exitCode: 2,
-    });
+    throw wrongUsage(what, "too small for the demonstration", `at least ${formatBytes(MIN_BYTES)}`);
   }
   const available = machineMemory().availableBytes;
   if (sizeBytes > available) {
@@ -140,6 +137,5 @@ export function defineDemo(command: Command): void {
       "Makes a disk in a temporary directory, fills it, deletes, trims, and shows how much memory it takes. Needs root.",
     )
     .option("--size <size>", "size of the disk; half of it is filled", "512M")
-    .option("--debug", "show stack traces on errors")
     .action(demo);
 }

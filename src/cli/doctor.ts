@@ -10,9 +10,9 @@ import { readMount } from "../doctor/readMount.js";
 import { listMounts } from "../mounts/client.js";
 import { absolutePath, quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
+import { isMeant } from "../recover/deadDisk.js";
 import { findDeadDisks } from "../recover/find.js";
 import { formatRow, printLine } from "./print.js";
-import { isMeant } from "./recover.js";
 import { describeOrphan, isOrphanMeant } from "./recoverOrphans.js";
 import type { Outcome } from "./usage.js";
 
@@ -98,6 +98,5 @@ export function defineDoctor(command: Command, outcome: Outcome): void {
     )
     .argument("[mountpoint]", "where the disk is mounted; without it, all mounts are checked")
     .option("-J, --json", "JSON")
-    .option("--debug", "show stack traces on errors")
     .action((mountpoint: string | undefined, flags: DoctorFlags) => doctor(mountpoint, flags, outcome));
 }

@@ -1,6 +1,6 @@
 /** `kmemfs down MOUNTPOINT`: the reverse of `up`, in the safe order. */
 import type { Command } from "commander";
-import { findDead, findDisk, noDisk, placeOf } from "../disk/findDisk.js";
+import { findDead, findDisk, noDisk } from "../disk/findDisk.js";
 import { interruptible } from "../disk/rollback.js";
 import { takeDown, takeDownDead } from "../disk/takeDown.js";
 import { printLine } from "./print.js";
@@ -13,7 +13,7 @@ async function down(mountpoint: string): Promise<void> {
   process.chdir("/");
   // Half a tear-down helps nobody: a signal during it changes nothing, as each step has its time limit.
   const lines = await interruptible("down", async () => {
-    if (disk !== null) return takeDown(disk, placeOf(disk));
+    if (disk !== null) return takeDown(disk);
     return dead === null ? [] : takeDownDead(dead);
   });
   for (const line of lines) printLine(line);
@@ -25,6 +25,5 @@ export function defineDown(command: Command): void {
       "Takes down a disk made by up, or by hand with mount and losetup. A disk that is in use is left alone, and its users are listed.",
     )
     .argument("<mountpoint>", "where the file system or the disk is mounted")
-    .option("--debug", "show stack traces on errors")
     .action(down);
 }

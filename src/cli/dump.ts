@@ -1,12 +1,11 @@
 /** `kmemfs dump POOL`: layout and index as text or JSON. Changes nothing. */
 import type { Command } from "commander";
-import { UserError } from "../base/errors.js";
 import { dumpPoolAt } from "../media/checkPool.js";
 import type { DumpEvents } from "../pool/dump.js";
 import { formatUuid, labelBytes, type Superblock } from "../pool/superblock.js";
 import type { CopyState } from "../pool/superblockCopies.js";
 import { Output } from "./checkPrint.js";
-import { poolPath } from "./format.js";
+import { namedPool, poolPath } from "./format.js";
 
 function fieldsOf({ geometry, uuid, label, ...rest }: Superblock): Record<string, string | number> {
   const { generation, state, blocks, incompatible, readonlyCompatible, formattedMs } = rest;
@@ -86,9 +85,7 @@ async function dump(pool: string, flags: { json?: boolean }): Promise<void> {
     await dumpPoolAt(path, events);
     events.end();
   } catch (error) {
-    throw error instanceof UserError && error.what === "pool"
-      ? new UserError(path, error.reason, error.options)
-      : error;
+    throw namedPool(path, error);
   } finally {
     output.flush();
   }
@@ -99,6 +96,5 @@ export function defineDump(command: Command): void {
     .description("Prints both copies of the superblock of an unmounted pool, and which blocks are on which pages.")
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
     .option("-J, --json", "JSON")
-    .option("--debug", "show stack traces on errors")
     .action(dump);
 }

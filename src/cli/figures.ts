@@ -32,27 +32,21 @@ export function figureCells(figures: Figures): string[] {
   return [formatBytes(figures.fileBytes), formatBytes(figures.poolBytes), available];
 }
 
-function availableBytes(): number {
-  return machineMemory().availableBytes + perCpuFreeBytes();
-}
-
-export function figuresOf(status: MountStatus): Figures {
+export function figuresOf(status: MountStatus | null): Figures {
+  const { usedBytes = 0, metadataBytes = 0, limboBytes = 0, stockBytes = 0 } = status ?? {};
   return {
-    fileBytes: status.usedBytes,
-    poolBytes: status.usedBytes + status.metadataBytes + status.limboBytes + status.stockBytes,
-    availableBytes: availableBytes(),
+    fileBytes: usedBytes,
+    poolBytes: usedBytes + metadataBytes + limboBytes + stockBytes,
+    availableBytes: machineMemory().availableBytes + perCpuFreeBytes(),
   };
 }
-
-export const NO_DISK = (): Figures => ({ fileBytes: 0, poolBytes: 0, availableBytes: availableBytes() });
 
 /** The figures of the disk called `mountpoint`, after discarded pages have left limbo. */
 export async function readFigures(mountpoint: string): Promise<Figures> {
   const deadline = Date.now() + SETTLE_MS;
   for (;;) {
     const status = await findMount(mountpoint);
-    if (status === null) return NO_DISK();
-    if (status.limboBytes === 0 || Date.now() > deadline) return figuresOf(status);
+    if (status === null || status.limboBytes === 0 || Date.now() > deadline) return figuresOf(status);
     await sleep(POLL_MS);
   }
 }

@@ -7,6 +7,7 @@ import { formatPoolAt } from "../media/formatPath.js";
 import { parsePool } from "./mountOptions.js";
 import { printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
+import { wrongUsage } from "./usage.js";
 
 interface FormatFlags {
   size?: string;
@@ -31,6 +32,12 @@ export function poolPath(verb: string, text: string, exitCode: number): string {
   });
 }
 
+/** `error` with the pool's path where it says no more than `pool`: the core knows no path. */
+export function namedPool(path: string, error: unknown, also?: string): unknown {
+  const isUnnamed = error instanceof UserError && (error.what === "pool" || error.what === also);
+  return isUnnamed ? new UserError(path, error.reason, error.options) : error;
+}
+
 function optionalSize(text: string | undefined, name: string): number | undefined {
   return text === undefined ? undefined : parsePageSizeFloor(text, `format --${name} ${text}`);
 }
@@ -41,7 +48,7 @@ async function format(pool: string, flags: FormatFlags): Promise<void> {
   const maxSizeBytes = optionalSize(flags.maxSize, "max-size");
   const poolSizeBytes = optionalSize(flags.poolSize, "pool-size");
   if (sizeBytes !== undefined && maxSizeBytes !== undefined && sizeBytes > maxSizeBytes) {
-    throw new UserError(`format --size ${flags.size}`, `larger than --max-size ${flags.maxSize}`, { exitCode: 2 });
+    throw wrongUsage(`format --size ${flags.size}`, `larger than --max-size ${flags.maxSize}`);
   }
 
   const result = await formatPoolAt({
@@ -76,7 +83,6 @@ export function defineFormat(command: Command): void {
     .option("--durable", "refuse storage that does not survive a power cut")
     .option("--label <label>", "label of the pool")
     .option("--force", "overwrite existing data")
-    .option("--debug", "show stack traces on errors")
     .addHelpText("after", "\nExample:\n  kmemfs format /srv/pool --size 4G && kmemfs mount /srv/pool /mnt/disk")
     .action(format);
 }

@@ -4,12 +4,11 @@ import { UserError } from "../base/errors.js";
 import { isMountHelper, runMountHelper } from "./mountHelper.js";
 import { avoidFiles, printFailure, toleratePipeClose } from "./print.js";
 import { buildProgram, withCommand } from "./program.js";
-import type { Outcome } from "./usage.js";
-import { isHelp } from "./usage.js";
+import { isHelp, type Outcome, wrongUsage } from "./usage.js";
 
 async function obey(args: readonly string[], outcome: Outcome): Promise<void> {
   if (args.length === 0) {
-    throw new UserError("usage", "a command or a mount point is required", { cure: "kmemfs --help", exitCode: 2 });
+    throw wrongUsage("usage", "a command or a mount point is required", "kmemfs --help");
   }
   const words = withCommand(args);
   const program = await buildProgram(words, outcome);

@@ -1,6 +1,5 @@
 /** `kmemfs mount [POOL] MOUNTPOINT`, and what it shares with mount(8)'s helper. */
 import type { Command } from "commander";
-import { UserError } from "../base/errors.js";
 import { readMounts } from "../linux/proc/mounts.js";
 import { takeServiceEnvironment } from "../linux/process/notify.js";
 import { startMount } from "../mounts/client.js";
@@ -14,7 +13,7 @@ import { parseOptionList } from "./optionList.js";
 import { printLine } from "./print.js";
 import { describeRemounted, remount } from "./remount.js";
 import { formatBytes } from "./sizes.js";
-import type { Outcome } from "./usage.js";
+import { type Outcome, wrongUsage } from "./usage.js";
 
 interface MountFlags extends RawOptions {
   o?: string[];
@@ -38,7 +37,7 @@ export function prepareMount(
   invoker: Invoker,
   goesOn = false,
 ): MountOptions {
-  if (mountpointText === "") throw new UserError("mount", "the mount point is an empty string", { exitCode: 2 });
+  if (mountpointText === "") throw wrongUsage("mount", "the mount point is an empty string");
   const mountpoint = absolutePath(mountpointText, invoker.directory);
   const options = toMountOptions(pool, { mountpoint, fuseDirectory: mountpoint }, raw, invoker);
   if (!goesOn) checkMountpoint(`mount ${mountpoint}`, mountpoint, readMounts(), raw.nonEmpty);
@@ -88,7 +87,7 @@ export function defineMount(command: Command, outcome: Outcome): void {
     )
     .action(async (first: string | undefined, second: string | undefined, flags: MountFlags) => {
       if (first === undefined) {
-        throw new UserError("mount", "the mount point is missing", { cure: "kmemfs mount --help", exitCode: 2 });
+        throw wrongUsage("mount", "the mount point is missing", "kmemfs mount --help");
       }
       // One operand alone is the mount point.
       if (second === undefined) await mount(undefined, first, flags, outcome);

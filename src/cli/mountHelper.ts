@@ -6,20 +6,21 @@
 import { basename } from "node:path";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
+import { unescapeOctal } from "../linux/proc/mounts.js";
+import { readText } from "../linux/proc/procFile.js";
 import { startMount } from "../mounts/client.js";
 import type { RawOptions } from "../mounts/optionTable.js";
 import { absolutePath } from "../mounts/paths.js";
-import { asksForSize, optionsInFstab } from "./fstab.js";
 import { prepareMount } from "./mount.js";
 import { currentInvoker } from "./mountOptions.js";
 import { parseOptionList, splitOptionList } from "./optionList.js";
 import { printFailure } from "./print.js";
 import { remount } from "./remount.js";
-import { isHelp, throwUsageErrors } from "./usage.js";
+import { isHelp, throwUsageErrors, wrongUsage } from "./usage.js";
 
-export const MOUNT_USAGE = 1;
-export const MOUNT_SYSTEM = 2;
-export const MOUNT_FAILED = 32;
+const MOUNT_USAGE = 1;
+const MOUNT_SYSTEM = 2;
+const MOUNT_FAILED = 32;
 
 const HELPER_NAMES = new Set(["mount.fuse.kmemfs", "mount.kmemfs"]);
 
@@ -65,10 +66,11 @@ export function parseHelperCall(args: readonly string[]): HelperCall {
   command.parse([...args], { from: "user" });
   const flags = command.opts<HelperFlags>();
   if (flags.N !== undefined) {
-    throw new UserError(`mount -N ${flags.N}`, "mounting in another namespace is not supported", {
-      cure: `nsenter --mount=${flags.N} mount -t fuse.kmemfs …`,
-      exitCode: 2,
-    });
+    throw wrongUsage(
+      `mount -N ${flags.N}`,
+      "mounting in another namespace is not supported",
+      `nsenter --mount=${flags.N} mount -t fuse.kmemfs …`,
+    );
   }
   const list = (flags.o ?? []).join(",");
   const raw = parseOptionList(list, flags.s ?? false);
@@ -76,6 +78,27 @@ export function parseHelperCall(args: readonly string[]): HelperCall {
   if (flags.w) raw.readOnly = false;
   const [pool = "", directory = ""] = command.args;
   return { pool, directory, raw, list, fake: flags.f ?? false };
+}
+
+/** The options of the last line for `directory` in fstab(5), or null: mount(8) puts them before its own. */
+export function optionsInFstab(directory: string, text = readText("/etc/fstab") ?? ""): string | null {
+  const lines = text
+    .split("\n")
+    .filter((line) => !/^\s*(#|$)/.test(line))
+    .map((line) => line.trim().split(/\s+/));
+  const ours = lines.filter(([, target = "", type = ""]) => {
+    return unescapeOctal(target) === directory && /^(fuse\.)?kmemfs$/.test(type);
+  });
+  return ours.at(-1)?.[3] ?? null;
+}
+
+const isSize = (option: string): boolean => option.startsWith("size=");
+
+/** True when a `size=` among `options` is more than what mount(8) took from the line of fstab. */
+export function asksForSize(options: readonly string[], inFstab: readonly string[]): boolean {
+  const sizes = options.filter(isSize);
+  const known = inFstab.filter(isSize);
+  return sizes.length > known.length || sizes.some((size) => !known.includes(size));
 }
 
 /** mount(8)'s exit code for `error`. */

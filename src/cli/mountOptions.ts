@@ -3,7 +3,6 @@
  * Below this nobody parses strings: sizes are whole pages, paths are absolute.
  */
 import { resolve } from "node:path";
-import { UserError } from "../base/errors.js";
 import type { MountOptions, MountPlace, PoolSource } from "../mounts/options.js";
 import {
   FIELDS_OTHERWISE,
@@ -15,6 +14,7 @@ import {
 } from "../mounts/optionTable.js";
 import { letsOthersIn, type OwnIds, parseGroup, parseMode, parseUser } from "./owner.js";
 import { parsePageSizeFloor } from "./sizes.js";
+import { wrongUsage } from "./usage.js";
 
 /** Who asks, and from where: all that parsing needs to know of the world. */
 export interface Invoker {
@@ -29,10 +29,6 @@ export function currentInvoker(): Invoker {
   return { root: own.uid === 0, directory: process.cwd(), own };
 }
 
-function usage(what: string, reason: string, cure?: string): UserError {
-  return new UserError(what, reason, cure === undefined ? { exitCode: 2 } : { cure, exitCode: 2 });
-}
-
 /** One less than MAX_THREADS of the pool: the main thread is one. */
 const MAX_WORKERS = 63;
 
@@ -43,21 +39,21 @@ const PARSERS: Readonly<Record<ValueKind, Parser>> = {
   size: (text, what) => parsePageSizeFloor(text, what),
   count: (text, what) => {
     if (/^\d{1,6}$/.test(text)) return Number(text);
-    throw usage(what, "not a number", "a number from 0 to 999999");
+    throw wrongUsage(what, "not a number", "a number from 0 to 999999");
   },
   // Which nodes there are is asked when the pool is made.
   node: (text, what) => {
     if (/^\d{1,4}$/.test(text)) return Number(text);
-    throw usage(what, "not the number of a NUMA node", "a number from 0 up, as shown by lscpu");
+    throw wrongUsage(what, "not the number of a NUMA node", "a number from 0 up, as shown by lscpu");
   },
   threads: (text, what) => {
     const threads = /^\d{1,3}$/.test(text) ? Number(text) : 0;
     if (threads >= 1 && threads <= MAX_WORKERS) return threads;
-    throw usage(what, "not a number of threads", `a number from 1 to ${MAX_WORKERS}`);
+    throw wrongUsage(what, "not a number of threads", `a number from 1 to ${MAX_WORKERS}`);
   },
   io: (text, what) => {
     if (text === "auto" || text === "served" || text === "direct") return text;
-    throw usage(what, "not an I/O mode", "auto, served or direct");
+    throw wrongUsage(what, "not an I/O mode", "auto, served or direct");
   },
   user: (text, _what, invoker) => parseUser(text, invoker),
   group: (text, _what, invoker) => parseGroup(text, invoker),
@@ -86,7 +82,7 @@ const PRIVATE_NAMES = new Set(["none", "tmpfs", "kmemfs"]);
 export function parsePool(text: string | undefined, invoker: Invoker): PoolSource {
   // Without root the kernel refuses a private tmpfs (fsopen: EPERM), so the default there is a memfd.
   if (text === undefined) return { kind: invoker.root ? "tmpfs" : "memfd" };
-  if (text === "") throw usage("pool", "the path is empty");
+  if (text === "") throw wrongUsage("pool", "the path is empty");
   if (PRIVATE_NAMES.has(text)) return { kind: "tmpfs" };
   if (text === "memfd") return { kind: "memfd" };
   return { kind: "path", path: resolve(invoker.directory, text) };
@@ -97,9 +93,9 @@ function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | u
   // Where no pool was named it is our own name.
   const source = pool.kind === "path" ? pool.path : (text ?? "kmemfs");
   if (fsname === undefined || fsname === source) return source;
-  if (fsname === "") throw usage("fsname", "the name is empty");
+  if (fsname === "") throw wrongUsage("fsname", "the name is empty");
   if (!fsname.startsWith("/")) return fsname;
-  throw usage(
+  throw wrongUsage(
     `fsname ${fsname}`,
     "a name that begins with / would be taken for the path of a pool",
     "a name without a leading /",
@@ -110,7 +106,7 @@ function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | u
 function mayOthers(raw: RawOptions, owner: Partial<MountOptions>, { root }: Invoker): boolean {
   // Root and whoever mounts are let in anyway; of a user's mount FUSE keeps root out.
   if (raw.allowRoot === true && !root && raw.allowOther !== true) {
-    throw usage("-o allow_root", "FUSE can admit all other users or none", "-o allow_other");
+    throw wrongUsage("-o allow_root", "FUSE can admit all other users or none", "-o allow_other");
   }
   return raw.allowOther ?? (root && letsOthersIn(owner));
 }
@@ -125,11 +121,11 @@ export function toMountOptions(
   const fields = parseFields(raw, invoker);
   const { sizeBytes = 0, maxSizeBytes = sizeBytes } = fields;
   if (sizeBytes > maxSizeBytes) {
-    throw usage(`size ${raw.size}`, `larger than max-size ${raw.maxSize}`, "a max-size that is at least the size");
+    throw wrongUsage(`size ${raw.size}`, `larger than max-size ${raw.maxSize}`, "a max-size that is at least the size");
   }
   if (fields.numaNode !== undefined && fields.readOnly === true) {
     const reason = "a read-only mount allocates no memory to bind";
-    throw usage(`numa-node ${raw.numaNode}`, reason, "use only one of the two");
+    throw wrongUsage(`numa-node ${raw.numaNode}`, reason, "use only one of the two");
   }
   const source = parsePool(pool, invoker);
   return Object.freeze({

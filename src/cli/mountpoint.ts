@@ -5,6 +5,7 @@
  */
 import { accessSync, constants, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { UserError } from "../base/errors.js";
+import { busy } from "../disk/users.js";
 import { type MountEntry, mountOn } from "../linux/proc/mounts.js";
 import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { stateDirectory } from "../mounts/stateDirectory.js";
@@ -40,7 +41,7 @@ export function checkMountpoint(
 ): void {
   const there = mountOn(path, mounts);
   if (there !== null && KMEMFS_TYPES.has(there.fsType)) {
-    throw new UserError(what, "already a kmemfs mount", { code: "EBUSY", cure: `kmemfs unmount ${quote(path)}` });
+    throw busy(what, ["already a kmemfs mount"], `kmemfs unmount ${quote(path)}`);
   }
   refuseOwnState(what, path);
   try {

@@ -1,5 +1,4 @@
 /** `-o opt[,opt…]` of a command line, of mount(8) and of fstab: what is read, what is skipped, and what is refused. */
-import { UserError } from "../base/errors.js";
 import {
   optionKey,
   type RawOptions,
@@ -8,6 +7,7 @@ import {
   type ValueName,
   valueRows,
 } from "../mounts/optionTable.js";
+import { wrongUsage } from "./usage.js";
 
 /** What a key stands for: an option that takes a value, or the value of one that takes none. */
 type Key = { readonly value: ValueName } | { readonly toggle: ToggleName; readonly is: boolean };
@@ -51,10 +51,6 @@ function isIgnored(name: string, remounts: boolean): boolean {
   return remounts && (OF_THE_KERNEL.has(name) || /^(fs|def|root)?context$/.test(name));
 }
 
-function usage(what: string, reason: string, cure: string): UserError {
-  return new UserError(what, reason, { cure, exitCode: 2 });
-}
-
 /** The options of a list. A comma inside double quotes does not separate, as in libmount. */
 export function splitOptionList(text: string): string[] {
   return text.match(/(?:[^,"]|"[^"]*"?)+/g) ?? [];
@@ -76,15 +72,15 @@ export function parseOptionList(text: string, sloppy = false): RawOptions {
     const what = `-o ${item}`;
     const key = KEYS.get(name);
     if (key !== undefined && "value" in key) {
-      if (value === undefined) throw usage(what, "the value is missing", `-o ${name}=VALUE`);
+      if (value === undefined) throw wrongUsage(what, "the value is missing", `-o ${name}=VALUE`);
       raw[key.value] = value;
     } else if (key !== undefined) {
-      if (value !== undefined) throw usage(what, "the option takes no value", `-o ${name}`);
+      if (value !== undefined) throw wrongUsage(what, "the option takes no value", `-o ${name}`);
       raw[key.toggle] = key.is;
     } else if (!sloppy && Object.hasOwn(REFUSED, name)) {
-      throw usage(what, REFUSED[name].reason, REFUSED[name].cure);
+      throw wrongUsage(what, REFUSED[name].reason, REFUSED[name].cure);
     } else if (!sloppy && !isIgnored(name, remounts)) {
-      throw usage(what, `unknown mount option ${JSON.stringify(name)}`, "kmemfs mount --help");
+      throw wrongUsage(what, `unknown mount option ${JSON.stringify(name)}`, "kmemfs mount --help");
     }
   }
   return raw;

@@ -2,9 +2,7 @@
 
 import { lstatSync, readFileSync } from "node:fs";
 import { Command } from "commander";
-import { UserError } from "../base/errors.js";
-import type { Outcome } from "./usage.js";
-import { throwUsageErrors } from "./usage.js";
+import { type Outcome, throwUsageErrors, wrongUsage } from "./usage.js";
 
 const EXAMPLE = `
 Example, as root:
@@ -21,108 +19,43 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** A command as the list of all shows it; its module is loaded when it is the one that is meant. */
-interface CommandRow {
-  readonly name: string;
-  readonly alias?: string;
-  readonly usage: string;
-  readonly summary: string;
-  load(): Promise<(command: Command, outcome: Outcome) => void>;
-}
-
-const COMMANDS: readonly CommandRow[] = [
-  {
-    name: "up",
-    usage: "MOUNTPOINT [options]",
-    summary: "make a disk with a file system",
-    load: async () => (await import("./up.js")).defineUp,
-  },
-  {
-    name: "down",
-    usage: "MOUNTPOINT",
-    summary: "take a disk down, in the safe order",
-    load: async () => (await import("./down.js")).defineDown,
-  },
-  {
-    name: "trim",
-    usage: "MOUNTPOINT",
-    summary: "return the memory of deleted files",
-    load: async () => (await import("./trim.js")).defineTrim,
-  },
-  {
-    name: "status",
-    usage: "[MOUNTPOINT] [options]",
-    summary: "show mounts and the memory they use",
-    load: async () => (await import("./status.js")).defineStatus,
-  },
-  {
-    name: "resize",
-    usage: "MOUNTPOINT SIZE [--force]",
-    summary: "resize a mounted disk",
-    load: async () => (await import("./resize.js")).defineResize,
-  },
-  {
-    name: "mount",
-    usage: "[POOL] MOUNTPOINT [options]",
-    summary: "mount a pool as one sparse file, disk",
-    load: async () => (await import("./mount.js")).defineMount,
-  },
-  {
-    name: "restart",
-    usage: "MOUNTPOINT",
-    summary: "replace the server of a mount, e.g. after an upgrade",
-    load: async () => (await import("./restart.js")).defineRestart,
-  },
-  {
-    name: "unmount",
-    alias: "umount",
-    usage: "MOUNTPOINT [--force]",
-    summary: "unmount a pool that is not in use",
-    load: async () => (await import("./unmount.js")).defineUnmount,
-  },
-  {
-    name: "recover",
-    usage: "[MOUNTPOINT] [options]",
-    summary: "clean up after killed processes",
-    load: async () => (await import("./recover.js")).defineRecover,
-  },
-  {
-    name: "doctor",
-    usage: "[MOUNTPOINT] [options]",
-    summary: "check the machine and the mounts for problems",
-    load: async () => (await import("./doctor.js")).defineDoctor,
-  },
-  {
-    name: "format",
-    usage: "POOL [options]",
-    summary: "format a file or directory as a pool",
-    load: async () => (await import("./format.js")).defineFormat,
-  },
-  {
-    name: "check",
-    usage: "POOL [options]",
-    summary: "check or repair a pool (exit codes of fsck)",
-    load: async () => (await import("./check.js")).defineCheck,
-  },
-  {
-    name: "dump",
-    usage: "POOL [-J]",
-    summary: "print a pool's layout and index",
-    load: async () => (await import("./dump.js")).defineDump,
-  },
-  {
-    name: "rehome",
-    usage: "POOL",
-    summary: "move all blocks to their home pages, for direct mode",
-    load: async () => (await import("./rehome.js")).defineRehome,
-  },
-  {
-    name: "demo",
-    usage: "[--size SIZE]",
-    summary: "show the life of a disk, with figures",
-    load: async () => (await import("./demo.js")).defineDemo,
-  },
+/** As the list of all shows them. */
+const COMMANDS: readonly { name: string; alias?: string; usage: string; summary: string }[] = [
+  { name: "up", usage: "MOUNTPOINT [options]", summary: "make a disk with a file system" },
+  { name: "down", usage: "MOUNTPOINT", summary: "take a disk down, in the safe order" },
+  { name: "trim", usage: "MOUNTPOINT", summary: "return the memory of deleted files" },
+  { name: "status", usage: "[MOUNTPOINT] [options]", summary: "show mounts and the memory they use" },
+  { name: "resize", usage: "MOUNTPOINT SIZE [--force]", summary: "resize a mounted disk" },
+  { name: "mount", usage: "[POOL] MOUNTPOINT [options]", summary: "mount a pool as one sparse file, disk" },
+  { name: "restart", usage: "MOUNTPOINT", summary: "replace the server of a mount, e.g. after an upgrade" },
+  { name: "unmount", alias: "umount", usage: "MOUNTPOINT [--force]", summary: "unmount a pool that is not in use" },
+  { name: "recover", usage: "[MOUNTPOINT] [options]", summary: "clean up after killed processes" },
+  { name: "doctor", usage: "[MOUNTPOINT] [options]", summary: "check the machine and the mounts for problems" },
+  { name: "format", usage: "POOL [options]", summary: "format a file or directory as a pool" },
+  { name: "check", usage: "POOL [options]", summary: "check or repair a pool (exit codes of fsck)" },
+  { name: "dump", usage: "POOL [-J]", summary: "print a pool's layout and index" },
+  { name: "rehome", usage: "POOL", summary: "move all blocks to their home pages, for direct mode" },
+  { name: "demo", usage: "[--size SIZE]", summary: "show the life of a disk, with figures" },
 ];
+
+/** What gives a command its options; its module is loaded when it is the one that is meant. */
+const DEFINE: Readonly<Record<string, () => Promise<(command: Command, outcome: Outcome) => void>>> = {
+  up: async () => (await import("./up.js")).defineUp,
+  down: async () => (await import("./down.js")).defineDown,
+  trim: async () => (await import("./trim.js")).defineTrim,
+  status: async () => (await import("./status.js")).defineStatus,
+  resize: async () => (await import("./resize.js")).defineResize,
+  mount: async () => (await import("./mount.js")).defineMount,
+  restart: async () => (await import("./restart.js")).defineRestart,
+  unmount: async () => (await import("./unmount.js")).defineUnmount,
+  recover: async () => (await import("./recover.js")).defineRecover,
+  doctor: async () => (await import("./doctor.js")).defineDoctor,
+  format: async () => (await import("./format.js")).defineFormat,
+  check: async () => (await import("./check.js")).defineCheck,
+  dump: async () => (await import("./dump.js")).defineDump,
+  rehome: async () => (await import("./rehome.js")).defineRehome,
+  demo: async () => (await import("./demo.js")).defineDemo,
+};
 
 /**
  * @param args as `withCommand` gives them; only the command that they name gets its options
@@ -138,10 +71,13 @@ export async function buildProgram(args: readonly string[], outcome: Outcome): P
     .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
     .helpCommand(false)
     .showSuggestionAfterError(true);
-  for (const { name, alias, usage, summary, load } of COMMANDS) {
+  for (const { name, alias, usage, summary } of COMMANDS) {
     const command = program.command(name).usage(usage).summary(summary);
     if (alias !== undefined) command.alias(alias);
-    if (args[0] === name || args[0] === alias) (await load())(command, outcome);
+    if (args[0] !== name && args[0] !== alias) continue;
+    (await DEFINE[name]())(command, outcome);
+    if (!command.options.some(({ long }) => long === "--debug"))
+      command.option("--debug", "show stack traces on errors");
   }
   throwUsageErrors(program);
   return program;
@@ -174,7 +110,7 @@ export function withCommand(args: readonly string[]): string[] {
   if (/^[a-z]+$/.test(first) && !POOL_NAMES.has(first) && !exists(first)) {
     const alone = args.every((arg, i) => i === at || arg.startsWith("-"));
     const cure = alone ? "kmemfs --help" : `kmemfs --help, or ./${first} for a pool`;
-    throw new UserError(first, "unknown command, and no such file or directory", { cure, exitCode: 2 });
+    throw wrongUsage(first, "unknown command, and no such file or directory", cure);
   }
   return ["mount", ...args];
 }

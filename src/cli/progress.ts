@@ -11,7 +11,8 @@ export interface Progress {
   clear(): void;
 }
 
-export function progressBar(what: string): Progress {
+/** @param text what the line says */
+export function progressLine(text: (done: number, total: number) => string): Progress {
   const startMs = Date.now();
   let shownMs = 0;
   let isShown = false;
@@ -22,7 +23,7 @@ export function progressBar(what: string): Progress {
       if (nowMs - startMs < SILENT_MS || nowMs - shownMs < STEP_MS) return;
       shownMs = nowMs;
       isShown = true;
-      process.stderr.write(`\r${progressText(what, done, total)}`);
+      process.stderr.write(`\r${text(done, total)}`);
     },
     clear() {
       if (isShown) process.stderr.write("\r\u001b[K");

@@ -1,21 +1,19 @@
 /** `kmemfs recover [MOUNTPOINT] [--up] [--dry-run]`: clears what killed processes left, and brings it back. */
 import type { Command } from "commander";
 import { interruptible } from "../disk/rollback.js";
+import { forgetDisk, LAZILY, type Step, stepsOf } from "../disk/steps.js";
+import { idOf } from "../mounts/mountRecord.js";
 import { absolutePath, quote } from "../mounts/paths.js";
 import { diskId } from "../mounts/stateDirectory.js";
-import type { DefaultOptions, WayBack } from "../recover/bringBack.js";
-import { bringBack, wayBack } from "../recover/bringBack.js";
-import type { DeadDisk } from "../recover/deadDisk.js";
-import type { Findings } from "../recover/find.js";
-import { findDeadDisks } from "../recover/find.js";
+import { bringBack, type DefaultOptions, type WayBack, wayBack } from "../recover/bringBack.js";
+import { type DeadDisk, isMeant } from "../recover/deadDisk.js";
+import { type Findings, findDeadDisks } from "../recover/find.js";
 import { findKept, isOf } from "../recover/kept.js";
 import type { Orphan } from "../recover/orphans.js";
-import type { Step } from "../recover/steps.js";
-import { forgetStep, stepsOf } from "../recover/steps.js";
 import { nameIsTaken, withNameLock } from "../recover/withNameLock.js";
 import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { printFailure, printLine } from "./print.js";
-import { blockersOf, clear, isKeptMeant, planOfKept, recoverKept } from "./recoverKept.js";
+import { blockersOf, clear, isKeptMeant, planOfKept, printChanged, printLines, recoverKept } from "./recoverKept.js";
 import { clearOrphan, isOrphanMeant, orphanPlan } from "./recoverOrphans.js";
 import type { Outcome } from "./usage.js";
 
@@ -32,10 +30,15 @@ interface Turn {
   readonly back: WayBack | null;
 }
 
-/** True when `path` is one of the disk's names: the disk's, a dead mount, or a file system on it. */
-export function isMeant(deadDisk: DeadDisk, path: string): boolean {
-  const places = [...deadDisk.dead, ...deadDisk.fileSystems].map((mount) => mount.mountpoint);
-  return deadDisk.mountpoint === path || places.includes(path);
+/** The last step, with its name taken. */
+export function forgetStep({ dead: [mount] }: DeadDisk): Step {
+  return {
+    plan: "remove its files from the state directory",
+    act: async () => {
+      forgetDisk(idOf(mount), true);
+      return "removed its files from the state directory";
+    },
+  };
 }
 
 /** What is going to be done, a line each. */
@@ -49,10 +52,6 @@ function planOf({ deadDisk, steps, back }: Turn, up: boolean): string[] {
   return lines;
 }
 
-function printLines(lines: readonly string[]): void {
-  for (const line of lines) printLine(line);
-}
-
 /** @throws UserError when something is left */
 async function recoverOne(
   told: Turn,
@@ -62,9 +61,7 @@ async function recoverOne(
 ): Promise<void> {
   const cleared = await withNameLock(told.deadDisk, found, async (deadDisk) => {
     const turn = turnOf(deadDisk);
-    const plan = planOf(turn, up);
-    // Not without saying so.
-    if (plan.join("\n") !== planOf(told, up).join("\n")) printLines(plan);
+    printChanged(planOf(told, up), planOf(turn, up));
     await clear(turn.deadDisk, turn.steps);
     return turn;
   });
@@ -80,7 +77,7 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   const defaults: DefaultOptions = (pool, place, words) => toMountOptions(pool, place, words, invoker);
   const turnOf = (deadDisk: DeadDisk): Turn => ({
     deadDisk,
-    steps: stepsOf(deadDisk),
+    steps: [...stepsOf(deadDisk, LAZILY), forgetStep(deadDisk)],
     back: wayBack(deadDisk, defaults),
   });
   const path = mountpoint === undefined ? null : absolutePath(mountpoint, invoker.directory);
@@ -101,13 +98,14 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   for (const note of found.notes) if (path === null || note.startsWith(`${path}: `)) printLine(note);
   for (const still of found.still) if (path === null || still.what === path) failed(still);
   for (const turn of turns) printLines(planOf(turn, up));
-  for (const one of kept) printLines(await planOfKept(one, up));
+  for (const one of kept) printLines(planOfKept(one, up));
   for (const deadDisk of taken) failed(nameIsTaken(deadDisk.mountpoint));
   for (const orphan of orphans) printLines(orphanPlan(orphan));
   // Of a disk that still holds memory the files say whose it is.
   const keep = ({ mountpoint: name }: Orphan): void => void (name !== null && forgotten.delete(diskId(name)));
   for (const orphan of found.orphans) if (orphan.blockers.length > 0 || !orphans.includes(orphan)) keep(orphan);
-  if (forgotten.size > 0) printLine(`will ${forgetStep([...forgotten]).plan}`);
+  const files = (): string => `the files of mounts that are gone (${forgotten.size})`;
+  if (forgotten.size > 0) printLine(`will remove ${files()} from the state directory`);
   if (turns.length + kept.length + taken.length + orphans.length + forgotten.size === 0)
     printLine(path === null ? "nothing to recover" : `${path}: nothing to recover`);
   if (flags.dryRun) return;
@@ -124,7 +122,8 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
         },
       );
     }
-    if (forgotten.size > 0) printLine(await forgetStep([...forgotten]).act());
+    for (const id of forgotten) forgetDisk(id);
+    if (forgotten.size > 0) printLine(`removed ${files()}`);
   });
 }
 
@@ -137,6 +136,5 @@ export function defineRecover(command: Command, outcome: Outcome): void {
     .argument("[mountpoint]", "only this disk; without it, all dead ones")
     .option("--up", "bring back disks whose pool has a path or was kept")
     .option("-n, --dry-run", "only print what would be done")
-    .option("--debug", "show stack traces on errors")
     .action((mountpoint: string | undefined, flags: RecoverFlags) => recover(mountpoint, flags, outcome));
 }

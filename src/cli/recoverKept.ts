@@ -1,20 +1,17 @@
 /** What `recover` and `restart` do with disks whose servers were given up, and whose holder keeps the pool. */
 import { dirname } from "node:path";
-import { UserError } from "../base/errors.js";
+import { LAZILY, type Step, stepsOf } from "../disk/steps.js";
+import { busy } from "../disk/users.js";
 import { quote } from "../mounts/paths.js";
-import type { DeadDisk } from "../recover/deadDisk.js";
+import { type DeadDisk, isMeant } from "../recover/deadDisk.js";
 import type { Findings } from "../recover/find.js";
-import type { Kept } from "../recover/kept.js";
-import { bringKeptBack, lookAtKept } from "../recover/kept.js";
-import type { Step } from "../recover/steps.js";
-import { clearingSteps } from "../recover/steps.js";
+import { bringKeptBack, type Kept, lookAtKept } from "../recover/kept.js";
 import { whileItIsCleared } from "../recover/withNameLock.js";
 import { printLine } from "./print.js";
 
 /** True when `path` is one of the disk's names. */
 export function isKeptMeant({ status, deadDisk }: Kept, path: string): boolean {
-  const places = [...(deadDisk?.dead ?? []), ...(deadDisk?.fileSystems ?? [])].map((mount) => mount.mountpoint);
-  return status.mountpoint === path || dirname(status.file) === path || places.includes(path);
+  return [status.mountpoint, dirname(status.file)].includes(path) || (deadDisk !== null && isMeant(deadDisk, path));
 }
 
 /** Loop devices, what lies on them and swap are root's. */
@@ -29,18 +26,18 @@ export async function clear(deadDisk: DeadDisk, steps: readonly Step[]): Promise
   const blockers = blockersOf(deadDisk);
   if (blockers.length > 0) {
     const cure = process.geteuid?.() === 0 ? "stop these, then kmemfs recover" : "sudo kmemfs recover";
-    throw new UserError(`recover ${deadDisk.mountpoint}`, blockers.join("; "), { code: "EBUSY", cure });
+    throw busy(`recover ${deadDisk.mountpoint}`, blockers, cure);
   }
   for (const step of steps) printLine(await step.act());
 }
 
 /** What is going to be done, a line each. */
-export async function planOfKept({ status, deadDisk }: Kept, up: boolean): Promise<string[]> {
+export function planOfKept({ status, deadDisk }: Kept, up: boolean): string[] {
   const { givenUp, holderPid } = status;
   const place = quote(status.mountpoint);
   const lines = [`${place}: given up because ${givenUp}; process ${holderPid} keeps its pool`];
   if (deadDisk !== null && blockersOf(deadDisk).length > 0) return lines;
-  const steps = deadDisk === null ? [] : clearingSteps(deadDisk);
+  const steps = deadDisk === null ? [] : stepsOf(deadDisk, LAZILY);
   lines.push(...steps.map((step) => `  will ${step.plan}`));
   if (up) return [...lines, "  will bring it back with its contents"];
   const then = steps.length === 0 ? "" : "then, ";
@@ -55,12 +52,17 @@ export async function planOfKept({ status, deadDisk }: Kept, up: boolean): Promi
 export async function recoverKept(told: Kept, found: Findings, up: boolean): Promise<void> {
   await whileItIsCleared(told.status, async () => {
     const now = await lookAtKept(told, found);
-    const plan = await planOfKept(now, up);
-    // Not without saying so.
-    if (plan.join("\n") !== (await planOfKept(told, up)).join("\n")) for (const line of plan) printLine(line);
-    const { status, deadDisk } = now;
-    if (deadDisk !== null) await clear(deadDisk, clearingSteps(deadDisk));
-    if (!up) return;
-    for (const line of await bringKeptBack(status)) printLine(line);
+    printChanged(planOfKept(told, up), planOfKept(now, up));
+    if (now.deadDisk !== null) await clear(now.deadDisk, stepsOf(now.deadDisk, LAZILY));
+    if (up) printLines(await bringKeptBack(now.status));
   });
+}
+
+export function printLines(lines: readonly string[]): void {
+  for (const line of lines) printLine(line);
+}
+
+/** Nothing is done that was not told before. */
+export function printChanged(told: readonly string[], plan: readonly string[]): void {
+  if (plan.join("\n") !== told.join("\n")) printLines(plan);
 }

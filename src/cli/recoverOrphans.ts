@@ -1,8 +1,8 @@
 /** The part of `recover` for loop devices that hold the memory of disks that are gone. */
-import { UserError } from "../base/errors.js";
-import type { Orphan } from "../recover/orphans.js";
-import { endSession } from "../recover/orphans.js";
-import { detach } from "../recover/steps.js";
+
+import { LAZILY, stepsOf } from "../disk/steps.js";
+import { busy } from "../disk/users.js";
+import { endSession, type Orphan } from "../recover/orphans.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
@@ -29,10 +29,8 @@ export function orphanPlan(orphan: Orphan): string[] {
 export async function clearOrphan(orphan: Orphan): Promise<void> {
   const { loop, blockers } = orphan;
   if (blockers.length > 0) {
-    const cure = "stop these, then kmemfs recover";
-    throw new UserError(`recover ${loop.path}`, blockers.join("; "), { code: "EBUSY", cure });
+    throw busy(`recover ${loop.path}`, blockers, "stop these, then kmemfs recover");
   }
-
   endSession(orphan);
-  printLine(await detach(loop).act());
+  for (const step of stepsOf({ loops: [loop] }, LAZILY)) printLine(await step.act());
 }

@@ -3,12 +3,10 @@ import type { Command } from "commander";
 import { MediaError, UserError } from "../base/errors.js";
 import { rehomePoolAt } from "../media/checkPool.js";
 import type { RehomeReport } from "../pool/rehome.js";
-import { poolPath } from "./format.js";
+import { namedPool, poolPath } from "./format.js";
 import { printLine } from "./print.js";
+import { progressLine } from "./progress.js";
 import type { Outcome } from "./usage.js";
-
-/** A rehome that is over sooner says nothing of its progress. */
-const SILENT_MS = 1_000;
 
 /** What was done, and what keeps the pool from direct mode still. */
 export function rehomeLines(path: string, report: RehomeReport): string[] {
@@ -32,28 +30,12 @@ function counted(blocks: number, singular: string, plural: string): string {
   return blocks === 1 ? `1 block ${singular}` : `${blocks} blocks ${plural}`;
 }
 
-/** Tells a terminal, on one line, how far it is. */
-function progressLine(): { show(moved: number, away: number): void; end(): void } {
-  const startMs = Date.now();
-  let isShown = false;
-  return {
-    show(moved, away) {
-      if (!process.stderr.isTTY || Date.now() - startMs < SILENT_MS) return;
-      process.stderr.write(`\r${moved} of ${away} blocks are on their home pages`);
-      isShown = true;
-    },
-    end() {
-      if (isShown) process.stderr.write("\r\u001b[K");
-    },
-  };
-}
-
 async function rehome(pool: string, outcome: Outcome): Promise<void> {
   const path = poolPath("rehome", pool, 2);
 
-  const progress = progressLine();
+  const progress = progressLine((moved, away) => `${moved} of ${away} blocks are on their home pages`);
   const report = await rehomePoolAt(path, { onProgress: progress.show })
-    .finally(progress.end)
+    .finally(progress.clear)
     .catch((error: unknown) => {
       throw named(path, error);
     });
@@ -66,7 +48,7 @@ function named(path: string, error: unknown): unknown {
   if (error instanceof MediaError) {
     return new UserError(path, `is damaged: ${error.message}`, { code: "EINVAL", cure: `kmemfs check ${path}` });
   }
-  return error instanceof UserError && error.what === "pool" ? new UserError(path, error.reason, error.options) : error;
+  return namedPool(path, error);
 }
 
 export function defineRehome(command: Command, outcome: Outcome): void {
@@ -76,6 +58,5 @@ export function defineRehome(command: Command, outcome: Outcome): void {
         "It can be interrupted at any point and run again. Exit codes: 0 all are on their home pages, 1 not all, or failed.",
     )
     .argument("<pool>", "a file, a directory, or /dev/daxX.Y")
-    .option("--debug", "show stack traces on errors")
     .action((pool: string) => rehome(pool, outcome));
 }

@@ -5,8 +5,9 @@
 import { basename, dirname } from "node:path";
 import { EBUSY, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
-import { fuseMountOf, hasDataBeyond, resizeDisk } from "../disk/resize.js";
-import { describeUsers } from "../disk/users.js";
+import { fuseMountOf } from "../disk/openDisk.js";
+import { hasDataBeyond, resizeDisk } from "../disk/resize.js";
+import { busy, describeUsers } from "../disk/users.js";
 import { remountExactly } from "../linux/mount/remount.js";
 import { mountOn, readMounts } from "../linux/proc/mounts.js";
 import { usersOfMount } from "../linux/proc/mountUsers.js";
@@ -20,6 +21,7 @@ import type { MountStatus } from "../mounts/status.js";
 import { type Invoker, toMountOptions } from "./mountOptions.js";
 import { printErrorLine, printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
+import { wrongUsage } from "./usage.js";
 
 /**
  * Changes a mount as `raw` say.
@@ -90,10 +92,11 @@ function refuseOthers(raw: RawOptions, record: MountOptions | null, invoker: Inv
   for (const name of others) {
     const { field } = rows[name];
     if (record !== null && field !== undefined && asked[field] === record[field]) continue;
-    throw new UserError(`-o remount,${optionKey(name)}`, "cannot be changed while mounted", {
-      cure: "unmount it and mount it again",
-      exitCode: 2,
-    });
+    throw wrongUsage(
+      `-o remount,${optionKey(name)}`,
+      "cannot be changed while mounted",
+      "unmount it and mount it again",
+    );
   }
 }
 
@@ -117,16 +120,14 @@ function newSize(what: string, disk: MountStatus, { size }: RawOptions, sizeIsAs
   }
   const [loop] = disk.loopDevices;
   if (loop !== undefined) {
-    throw new UserError(what, `${loop} would be truncated`, {
-      code: "EBUSY",
-      cure: `kmemfs down ${quote(disk.mountpoint)}`,
-    });
+    throw busy(what, [`${loop} would be truncated`], `kmemfs down ${quote(disk.mountpoint)}`);
   }
   if (hasDataBeyond(disk, sizeBytes)) {
-    throw new UserError(what, `data beyond ${formatBytes(sizeBytes)} would be lost`, {
-      code: "EBUSY",
-      cure: `fallocate -p -o ${sizeBytes} -l ${has - sizeBytes} ${quote(disk.file)}, which discards it`,
-    });
+    throw busy(
+      what,
+      [`data beyond ${formatBytes(sizeBytes)} would be lost`],
+      `fallocate -p -o ${sizeBytes} -l ${has - sizeBytes} ${quote(disk.file)}, which discards it`,
+    );
   }
   return sizeBytes;
 }
@@ -156,9 +157,9 @@ function refuseWriting(what: string, disk: MountStatus): void {
   const [loop] = writers;
   if (loop !== undefined) {
     const reason = `${writers.join(", ")} can write to the disk`;
-    throw new UserError(what, reason, { code: "EBUSY", cure: `unmount what is on it, then losetup -d ${loop}` });
+    throw busy(what, [reason], `unmount what is on it, then losetup -d ${loop}`);
   }
   const holders = usersOfMount(dirname(disk.file));
   const who = holders.length === 0 ? "something" : describeUsers(holders);
-  throw new UserError(what, `${who} has the disk open for writing`, { code: "EBUSY", cure: "stop it and try again" });
+  throw busy(what, [`${who} has the disk open for writing`], "stop it and try again");
 }

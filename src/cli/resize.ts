@@ -1,11 +1,12 @@
 /** `kmemfs resize MOUNTPOINT SIZE [--force]`: another size of a disk that is mounted. */
 import type { Command } from "commander";
-import { UserError } from "../base/errors.js";
 import { makeCalls } from "../disk/call.js";
 import { probeDevice } from "../disk/fileSystems.js";
-import { placeOf, requireDisk } from "../disk/findDisk.js";
-import { mountsOnLoops, readUse } from "../disk/inUse.js";
+import { requireDisk } from "../disk/findDisk.js";
+import { mountsOnLoops, useOf } from "../disk/inUse.js";
 import { resizeDisk } from "../disk/resize.js";
+import { busy } from "../disk/users.js";
+import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
 import { quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
@@ -27,12 +28,14 @@ export function growCommand(loop: string, mount: MountEntry | undefined): string
 }
 
 /** A loop device of a file that ends before it does has lost its end. @throws UserError */
-function refuseLoops(what: string, loops: readonly string[]): void {
+function refuseLoops(what: string, loops: readonly LoopNodes[]): void {
   if (loops.length === 0) return;
-  throw new UserError(what, `its loop device ${loops.join(", ")} would be truncated`, {
-    code: "EBUSY",
-    cure: `unmount and shrink what is on it, losetup -d ${loops.join(" ")}, then resize with --force`,
-  });
+  const paths = loops.map((loop) => loop.path);
+  throw busy(
+    what,
+    [`its loop device ${paths.join(", ")} would be truncated`],
+    `unmount and shrink what is on it, losetup -d ${paths.join(" ")}, then resize with --force`,
+  );
 }
 
 /** @throws UserError naming what would lose its end */
@@ -40,10 +43,7 @@ async function refuseContent(what: string, disk: MountStatus): Promise<void> {
   const content = await probeDevice(disk.file);
   if (content.kind === "blank") return;
   const name = content.kind === "fileSystem" ? content.type : content.name;
-  throw new UserError(what, `${name} on it may be truncated`, {
-    code: "EBUSY",
-    cure: "shrink what is on it, then resize with --force",
-  });
+  throw busy(what, [`${name} on it may be truncated`], "shrink what is on it, then resize with --force");
 }
 
 async function resize(mountpoint: string, sizeText: string, flags: ResizeFlags): Promise<void> {
@@ -51,14 +51,9 @@ async function resize(mountpoint: string, sizeText: string, flags: ResizeFlags):
 
   const disk = await requireDisk("resize", mountpoint);
   const what = `resize ${disk.mountpoint}`;
-  const place = placeOf(disk);
-  const use = place === null ? null : await readUse(place.device, place.fuseDirectory);
-  const loops = use?.loops ?? [];
+  const { loops, fileSystems } = await useOf(disk);
   if (sizeBytes < disk.sizeBytes) {
-    refuseLoops(
-      what,
-      loops.map((loop) => loop.path),
-    );
+    refuseLoops(what, loops);
     if (!flags.force) await refuseContent(what, disk);
   }
   await resizeDisk(disk, sizeBytes);
@@ -66,7 +61,7 @@ async function resize(mountpoint: string, sizeText: string, flags: ResizeFlags):
   for (const loop of loops) {
     const { path } = loop;
     await makeCalls(what, [{ act: "loop-size", path }], { timeoutMs: SIZE_TIMEOUT_MS });
-    const [mount] = mountsOnLoops([loop], use?.fileSystems ?? []);
+    const [mount] = mountsOnLoops([loop], fileSystems);
     printLine(`  ${path} has that size too; to grow the file system on it: ${growCommand(path, mount)}`);
   }
 }
@@ -80,6 +75,5 @@ export function defineResize(command: Command): void {
     .argument("<mountpoint>", "where the disk or its file system is mounted")
     .argument("<size>", "512M, 4G, 1.5GiB, 4GB, or bytes; whole blocks of 4096 bytes")
     .option("--force", "make it smaller even if something is on it: everything past the new end is lost")
-    .option("--debug", "show stack traces on errors")
     .action(resize);
 }

@@ -7,7 +7,7 @@ import type { MountStatus } from "../mounts/status.js";
 import { findDeadDisks } from "../recover/find.js";
 import { findKept } from "../recover/kept.js";
 import { printLine } from "./print.js";
-import { planOfKept, recoverKept } from "./recoverKept.js";
+import { planOfKept, printLines, recoverKept } from "./recoverKept.js";
 
 async function restart(mountpoint: string): Promise<void> {
   const disk = await requireDisk("restart", mountpoint);
@@ -25,7 +25,7 @@ async function bringBack({ mountpoint }: MountStatus): Promise<void> {
   const found = await findDeadDisks();
   const disk = (await findKept(found)).find(({ status }) => status.mountpoint === mountpoint);
   if (disk === undefined) throw noDisk("restart", mountpoint);
-  for (const line of await planOfKept(disk, true)) printLine(line);
+  printLines(planOfKept(disk, true));
   await interruptible("restart", () => recoverKept(disk, found, true));
 }
 
@@ -36,6 +36,5 @@ export function defineRestart(command: Command): void {
         "wait for a moment. If the new server cannot take over, the old one stays.",
     )
     .argument("<mountpoint>", "where the disk is mounted")
-    .option("--debug", "show stack traces on errors")
     .action(restart);
 }

@@ -12,8 +12,7 @@ import { askMounts, byMountpoint } from "../mounts/client.js";
 import { readMountRecords } from "../mounts/mountRecord.js";
 import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import type { MountStatus, SilentMount } from "../mounts/status.js";
-import type { Orphan } from "../recover/orphans.js";
-import { findOrphans } from "../recover/orphans.js";
+import { findOrphans, type Orphan } from "../recover/orphans.js";
 import { type Column, formatTable, printErrorLine, printFailure, printLine } from "./print.js";
 import { describeOrphan } from "./recoverOrphans.js";
 import { formatBytes } from "./sizes.js";
@@ -196,6 +195,5 @@ export function defineStatus(command: Command, outcome: Outcome): void {
     .argument("[mountpoint]", "where the disk is mounted; without it, all mounts are shown")
     .option("-J, --json", "print all figures as JSON, in bytes")
     .option("-b, --bytes", "print bytes instead of units")
-    .option("--debug", "show stack traces on errors")
     .action((mountpoint: string | undefined, flags: StatusFlags) => status(mountpoint, flags, outcome));
 }

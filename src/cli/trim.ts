@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { syncFileSystems, trimFileSystem } from "../disk/fileSystems.js";
-import { placeOf, requireDisk } from "../disk/findDisk.js";
-import { readUse } from "../disk/inUse.js";
+import { requireDisk } from "../disk/findDisk.js";
+import { useOf } from "../disk/inUse.js";
 import { interruptible } from "../disk/rollback.js";
 import { isReachable } from "../linux/mount/mountHandle.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
@@ -14,7 +14,7 @@ import { formatBytes } from "./sizes.js";
 import { requireRoot } from "./usage.js";
 
 /** One mount a file system: one that its path leads to, and of the whole tree rather than a part. */
-async function oneEach(mounts: readonly MountEntry[]): Promise<MountEntry[]> {
+function oneEach(mounts: readonly MountEntry[]): MountEntry[] {
   const rank = (mount: MountEntry): number => (isReachable(mount) ? 2 : 0) + (mount.root === "/" ? 1 : 0);
   const best = new Map<string, MountEntry>();
   for (const mount of mounts.toSorted((a, b) => rank(a) - rank(b))) best.set(mount.majorMinor, mount);
@@ -24,9 +24,7 @@ async function oneEach(mounts: readonly MountEntry[]): Promise<MountEntry[]> {
 async function trim(mountpoint: string): Promise<void> {
   const disk = await requireDisk("trim", mountpoint);
   const what = `trim ${disk.mountpoint}`;
-  const place = placeOf(disk);
-  const use = place === null ? null : await readUse(place.device, place.fuseDirectory);
-  const mounts = await oneEach(use?.fileSystems ?? []);
+  const mounts = oneEach((await useOf(disk)).fileSystems);
   if (mounts.length === 0) {
     throw new UserError(what, "no file system on it is mounted", {
       cure: `losetup --find --show --direct-io=on ${quote(disk.file)}, then mount`,
@@ -55,6 +53,5 @@ export function defineTrim(command: Command): void {
   command
     .description("Trims the file systems on a disk and shows the memory before and after. Needs root.")
     .argument("<mountpoint>", "where the file system or the disk is mounted")
-    .option("--debug", "show stack traces on errors")
     .action(trim);
 }

@@ -9,6 +9,7 @@ import { chooseFileSystem } from "../disk/chooseFileSystem.js";
 import { FILE_SYSTEMS, type FileSystemType, requireSize } from "../disk/fileSystems.js";
 import { findDead, findDisk } from "../disk/findDisk.js";
 import { allOrNothing, interruptible } from "../disk/rollback.js";
+import { busy } from "../disk/users.js";
 import { readMounts } from "../linux/proc/mounts.js";
 import type { MountOptions } from "../mounts/options.js";
 import { flagsOf, type RawOptions } from "../mounts/optionTable.js";
@@ -19,7 +20,7 @@ import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
-import { requireRoot } from "./usage.js";
+import { requireRoot, wrongUsage } from "./usage.js";
 
 interface UpFlags extends RawOptions {
   fs?: string;
@@ -30,20 +31,7 @@ function parseFileSystem(text: string | undefined): FileSystemType | null {
   if (text === undefined) return null;
   const found = FILE_SYSTEMS.find((name) => name === text);
   if (found !== undefined) return found;
-  throw new UserError(`up --fs ${text}`, "not a file system that up can make", {
-    cure: FILE_SYSTEMS.join(", "),
-    exitCode: 2,
-  });
-}
-
-interface Made {
-  readonly loop: string;
-  readonly type: string;
-  /** False when the file system was there before. */
-  readonly fresh: boolean;
-  readonly sizeBytes: number;
-  readonly io: "served" | "direct";
-  readonly wasUnclean: boolean;
+  throw wrongUsage(`up --fs ${text}`, "not a file system that up can make", FILE_SYSTEMS.join(", "));
 }
 
 /** A journal that needs pages to be replayed finds none: the file system is not damaged, but cannot be written to. */
@@ -56,15 +44,14 @@ function fullPool(mountpoint: string, error: unknown): UserError {
 }
 
 /** Every step of `up`, each undone when a later one fails. */
-async function makeDisk(options: MountOptions, wanted: FileSystemType | null, signal: AbortSignal): Promise<Made> {
+async function makeDisk(options: MountOptions, wanted: FileSystemType | null, signal: AbortSignal) {
   const { mountpoint } = options;
   return allOrNothing(async (rollback) => {
     const disk = await bringUpMount(options, rollback);
     const choose = (device: string) => chooseFileSystem(device, wanted, disk, signal);
     const explain = (error: unknown) => (disk.freeBytes > 0 ? error : fullPool(mountpoint, error));
     const wish = { directory: mountpoint, choose, signal, explain };
-    const { loop, type, fresh } = await bringUpFileSystem(disk, wish, rollback);
-    return { loop: loop.path, type, fresh, sizeBytes: disk.sizeBytes, io: disk.io, wasUnclean: disk.wasUnclean };
+    return { disk, ...(await bringUpFileSystem(disk, wish, rollback)) };
   });
 }
 
@@ -84,16 +71,14 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
 
   const there = await findDisk(mountpoint);
   if (there !== null && (there.givenUp ?? null) !== null) {
-    throw new UserError(what, `its disk was given up because ${there.givenUp}; the pool is kept`, {
-      code: "EBUSY",
-      cure: `kmemfs recover --up ${quote(mountpoint)}, or kmemfs down ${quote(mountpoint)} to discard it`,
-    });
+    throw busy(
+      what,
+      [`its disk was given up because ${there.givenUp}; the pool is kept`],
+      `kmemfs recover --up ${quote(mountpoint)}, or kmemfs down ${quote(mountpoint)} to discard it`,
+    );
   }
   if (there !== null) {
-    throw new UserError(what, "there is already a kmemfs disk", {
-      code: "EBUSY",
-      cure: `kmemfs down ${quote(mountpoint)}`,
-    });
+    throw busy(what, ["there is already a kmemfs disk"], `kmemfs down ${quote(mountpoint)}`);
   }
   if ((await findDead(what, mountpoint)) !== null) {
     throw new UserError(what, "a disk without a server is in the way", {
@@ -106,11 +91,10 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
   const fuseDirectory = join(diskDirectories(), diskId(mountpoint));
   const options = toMountOptions(pool, { mountpoint, fuseDirectory }, raw, invoker);
   if (isBlankPool(options)) requireSize(what, wanted ?? "ext4", options.sizeBytes ?? Number.POSITIVE_INFINITY);
-  const made = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
-  const how = made.fresh ? "a new" : "the";
-  printLine(`${mountpoint}: ${how} ${made.type} on ${made.loop}, ${formatBytes(made.sizeBytes)}`);
-  if (made.wasUnclean) printLine("  the pool was not closed cleanly; all of it was checked");
-  printLine(`  I/O mode ${made.io}; the loop device uses direct I/O`);
+  const { disk, loop, type, fresh } = await interruptible(what, (signal) => makeDisk(options, wanted, signal));
+  printLine(`${mountpoint}: ${fresh ? "a new" : "the"} ${type} on ${loop.path}, ${formatBytes(disk.sizeBytes)}`);
+  if (disk.wasUnclean) printLine("  the pool was not closed cleanly; all of it was checked");
+  printLine(`  I/O mode ${disk.io}; the loop device uses direct I/O`);
   printLine(`  to return the memory of deleted files:  kmemfs trim ${quote(mountpoint)}`);
   printLine(`  to take the disk down:                  kmemfs down ${quote(mountpoint)}`);
   printMountNotes();

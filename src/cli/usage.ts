@@ -13,6 +13,11 @@ export function requireRoot(what: string, again: string): void {
   throw new UserError(what, "needs root for loop devices and mounts", { code: "EPERM", cure: `sudo ${again}` });
 }
 
+/** What was written cannot be meant: exit code 2. */
+export function wrongUsage(what: string, reason: string, cure?: string): UserError {
+  return new UserError(what, reason, cure === undefined ? { exitCode: 2 } : { cure, exitCode: 2 });
+}
+
 /** fsck(8): 16 is wrong usage. */
 export const FSCK_USAGE = 16;
 

@@ -5,12 +5,11 @@
  */
 import { UserError } from "../base/errors.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
-import { usersOfMount } from "../linux/proc/mountUsers.js";
 import type { ProgressBytes } from "../linux/process/blockingLimit.js";
 import { quote } from "../mounts/paths.js";
-import { type AwaitedSession, type CallOptions, canStart, makeCalls, tryCalls } from "./call.js";
-import { mountFileSystem } from "./fileSystems.js";
+import { type AwaitedSession, type CallOptions, canStart, tryCalls } from "./call.js";
 import {
+  type DiskPlace,
   fileSystemsElsewhere,
   hiddenClauses,
   livingInside,
@@ -20,28 +19,13 @@ import {
   stackClauses,
 } from "./inUse.js";
 import type { Call } from "./kernelCalls.js";
-import { detachLoop } from "./loop.js";
-import { allOrNothing, type Rollback } from "./rollback.js";
-import { busy, describeUsers } from "./users.js";
+import { allOrNothing } from "./rollback.js";
+import { stepsOf } from "./steps.js";
+import { busy } from "./users.js";
 
 /** A machine that shuts down waits about 90 s for us (systemd.service(5), TimeoutStopSec). */
 const FLUSH_TIMEOUT_MS = 60_000;
-/** Unmounting writes out what is dirty, perhaps to a slow disk. */
-const UNMOUNT_TIMEOUT_MS = 300_000;
 const DETACH_TIMEOUT_MS = 30_000;
-
-/** A disk by its name and its session; nobody need serve it any more. */
-export interface DiskPlace {
-  readonly mountpoint: string;
-  /** `MAJ:MIN` of the FUSE mount. */
-  readonly device: string;
-  /** Where that was mounted. */
-  readonly fuseDirectory: string;
-}
-
-function cureFor({ mountpoint }: DiskPlace): string {
-  return `stop or move these, then kmemfs down ${quote(mountpoint)}`;
-}
 
 /**
  * Takes file systems and loop devices away.
@@ -51,57 +35,29 @@ function cureFor({ mountpoint }: DiskPlace): string {
  * @throws UserError naming who holds the disk; nothing was changed then
  */
 export async function clearDisk(
-  disk: DiskPlace,
+  mountpoint: string,
   use: SessionUse,
   others: readonly string[],
   waitsFor?: AwaitedSession,
 ): Promise<string[]> {
-  const what = `down ${disk.mountpoint}`;
-  const { loops, fileSystems } = use;
+  const what = `down ${mountpoint}`;
+  const { loops } = use;
   if (loops.length > 0 && process.geteuid?.() !== 0) {
     throw new UserError(what, `only root can detach ${loops.map((loop) => loop.path).join(", ")}`, {
       code: "EPERM",
-      cure: `sudo kmemfs down ${quote(disk.mountpoint)}`,
+      cure: `sudo kmemfs down ${quote(mountpoint)}`,
     });
   }
   const clauses = [...others, ...stackClauses(use)];
-  if (clauses.length > 0) throw busy(what, clauses, cureFor(disk));
-  const done: string[] = [];
-  await allOrNothing(async (undo) => {
-    for (const mount of fileSystems) {
-      await unmountInOrder(what, disk, mount, undo, waitsFor);
-      done.push(`unmounted ${mount.mountpoint}`);
+  const cure = `stop or move these, then kmemfs down ${quote(mountpoint)}`;
+  if (clauses.length > 0) throw busy(what, clauses, cure);
+  return allOrNothing(async (rollback) => {
+    const done: string[] = [];
+    for (const { act, undo } of stepsOf(use, { kind: "in order", what, cure, waitsFor })) {
+      done.push(await act());
+      if (undo !== undefined) rollback.push(undo.name, undo.act);
     }
-    for (const loop of loops) {
-      await detachLoop(what, loop, waitsFor);
-      done.push(`detached ${loop.path}`);
-    }
-  });
-  return done;
-}
-
-/** A frozen file system is thawed first: what waits for it would wait for ever, and nobody could thaw it later. */
-async function unmountInOrder(
-  what: string,
-  disk: DiskPlace,
-  mount: MountEntry,
-  undo: Rollback,
-  waitsFor?: AwaitedSession,
-): Promise<void> {
-  const calls: Call[] = [
-    { act: "thaw", mount },
-    { act: "unmount", mount },
-  ];
-  try {
-    await makeCalls(what, calls, { timeoutMs: UNMOUNT_TIMEOUT_MS, waitsFor });
-  } catch (error) {
-    const users = usersOfMount(mount.majorMinor);
-    if (users.length === 0) throw error;
-    throw busy(what, [`${mount.mountpoint} is in use by ${describeUsers(users)}`], cureFor(disk));
-  }
-  undo.push(`mount ${mount.mountpoint} again`, () => {
-    if (mount.root !== "/") throw new Error("bind mounts and subvolumes are not mounted again");
-    return mountFileSystem(mount.fsType, mount.source, mount.mountpoint, [mount.options]);
+    return done;
   });
 }
 
@@ -121,7 +77,7 @@ export interface Cleared {
  * @param progress as in `AwaitedSession`
  */
 export async function clearDiskByForce(disk: DiskPlace, isServed: boolean, progress?: ProgressBytes): Promise<Cleared> {
-  const use = await readUse(disk.device, disk.fuseDirectory, isServed);
+  const use = await readUse(disk, isServed);
   const what = `stop ${disk.mountpoint}`;
   const waitsFor = { device: disk.device, progress };
   const refused = [...otherPlaces(use), ...hiddenClauses(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
@@ -135,7 +91,7 @@ export async function clearDiskByForce(disk: DiskPlace, isServed: boolean, progr
     return { refused, forced: [] };
   }
   try {
-    await clearDisk(disk, use, [], waitsFor);
+    await clearDisk(disk.mountpoint, use, [], waitsFor);
     return { refused: [], forced: [] };
   } catch (error) {
     const why = `by force, because ${error instanceof Error ? error.message : String(error)}`;

@@ -10,9 +10,9 @@ import { idOf, readMountRecords } from "../mounts/mountRecord.js";
 import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { diskDirectories, diskId, idPaths } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
-import type { DiskPlace } from "./clearDisk.js";
-import { readUse, type SessionUse } from "./inUse.js";
+import { type DiskPlace, readUse, useOf } from "./inUse.js";
 import { backingPath } from "./loopFiles.js";
+import { busy } from "./users.js";
 
 /** The running disk that `text` means, or null. Asks the one that is meant before any other. @throws SilentHolder */
 export async function findDisk(text: string): Promise<MountStatus | null> {
@@ -47,9 +47,7 @@ export async function findDisk(text: string): Promise<MountStatus | null> {
  * @throws UserError EAGAIN when it does not say
  */
 async function isUnder(path: string, disk: MountStatus, loops: readonly string[]): Promise<boolean> {
-  const place = placeOf(disk);
-  if (place === null) return false;
-  const use = await readLoopsOf(place, (disk.givenUp ?? null) === null);
+  const use = await useOf(disk);
   if (use.loops.some((loop) => loops.includes(loop.path))) return true;
   const silent = use.silent.find((loop) => loops.includes(loop.path));
   if (silent === undefined) return false;
@@ -57,10 +55,6 @@ async function isUnder(path: string, disk: MountStatus, loops: readonly string[]
     code: "EAGAIN",
     cure: `name the disk: ${quote(disk.mountpoint)}`,
   });
-}
-
-async function readLoopsOf({ device, fuseDirectory }: DiskPlace, isHeld: boolean): Promise<SessionUse> {
-  return readUse(device, fuseDirectory, isHeld);
 }
 
 /**
@@ -82,7 +76,7 @@ export async function findDead(what: string, text: string): Promise<DiskPlace | 
   for (const loop of there === null ? [] : loopsUnder(there)) {
     const [place] = placeAt(dirname(backingPath(loop)));
     if (place === undefined) continue;
-    const { loops } = await readLoopsOf(place, false);
+    const { loops } = await readUse(place, false);
     if (loops.some((one) => one.path === loop.path)) return requireNobodys(what, place);
   }
   return null;
@@ -91,10 +85,11 @@ export async function findDead(what: string, text: string): Promise<DiskPlace | 
 function requireNobodys(what: string, place: DiskPlace): DiskPlace {
   const id = idOf({ mountpoint: place.fuseDirectory, majorMinor: place.device });
   if (!isNameHeld(idPaths(id).lock)) return place;
-  throw new UserError(what, `another process has the name of the disk on ${place.fuseDirectory}, and does not answer`, {
-    code: "EBUSY",
-    cure: "kmemfs status, and try again",
-  });
+  throw busy(
+    what,
+    [`another process has the name of the disk on ${place.fuseDirectory}, and does not answer`],
+    "kmemfs status, and try again",
+  );
 }
 
 /** The loop devices that `mount`'s file system is on. */
@@ -104,11 +99,6 @@ function loopsUnder(mount: MountEntry): LoopNodes[] {
   return readLoopNodes().filter((loop) =>
     loop.nodes.some((node) => devices.has(node.path) || node.majorMinor === mount.majorMinor),
   );
-}
-
-/** What clearing a disk needs to know; null for one that is mounted nowhere, as when it was given up. */
-export function placeOf({ mountpoint, device, file }: MountStatus): DiskPlace | null {
-  return device === null ? null : { mountpoint, device, fuseDirectory: dirname(file) };
 }
 
 export function noDisk(verb: string, text: string): UserError {

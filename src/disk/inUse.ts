@@ -3,6 +3,7 @@
  * lives as long as any mount of its device does, in any mount namespace. All of it is read
  * from /proc and /sys; only loop devices whose path means several files are asked.
  */
+import { dirname } from "node:path";
 import { coverOf } from "../linux/mount/mountHandle.js";
 import { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
@@ -10,8 +11,21 @@ import { usersOfMount } from "../linux/proc/mountUsers.js";
 import { goesWith, type MountNamespace, readNamespaces } from "../linux/proc/namespaces.js";
 import { btrfsDevices, overlaysOn } from "../linux/proc/stacked.js";
 import { KMEMFS_TYPES } from "../mounts/paths.js";
+import type { MountStatus } from "../mounts/status.js";
 import { loopsOfDevices } from "./loopFiles.js";
-import { describeUsers, deviceBlockers } from "./users.js";
+import { describeUsers, deviceClauses } from "./users.js";
+
+/** A session by its number, and by where it was mounted. */
+export interface SessionName {
+  /** `MAJ:MIN` of the FUSE mount. */
+  readonly device: string;
+  readonly fuseDirectory: string;
+}
+
+/** A disk by its name and its session; nobody need serve it any more. */
+export interface DiskPlace extends SessionName {
+  readonly mountpoint: string;
+}
 
 /** Where a session is mounted. */
 export interface SessionPlaces {
@@ -46,15 +60,24 @@ export function readPlaces(device: string, directory: string): SessionPlaces {
  * As `readPlaces`, with what lies on the session's file.
  * @param isHeld it has a holder; without one it may answer nobody
  */
-export async function readUse(device: string, directory: string, isHeld = true): Promise<SessionUse> {
-  const places = readPlaces(device, directory);
+export async function readUse({ device, fuseDirectory }: SessionName, isHeld: boolean): Promise<SessionUse> {
+  const places = readPlaces(device, fuseDirectory);
   const { ours, silent } = await loopsOfDevices(new Set([device]), places.namespaces, readLoopNodes(), !isHeld);
   return { ...places, ...stackOn(ours, places), silent };
 }
 
-/** As `readUse`, by what its holder saw: for an end that asks nobody whether it may. */
-export function readKnownUse(device: string, directory: string, loopDevices: readonly string[]): SessionUse {
-  const places = readPlaces(device, directory);
+/** As `readUse` of a disk with a holder; nothing of one that is mounted nowhere, as when it was given up. */
+export async function useOf({ device, file, givenUp }: MountStatus): Promise<SessionUse> {
+  if (device === null) return NO_USE;
+  return readUse({ device, fuseDirectory: dirname(file) }, (givenUp ?? null) === null);
+}
+
+const NO_USE: SessionUse = { device: "", namespaces: [], main: null, loops: [], silent: [], fileSystems: [] };
+
+/** As `useOf`, by what its holder saw: for an end that asks nobody whether it may. */
+export function knownUseOf({ device, file, loopDevices }: MountStatus): SessionUse {
+  if (device === null) return NO_USE;
+  const places = readPlaces(device, dirname(file));
   const loops = readLoopNodes().filter((loop) => loopDevices.includes(loop.path));
   return { ...places, ...stackOn(loops, places), silent: [] };
 }
@@ -148,7 +171,7 @@ export function stackClauses(use: SessionUse): string[] {
     ...silentClauses(silent),
     ...fileSystems.flatMap((mount) => fileSystemClauses(mount, use)),
     ...fileSystemsElsewhere(use),
-    ...loops.flatMap((loop) => deviceBlockers(loop.path)),
+    ...loops.flatMap(deviceClauses),
   ];
 }
 

@@ -47,39 +47,31 @@ export function makeHere(what: string, calls: readonly Call[]): CallOutcome[] {
 }
 
 /** @throws UserError for an errno */
-function must(what: string, result: number, reason: string): number {
-  if (result >= 0) return result;
-  throw new UserError(what, reason, { code: errnoName(-result) });
-}
-
 function make(what: string, call: Call): CallValue {
+  const must = (result: number, done: string): number => {
+    if (result >= 0) return result;
+    const name = "mount" in call ? call.mount.mountpoint : call.path;
+    throw new UserError(what, `${name} cannot be ${done}`, { code: errnoName(-result) });
+  };
   switch (call.act) {
     case "unmount":
-      return must(what, -unlessGone(unmountExactly(what, call.mount)), `${call.mount.mountpoint} cannot be unmounted`);
+      return must(-unlessGone(unmountExactly(what, call.mount)), "unmounted");
     case "detach":
-      return must(
-        what,
-        -unlessGone(detachExactly(what, call.mount, call.withInside)),
-        `${call.mount.mountpoint} cannot be detached`,
-      );
+      return must(-unlessGone(detachExactly(what, call.mount, call.withInside)), "detached");
     case "private":
-      return must(
-        what,
-        -makePrivate(what, call.mount, call.withInside),
-        `${call.mount.mountpoint} cannot be made private`,
-      );
+      return must(-makePrivate(what, call.mount, call.withInside), "made private");
     case "sync":
       if (call.mayFail) return -reached(() => syncFileSystemOn(what, call.mount));
-      return must(what, -syncFileSystemOn(what, call.mount), `${call.mount.mountpoint} cannot be synced`);
+      return must(-syncFileSystemOn(what, call.mount), "synced");
     case "trim":
-      return must(what, trimFileSystemOn(what, call.mount), `${call.mount.mountpoint} cannot be trimmed`);
+      return must(trimFileSystemOn(what, call.mount), "trimmed");
     case "thaw":
       // Also the answer of a file system that is not frozen, or cannot be: nothing waits there.
       return -reached(() => thawFileSystemOn(what, call.mount));
     case "loop-detach":
-      return must(what, -detachLoopDevice(call.path, call.diskSeq), `${call.path} cannot be detached`);
+      return must(-detachLoopDevice(call.path, call.diskSeq), "detached");
     case "loop-size":
-      return must(what, -refreshLoopSize(call.path), `${call.path} cannot be set to the size of its file`);
+      return must(-refreshLoopSize(call.path), "set to the size of its file");
     case "loop-backing": {
       const found = readLoopBacking(call.path);
       return typeof found === "number" ? -found : found;

@@ -1,16 +1,14 @@
-/** Loop devices on the file `disk`: attaching, partitions, what else of the kernel has them. */
+/** Loop devices on the file `disk`: attaching and detaching. */
 import { closeSync, readSync } from "node:fs";
-import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { UserError } from "../base/errors.js";
 import { attachLoopDevice } from "../linux/mount/loopControl.js";
-import { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
-import { readNames } from "../linux/proc/procFile.js";
+import { type LoopNodes, readLoopDevices, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { O_RDONLY, O_RDWR } from "../linux/syscall/constants.js";
 import type { MountStatus } from "../mounts/status.js";
 import { type AwaitedSession, makeCalls } from "./call.js";
 import { openDisk } from "./openDisk.js";
 import { neededSectorBytes, SECTOR_LOOK_BYTES } from "./sectorSize.js";
+import { busy } from "./users.js";
 
 const DETACH_TIMEOUT_MS = 30_000;
 /** The kernel clears a loop device after its last user has closed it, not before LOOP_CLR_FD returns. */
@@ -51,41 +49,29 @@ function nodesOf(path: string): LoopNodes {
   return nodes ?? { path, backingFile: "", diskSeq: null, nodes: [] };
 }
 
-/** Takes a loop device off its file and waits until it is gone. @throws UserError EBUSY */
-export async function detachLoop(
-  what: string,
-  loop: Pick<LoopNodes, "path" | "diskSeq">,
-  waitsFor?: AwaitedSession,
-): Promise<void> {
+/** As `letGoOfLoop`. @throws UserError EBUSY when somebody has it open still */
+export async function detachLoop(what: string, loop: LoopUse, waitsFor?: AwaitedSession): Promise<void> {
+  const { path } = loop;
+  if (await letGoOfLoop(what, loop, waitsFor)) return;
+  throw busy(what, [`${path} is still in use`], `fuser -v ${path}`);
+}
+
+/** One use of a loop device. */
+type LoopUse = Pick<LoopNodes, "path" | "diskSeq">;
+
+/** Takes a loop device off its file and waits for that. @returns false when it goes only with its last user */
+export async function letGoOfLoop(what: string, loop: LoopUse, waitsFor?: AwaitedSession): Promise<boolean> {
   const { path, diskSeq } = loop;
   await makeCalls(what, [{ act: "loop-detach", path, diskSeq }], { timeoutMs: DETACH_TIMEOUT_MS, waitsFor });
   const deadline = Date.now() + GONE_DEADLINE_MS;
   while (isAttached(loop)) {
-    if (Date.now() > deadline) {
-      throw new UserError(what, `${path} is still in use`, { code: "EBUSY", cure: `fuser -v ${path}` });
-    }
+    if (Date.now() > deadline) return false;
     await sleep(GONE_POLL_MS);
   }
+  return true;
 }
 
 /** False as well when another file has the device by now. */
-export function isAttached({ path, diskSeq }: Pick<LoopNodes, "path" | "diskSeq">): boolean {
+export function isAttached({ path, diskSeq }: LoopUse): boolean {
   return readLoopDevices().some((loop) => loop.path === path && loop.diskSeq === diskSeq);
-}
-
-/** The device and its partitions, e.g. `/dev/loop0`, `/dev/loop0p1`. */
-export function withPartitions(device: string): string[] {
-  const name = basename(device);
-  const partitions = readNames(`/sys/block/${name}`).filter((entry) => entry.startsWith(`${name}p`));
-  return [device, ...partitions.map((entry) => `/dev/${entry}`)];
-}
-
-/** What else of the kernel holds `device`: swap areas and device-mapper targets, for people. */
-export function stackedDevices(device: string): string[] {
-  const names = new Set(withPartitions(device));
-  const swap = swapAreas().filter((area) => names.has(area));
-  const parts = [...names].flatMap((part) =>
-    readNames(`/sys/class/block/${basename(part)}/holders`).map((holder) => `${part} is part of /dev/${holder}`),
-  );
-  return [...swap.map((area) => `${area} is in use as swap`), ...parts];
 }

@@ -101,16 +101,11 @@ function devicesMeant(
   return found;
 }
 
-/** True when a loop device's file is of a session that is over. */
-export async function isOnDeadSession(path: string): Promise<boolean> {
-  return (await backingOf(path, false)) === "dead";
-}
-
 /**
  * `MAJ:MIN` of the file system that the file of a loop device is on, as the device says; "dead" where
  * that is a session which answers nobody; "silent" where it does not say in time; "" for one that is gone.
  */
-async function backingOf(path: string, isDead: boolean): Promise<string> {
+export async function backingOf(path: string, isDead: boolean): Promise<string> {
   const calls = [{ act: "loop-backing", path }] as const;
   const [outcome] = await tryCalls(path, calls, { timeoutMs: ASK_TIMEOUT_MS, isDead }).catch(() => []);
   if (outcome === undefined || "error" in outcome) return "silent";

@@ -2,16 +2,21 @@
 import { errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { openExactly } from "../linux/mount/mountHandle.js";
-import { readMounts } from "../linux/proc/mounts.js";
+import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { O_NOFOLLOW } from "../linux/syscall/constants.js";
 import { openat } from "../linux/syscall/libc.js";
 import type { MountStatus } from "../mounts/status.js";
 
+/** The FUSE mount of a disk, wherever that is by now. @throws UserError ENOENT when it is gone */
+export function fuseMountOf(what: string, { mountpoint, device }: MountStatus): MountEntry {
+  const entry = readMounts().find((mount) => mount.majorMinor === device && mount.root === "/");
+  if (entry !== undefined) return entry;
+  throw new UserError(what, `${mountpoint} is not mounted here`, { code: "ENOENT" });
+}
+
 /** Asks the disk's server. @returns an fd. @throws UserError */
-export function openDisk(what: string, { mountpoint, device }: MountStatus, flags: number): number {
-  const mount = readMounts().find((entry) => entry.majorMinor === device && entry.root === "/");
-  if (mount === undefined) throw new UserError(what, `${mountpoint} is not mounted here`, { code: "ENOENT" });
-  const handle = openExactly(what, mount);
+export function openDisk(what: string, disk: MountStatus, flags: number): number {
+  const handle = openExactly(what, fuseMountOf(what, disk));
   try {
     const fd = openat(handle.fd, "disk", flags | O_NOFOLLOW);
     if (fd < 0) throw new UserError(what, "its file cannot be opened", { code: errnoName(-fd) });

@@ -4,7 +4,6 @@ import { ENXIO, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { SEEK_DATA } from "../base/fileFlags.js";
 import { PAGE_BYTES } from "../base/units.js";
-import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { O_RDONLY, O_RDWR } from "../linux/syscall/constants.js";
 import { ftruncate, lseek } from "../linux/syscall/libc.js";
 import { callControl } from "../mounts/control.js";
@@ -63,13 +62,6 @@ const REASONS: Readonly<Record<string, string>> = {
   EFBIG: "that is larger than its maximum size",
   EIO: "its pool has an error, see kmemfs status",
 };
-
-/** The FUSE mount of a disk, wherever that is by now. @throws UserError ENOENT when it is gone */
-export function fuseMountOf(what: string, { mountpoint, device }: MountStatus): MountEntry {
-  const entry = readMounts().find((mount) => mount.majorMinor === device && mount.root === "/");
-  if (entry !== undefined) return entry;
-  throw new UserError(what, `${mountpoint} is not mounted here`, { code: "ENOENT" });
-}
 
 /** True when something is written at `sizeBytes` or beyond. @throws UserError */
 export function hasDataBeyond(disk: MountStatus, sizeBytes: number): boolean {

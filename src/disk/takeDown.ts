@@ -2,23 +2,33 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../base/errors.js";
 import { livenessOf } from "../linux/mount/liveness.js";
+import type { LoopNodes } from "../linux/proc/loopDevices.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
+import { readNamespaces } from "../linux/proc/namespaces.js";
 import { findMount, stopMount } from "../mounts/client.js";
-import { removeMountRecordAt } from "../mounts/mountRecord.js";
+import { idOf } from "../mounts/mountRecord.js";
 import { quote } from "../mounts/paths.js";
-import { removePrivateDirectory } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
-import { makeCalls } from "./call.js";
-import { clearDisk, type DiskPlace } from "./clearDisk.js";
-import { otherPlaces, ownMounts, processClauses, readUse } from "./inUse.js";
+import { clearDisk } from "./clearDisk.js";
+import {
+  type DiskPlace,
+  otherPlaces,
+  ownMounts,
+  processClauses,
+  readPlaces,
+  readUse,
+  type SessionUse,
+  useOf,
+} from "./inUse.js";
+import { forgetDisk, type Manner, stepsOf } from "./steps.js";
 
-const UNMOUNT_TIMEOUT_MS = 60_000;
 const SERVER_MS = 5_000;
 const SERVER_POLL_MS = 100;
 
 /** Takes a served disk down; returns what was done, a line each. @throws UserError naming who holds it */
-export async function takeDown(status: MountStatus, disk: DiskPlace | null): Promise<string[]> {
+export async function takeDown(status: MountStatus): Promise<string[]> {
   await requireServer(status);
-  const done = disk === null ? [] : await clear(disk, (status.givenUp ?? null) === null);
+  const done = await clear(status.mountpoint, await useOf(status));
   await stopMount(status, { force: false });
   return [...done, `stopped the mount of ${status.pool.path ?? status.pool.kind}`];
 }
@@ -40,22 +50,33 @@ async function requireServer({ mountpoint }: MountStatus): Promise<void> {
 
 /** As `takeDown` for a disk that has no holder any more; its server may still be there, or not. */
 export async function takeDownDead(disk: DiskPlace): Promise<string[]> {
-  const { device, fuseDirectory } = disk;
-  const done = await clear(disk, false);
-  const use = await readUse(device, fuseDirectory, false);
-  for (const mount of ownMounts(use.namespaces).filter((entry) => entry.majorMinor === device)) {
-    const call =
-      (await livenessOf(mount)) === "dead"
-        ? ({ act: "detach", mount, withInside: false } as const)
-        : ({ act: "unmount", mount } as const);
-    await makeCalls(`down ${disk.mountpoint}`, [call], { timeoutMs: UNMOUNT_TIMEOUT_MS });
+  const { mountpoint, device, fuseDirectory } = disk;
+  const what = `down ${mountpoint}`;
+  const done = await clear(mountpoint, await readUse(disk, false));
+  const { main, namespaces } = readPlaces(device, fuseDirectory);
+  for (const mount of ownMounts(namespaces).filter((entry) => entry.majorMinor === device)) {
+    await endMount(mount, { kind: (await livenessOf(mount)) === "dead" ? "at once" : "in order", what });
   }
-  removePrivateDirectory(fuseDirectory);
-  removeMountRecordAt(fuseDirectory);
-  return [...done, `removed the mount on ${use.main?.mountpoint ?? fuseDirectory} that had no holder`];
+  return [...done, `removed the mount on ${main?.mountpoint ?? fuseDirectory} that had no holder`];
 }
 
-async function clear(disk: DiskPlace, isHeld: boolean): Promise<string[]> {
-  const use = await readUse(disk.device, disk.fuseDirectory, isHeld);
-  return clearDisk(disk, use, [...otherPlaces(use), ...processClauses(use)]);
+/**
+ * Takes a mount away that no holder answers for. The files of its disk go with the last of it: until then they tell
+ * whose the rest is.
+ * @param loops on its file, that stay
+ */
+export async function endMount(mount: MountEntry, manner: Manner, loops: readonly LoopNodes[] = []): Promise<void> {
+  const id = idOf(mount);
+  for (const step of stepsOf({ dead: [mount] }, manner)) await step.act();
+  const isOfIt = ({ majorMinor }: MountEntry): boolean => majorMinor === mount.majorMinor;
+  if (loops.length > 0 || readNamespaces().some(({ mounts }) => mounts.some(isOfIt))) return;
+  try {
+    forgetDisk(id);
+  } catch {
+    // A full or read-only /run: `kmemfs recover` removes them.
+  }
+}
+
+function clear(mountpoint: string, use: SessionUse): Promise<string[]> {
+  return clearDisk(mountpoint, use, [...otherPlaces(use), ...processClauses(use)]);
 }

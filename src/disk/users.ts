@@ -1,7 +1,7 @@
 /** Who holds what, for people: `bash (pid 12, /mnt/x/log)`. */
 import { UserError } from "../base/errors.js";
+import { type LoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
 import { type MountUser, usersOfDevice } from "../linux/proc/mountUsers.js";
-import { stackedDevices, withPartitions } from "./loop.js";
 
 /** More are counted, not named: the line must stay one that is read. */
 const MAX_NAMED = 4;
@@ -14,14 +14,21 @@ export function describeUsers(holders: readonly MountUser[]): string {
   return named.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** What keeps `device` open besides mounts, one clause each. */
-export function deviceBlockers(device: string): string[] {
-  const blockers = stackedDevices(device);
-  for (const part of withPartitions(device)) {
-    const holders = usersOfDevice(part);
-    if (holders.length > 0) blockers.push(`${part} is in use by ${describeUsers(holders)}`);
-  }
-  return blockers;
+/** What else of the kernel a loop device is part of, one clause each. */
+export function partClauses({ nodes }: LoopNodes): string[] {
+  return nodes.flatMap(({ path, partOf }) => partOf.map((other) => `${path} is part of ${other}`));
+}
+
+/** What keeps a loop device and its partitions open besides mounts, one clause each. */
+export function deviceClauses(loop: LoopNodes): string[] {
+  const paths = loop.nodes.map((node) => node.path);
+  const swap = swapAreas().filter((area) => paths.includes(area));
+  const used = paths.map((path) => [path, usersOfDevice(path)] as const).filter(([, users]) => users.length > 0);
+  return [
+    ...swap.map((area) => `${area} is in use as swap`),
+    ...partClauses(loop),
+    ...used.map(([path, users]) => `${path} is in use by ${describeUsers(users)}`),
+  ];
 }
 
 /** `what` cannot be done because of `blockers`; nothing was changed. */

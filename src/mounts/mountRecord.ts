@@ -51,17 +51,6 @@ export function removeMountRecord(mountpoint: string): void {
   removeQuietly(diskPaths(mountpoint).record);
 }
 
-/** As `removeMountRecord`, of the disk whose FUSE mount `mount` is or was. */
-export function removeMountRecordOf(mount: Pick<MountEntry, "mountpoint" | "majorMinor">): void {
-  removeQuietly(idPaths(idOf(mount)).record);
-}
-
-/** As `removeMountRecord`, of the disk whose FUSE mount is at `fuseDirectory`. */
-export function removeMountRecordAt(fuseDirectory: string): void {
-  const record = readMountRecords().find((options) => options.fuseDirectory === fuseDirectory);
-  if (record !== undefined) removeMountRecord(record.mountpoint);
-}
-
 /**
  * The records of all mounts of this user, whether they still run or not. The last written comes first: a device
  * number that several saw is that one's, as the kernel gave it to the others earlier.

@@ -6,9 +6,10 @@
 import { dirname } from "node:path";
 import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, fileOf } from "../disk/loopFiles.js";
+import type { Remains } from "../disk/steps.js";
+import { partClauses } from "../disk/users.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
-import type { MountEntry } from "../linux/proc/mounts.js";
-import { mountOfPath } from "../linux/proc/mounts.js";
+import { type MountEntry, mountOfPath } from "../linux/proc/mounts.js";
 import type { MountNamespace } from "../linux/proc/namespaces.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
@@ -25,23 +26,20 @@ export interface MachineView {
   readonly namespaces: readonly MountNamespace[];
 }
 
-export interface DeadDisk {
+export interface DeadDisk extends Remains {
   /** What the user calls the disk. */
   readonly mountpoint: string;
-  /** All places of the dead session; the first is where it was mounted, what was bound elsewhere follows. */
-  readonly dead: readonly MountEntry[];
   /** What it was asked for; null when nobody wrote it down. */
   readonly record: MountRecord | null;
   /** null for a pool that is gone with its processes. */
   readonly poolPath: string | null;
-  readonly loops: readonly LoopNodes[];
-  /** What is mounted from the loop devices, and inside that; in the order to unmount. */
-  readonly fileSystems: readonly MountEntry[];
-  /** Those of `fileSystems` that are mounted elsewhere as well, where they stay. */
-  readonly bound: readonly MountEntry[];
-  readonly swapAreas: readonly string[];
   /** Why it cannot be cleared: living things on it that are not ours to end. One clause each. */
   readonly blockers: readonly string[];
+}
+
+/** True when `path` is one of the disk's names: the disk's, a dead mount, or a file system on it. */
+export function isMeant({ mountpoint, dead, fileSystems }: DeadDisk, path: string): boolean {
+  return mountpoint === path || [...dead, ...fileSystems].some((mount) => mount.mountpoint === path);
 }
 
 /** The dead mounts of each session, the latest session first: it may lie on an earlier one's disk. */
@@ -62,7 +60,7 @@ export function deadDiskOf(dead: readonly MountEntry[], facts: MachineView): Dea
   const loops = facts.loops.filter((loop) => files.has(backingPath(loop)));
   const nodes = loops.flatMap((loop) => loop.nodes);
   const own = mountsOnLoops(loops, facts.mounts);
-  const { bound, living } = inside(own, facts);
+  const { bound, living } = insideOf(own, facts.mounts);
   const fileSystems = facts.mounts.filter((mount) => own.includes(mount) || bound.includes(mount)).reverse();
   const paths = new Set(nodes.map((node) => node.path));
   const swapAreas = facts.swapAreas.filter((area) => {
@@ -80,10 +78,15 @@ export function deadDiskOf(dead: readonly MountEntry[], facts: MachineView): Dea
     bound,
     swapAreas,
     blockers: [
-      ...living.map((mount) => `${mount.mountpoint} (${mount.fsType}) is mounted inside, and still alive`),
-      ...nodes.flatMap((node) => node.partOf.map((other) => `${node.path} is part of ${other}`)),
+      // Dead mounts are cleared by themselves.
+      ...living
+        .filter((mount) => !facts.dead.includes(mount))
+        .map((mount) => `${mount.mountpoint} (${mount.fsType}) is mounted inside, and still alive`),
+      ...loops.flatMap(partClauses),
       ...stacked(dead, loops, facts.mounts),
-      ...staying(dead, loops, fileSystems, facts.namespaces),
+      // Where it would stay mounted, in other namespaces.
+      ...elsewhere(dead, dead[0].majorMinor, facts.namespaces),
+      ...fileSystemsElsewhere({ loops, fileSystems, namespaces: facts.namespaces }),
     ],
   };
 }
@@ -105,28 +108,6 @@ function nameOf(dead: MountEntry, own: readonly MountEntry[]): string {
 function poolPathOf(dead: MountEntry, record: MountRecord | null): string | null {
   if (record !== null) return record.pool.kind === "path" ? record.pool.path : null;
   return dead.source.startsWith("/") ? dead.source : null;
-}
-
-/** As `insideOf`; dead mounts are cleared by themselves. */
-function inside(
-  own: readonly MountEntry[],
-  { mounts, dead }: MachineView,
-): { readonly bound: MountEntry[]; readonly living: MountEntry[] } {
-  const { bound, living } = insideOf(own, mounts);
-  const isOther = (mount: MountEntry): boolean => !own.includes(mount) && !dead.includes(mount);
-  return { bound: bound.filter(isOther), living: living.filter(isOther) };
-}
-
-/** Where the session and what lies on it would stay mounted, in other namespaces. */
-function staying(
-  dead: readonly MountEntry[],
-  loops: readonly LoopNodes[],
-  fileSystems: readonly MountEntry[],
-  namespaces: readonly MountNamespace[],
-): string[] {
-  const [main] = dead;
-  const use = { device: main.majorMinor, main, loops, fileSystems, namespaces };
-  return [...elsewhere(dead, main.majorMinor, namespaces), ...fileSystemsElsewhere(use)];
 }
 
 /** Of two mounts at one place nobody can tell whose file a loop device is on. */

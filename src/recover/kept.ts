@@ -17,14 +17,11 @@ export interface Kept {
   readonly deadDisk: DeadDisk | null;
 }
 
-export async function findKept(found: Findings): Promise<Kept[]> {
+export async function findKept({ taken }: Findings): Promise<Kept[]> {
   const mounts = await listMounts();
   // A holder of an older version does not say.
-  return mounts.filter(({ givenUp }) => (givenUp ?? null) !== null).map((status) => keptOf(status, found));
-}
-
-function keptOf(status: MountStatus, { taken }: Findings): Kept {
-  return { status, deadDisk: taken.find((deadDisk) => isOf(deadDisk, status)) ?? null };
+  const kept = mounts.filter(({ givenUp }) => (givenUp ?? null) !== null);
+  return kept.map((status) => ({ status, deadDisk: taken.find((deadDisk) => isOf(deadDisk, status)) ?? null }));
 }
 
 export function isOf({ dead }: DeadDisk, { file }: MountStatus): boolean {

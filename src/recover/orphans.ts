@@ -4,8 +4,8 @@
  */
 import { basename } from "node:path";
 import { mountsOnLoops } from "../disk/inUse.js";
-import { backingPath, isOnDeadSession, PATHLESS } from "../disk/loopFiles.js";
-import { describeUsers } from "../disk/users.js";
+import { backingOf, backingPath, PATHLESS } from "../disk/loopFiles.js";
+import { describeUsers, partClauses } from "../disk/users.js";
 import { abortConnection } from "../linux/fuse/fuseConnection.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
@@ -48,7 +48,8 @@ export async function findOrphans(
   const found = await Promise.all(
     pathless.map(async (loop): Promise<Orphan | null> => {
       const record = records.find(({ seen }) => seen?.loops.some((one) => isSame(one, loop))) ?? null;
-      if (record === null ? !ask || !(await isOnDeadSession(loop.path)) : isReachable(record, namespaces)) return null;
+      if (record === null ? !ask || (await backingOf(loop.path, false)) !== "dead" : isReachable(record, namespaces))
+        return null;
       return {
         mountpoint: record?.mountpoint ?? null,
         device: record?.seen?.device ?? null,
@@ -96,7 +97,7 @@ function blockersOf(loop: LoopNodes, namespaces: readonly MountNamespace[]): str
   const users = loop.nodes.flatMap((node) => usersOfDevice(node.path));
   return [
     ...[...new Set(mounts.map((mount) => mount.mountpoint))].map((place) => `${loop.path} is mounted on ${place}`),
-    ...loop.nodes.flatMap((node) => node.partOf.map((other) => `${node.path} is part of ${other}`)),
+    ...partClauses(loop),
     ...(users.length === 0 ? [] : [`${loop.path} is in use by ${describeUsers(users)}`]),
   ];
 }

@@ -1,5 +1,6 @@
 /** While a disk is cleared, nobody else clears it or starts it: who does has its name. */
-import { UserError } from "../base/errors.js";
+import type { UserError } from "../base/errors.js";
+import { busy } from "../disk/users.js";
 import { lockName } from "../linux/process/nameLock.js";
 import { idOf } from "../mounts/mountRecord.js";
 import { diskPaths, idPaths, makeStateDirectory } from "../mounts/stateDirectory.js";
@@ -7,26 +8,15 @@ import type { MountStatus } from "../mounts/status.js";
 import type { DeadDisk } from "./deadDisk.js";
 import { type Findings, lookAgain } from "./find.js";
 
-export function nameIsTaken(mountpoint: string): UserError {
-  return new UserError(`recover ${mountpoint}`, "another process is clearing it or bringing it back", {
-    code: "EBUSY",
-    cure: "wait for it to finish, then kmemfs recover",
-  });
+const WAIT = "wait for it to finish, then kmemfs recover";
+
+export function nameIsTaken(mountpoint: string, cure = WAIT): UserError {
+  return busy(`recover ${mountpoint}`, ["another process is clearing it or bringing it back"], cure);
 }
 
-/**
- * The same for a disk whose living holder has the name: of two that clear it the first does.
- * @throws UserError when another process does
- */
-export async function whileItIsCleared<Result>(disk: MountStatus, act: () => Promise<Result>): Promise<Result> {
-  const { mountpoint } = disk;
-  const turn = lockName(diskPaths(mountpoint).clearing);
-  if (turn === null) {
-    throw new UserError(`recover ${mountpoint}`, "another process is clearing it or bringing it back", {
-      code: "EBUSY",
-      cure: "kmemfs status",
-    });
-  }
+async function withLock<Result>(path: string, taken: UserError, act: () => Promise<Result>): Promise<Result> {
+  const turn = lockName(path);
+  if (turn === null) throw taken;
   try {
     return await act();
   } finally {
@@ -35,22 +25,26 @@ export async function whileItIsCleared<Result>(disk: MountStatus, act: () => Pro
 }
 
 /**
+ * The same for a disk whose living holder has the name: of two that clear it the first does.
+ * @throws UserError when another process does
+ */
+export function whileItIsCleared<Result>({ mountpoint }: MountStatus, act: () => Promise<Result>): Promise<Result> {
+  return withLock(diskPaths(mountpoint).clearing, nameIsTaken(mountpoint, "kmemfs status"), act);
+}
+
+/**
  * Looks at the disk again with its name taken, and does `act` if it is still dead.
  * @returns null when it is not dead any more
  * @throws UserError when another process has the name
  */
-export async function withNameLock<Result>(
+export function withNameLock<Result>(
   deadDisk: DeadDisk,
   found: Findings,
   act: (deadDisk: DeadDisk) => Promise<Result>,
 ): Promise<Result | null> {
   makeStateDirectory();
-  const name = lockName(idPaths(idOf(deadDisk.dead[0])).lock);
-  if (name === null) throw nameIsTaken(deadDisk.mountpoint);
-  try {
+  return withLock(idPaths(idOf(deadDisk.dead[0])).lock, nameIsTaken(deadDisk.mountpoint), async () => {
     const again = await lookAgain(deadDisk, found.deadDisks);
-    return again === null ? null : await act(again);
-  } finally {
-    name.release();
-  }
+    return again === null ? null : act(again);
+  });
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { asksForSize, optionsInFstab } from "../../../src/cli/fstab.js";
+import { asksForSize, optionsInFstab } from "../../../src/cli/mountHelper.js";
 
 const TABLE = `# none /mnt/a fuse.kmemfs size=1G 0 0
 
