@@ -118,7 +118,7 @@ export function repairLine(path: string, result: RepairResult): string {
   return `${path}: repaired: ${counts.join(", ")}`;
 }
 
-/** A superblock is made anew only when that was asked for, and a pool whose format was cut off never was one. */
+/** A superblock is rebuilt only on request, and never for a pool whose format was interrupted. */
 function isRepairable({ state }: CheckSummary, { rebuildSuperblock }: CheckFlags): boolean {
   return state !== "formatting" && (state !== "unknown" || rebuildSuperblock === true);
 }

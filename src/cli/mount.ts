@@ -22,7 +22,7 @@ interface MountFlags extends RawOptions {
 /** The words of the flags and of all `-o` lists; a flag counts more than an option. */
 function mergeOptions(flags: MountFlags): RawOptions {
   const { o = [], spare, ...raw } = flags;
-  // Commander says true where nothing was said.
+  // Without `--no-spare` commander sets it to true.
   return { ...parseOptionList(o.join(",")), ...raw, ...(spare === false ? { spare } : {}) };
 }
 

@@ -1,6 +1,6 @@
 /**
- * From the options of a command line or of fstab to one frozen `MountOptions`.
- * Below this nobody parses strings: sizes are whole pages, paths are absolute.
+ * Turns the options of a command line or of fstab into one frozen `MountOptions`. No
+ * other code parses strings: sizes are whole pages, paths are absolute.
  */
 import { resolve } from "node:path";
 import type { MountOptions, MountPlace, PoolSource } from "../mounts/options.js";
@@ -104,7 +104,7 @@ function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | u
 
 /** @throws UserError */
 function mayOthers(raw: RawOptions, owner: Partial<MountOptions>, { root }: Invoker): boolean {
-  // Root and whoever mounts are let in anyway; of a user's mount FUSE keeps root out.
+  // Root and the mounting user have access anyway; FUSE keeps root out of a user's mount.
   if (raw.allowRoot === true && !root && raw.allowOther !== true) {
     throw wrongUsage("-o allow_root", "FUSE can admit all other users or none", "-o allow_other");
   }

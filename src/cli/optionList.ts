@@ -19,7 +19,7 @@ const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
   ),
 ]);
 
-/** Options of mount(8) and fstab(5) that ask nothing of us, or what is so anyway. */
+/** Options of mount(8) and fstab(5) that need no action or are always in effect. */
 const IGNORED = new Set(
   (
     "defaults auto noauto nofail _netdev user nouser users owner group exec noexec suid nosuid dev nodev " +
@@ -33,7 +33,7 @@ interface Refusal {
   readonly cure: string;
 }
 
-/** What would be a promise that nobody here keeps. */
+/** Options that kmemfs cannot honour. */
 const REFUSED: Readonly<Record<string, Refusal>> = {
   sync: { reason: "this is up to the file system on the disk", cure: "mount that file system with sync" },
   mand: { reason: "Linux has had no mandatory locks since 5.15", cure: "omit it" },

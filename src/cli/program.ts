@@ -1,4 +1,4 @@
-/** The command line as a whole: which commands there are, which one an argv means, and the help. */
+/** The whole command line: the list of commands, the choice of the command for an argv, and the help. */
 
 import { lstatSync, readFileSync } from "node:fs";
 import { Command } from "commander";

@@ -1,4 +1,4 @@
-/** `kmemfs rehome POOL`: brings every block to its home page, as direct mode needs it. */
+/** `kmemfs rehome POOL`: moves every block to its home page, as direct mode requires. */
 import type { Command } from "commander";
 import { MediaError, UserError } from "../base/errors.js";
 import { rehomePoolAt } from "../media/checkPool.js";

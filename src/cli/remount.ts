@@ -1,6 +1,6 @@
 /**
- * `-o remount`, as users of tmpfs(5) know it: `ro` and `rw` are the kernel's business, `size=` is the
- * size of the file. What a mount was begun with otherwise stays as it is until it is mounted anew.
+ * `-o remount`, as in tmpfs(5): `ro` and `rw` are changed by the kernel, `size=` is the size of the
+ * file. All other options stay as they were at the mount.
  */
 import { basename, dirname } from "node:path";
 import { EBUSY, errnoName } from "../base/errno.js";

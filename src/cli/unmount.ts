@@ -1,4 +1,4 @@
-/** `kmemfs unmount MOUNTPOINT [--force]`: ends a mount that nothing uses any more. */
+/** `kmemfs unmount MOUNTPOINT [--force]`: ends a mount that is not in use. */
 
 import { dirname } from "node:path";
 import type { Command } from "commander";

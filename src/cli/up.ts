@@ -1,4 +1,4 @@
-/** `kmemfs up MOUNTPOINT`: mount, losetup, mkfs if blank, mount; all of it or nothing. */
+/** `kmemfs up MOUNTPOINT`: mount, losetup, mkfs if blank, mount; all or nothing. */
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -87,7 +87,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
     });
   }
   checkMountpoint(what, mountpoint, readMounts());
-  // Nobody needs to see it: only the loop device uses what is there.
+  // Private, as only the loop device uses it.
   const fuseDirectory = join(diskDirectories(), diskId(mountpoint));
   const options = toMountOptions(pool, { mountpoint, fuseDirectory }, raw, invoker);
   if (isBlankPool(options)) requireSize(what, wanted ?? "ext4", options.sizeBytes ?? Number.POSITIVE_INFINITY);

@@ -1,8 +1,8 @@
 /**
- * Calls of the kernel that may wait for a disk, or for ever, each list of them in a
- * process of its own with a time limit: the caller may be the one that the disk waits
- * for. The process is told which mount or device is meant by its number, never by a
- * path alone, and shows that it reached that one before it acts.
+ * Kernel calls that may wait for a disk, or forever. Each list of them runs in its own
+ * process with a time limit, as the disk may be waiting for the caller. The process gets
+ * the mount or device by its number, never by a path alone, and verifies that it reached
+ * that one before it acts.
  */
 import { closeSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -15,7 +15,7 @@ import { asks, type Call, type CallOutcome, type CallValue, makeHere, makeHereUn
 export interface CallOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Nobody serves the disk: it answers at once, with an error, also its own holder. */
+  /** The disk has no server: it returns an error at once, also to its own holder. */
   readonly isDead?: boolean;
   readonly waitsFor?: AwaitedSession | undefined;
 }
@@ -30,7 +30,7 @@ export interface AwaitedSession {
 
 /** Of a process that found its file, but not all that belongs to it. */
 const UNLOADED = /Cannot find |MODULE_NOT_FOUND/;
-/** Whoever is blocked can start no server: less than a machine that shuts down waits for us. */
+/** A blocked holder cannot start a server. Less than the time limit of a machine that shuts down. */
 const HERE_MS = 45_000;
 const MAIN = fileURLToPath(new URL("./callMain.js", import.meta.url));
 
@@ -45,7 +45,7 @@ export async function tryCalls(what: string, calls: readonly Call[], options: Ca
     if (result.exitCode === 0) return JSON.parse(result.stdout) as CallOutcome[];
     if (!UNLOADED.test(result.stderr)) return [{ error: { what, reason: complaint(result) } }];
   }
-  // The program was removed while it runs: what must be ended can be ended all the same.
+  // The program was removed while it runs; a mount must still be able to end.
   return options.isDead && !asks(calls) ? makeHere(what, calls) : makeInTime(what, calls, options);
 }
 

@@ -1,7 +1,7 @@
 /**
- * Lets go of what lies on a disk's file, in the safe order: file systems, then loop
- * devices. What is in use is found before anything is changed; if an unmount fails all
- * the same, what was unmounted before it is mounted again.
+ * Removes what is stacked on a disk's file, in the safe order: file systems, then loop
+ * devices. Users are found before anything changes; if an unmount still fails, what was
+ * unmounted before is mounted again.
  */
 import { UserError } from "../base/errors.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
@@ -63,7 +63,7 @@ export async function clearDisk(
 
 /** What became of an end that does not wait for users. */
 export interface Cleared {
-  /** What stands against it: nothing was changed then. One clause each. */
+  /** Why it was refused, one clause each; then nothing was changed. */
   readonly refused: readonly string[];
   /** What had to be forced, a line each. */
   readonly forced: readonly string[];
@@ -82,10 +82,10 @@ export async function clearDiskByForce(disk: DiskPlace, isServed: boolean, progr
   const waitsFor = { device: disk.device, progress };
   const refused = [...otherPlaces(use), ...hiddenClauses(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
   if (refused.length > 0) {
-    // Each by itself, as one that is hidden fails. What is frozen was written out as it froze, and stays so.
+    // One at a time, as a hidden one fails. A frozen file system was written back when it froze, and stays frozen.
     const sync = (mount: MountEntry): Call => ({ act: "sync", mount });
     const limits = { timeoutMs: FLUSH_TIMEOUT_MS };
-    // In our own process it could take for ever; the kernel writes it out in its time.
+    // In this process it could take forever; the kernel will write it back.
     if (!canStart()) return { refused, forced: [] };
     await Promise.all(use.fileSystems.map((mount) => tryEach(what, [sync(mount)], limits)));
     return { refused, forced: [] };
@@ -126,7 +126,7 @@ async function force(what: string, { fileSystems, loops }: SessionUse, waitsFor:
   return lines;
 }
 
-/** Calls whose failure must not keep the next ones from being tried. @returns what went wrong, if anything */
+/** Makes all calls even if some fail. @returns what went wrong, if anything */
 async function tryEach(what: string, calls: readonly Call[], limits: CallOptions): Promise<string[]> {
   try {
     const outcomes = await tryCalls(what, calls, limits);

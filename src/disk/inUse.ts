@@ -1,7 +1,7 @@
 /**
- * Who uses a session, for `unmount`, `down`, SIGTERM, `recover` and `doctor` alike. A session
- * lives as long as any mount of its device does, in any mount namespace. All of it is read
- * from /proc and /sys; only loop devices whose path means several files are asked.
+ * The users of a session, for `unmount`, `down`, SIGTERM, `recover` and `doctor`. A session
+ * lives as long as any mount of its device, in any mount namespace. Everything is read from
+ * /proc and /sys; only loop devices with an ambiguous path are asked.
  */
 import { dirname } from "node:path";
 import { coverOf } from "../linux/mount/mountHandle.js";
@@ -38,14 +38,14 @@ export interface SessionPlaces {
 
 export interface SessionUse extends SessionPlaces {
   readonly loops: readonly LoopNodes[];
-  /** Loop devices that may be on it, and do not say. */
+  /** Loop devices that may be on it but do not answer. */
   readonly silent: readonly LoopNodes[];
   /** Mounts in our namespace of what lies on the loop devices; the latest first: the order to unmount in. */
   readonly fileSystems: readonly MountEntry[];
 }
 
 /**
- * Asks nobody anything.
+ * Accesses neither the mount nor a device.
  * @param device `MAJ:MIN` of the FUSE mount
  * @param directory where it was mounted; it may have been moved
  */

@@ -33,7 +33,7 @@ export function attachLoop(disk: MountStatus): LoopNodes {
   }
 }
 
-/** What cannot be read counts as blank: whoever uses the device will be told. */
+/** A disk that cannot be read counts as blank: the next user of the device gets the error. */
 function beginningOf(fd: number): Uint8Array {
   const bytes = new Uint8Array(SECTOR_LOOK_BYTES);
   try {

@@ -1,4 +1,4 @@
-/** What is said of the machine. Works on what was read; asks nobody. */
+/** Checks the machine, using only data already read. */
 import { MIB } from "../base/units.js";
 import { lockedBytesNeeded } from "../daemon/session/exchange.js";
 import { kernelLacks } from "../linux/proc/kernelLacks.js";

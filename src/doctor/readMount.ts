@@ -1,4 +1,4 @@
-/** Reads what `checkMount` judges. Looks at the mount only through a child with a time limit. */
+/** Reads the data for `checkMount`. Accesses the mount only through a child with a time limit. */
 import { basename, dirname } from "node:path";
 import { otherPlaces, readPlaces } from "../disk/inUse.js";
 import { isStackedOn, swapOn } from "../disk/stackedOn.js";

@@ -1,4 +1,4 @@
-/** What commands know of running mounts: start one, list them, ask one to stop. */
+/** The client side of running mounts: start one, list them, stop one. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
@@ -23,9 +23,9 @@ import type { MountStatus } from "./status.js";
 const PASSED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const STATUS_TIMEOUT_MS = 5_000;
 const STOP_POLL_MS = 20;
-/** A pool on a slow disk is looked at as a whole. */
+/** Long, as a pool on a slow disk is read completely. */
 const RESTART_TIMEOUT_MS = 300_000;
-/** Beyond what the holder gives its server. */
+/** More than the holder's limit for its server. */
 const STOP_SLACK_MS = 10_000;
 
 /** Starts a holder in the background; resolves when the mount is ready. @throws UserError */
@@ -56,7 +56,7 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
 }
 
 /**
- * Asks all running mounts of this user. Sockets that nobody listens on are removed.
+ * Asks all running mounts of this user. Sockets without a listener are removed.
  * @returns an answer for each socket, as soon as it is there; null for no mount.
  *   One rejects with `SilentHolder`, at once where the holder stands still.
  */
@@ -97,7 +97,7 @@ export async function findMount(mountpoint: string): Promise<MountStatus | null>
 
 /**
  * Ends a mount and waits until its processes are gone.
- * @throws UserError when somebody still holds it and `force` is false, or the deadline passes
+ * @throws UserError while it is in use and `force` is false, or when the deadline passes
  */
 export async function stopMount(status: MountStatus, options: { readonly force: boolean }): Promise<void> {
   const deadlineMs = closeDeadlineMs(status.pool.durable, options.force) + STOP_SLACK_MS;
@@ -116,7 +116,7 @@ export async function stopMount(status: MountStatus, options: { readonly force: 
   }
 }
 
-/** Replaces a mount's server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
+/** Replaces a mount's server. @returns the time without a server, ms. @throws UserError; the old one keeps serving */
 export async function restartServer(status: MountStatus): Promise<number> {
   const answer = await callControl(diskPaths(status.mountpoint).socket, "POST", "/restart", RESTART_TIMEOUT_MS);
   return (answer as { pauseMs: number }).pauseMs;

@@ -5,7 +5,7 @@ import { type ErrorBody, errorFromBody, UserError } from "../base/errors.js";
 
 /**
  * One request to a mount's holder.
- * @throws UserError that the holder answered, or an Error with `code` (ECONNREFUSED: nobody listens)
+ * @throws UserError from the holder, or an Error with `code` (ECONNREFUSED: there is no listener)
  */
 export function callControl(path: string, method: "GET" | "POST", url: string, timeoutMs: number): Promise<unknown> {
   return new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 /**
- * What it takes to mount a disk again when its holder was killed, and what tells
- * of the holder without asking it: a file in the state directory, for as long as
- * the mount is there.
+ * What is needed to mount a disk again after its holder was killed, and to describe
+ * the holder without asking it: a file in the state directory that exists as long as
+ * the mount.
  */
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ export interface SeenDisk {
   readonly heldBytes: number;
 }
 
-/** Never throws: a mount without its record only takes more words to bring back. Replaces the whole of it or nothing. */
+/** Never throws: a mount without its record can still be recovered with more arguments. Replaces it atomically. */
 export function writeMountRecord(record: MountRecord): void {
   const path = diskPaths(record.mountpoint).record;
   try {

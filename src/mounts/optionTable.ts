@@ -24,7 +24,7 @@ interface ValueRow {
   readonly remounts?: true;
 }
 
-/** An option that is said or not. */
+/** An option without a value. */
 interface ToggleRow {
   /** Absent where it only decides how to mount. */
   readonly field?: string;

@@ -1,7 +1,7 @@
 /**
- * What is left of a disk whose processes are gone: the dead mounts of its
- * session, its loop devices, and what lies on these. Works on what /proc and
- * /sys said; asks nobody.
+ * What is left of a disk whose processes have ended: the dead mounts of its session,
+ * its loop devices, and what is mounted on them. Uses only data already read from
+ * /proc and /sys.
  */
 import { dirname } from "node:path";
 import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
@@ -14,7 +14,7 @@ import type { MountNamespace } from "../linux/proc/namespaces.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
 
-/** What the machine has, as it was read. */
+/** The state of the machine as it was read. */
 export interface MachineView {
   readonly mounts: readonly MountEntry[];
   readonly loops: readonly LoopNodes[];

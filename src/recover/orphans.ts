@@ -1,6 +1,6 @@
 /**
- * Loop devices that nobody can reach the file of any more: the session is dead and mounted
- * nowhere, as when a container with a disk in it was killed. They hold all of its memory.
+ * Loop devices whose file cannot be reached any more: the session is dead and mounted
+ * nowhere, as after a container with a disk in it was killed. They hold all of its memory.
  */
 import { basename } from "node:path";
 import { mountsOnLoops } from "../disk/inUse.js";
@@ -18,9 +18,9 @@ import { KMEMFS_TYPES } from "../mounts/paths.js";
 import { diskPaths } from "../mounts/stateDirectory.js";
 
 export interface Orphan {
-  /** What the user called the disk; null when nobody wrote it down. */
+  /** The user's name for the disk; null if not recorded. */
   readonly mountpoint: string | null;
-  /** `MAJ:MIN` that its FUSE mount had; null where nobody wrote it down. */
+  /** `MAJ:MIN` that its FUSE mount had; null if not recorded. */
   readonly device: string | null;
   readonly loop: LoopNodes;
   /** What its pool held when it was last looked at; null for unknown. */
@@ -63,7 +63,7 @@ export async function findOrphans(
   return found.filter((orphan) => orphan !== null);
 }
 
-/** Somebody holds it, or it is mounted somewhere: it is not lost. */
+/** It is in use, or mounted somewhere: it is not lost. */
 function isReachable({ mountpoint, seen }: MountRecord, namespaces: readonly MountNamespace[]): boolean {
   if (isNameHeld(diskPaths(mountpoint).lock)) return true;
   return namespaces.some(({ mounts }) => isMountedIn(seen?.device ?? null, mounts));
