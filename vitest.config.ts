@@ -11,7 +11,10 @@ const factor = Math.max(1, Number(process.env.KMEMFS_TEST_BUDGET ?? "1"));
 const files = (names: readonly string[]): string[] => names.map((name) => `test/kernel/${name}.test.ts`);
 
 /** Free memory, CPUs and the mount table are shared: one file at a time. */
-const kernel = ([name, { way, include, exclude, noSpare }]: [string, Lane], i: number): TestProjectInlineConfiguration => ({
+const kernel = (
+  [name, { way, include, exclude, noSpare }]: [string, Lane],
+  i: number,
+): TestProjectInlineConfiguration => ({
   extends: true,
   test: {
     name,

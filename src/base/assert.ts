@@ -1,4 +1,4 @@
-/** A broken invariant: our own bug. Stays on in production and stops the server, loudly. */
+/** A broken invariant, which is a bug of ours. Assertions stay on in production and stop the server loudly. */
 export class AssertionError extends Error {
   constructor(message: string) {
     super(`invariant broken: ${message}`);

@@ -1,18 +1,18 @@
 /**
- * A set of small whole numbers, one bit each. Over shared words any thread may
- * call anything at any time: each word changes by one atomic operation, so no
- * bit is lost, but a run of several words is not one step.
+ * A set of small integers, one bit each. Threads may share the words and call
+ * any method at any time: a word changes in one atomic operation, so no bit is
+ * lost, but a run that spans words is not atomic as a whole.
  */
 
 export class BitSet {
-  /** @param words one bit a number; whoever shares them shares the set */
+  /** @param words one bit per number; threads that share the words share the set */
   constructor(private readonly words: Int32Array) {}
 
   static wordsFor(size: number): number {
     return Math.ceil(size / 32);
   }
 
-  /** The empty set, for one thread, of numbers below `size`. */
+  /** An empty set of numbers below `size`, for one thread. */
   static ofSize(size: number): BitSet {
     return new BitSet(new Int32Array(BitSet.wordsFor(size)));
   }
@@ -21,7 +21,7 @@ export class BitSet {
     return ((Atomics.load(this.words, bit >>> 5) >>> (bit & 31)) & 1) === 1;
   }
 
-  /** @returns false when it was there already */
+  /** @returns false when it was already there */
   add(bit: number): boolean {
     const mask = 1 << (bit & 31);
     return (Atomics.or(this.words, bit >>> 5, mask) & mask) === 0;
@@ -33,7 +33,7 @@ export class BitSet {
     return (Atomics.and(this.words, bit >>> 5, ~mask) & mask) !== 0;
   }
 
-  /** Adds numbers from `bit` upward, at most `count`. @returns how many before the first that was there already */
+  /** Adds at most `count` numbers from `bit` upward, up to the first that is already there. @returns how many */
   addRun(bit: number, count: number): number {
     let added = 0;
     while (added < count) {
@@ -58,7 +58,7 @@ export class BitSet {
   }
 
   /**
-   * Deletes `[bit, bit + count)`. An empty word is not stored to: that would make memory of it.
+   * Deletes `[bit, bit + count)`. An empty word is not written: that would allocate its memory.
    * @returns false when one of them was not there
    */
   deleteRun(bit: number, count: number): boolean {
@@ -86,7 +86,7 @@ export class BitSet {
     return this.find(from, end, -1);
   }
 
-  /** @param skipped 0 or -1: all bits of a word in which there is nothing to find */
+  /** @param skipped 0 or -1: the value of a word that has nothing to find */
   private find(from: number, end: number, skipped: number): number {
     for (let bit = from; bit < end; bit = ((bit >>> 5) + 1) * 32) {
       const found = (Atomics.load(this.words, bit >>> 5) ^ skipped) >>> (bit & 31);

@@ -28,7 +28,7 @@ function makeCrcTable(): Int32Array {
   return table;
 }
 
-/** CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `bytes`, unsigned; `before` is that of the bytes before them. */
+/** CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `bytes`, unsigned; `before` is that of the bytes in front of them. */
 export function crc32c(bytes: Uint8Array, before = 0): number {
   let crc = before ^ -1;
   for (const byte of bytes) crc = (crc >>> 8) ^ crcTable[(crc ^ byte) & 0xff];

@@ -2,84 +2,54 @@
  * Linux error numbers (x86-64 and arm64 share them). On the data path an
  * error is a number: verbs return `>= 0` for success and `-errno` otherwise.
  */
-export const EPERM = 1;
-export const ENOENT = 2;
-export const EINTR = 4;
-export const EIO = 5;
-export const ENXIO = 6;
-export const EBADF = 9;
-export const EAGAIN = 11;
-export const ENOMEM = 12;
-export const EACCES = 13;
-export const EFAULT = 14;
-export const EBUSY = 16;
-export const EEXIST = 17;
-export const ENODEV = 19;
-export const ENOTDIR = 20;
-export const EISDIR = 21;
-export const EINVAL = 22;
-export const ENFILE = 23;
-export const EMFILE = 24;
-export const ENOTTY = 25;
-export const EFBIG = 27;
-export const ENOSPC = 28;
-export const EROFS = 30;
-export const ERANGE = 34;
-export const ENAMETOOLONG = 36;
-export const ENOSYS = 38;
-export const ELOOP = 40;
-export const EPROTO = 71;
-export const EOPNOTSUPP = 95;
-export const EADDRINUSE = 98;
-export const ECONNABORTED = 103;
-export const ENOTCONN = 107;
-export const EDQUOT = 122;
-export const ETIMEDOUT = 110;
-export const ECONNREFUSED = 111;
+const names = new Map<number, string>();
 
-const names: Readonly<Record<number, string>> = {
-  [EPERM]: "EPERM",
-  [ENOENT]: "ENOENT",
-  [EINTR]: "EINTR",
-  [EIO]: "EIO",
-  [ENXIO]: "ENXIO",
-  [EBADF]: "EBADF",
-  [EAGAIN]: "EAGAIN",
-  [ENOMEM]: "ENOMEM",
-  [EACCES]: "EACCES",
-  [EFAULT]: "EFAULT",
-  [EBUSY]: "EBUSY",
-  [EEXIST]: "EEXIST",
-  [ENODEV]: "ENODEV",
-  [ENOTDIR]: "ENOTDIR",
-  [EISDIR]: "EISDIR",
-  [EINVAL]: "EINVAL",
-  [ENFILE]: "ENFILE",
-  [EMFILE]: "EMFILE",
-  [ENOTTY]: "ENOTTY",
-  [EFBIG]: "EFBIG",
-  [ENOSPC]: "ENOSPC",
-  [EROFS]: "EROFS",
-  [ERANGE]: "ERANGE",
-  [ENAMETOOLONG]: "ENAMETOOLONG",
-  [ENOSYS]: "ENOSYS",
-  [ELOOP]: "ELOOP",
-  [EPROTO]: "EPROTO",
-  [EOPNOTSUPP]: "EOPNOTSUPP",
-  [EADDRINUSE]: "EADDRINUSE",
-  [ECONNABORTED]: "ECONNABORTED",
-  [ENOTCONN]: "ENOTCONN",
-  [EDQUOT]: "EDQUOT",
-  [ETIMEDOUT]: "ETIMEDOUT",
-  [ECONNREFUSED]: "ECONNREFUSED",
-};
-
-/** The symbolic name of a positive errno, or `errno N` for one not listed here. */
-export function errnoName(errno: number): string {
-  return names[errno] ?? `errno ${errno}`;
+function errno(value: number, name: string): number {
+  names.set(value, name);
+  return value;
 }
 
-/** A shortage is ENOSPC, whoever is short: memory (ENOMEM), a quota (EDQUOT), the backing or the pool. */
-export function asShortage(errno: number): number {
-  return errno === ENOMEM || errno === EDQUOT ? ENOSPC : errno;
+export const EPERM = errno(1, "EPERM");
+export const ENOENT = errno(2, "ENOENT");
+export const EINTR = errno(4, "EINTR");
+export const EIO = errno(5, "EIO");
+export const ENXIO = errno(6, "ENXIO");
+export const EBADF = errno(9, "EBADF");
+export const EAGAIN = errno(11, "EAGAIN");
+export const ENOMEM = errno(12, "ENOMEM");
+export const EACCES = errno(13, "EACCES");
+export const EFAULT = errno(14, "EFAULT");
+export const EBUSY = errno(16, "EBUSY");
+export const EEXIST = errno(17, "EEXIST");
+export const ENODEV = errno(19, "ENODEV");
+export const ENOTDIR = errno(20, "ENOTDIR");
+export const EISDIR = errno(21, "EISDIR");
+export const EINVAL = errno(22, "EINVAL");
+export const ENFILE = errno(23, "ENFILE");
+export const EMFILE = errno(24, "EMFILE");
+export const ENOTTY = errno(25, "ENOTTY");
+export const EFBIG = errno(27, "EFBIG");
+export const ENOSPC = errno(28, "ENOSPC");
+export const EROFS = errno(30, "EROFS");
+export const ERANGE = errno(34, "ERANGE");
+export const ENAMETOOLONG = errno(36, "ENAMETOOLONG");
+export const ENOSYS = errno(38, "ENOSYS");
+export const ELOOP = errno(40, "ELOOP");
+export const EPROTO = errno(71, "EPROTO");
+export const EOPNOTSUPP = errno(95, "EOPNOTSUPP");
+export const EADDRINUSE = errno(98, "EADDRINUSE");
+export const ECONNABORTED = errno(103, "ECONNABORTED");
+export const ENOTCONN = errno(107, "ENOTCONN");
+export const EDQUOT = errno(122, "EDQUOT");
+export const ETIMEDOUT = errno(110, "ETIMEDOUT");
+export const ECONNREFUSED = errno(111, "ECONNREFUSED");
+
+/** The symbolic name of a positive errno, or `errno N` for one not listed here. */
+export function errnoName(value: number): string {
+  return names.get(value) ?? `errno ${value}`;
+}
+
+/** Every shortage is ENOSPC: of memory (ENOMEM), of a quota (EDQUOT), of the backing or of the pool. */
+export function asShortage(value: number): number {
+  return value === ENOMEM || value === EDQUOT ? ENOSPC : value;
 }

@@ -2,6 +2,8 @@
  * The two kinds of error that reach a person. (The third kind, an errno
  * answered to the kernel, is a number and never an exception.)
  */
+import { errnoName } from "./errno.js";
+import type { Errno } from "./units.js";
 
 /** Something the user asked for cannot be done: printed as one line, then `try:`. */
 export class UserError extends Error {
@@ -22,6 +24,11 @@ export class UserError extends Error {
   }
 }
 
+/** @throws UserError for a positive errno */
+export function must(errno: Errno, reason: string, what = "pool"): void {
+  if (errno !== 0) throw new UserError(what, reason, { code: errnoName(errno) });
+}
+
 /** A field of the media is not what it must be. The media is not trusted, so this is not a bug. */
 export class MediaError extends Error {
   constructor(
@@ -35,7 +42,7 @@ export class MediaError extends Error {
   }
 }
 
-/** An error as it travels. */
+/** An error as it is sent from one process to another. */
 export interface ErrorBody {
   readonly what: string;
   readonly reason: string;

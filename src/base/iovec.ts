@@ -35,7 +35,7 @@ export class IovecList {
       writeU64(this.words, (this.count - 1) * IOVEC_WORDS + 2, this.lastLength);
       return;
     }
-    // Without it a typed array would drop the entry in silence.
+    // A typed array silently drops a write past its end.
     assert(this.count < MAX_IOVECS, "more iovecs than a writev takes");
     const at = this.count * IOVEC_WORDS;
     writeU64(this.words, at, address);

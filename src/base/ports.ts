@@ -1,5 +1,5 @@
 /**
- * The ports of the pure core: what pool, blockfile and fuse need of the world.
+ * The ports of the pure core: what pool, blockfile and fuse need from outside.
  * `linux/` implements them; tests implement them with plain arrays.
  */
 import type { Address, ByteOffset, Errno, PageNo } from "./units.js";
@@ -10,8 +10,8 @@ import type { Address, ByteOffset, Errno, PageNo } from "./units.js";
  * Page ranges are `[firstPage, firstPage + pageCount)` and lie inside the pool;
  * they never span the border between metadata and data. Methods return 0 or a
  * positive errno, never throw, and may be called from several threads at once:
- * who may touch which page is decided by the pool, not here. All may block in
- * the kernel, none on another thread.
+ * the pool decides which thread may touch which page. Any of them may block in
+ * the kernel, none waits for another thread.
  */
 export interface Memory {
   readonly pageCount: number;
@@ -29,7 +29,7 @@ export interface Memory {
   /**
    * The 32-bit words of the metadata pages of window `windowNo`, which covers
    * bytes `[windowNo * WINDOW_BYTES, …)` of the pool. Stable: the same array
-   * each time. Touching a page that holds no memory makes some.
+   * each time. Touching a page that holds no memory allocates it.
    */
   metadataWords(windowNo: number): Int32Array;
 
@@ -38,8 +38,8 @@ export interface Memory {
 
   /**
    * Defines all bytes of fresh pages: `headBytes` zeros, then `lengthBytes`
-   * from `sourceAddress`, then zeros to the end of the range. Makes the memory
-   * too. ENOSPC, ENOMEM, EIO; after an error the range's content is undefined.
+   * from `sourceAddress`, then zeros to the end of the range. Allocates the
+   * memory. ENOSPC, ENOMEM, EIO; after an error the content is undefined.
    */
   fill(firstPage: PageNo, pageCount: number, headBytes: number, sourceAddress: Address, lengthBytes: number): Errno;
 
@@ -58,13 +58,13 @@ export interface Memory {
   /**
    * Returns when the bytes `[at, at + lengthBytes)`, stored by this thread through
    * `metadataWords`, are on the media. Does nothing where `needsPersist` is false.
-   * All other methods that change bytes do so by themselves there.
+   * Every other method persists the bytes that it changes.
    */
   persist(at: ByteOffset, lengthBytes: number): void;
 
   /**
-   * Faults the range in for reading, so that a writev from there meets no page fault: a process that is
-   * killed in one makes the kernel answer the request with EIO. Cheap the second time.
+   * Faults the range in for reading, so that a writev from it meets no page fault: when the process is
+   * killed in one, the kernel answers the request with EIO. Cheap the second time.
    */
   faultIn(firstPage: PageNo, pageCount: number): void;
 
@@ -82,8 +82,8 @@ export interface Memory {
 export const WINDOW_BYTES = 1024 * 1024 * 1024;
 
 /**
- * The file `data` of a split pool, as direct mode uses it: the kernel reads
- * and writes it on its own, at any moment. Ranges are bytes of the file.
+ * The file `data` of a split pool in direct mode, where the kernel reads and
+ * writes it at any moment. Ranges are bytes of the file.
  */
 export interface DataFile {
   /** Pages that hold memory now (st_blocks); a file system's own blocks may count too. */
@@ -91,13 +91,13 @@ export interface DataFile {
   /** When its content last changed, ms since the epoch. */
   changedMs(): number;
   lengthBytes(): number;
-  /** Cuts it off, or lets it grow by a hole. EIO, EROFS. */
+  /** Truncates it, or extends it by a hole. EIO, EROFS. */
   setLength(lengthBytes: number): Errno;
   /** Gives the memory of the range back; parts of pages at its edges become zeros. */
   punch(at: ByteOffset, lengthBytes: number): Errno;
 }
 
-/** What a process has seen of memory that was lost under it: counts up for ever, modulo 2^32. */
+/** The faults on lost memory that this process has seen. `count` only grows, modulo 2^32. */
 export interface FaultCounts {
   readonly count: number;
   readonly firstAddress: Address;

@@ -4,11 +4,11 @@
  */
 import { assert } from "./assert.js";
 
-export type FieldType = "u16" | "u32" | "u64";
+export type FieldType = "u8" | "u16" | "u32" | "u64";
 
-const fieldBytes: Readonly<Record<FieldType, number>> = { u16: 2, u32: 4, u64: 8 };
+const fieldBytes: Readonly<Record<FieldType, number>> = { u8: 1, u16: 2, u32: 4, u64: 8 };
 
-/** A field: its type, or its type and the number of elements. */
+/** A field: its type, or the type and number of its elements. */
 export type FieldSpec = FieldType | readonly [FieldType, number];
 
 export interface Struct<Fields extends Record<string, FieldSpec>> {

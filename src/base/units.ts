@@ -12,7 +12,7 @@ export type BlockNo = Unit<"BlockNo">;
 export type PageNo = Unit<"PageNo">;
 /** Byte position in the file or in the pool. */
 export type ByteOffset = Unit<"ByteOffset">;
-/** A virtual address of this process, as a number: koffi takes those fastest. */
+/** A virtual address of this process, as a number, which koffi passes fastest. */
 export type Address = Unit<"Address">;
 /** A positive Linux errno, or 0 for success. */
 export type Errno = Unit<"Errno">;

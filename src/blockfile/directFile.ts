@@ -1,10 +1,9 @@
 /**
  * The sparse file in direct mode: the kernel reads and writes `data` by
- * itself, block b in the b-th data page, and asks us for all else. What is
- * mapped, and how much, only the backing knows.
+ * itself, block b in the b-th data page, and sends us all other requests. Only
+ * the backing knows what is mapped, and how much.
  */
 import { asShortage, EFBIG, EINVAL, EIO, ENXIO, EPERM, EROFS } from "../base/errno.js";
-import { MediaError } from "../base/errors.js";
 import type { DataFile, FaultCounts, Memory } from "../base/ports.js";
 import {
   type ByteOffset,
@@ -22,13 +21,13 @@ import { MediaSync } from "../pool/mediaSync.js";
 import { Mutex } from "../pool/mutex.js";
 import { mayShrinkTo, shrunk } from "../pool/persistentState.js";
 import { CONTROL } from "../pool/sharedState.js";
-import { updateSuperblock } from "../pool/superblockStore.js";
+import { storeBlocks } from "../pool/superblockStore.js";
 import type { DiskFile } from "./diskFile.js";
 import type { Traffic } from "./traffic.js";
 
 /**
- * Others may hold our mutex, or store through a mapping, in between. The kernel's own
- * writers wait for the whole request: both take the FUSE inode's lock.
+ * Between slices other threads can take the mutex, and stores through a mapping proceed.
+ * The kernel's writers wait for the whole request: both take the FUSE inode's lock.
  */
 const SLICE_BYTES = 64 * MIB;
 
@@ -45,28 +44,17 @@ export interface DirectFileParts {
 
 export class DirectFile implements DiskFile {
   readonly damage: Damage;
-  private readonly memory: Memory;
-  private readonly data: DataFile;
-  private readonly geometry: Geometry;
   private readonly account: Account;
-  private readonly traffic: Traffic;
-  private readonly readOnly: boolean;
-  private readonly persistentWords: Int32Array;
   private readonly media: MediaSync;
   /** Guards the length of `data`, and the counting around a punch. */
   private readonly mutex: Mutex;
 
-  constructor(parts: DirectFileParts) {
-    this.memory = parts.memory;
-    this.data = parts.data;
-    this.geometry = parts.geometry;
-    this.account = new Account(parts.persistentWords, parts.geometry.dataPages);
-    this.traffic = parts.traffic;
-    this.readOnly = parts.readOnly;
-    this.persistentWords = parts.persistentWords;
-    this.media = new MediaSync(parts.control, parts.persistentWords, parts.memory);
-    this.mutex = new Mutex(parts.control, CONTROL.mutex);
-    this.damage = new Damage(parts.persistentWords, parts.control);
+  constructor(private readonly parts: DirectFileParts) {
+    const { memory, geometry, persistentWords, control } = parts;
+    this.account = new Account(persistentWords, geometry.dataPages);
+    this.media = new MediaSync(control, persistentWords, memory);
+    this.mutex = new Mutex(control, CONTROL.mutex);
+    this.damage = new Damage(persistentWords, control);
   }
 
   get sizeBytes(): number {
@@ -74,35 +62,35 @@ export class DirectFile implements DiskFile {
   }
 
   get maxSizeBytes(): number {
-    return this.geometry.maxBlocks * PAGE_BYTES;
+    return this.parts.geometry.maxBlocks * PAGE_BYTES;
   }
 
   get mappedBytes(): number {
-    return this.data.heldPages() * PAGE_BYTES;
+    return this.parts.data.heldPages() * PAGE_BYTES;
   }
 
   get capacityPages(): number {
-    return this.geometry.dataPages;
+    return this.parts.geometry.dataPages;
   }
 
   get freePages(): number {
-    return Math.max(0, this.capacityPages - this.data.heldPages());
+    return Math.max(0, this.capacityPages - this.parts.data.heldPages());
   }
 
-  /** The errno of a flush that failed, or 0: what was lost then stays lost. */
+  /** The errno of a failed flush, or 0. The failure is permanent. */
   get failedErrno(): Errno {
     return this.media.failedErrno;
   }
 
   get changedMs(): number {
-    return this.data.changedMs();
+    return this.parts.data.changedMs();
   }
 
   enter(): void {}
 
   leave(): void {}
 
-  /** The kernel never asks: every open of the file is answered with the backing (fuse_file_read_iter). */
+  /** Never called: every open of the file is answered with the backing (fuse_file_read_iter). */
   read(): number {
     return -EIO;
   }
@@ -112,7 +100,7 @@ export class DirectFile implements DiskFile {
     return -EIO;
   }
 
-  /** Makes the range read as zeros and gives its whole pages back. Clipped at the end of the file. */
+  /** Makes the range read as zeros and releases its whole pages. Clipped at the end of the file. */
   discard(offset: ByteOffset, length: number): number {
     if (this.isFixed) return -EROFS;
     const end = Math.min(offset + length, this.sizeBytes);
@@ -126,8 +114,8 @@ export class DirectFile implements DiskFile {
   }
 
   /**
-   * Makes sure of memory for the range. Clipped at the end of the file. Every block has a page of its own, so only
-   * the backing can be short; what it gave before that stays.
+   * Allocates memory for the range, clipped at the end of the file. Every block has its own page, so only the
+   * backing can be short; what it allocated before that stays.
    */
   reserve(offset: ByteOffset, length: number): number {
     if (this.isFixed) return -EROFS;
@@ -135,7 +123,7 @@ export class DirectFile implements DiskFile {
     const first = bytesToPagesFloor(offset);
     for (let block = first; block < end; ) {
       const count = Math.min(end - block, SLICE_BYTES / PAGE_BYTES);
-      const errno = this.memory.populate(homePage(this.geometry, block), count);
+      const errno = this.parts.memory.populate(homePage(this.parts.geometry, block), count);
       if (errno !== 0) return -asShortage(errno);
       block += count;
     }
@@ -143,17 +131,17 @@ export class DirectFile implements DiskFile {
   }
 
   seekData(offset: ByteOffset): number {
-    const end = homePage(this.geometry, this.account.blocks);
+    const end = homePage(this.parts.geometry, this.account.blocks);
     if (offset >= this.sizeBytes) return -ENXIO;
-    const page = this.memory.nextHeld(homePage(this.geometry, bytesToPagesFloor(offset)), end);
-    return page === end ? -ENXIO : Math.max(offset, pagesToBytes(page - this.geometry.firstDataPage));
+    const page = this.parts.memory.nextHeld(homePage(this.parts.geometry, bytesToPagesFloor(offset)), end);
+    return page === end ? -ENXIO : Math.max(offset, pagesToBytes(page - this.parts.geometry.firstDataPage));
   }
 
   seekHole(offset: ByteOffset): number {
-    const end = homePage(this.geometry, this.account.blocks);
+    const end = homePage(this.parts.geometry, this.account.blocks);
     if (offset >= this.sizeBytes) return -ENXIO;
-    const page = this.memory.nextUnheld(homePage(this.geometry, bytesToPagesFloor(offset)), end);
-    return Math.max(offset, pagesToBytes(page - this.geometry.firstDataPage));
+    const page = this.parts.memory.nextUnheld(homePage(this.parts.geometry, bytesToPagesFloor(offset)), end);
+    return Math.max(offset, pagesToBytes(page - this.parts.geometry.firstDataPage));
   }
 
   get faultsSeen(): number {
@@ -161,104 +149,94 @@ export class DirectFile implements DiskFile {
   }
 
   noteLoss(faults: FaultCounts | null): void {
-    if (faults === null) this.damage.noteLost(0);
-    else this.damage.noteFaults(faults, this.memory, this.geometry.firstDataPage);
+    this.damage.noteFaults(faults, this.parts.memory, this.parts.geometry.firstDataPage);
   }
 
   flush(): number {
     if (this.damage.isLoss) return -EIO;
-    return this.memory.durable ? 0 - this.media.sync() : 0;
+    return this.parts.memory.durable ? 0 - this.media.sync() : 0;
   }
 
   /**
-   * Smaller only as a command has asked for: whoever truncates a file means to write
-   * what follows, and the kernel would let that through to where it is cut off.
+   * Shrinks only when a command has allowed it: a program that truncates the file and
+   * writes it again would otherwise write past the new end, which the kernel lets through.
    */
   resize(sizeBytes: number): number {
     if (this.isFixed) return -EROFS;
     if (sizeBytes > this.maxSizeBytes) return -EFBIG;
     if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
-    // It could not be put on the media any more, and the superblock is to stay as it was.
+    // The new size could not be synced, and the superblock must stay as it is.
     if (this.failedErrno !== 0) return -EIO;
-    if (sizeBytes < this.sizeBytes && !mayShrinkTo(this.persistentWords, sizeBytes / PAGE_BYTES)) return -EPERM;
+    if (sizeBytes < this.sizeBytes && !mayShrinkTo(this.parts.persistentWords, sizeBytes / PAGE_BYTES)) return -EPERM;
     this.mutex.lock();
     if (this.isCutOff()) {
       this.mutex.unlock();
       return -EIO;
     }
-    const heldBefore = this.data.heldPages();
+    const heldBefore = this.parts.data.heldPages();
     this.account.raisePeak(heldBefore);
     const errno = sizeBytes < this.sizeBytes ? this.shrink(sizeBytes) : this.grow(sizeBytes);
-    const pages = heldBefore - this.data.heldPages();
+    const pages = heldBefore - this.parts.data.heldPages();
     this.mutex.unlock();
-    if (pages > 0) this.traffic.addDiscarded(pages * PAGE_BYTES);
+    if (pages > 0) this.parts.traffic.addDiscarded(pages * PAGE_BYTES);
     return 0 - errno;
   }
 
-  /** `data` is never shorter than the disk, on the media too: a shorter one has lost something. */
+  /** Superblock first: `data` must never be shorter than the disk, also on the media, as that means loss. */
   private shrink(sizeBytes: number): Errno {
-    const errno = this.storeBlocks(sizeBytes / PAGE_BYTES) || this.data.setLength(sizeBytes);
-    if (errno === 0) shrunk(this.persistentWords, sizeBytes / PAGE_BYTES);
+    const errno =
+      storeBlocks(this.parts.memory, this.account, this.media, sizeBytes / PAGE_BYTES) ||
+      this.parts.data.setLength(sizeBytes);
+    if (errno === 0) shrunk(this.parts.persistentWords, sizeBytes / PAGE_BYTES);
     return errno;
   }
 
   private grow(sizeBytes: number): Errno {
-    // What was written past the old end goes first, so that there is a hole.
+    // What was written past the old end is truncated first, so that the new range is a hole.
     return (
-      this.data.setLength(this.sizeBytes) ||
-      this.data.setLength(sizeBytes) ||
+      this.parts.data.setLength(this.sizeBytes) ||
+      this.parts.data.setLength(sizeBytes) ||
       this.media.sync() ||
-      this.storeBlocks(sizeBytes / PAGE_BYTES)
+      storeBlocks(this.parts.memory, this.account, this.media, sizeBytes / PAGE_BYTES)
     );
   }
 
   /**
-   * Cuts off what was written past the end of the disk: the kernel lets such writes
-   * through. Data that is shorter than the disk was cut off by somebody else.
+   * Truncates what was written past the end of the disk: the kernel lets such writes
+   * through. `data` shorter than the disk was truncated by another process.
    */
   keepLength(): Errno {
-    if (this.data.lengthBytes() === this.sizeBytes) return 0;
+    if (this.parts.data.lengthBytes() === this.sizeBytes) return 0;
     this.mutex.lock();
-    const isLonger = !this.isCutOff() && this.data.lengthBytes() > this.sizeBytes;
-    const errno = isLonger && !this.readOnly ? this.data.setLength(this.sizeBytes) : 0;
+    const isLonger = !this.isCutOff() && this.parts.data.lengthBytes() > this.sizeBytes;
+    const errno = isLonger && !this.parts.readOnly ? this.parts.data.setLength(this.sizeBytes) : 0;
     this.mutex.unlock();
     return errno;
   }
 
-  /** Under the mutex: true, and noted, when somebody has made `data` shorter than the disk. */
+  /** Under the mutex: true, and recorded as damage, when `data` is shorter than the disk. */
   private isCutOff(): boolean {
-    const lengthBytes = this.data.lengthBytes();
+    const lengthBytes = this.parts.data.lengthBytes();
     if (lengthBytes >= this.sizeBytes) return false;
-    this.damage.noteTruncated(homePage(this.geometry, bytesToPagesFloor(lengthBytes)));
+    this.damage.noteTruncated(homePage(this.parts.geometry, bytesToPagesFloor(lengthBytes)));
     return true;
   }
 
   private get isFixed(): boolean {
-    return this.readOnly || this.damage.isFound;
+    return this.parts.readOnly || this.damage.isFound;
   }
 
-  /** Under the mutex, or two punches would count each other's pages. */
+  /** Takes the mutex, as two concurrent punches would count each other's pages. */
   private punch(at: ByteOffset, end: ByteOffset): Errno {
     this.mutex.lock();
-    const heldBefore = this.data.heldPages();
-    // Between two punches memory only grows: so the peak is exact.
+    const heldBefore = this.parts.data.heldPages();
+    // Memory only grows between two punches, so the peak is exact.
     this.account.raisePeak(heldBefore);
-    const errno = this.data.punch(at, end - at);
-    const pages = heldBefore - this.data.heldPages();
+    const errno = this.parts.data.punch(at, end - at);
+    const pages = heldBefore - this.parts.data.heldPages();
     this.mutex.unlock();
-    // Negative when others wrote more meanwhile: the figure is a lower bound then.
-    if (pages > 0) this.traffic.addDiscarded(pages * PAGE_BYTES);
+    // A lower bound, as the kernel may write at the same time; then it may even be negative.
+    if (pages > 0) this.parts.traffic.addDiscarded(pages * PAGE_BYTES);
     return errno;
-  }
-
-  private storeBlocks(blocks: number): Errno {
-    try {
-      const errno = updateSuperblock(this.memory, { blocks }, () => this.media.sync());
-      if (errno === 0) this.account.setBlocks(blocks);
-      return errno;
-    } catch (error) {
-      if (!(error instanceof MediaError)) throw error;
-      return EIO;
-    }
   }
 }

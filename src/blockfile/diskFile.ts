@@ -1,4 +1,4 @@
-/** The one file, as the protocol sees it; `ServedFile` and `DirectFile` are its two ways. */
+/** The file as the protocol sees it; `ServedFile` and `DirectFile` implement it. */
 import type { IovecList } from "../base/iovec.js";
 import type { FaultCounts } from "../base/ports.js";
 import type { Address, ByteOffset } from "../base/units.js";
@@ -12,9 +12,9 @@ export interface DiskFile {
   /** Data pages of the pool. */
   readonly capacityPages: number;
   readonly freePages: number;
-  /** When data last changed, ms since the epoch; 0 for never. */
+  /** Time of the last change of data, ms since the epoch; 0 for none. */
   readonly changedMs: number;
-  /** Each request is bracketed by these, the sending of its reply included. */
+  /** Each request is bracketed by these, including the sending of its reply. */
   enter(): void;
   leave(): void;
   read(offset: ByteOffset, length: number, into: IovecList): number;
@@ -24,9 +24,9 @@ export interface DiskFile {
   seekData(offset: ByteOffset): number;
   seekHole(offset: ByteOffset): number;
   flush(): number;
-  /** Faults on lost memory that are noted; a request during which there are more of them must fail. */
+  /** The number of faults on lost memory that are recorded; a request during which there are more must fail. */
   readonly faultsSeen: number;
-  /** Memory of the pool was lost: nothing is changed any more. @param faults null when nobody knows where */
+  /** Records lost memory, after which nothing changes. @param faults null for a loss at an unknown place */
   noteLoss(faults: FaultCounts | null): void;
   resize(sizeBytes: number): number;
 }

@@ -4,8 +4,8 @@
  * Callers validate at the door (integers, no overflow) and bracket each request
  * by `enter` and `leave`; a reply that names pool pages is sent in between.
  *
- * No request sees another block's bytes: a page is defined whole before it is
- * published (fill, then publish), and is not reused while a request can know it.
+ * No request sees another block's bytes: a page is fully defined before it is
+ * published (fill, then publish), and is not reused while a request can use it.
  */
 import { assert } from "../base/assert.js";
 import { EFBIG, EINVAL, EIO, ENOSPC, EROFS } from "../base/errno.js";
@@ -21,7 +21,6 @@ import {
   PAGE_BYTES,
 } from "../base/units.js";
 import { endOfIndexPage } from "../pool/indexTable.js";
-import { lookUp } from "../pool/lookUp.js";
 import { mapHoles } from "../pool/mapHoles.js";
 import type { Pool } from "../pool/pool.js";
 import { rewriteBlocks } from "../pool/rewriteBlocks.js";
@@ -33,7 +32,7 @@ import type { Traffic } from "./traffic.js";
 export interface BlockFileParts {
   readonly pool: Pool;
   readonly readOnly: boolean;
-  /** A block is old or new as a whole, for readers and after a crash. */
+  /** A block changes as a whole, for readers and across a crash. */
   readonly atomicWrites?: boolean;
   /** Memory that reads as zeros and is never written, `zeroBytes` long. */
   readonly zeroAddress: Address;
@@ -48,7 +47,7 @@ export class ServedFile implements DiskFile {
   private readonly zeroAddress: Address;
   private readonly zeroBytes: number;
   private readonly traffic: Traffic;
-  /** What the last look found. */
+  /** The run that the last look-up found. */
   private readonly run = new Run();
 
   constructor(parts: BlockFileParts) {
@@ -68,17 +67,15 @@ export class ServedFile implements DiskFile {
     return this.pool.geometry.maxBlocks * PAGE_BYTES;
   }
 
-  /** Bytes of blocks that have a page. */
   get mappedBytes(): number {
     return this.pool.account.used * PAGE_BYTES;
   }
 
-  /** Data pages of the pool. */
   get capacityPages(): number {
     return this.pool.geometry.dataPages;
   }
 
-  /** Pages that a write can get, what is in limbo included: a shortage empties that first. */
+  /** Pages that a write can get, including limbo, which a shortage drains first. */
   get freePages(): number {
     return this.pool.account.free + this.pool.account.limbo;
   }
@@ -100,7 +97,7 @@ export class ServedFile implements DiskFile {
     const end = Math.min(offset + length, this.sizeBytes);
     let at = offset;
     while (at < end) {
-      if (this.lookUp(bytesToPagesFloor(at), bytesToPagesCeil(end)) !== 0) return -EIO;
+      if (this.pool.lookUp(bytesToPagesFloor(at), bytesToPagesCeil(end), this.run) !== 0) return -EIO;
       const inPage = at % PAGE_BYTES;
       const bytes = Math.min(this.run.count * PAGE_BYTES - inPage, end - at);
       if (this.run.page === 0) this.addZeros(bytes, into);
@@ -116,8 +113,8 @@ export class ServedFile implements DiskFile {
   }
 
   /**
-   * Writes `length` bytes from `source`. Each block is old or new when it fails.
-   * @returns bytes, fewer where the file ends; -ENOSPC, -EFBIG, -EIO, -EROFS
+   * Writes `length` bytes from `source`. After a failure each block is old or new.
+   * @returns bytes, fewer at the end of the file; -ENOSPC, -EFBIG, -EIO, -EROFS
    */
   write(offset: ByteOffset, length: number, source: Address): number {
     const refusal = this.refuseChange();
@@ -125,11 +122,11 @@ export class ServedFile implements DiskFile {
     if (length > 0 && offset >= this.sizeBytes) return -EFBIG;
     let at = offset;
     for (;;) {
-      // Anew each time: a step may have waited, and the file may be smaller since.
+      // Computed in each step: the file may have shrunk while a step waited.
       const end = Math.min(offset + length, this.sizeBytes);
       if (at >= end) break;
       const block = bytesToPagesFloor(at);
-      if (this.lookUp(block, bytesToPagesCeil(end)) !== 0) return -EIO;
+      if (this.pool.lookUp(block, bytesToPagesCeil(end), this.run) !== 0) return -EIO;
       const done =
         this.run.page === 0
           ? this.writeToHoles(at, end, source + (at - offset))
@@ -143,8 +140,8 @@ export class ServedFile implements DiskFile {
   }
 
   /**
-   * Makes the range read as zeros and gives its whole pages back; partial
-   * blocks at the edges are zeroed. Clipped at the end of the file.
+   * Makes the range read as zeros and frees its whole pages; partial blocks at
+   * the edges are zeroed. Clipped at the end of the file.
    */
   discard(offset: ByteOffset, length: number): number {
     const refusal = this.refuseChange();
@@ -172,7 +169,7 @@ export class ServedFile implements DiskFile {
       block = this.pool.nextHole(block, Math.min(end, block + STEP_BLOCKS));
       if (block >= end) return 0;
       this.pool.yieldEpoch();
-      if (this.lookUp(block, Math.min(end, endOfIndexPage(block))) !== 0) return -EIO;
+      if (this.pool.lookUp(block, Math.min(end, endOfIndexPage(block)), this.run) !== 0) return -EIO;
       if (this.run.page !== 0) continue;
       const done = mapHoles(this.pool, block, block + this.run.count, 0, 0, 0, false);
       if (done < 0) return done;
@@ -191,7 +188,7 @@ export class ServedFile implements DiskFile {
 
   /** Returns 0 when everything acknowledged before is on the media of a durable pool. */
   flush(): number {
-    // What was acknowledged may lie in memory that is lost.
+    // Acknowledged data may be in lost memory.
     return this.pool.damage.isLoss ? -EIO : 0 - this.pool.flush();
   }
 
@@ -201,11 +198,10 @@ export class ServedFile implements DiskFile {
 
   noteLoss(faults: FaultCounts | null): void {
     const { memory, geometry, damage } = this.pool;
-    if (faults === null) damage.noteLost(0);
-    else damage.noteFaults(faults, memory, geometry.firstDataPage);
+    damage.noteFaults(faults, memory, geometry.firstDataPage);
   }
 
-  /** Changes the size, to a multiple of 4096 up to the maximum. What a smaller size cuts off is discarded. */
+  /** Changes the size, to a multiple of 4096 up to the maximum. Blocks past a smaller size are discarded. */
   resize(sizeBytes: number): number {
     const refusal = this.refuseChange();
     if (refusal !== 0) return refusal;
@@ -214,7 +210,7 @@ export class ServedFile implements DiskFile {
     if (sizeBytes % PAGE_BYTES !== 0) return -EINVAL;
     const blocks = sizeBytes / PAGE_BYTES;
     const oldBlocks = this.pool.blocks;
-    // A smaller file is empty behind its end before the media says that it is smaller.
+    // The blocks past the new end are discarded before the media has the smaller size.
     if (blocks < oldBlocks) {
       this.pool.shrinkTo(blocks);
       const errno = this.discardBlocks(blocks, oldBlocks) || this.flush();
@@ -224,11 +220,6 @@ export class ServedFile implements DiskFile {
       }
     }
     return 0 - this.pool.resize(blocks);
-  }
-
-  /** Finds the run at `block`. @returns EIO for one that cannot be used */
-  private lookUp(block: BlockNo, end: BlockNo): Errno {
-    return lookUp(this.pool, block, end, this.run);
   }
 
   private overwrite(at: ByteOffset, end: ByteOffset, source: Address): number {
@@ -257,13 +248,13 @@ export class ServedFile implements DiskFile {
     return this.pool.damage.isFound ? -EIO : 0;
   }
 
-  /** Zeroes `[offset, end)`, which lies within one block, where that is mapped. */
+  /** Zeroes `[offset, end)`, which lies within one block, if it is mapped. */
   private zeroWithinBlock(offset: ByteOffset, end: ByteOffset): Errno {
     if (offset >= end) return 0;
     const block = bytesToPagesFloor(offset);
     assert(end <= (block + 1) * PAGE_BYTES, "zeroing crosses a block");
     for (;;) {
-      if (this.lookUp(block, block + 1) !== 0) return EIO;
+      if (this.pool.lookUp(block, block + 1, this.run) !== 0) return EIO;
       if (this.run.page === 0) return 0;
       const inPage = offset % PAGE_BYTES;
       if (!this.atomicWrites) return this.pool.memory.zero(this.run.page * PAGE_BYTES + inPage, end - offset);
@@ -272,7 +263,7 @@ export class ServedFile implements DiskFile {
     }
   }
 
-  /** Number of the block behind byte `endBytes`, at most the file's end. */
+  /** One past the last block of `[0, endBytes)`, at most the file's end. */
   private endBlock(endBytes: ByteOffset): BlockNo {
     return Math.ceil(Math.min(endBytes, this.sizeBytes) / PAGE_BYTES);
   }

@@ -1,6 +1,7 @@
 /**
- * What flowed through a thread: monotonic byte counts and the time of the last
- * change. Each thread writes its own slot, so plain stores do; readers sum up.
+ * The traffic of a thread: monotonic byte counts and the time of the last
+ * change. Each thread writes its own slot, so plain stores suffice; readers add
+ * the slots up.
  */
 import type { Clock } from "../base/ports.js";
 
@@ -14,7 +15,7 @@ export interface TrafficTotals {
   readBytes: number;
   writtenBytes: number;
   discardedBytes: number;
-  /** Milliseconds since the epoch; 0 when nothing was changed. */
+  /** Milliseconds since the epoch; 0 when nothing changed. */
   changedMs: number;
 }
 

@@ -32,7 +32,7 @@ interface CheckFlags {
   json?: boolean;
 }
 
-/** Whatever keeps the check from running is fsck's operational error. The pool core knows no path. */
+/** A check that cannot run is fsck's operational error. Adds the path, which the pool core does not know. */
 function operational(path: string, error: unknown): unknown {
   if (!(error instanceof UserError)) return error;
   const what = error.what === "pool" || error.what === "superblock" ? path : error.what;
@@ -121,7 +121,7 @@ export function repairLine(path: string, result: RepairResult): string {
   return `${path}: repaired: ${counts.join(", ")}`;
 }
 
-/** A superblock is made anew only when that was asked for, and a pool whose format was cut off never was one. */
+/** A superblock is rebuilt only on request, and never for a pool whose format was interrupted. */
 function isRepairable({ state }: CheckSummary, { rebuildSuperblock }: CheckFlags): boolean {
   return state !== "formatting" && (state !== "unknown" || rebuildSuperblock === true);
 }

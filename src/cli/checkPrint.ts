@@ -1,4 +1,4 @@
-/** What check prints: lines for people, or one JSON document that is written as things are found. */
+/** The output of check: lines of text, or one JSON document written as findings are made. */
 import { writeSync } from "node:fs";
 import { pagesToBytes } from "../base/units.js";
 import type { CheckSummary } from "../pool/check.js";
@@ -57,7 +57,7 @@ export function summaryLine(path: string, { state, usedPages, findingCount: coun
   return `${path}: ${state}, ${formatBytes(pagesToBytes(usedPages))} used, ${verdict}`;
 }
 
-/** Nothing is printed before something was found: a pool that cannot be looked at has no document. */
+/** Prints nothing before the first finding: a pool that cannot be read has no document. */
 export function jsonPrinter(path: string, print: (line: string) => void): CheckPrinter {
   let count = 0;
   const begin = (): void => {

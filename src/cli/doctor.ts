@@ -1,4 +1,4 @@
-/** `kmemfs doctor [MOUNTPOINT] [-J]`: what of the machine and of the mounts is not as it should be, and what helps. */
+/** `kmemfs doctor [MOUNTPOINT] [-J]`: reports problems of the machine and the mounts, with their cures. */
 import type { Command } from "commander";
 import type { UserError } from "../base/errors.js";
 import { findDisk, noDisk } from "../disk/findDisk.js";

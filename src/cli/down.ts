@@ -11,7 +11,7 @@ async function down(mountpoint: string): Promise<void> {
   if (disk === null && dead === null) throw noDisk("down", mountpoint);
   // Called from inside the file system, this process would hold it itself.
   process.chdir("/");
-  // Half a tear-down helps nobody: a signal during it changes nothing, as each step has its time limit.
+  // A signal does not interrupt it, as half a tear-down is useless; each step has a time limit.
   const lines = await interruptible("down", async () => {
     if (disk !== null) return takeDown(disk, placeOf(disk));
     return dead === null ? [] : takeDownDead(dead);

@@ -31,7 +31,7 @@ function copyText({ at, problems, superblock }: CopyState): string[] {
   return [`copy at byte ${at}: valid`, ...fields];
 }
 
-/** A label may hold anything, also what a terminal obeys. */
+/** A label may hold any bytes, including terminal control sequences. */
 function printable(value: string | number): string {
   return typeof value === "number" ? String(value) : value.replace(/\p{C}/gu, "?");
 }

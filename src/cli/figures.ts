@@ -1,4 +1,4 @@
-/** What a disk costs at a moment: three figures that people compare. */
+/** The memory of a disk at one moment, in three comparable figures. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { MIB } from "../base/units.js";
 import { machineMemory, perCpuFreeBytes } from "../linux/proc/proc.js";
@@ -8,11 +8,11 @@ import type { Column } from "./print.js";
 import { formatBytes } from "./sizes.js";
 
 export interface Figures {
-  /** What the file holds: its mapped blocks. */
+  /** The file's mapped blocks. */
   readonly fileBytes: number;
-  /** What the pool holds of the machine's memory, metadata and limbo included. */
+  /** The memory that the pool holds, including metadata and limbo. */
   readonly poolBytes: number;
-  /** The machine's MemAvailable, and what was freed so lately that it does not count there yet. */
+  /** The machine's MemAvailable, plus memory freed so recently that it is not counted there yet. */
   readonly availableBytes: number;
 }
 

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
-import { formatPoolAt } from "../media/offline.js";
+import { formatPoolAt } from "../media/formatPath.js";
 import { parsePool } from "./mountOptions.js";
 import { printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";

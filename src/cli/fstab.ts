@@ -1,4 +1,4 @@
-/** What fstab says of a directory (fstab(5)): mount(8) puts that before the options that it was called with. */
+/** The options of a directory in fstab(5), which mount(8) puts before those of its command line. */
 import { unescapeOctal } from "../linux/proc/mounts.js";
 import { readText } from "../linux/proc/procFile.js";
 

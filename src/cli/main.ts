@@ -17,9 +17,9 @@ async function obey(args: readonly string[], outcome: Outcome): Promise<void> {
 }
 
 /**
- * A holder whose fds were kept goes on with their session, whatever is wrong with
- * its words: a typo in a configuration file must not end a disk in use.
- * @throws what it was given, where nothing was kept, or all of it was taken already
+ * A holder with stored fds takes over their session even if its arguments are wrong: a
+ * typo in a configuration file must not end a disk in use.
+ * @throws the given error, if no fds were stored or all were already taken
  */
 async function goOnDespite(error: unknown): Promise<number> {
   if (error instanceof CommanderError || process.env.LISTEN_FDS === undefined) throw error;
@@ -36,7 +36,7 @@ async function goOnDespite(error: unknown): Promise<number> {
 /** What an error's lines take, and more. */
 const WORDS_BYTES = 64 * 1024;
 
-/** An error is said also under `ulimit -f 0`, when standard error is a file. */
+/** Errors are printed even under `ulimit -f 0`, when standard error is a file. */
 async function makeRoomForWords(): Promise<void> {
   const { raiseFileSizeLimit } = await import("../linux/syscall/fileSizeLimit.js");
   if (!(await raiseFileSizeLimit(WORDS_BYTES))) avoidFiles();

@@ -5,13 +5,12 @@ import { readMounts } from "../linux/proc/mounts.js";
 import { takeServiceEnvironment } from "../linux/process/notify.js";
 import { startMount } from "../mounts/client.js";
 import type { AskedOptions, MountOptions } from "../mounts/options.js";
+import { flagsOf, type RawOptions } from "../mounts/optionTable.js";
 import { absolutePath, quote } from "../mounts/paths.js";
-
 import { printMountNotes } from "./mountNotes.js";
-import { currentInvoker, toMountOptions } from "./mountOptions.js";
+import { currentInvoker, type Invoker, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
 import { parseOptionList } from "./optionList.js";
-import { flagsOf, type Invoker, type RawOptions } from "./optionTable.js";
 import { printLine } from "./print.js";
 import { describeRemounted, remount } from "./remount.js";
 import { formatBytes } from "./sizes.js";
@@ -24,7 +23,7 @@ interface MountFlags extends RawOptions {
 /** The words of the flags and of all `-o` lists; a flag counts more than an option. */
 function mergeOptions(flags: MountFlags): RawOptions {
   const { o = [], spare, ...raw } = flags;
-  // Commander says true where nothing was said.
+  // Without `--no-spare` commander sets it to true.
   return { ...parseOptionList(o.join(",")), ...raw, ...(spare === false ? { spare } : {}) };
 }
 
@@ -49,8 +48,9 @@ export function prepareMount(
 /** Mounts in this process, or goes on with a mount whose fds the service manager kept. @returns the exit code */
 export async function mountHere(asked: AskedOptions): Promise<number> {
   // Only this one becomes a holder.
-  const { runForeground } = await import("../daemon/holder/runForeground.js");
-  return runForeground(asked, takeServiceEnvironment());
+  const { runHolder } = await import("../daemon/holder/holder.js");
+  const { logTo } = await import("../daemon/holder/log.js");
+  return runHolder(asked, logTo(2), () => {}, takeServiceEnvironment());
 }
 
 async function mount(pool: string | undefined, mountpoint: string, flags: MountFlags, outcome: Outcome): Promise<void> {

@@ -1,4 +1,4 @@
-/** What `mount` and `up` say of the machine once the disk is there. */
+/** The notes on the machine that `mount` and `up` print once the disk is ready. */
 import { release } from "node:os";
 import { join } from "node:path";
 import { swapOn } from "../disk/stackedOn.js";
@@ -14,7 +14,7 @@ export function printMountNotes(): void {
   warnOfOwnSwap();
 }
 
-/** Looks at all disks, and asks none: with low memory any of them would wait for itself. */
+/** Inspects all disks without accessing them: with low memory any of them would wait for itself. */
 function warnOfOwnSwap(): void {
   if (swapAreas().length === 0) return;
   for (const { fuseDirectory, mountpoint } of readMountRecords()) {

@@ -1,12 +1,28 @@
 /**
- * From the options of a command line or of fstab to one frozen `MountOptions`.
- * Below this nobody parses strings: sizes are whole pages, paths are absolute.
+ * Turns the options of a command line or of fstab into one frozen `MountOptions`. No
+ * other code parses strings: sizes are whole pages, paths are absolute.
  */
 import { resolve } from "node:path";
 import { UserError } from "../base/errors.js";
 import type { MountOptions, MountPlace, PoolSource } from "../mounts/options.js";
-import { type Invoker, parseFields, type RawOptions } from "./optionTable.js";
-import { letsOthersIn } from "./owner.js";
+import {
+  FIELDS_OTHERWISE,
+  optionKey,
+  type RawOptions,
+  toggleRows,
+  type ValueKind,
+  valueRows,
+} from "../mounts/optionTable.js";
+import { letsOthersIn, type OwnIds, parseGroup, parseMode, parseUser } from "./owner.js";
+import { parsePageSizeFloor } from "./sizes.js";
+
+/** Who asks, and from where: all that parsing needs to know of the world. */
+export interface Invoker {
+  readonly root: boolean;
+  readonly directory: string;
+  /** Absent: of a user who may name nobody. */
+  readonly own?: OwnIds;
+}
 
 export function currentInvoker(): Invoker {
   const own = { uid: process.geteuid?.() ?? 0, gids: [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])] };
@@ -15,6 +31,53 @@ export function currentInvoker(): Invoker {
 
 function usage(what: string, reason: string, cure?: string): UserError {
   return new UserError(what, reason, cure === undefined ? { exitCode: 2 } : { cure, exitCode: 2 });
+}
+
+/** One less than MAX_THREADS of the pool: the main thread is one. */
+const MAX_WORKERS = 63;
+
+/** @param what the option as it was written. @throws UserError */
+type Parser = (text: string, what: string, invoker: Invoker) => string | number;
+
+const PARSERS: Readonly<Record<ValueKind, Parser>> = {
+  size: (text, what) => parsePageSizeFloor(text, what),
+  count: (text, what) => {
+    if (/^\d{1,6}$/.test(text)) return Number(text);
+    throw usage(what, "not a number", "a number from 0 to 999999");
+  },
+  // Which nodes there are is asked when the pool is made.
+  node: (text, what) => {
+    if (/^\d{1,4}$/.test(text)) return Number(text);
+    throw usage(what, "not the number of a NUMA node", "a number from 0 up, as shown by lscpu");
+  },
+  threads: (text, what) => {
+    const threads = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+    if (threads >= 1 && threads <= MAX_WORKERS) return threads;
+    throw usage(what, "not a number of threads", `a number from 1 to ${MAX_WORKERS}`);
+  },
+  io: (text, what) => {
+    if (text === "auto" || text === "served" || text === "direct") return text;
+    throw usage(what, "not an I/O mode", "auto, served or direct");
+  },
+  user: (text, _what, invoker) => parseUser(text, invoker),
+  group: (text, _what, invoker) => parseGroup(text, invoker),
+  permissions: (text) => parseMode(text),
+  // `sourceOf` judges it, which knows the pool.
+  name: (text) => text,
+};
+
+/** The fields of `raw`, parsed, and those that have a value where nothing was written. @throws UserError */
+function parseFields(raw: RawOptions, invoker: Invoker): Partial<MountOptions> {
+  const fields: Record<string, unknown> = { ...FIELDS_OTHERWISE };
+  for (const [name, { field, kind }] of valueRows) {
+    const text = raw[name];
+    if (text !== undefined) fields[field] = PARSERS[kind](text, `${optionKey(name)} ${text}`, invoker);
+  }
+  for (const [name, { field }] of toggleRows) {
+    const value = raw[name];
+    if (field !== undefined && value !== undefined) fields[field] = value;
+  }
+  return fields as Partial<MountOptions>;
 }
 
 const PRIVATE_NAMES = new Set(["none", "tmpfs", "kmemfs"]);
@@ -45,7 +108,7 @@ function sourceOf(text: string | undefined, pool: PoolSource, fsname: string | u
 
 /** @throws UserError */
 function mayOthers(raw: RawOptions, owner: Partial<MountOptions>, { root }: Invoker): boolean {
-  // Root and whoever mounts are let in anyway; of a user's mount FUSE keeps root out.
+  // Root and the mounting user have access anyway; FUSE keeps root out of a user's mount.
   if (raw.allowRoot === true && !root && raw.allowOther !== true) {
     throw usage("-o allow_root", "FUSE can admit all other users or none", "-o allow_other");
   }

@@ -1,6 +1,13 @@
-/** `-o opt[,opt…]` of a command line, of mount(8) and of fstab: what is read, what is skipped, and what is refused. */
+/** Parses `-o opt[,opt…]` of a command line, of mount(8) and of fstab; some options are skipped or refused. */
 import { UserError } from "../base/errors.js";
-import { optionKey, type RawOptions, type ToggleName, toggleRows, type ValueName, valueRows } from "./optionTable.js";
+import {
+  optionKey,
+  type RawOptions,
+  type ToggleName,
+  toggleRows,
+  type ValueName,
+  valueRows,
+} from "../mounts/optionTable.js";
 
 /** What a key stands for: an option that takes a value, or the value of one that takes none. */
 type Key = { readonly value: ValueName } | { readonly toggle: ToggleName; readonly is: boolean };
@@ -12,7 +19,7 @@ const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
   ),
 ]);
 
-/** Options of mount(8) and fstab(5) that ask nothing of us, or what is so anyway. */
+/** Options of mount(8) and fstab(5) that need no action or are always in effect. */
 const IGNORED = new Set(
   (
     "defaults auto noauto nofail _netdev user nouser users owner group exec noexec suid nosuid dev nodev " +
@@ -26,7 +33,7 @@ interface Refusal {
   readonly cure: string;
 }
 
-/** What would be a promise that nobody here keeps. */
+/** Options that kmemfs cannot honour. */
 const REFUSED: Readonly<Record<string, Refusal>> = {
   sync: { reason: "this is up to the file system on the disk", cure: "mount that file system with sync" },
   mand: { reason: "Linux has had no mandatory locks since 5.15", cure: "omit it" },

@@ -1,4 +1,4 @@
-/** `uid=`, `gid=` and `mode=`: whose the file `disk` and its directory are, as tmpfs(5) has it. */
+/** `uid=`, `gid=` and `mode=`: owner and mode of the file `disk` and its directory, as in tmpfs(5). */
 import { readFileSync } from "node:fs";
 import { UserError } from "../base/errors.js";
 
@@ -46,13 +46,13 @@ export function parseMode(text: string): number {
   throw usage(`mode ${text}`, "not an octal mode", "a mode such as 0600, or 0660 to include the group");
 }
 
-/** Who asks: root may name anybody, a user who may name nobody has no `own`. */
+/** The caller: root may name any user; a user without `own` may name none. */
 interface Asker {
   readonly root: boolean;
   readonly own?: OwnIds;
 }
 
-/** @throws UserError, also for a user who names somebody else */
+/** @throws UserError, also when a user names another user */
 export function parseUser(text: string, { root, own }: Asker): number {
   const uid = parseId("uid", text);
   if (root || uid === own?.uid) return uid;
@@ -70,7 +70,7 @@ function notYours(kind: "uid" | "gid", text: string, reason: string): UserError 
   return new UserError(`${kind} ${text}`, reason, { code: "EPERM", cure: `omit ${kind}, or mount as root` });
 }
 
-/** True when somebody else than the root who mounts was named, or the mode lets others in: FUSE itself would not. */
+/** True when the owner is not the mounting root, or the mode gives others access, which needs `allow_other`. */
 export function letsOthersIn({ uid = 0, gid = 0, mode = 0 }: { uid?: number; gid?: number; mode?: number }): boolean {
   return uid !== 0 || gid !== 0 || (mode & 0o077) !== 0;
 }

@@ -9,7 +9,7 @@ export function printLine(text = ""): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Where errors go; not standard error where that is a file that may not be written. */
+/** The stream for errors; not standard error if that is a file that cannot be written. */
 let errorFd = 2;
 
 export function printErrorLine(text: string): void {
@@ -17,7 +17,7 @@ export function printErrorLine(text: string): void {
   else writeSync(errorFd, `${text}\n`);
 }
 
-/** This process may write no files: its errors go to standard output or the terminal, if standard error is one. */
+/** For a process that cannot write files: errors go to standard output or the terminal if standard error is a file. */
 export function avoidFiles(): void {
   if (!fstatSync(2).isFile()) return;
   errorFd = fstatSync(1).isFile() ? openSync("/dev/tty", "w") : 1;

@@ -1,4 +1,4 @@
-/** The command line as a whole: which commands there are, which one an argv means, and the help. */
+/** The whole command line: the list of commands, the choice of the command for an argv, and the help. */
 
 import { lstatSync, readFileSync } from "node:fs";
 import { Command } from "commander";
@@ -21,7 +21,7 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** A command as the list of all shows it; its module is loaded when it is the one that is meant. */
+/** A command as listed in the help; its module is loaded only when it is used. */
 interface CommandRow {
   readonly name: string;
   readonly alias?: string;

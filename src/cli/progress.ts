@@ -1,13 +1,13 @@
-/** Tells a terminal, on one line, how far something is that takes long. */
+/** Shows the progress of a long operation on one line of a terminal. */
 
-/** What is over sooner says nothing of its progress. */
+/** A shorter operation shows no progress. */
 const SILENT_MS = 1_000;
 const STEP_MS = 100;
 const BAR = 30;
 
 export interface Progress {
   show(done: number, total: number): void;
-  /** Takes the line away, before something else is printed and at the end. */
+  /** Removes the line before other output and at the end. */
   clear(): void;
 }
 

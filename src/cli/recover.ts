@@ -1,4 +1,4 @@
-/** `kmemfs recover [MOUNTPOINT] [--up] [--dry-run]`: clears what killed processes left, and brings it back. */
+/** `kmemfs recover [MOUNTPOINT] [--up] [--dry-run]`: clears what killed processes left, and mounts it again. */
 import type { Command } from "commander";
 import { interruptible } from "../disk/rollback.js";
 import { absolutePath, quote } from "../mounts/paths.js";
@@ -111,7 +111,7 @@ async function recover(mountpoint: string | undefined, flags: RecoverFlags, outc
   if (turns.length + kept.length + taken.length + orphans.length + forgotten.size === 0)
     printLine(path === null ? "nothing to recover" : `${path}: nothing to recover`);
   if (flags.dryRun) return;
-  // Half a recovery helps nobody: a signal during it changes nothing, as each step has its time limit.
+  // A signal does not interrupt it, as half a recovery is useless; each step has a time limit.
   await interruptible("recover", async () => {
     for (const turn of turns) await recoverOne(turn, found, turnOf, up).catch(failed);
     for (const one of kept) await recoverKept(one, found, up).catch(failed);

@@ -1,4 +1,4 @@
-/** What `recover` and `restart` do with disks whose servers were given up, and whose holder keeps the pool. */
+/** The part of `recover` and `restart` for disks whose servers were given up but whose holder keeps the pool. */
 import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
 import { quote } from "../mounts/paths.js";

@@ -1,4 +1,4 @@
-/** The part of `recover` for loop devices that hold the memory of disks that are gone. */
+/** The part of `recover` for loop devices that hold the memory of vanished disks. */
 import { UserError } from "../base/errors.js";
 import type { Orphan } from "../recover/orphans.js";
 import { endSession } from "../recover/orphans.js";

@@ -1,13 +1,13 @@
-/** `kmemfs rehome POOL`: brings every block to its home page, as direct mode needs it. */
+/** `kmemfs rehome POOL`: moves every block to its home page, as direct mode requires. */
 import type { Command } from "commander";
 import { MediaError, UserError } from "../base/errors.js";
-import { rehomePoolAt } from "../media/offline.js";
+import { rehomePoolAt } from "../media/checkPool.js";
 import type { RehomeReport } from "../pool/rehome.js";
 import { poolPath } from "./format.js";
 import { printLine } from "./print.js";
 import type { Outcome } from "./usage.js";
 
-/** A rehome that is over sooner says nothing of its progress. */
+/** A shorter rehome shows no progress. */
 const SILENT_MS = 1_000;
 
 /** What was done, and what keeps the pool from direct mode still. */
@@ -32,7 +32,7 @@ function counted(blocks: number, singular: string, plural: string): string {
   return blocks === 1 ? `1 block ${singular}` : `${blocks} blocks ${plural}`;
 }
 
-/** Tells a terminal, on one line, how far it is. */
+/** Shows the progress on one line of a terminal. */
 function progressLine(): { show(moved: number, away: number): void; end(): void } {
   const startMs = Date.now();
   let isShown = false;

@@ -1,6 +1,6 @@
 /**
- * `-o remount`, as users of tmpfs(5) know it: `ro` and `rw` are the kernel's business, `size=` is the
- * size of the file. What a mount was begun with otherwise stays as it is until it is mounted anew.
+ * `-o remount`, as in tmpfs(5): `ro` and `rw` are changed by the kernel, `size=` is the size of the
+ * file. All other options stay as they were at the mount.
  */
 import { basename, dirname } from "node:path";
 import { EBUSY, errnoName } from "../base/errno.js";
@@ -14,10 +14,10 @@ import { readText } from "../linux/proc/procFile.js";
 import { findMount } from "../mounts/client.js";
 import { readMountRecords } from "../mounts/mountRecord.js";
 import type { MountOptions } from "../mounts/options.js";
+import { type OptionName, optionKey, type RawOptions, TOGGLES, VALUES } from "../mounts/optionTable.js";
 import { absolutePath, KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
-import { toMountOptions } from "./mountOptions.js";
-import { type Invoker, type OptionName, optionKey, type RawOptions, TOGGLES, VALUES } from "./optionTable.js";
+import { type Invoker, toMountOptions } from "./mountOptions.js";
 import { printErrorLine, printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
 

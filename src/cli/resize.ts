@@ -1,4 +1,4 @@
-/** `kmemfs resize MOUNTPOINT SIZE [--force]`: another size of a disk that is mounted. */
+/** `kmemfs resize MOUNTPOINT SIZE [--force]`: resizes a mounted disk. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { makeCalls } from "../disk/call.js";

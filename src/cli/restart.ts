@@ -1,4 +1,4 @@
-/** `kmemfs restart MOUNTPOINT`: another server of the same mount. */
+/** `kmemfs restart MOUNTPOINT`: replaces the server of a mount. */
 import type { Command } from "commander";
 import { noDisk, requireDisk } from "../disk/findDisk.js";
 import { interruptible } from "../disk/rollback.js";

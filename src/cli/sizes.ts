@@ -1,5 +1,5 @@
 /**
- * Sizes as util-linux reads them, and as people read them.
+ * Parses sizes as util-linux does, and formats them.
  * The arithmetic is exact (BigInt): 2.3GB in floating point is one byte short.
  */
 import { totalmem } from "node:os";

@@ -24,7 +24,7 @@ interface StatusFlags {
   bytes?: boolean;
 }
 
-/** A holder with a few other things to do answers within that. */
+/** A busy holder answers within this time. */
 const GRACE_MS = 500;
 
 const COLUMNS: readonly Column[] = [
@@ -166,7 +166,7 @@ async function status(mountpoint: string | undefined, flags: StatusFlags, outcom
     printLine(JSON.stringify({ mounts, silent, orphans: orphans.map(orphanFields) }, null, 2));
     answers.showFailures();
   } else {
-    // Nobody waits for one that may never answer to see the others.
+    // A mount that may never answer must not delay the others.
     const wait = new AbortController();
     const grace = mountpoint === undefined ? [sleep(GRACE_MS, undefined, { signal: wait.signal })] : [];
     await Promise.race([all, ...grace]).finally(() => wait.abort());

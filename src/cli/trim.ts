@@ -1,4 +1,4 @@
-/** `kmemfs trim MOUNTPOINT`: discards what the file systems do not use, with the memory before and after. */
+/** `kmemfs trim MOUNTPOINT`: discards unused blocks of the file systems; prints the memory before and after. */
 import type { Command } from "commander";
 import { UserError } from "../base/errors.js";
 import { syncFileSystems, trimFileSystem } from "../disk/fileSystems.js";

@@ -1,4 +1,4 @@
-/** `kmemfs unmount MOUNTPOINT [--force]`: ends a mount that nothing uses any more. */
+/** `kmemfs unmount MOUNTPOINT [--force]`: ends a mount that is not in use. */
 
 import { dirname } from "node:path";
 import type { Command } from "commander";
@@ -26,7 +26,7 @@ import { printLine } from "./print.js";
 
 const UNMOUNT_TIMEOUT_MS = 60_000;
 
-/** Whoever was forced off still has a device that gives errors. */
+/** Users that were forced off keep a device that returns errors. */
 function printLeft({ fileSystems, loops }: SessionUse): void {
   for (const { mountpoint } of fileSystems) printLine(`still to do: umount ${quote(mountpoint)}`);
   for (const { path } of loops) printLine(`still to do: losetup -d ${path}`);

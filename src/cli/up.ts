@@ -1,4 +1,4 @@
-/** `kmemfs up MOUNTPOINT`: mount, losetup, mkfs if blank, mount; all of it or nothing. */
+/** `kmemfs up MOUNTPOINT`: mount, losetup, mkfs if blank, mount; all or nothing. */
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -11,12 +11,12 @@ import { findDead, findDisk } from "../disk/findDisk.js";
 import { allOrNothing, interruptible } from "../disk/rollback.js";
 import { readMounts } from "../linux/proc/mounts.js";
 import type { MountOptions } from "../mounts/options.js";
+import { flagsOf, type RawOptions } from "../mounts/optionTable.js";
 import { absolutePath, quote } from "../mounts/paths.js";
 import { diskDirectories, diskId } from "../mounts/stateDirectory.js";
 import { printMountNotes } from "./mountNotes.js";
 import { currentInvoker, toMountOptions } from "./mountOptions.js";
 import { checkMountpoint } from "./mountpoint.js";
-import { flagsOf, type RawOptions } from "./optionTable.js";
 import { printLine } from "./print.js";
 import { formatBytes } from "./sizes.js";
 import { requireRoot } from "./usage.js";
@@ -102,7 +102,7 @@ async function up(mountpointText: string, flags: UpFlags): Promise<void> {
     });
   }
   checkMountpoint(what, mountpoint, readMounts());
-  // Nobody needs to see it: only the loop device uses what is there.
+  // Private, as only the loop device uses it.
   const fuseDirectory = join(diskDirectories(), diskId(mountpoint));
   const options = toMountOptions(pool, { mountpoint, fuseDirectory }, raw, invoker);
   if (isBlankPool(options)) requireSize(what, wanted ?? "ext4", options.sizeBytes ?? Number.POSITIVE_INFINITY);

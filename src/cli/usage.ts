@@ -1,8 +1,8 @@
-/** Commander's complaints in our form of an error, with our exit codes. */
+/** Turns commander's errors into UserErrors with our exit codes. */
 import type { Command, CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
 
-/** What a command ends with when it does not throw: 0 unless it says otherwise. */
+/** The exit code of a command that does not throw: 0 unless it sets another. */
 export interface Outcome {
   exitCode: number;
 }

@@ -13,7 +13,7 @@ import type { Rollback } from "./rollback.js";
 export interface FileSystemWish {
   /** Where it is mounted. */
   readonly directory: string;
-  /** What the device has, or gets. @throws UserError */
+  /** The file system on the device, or made on it. @throws UserError */
   choose(device: string): Promise<Chosen>;
   readonly signal?: AbortSignal;
   /** What it means that the file system cannot be mounted. */
@@ -51,7 +51,7 @@ export async function bringUpFileSystem(
     for (const mount of mounts) await unmountFileSystem(mount);
   });
   await done?.("mount");
-  // Its holder notes the loop device, so that it can be told whose that is.
+  // Makes the holder record the loop device, so that its disk stays known.
   await findMount(disk.mountpoint);
   return { ...chosen, loop, mounts };
 }

@@ -1,32 +1,36 @@
 /**
- * Calls of the kernel that may wait for a disk, or for ever, each list of them in a
- * process of its own with a time limit: the caller may be the one that the disk waits
- * for. The process is told which mount or device is meant by its number, never by a
- * path alone, and shows that it reached that one before it acts.
+ * Kernel calls that may wait for a disk, or forever. Each list of them runs in its own
+ * process with a time limit, as the disk may be waiting for the caller. The process gets
+ * the mount or device by its number, never by a path alone, and verifies that it reached
+ * that one before it acts.
  */
 import { closeSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { errorFromBody } from "../base/errors.js";
 import { openAbort } from "../linux/fuse/fuseConnection.js";
-import { withinLimit } from "../linux/process/blockingLimit.js";
+import { type ProgressBytes, withinLimit } from "../linux/process/blockingLimit.js";
 import { complaint, run } from "../linux/process/command.js";
 import { asks, type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
 
 export interface CallOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Nobody serves the disk: it answers at once, with an error, also its own holder. */
+  /** The disk has no server: it returns an error at once, also to its own holder. */
   readonly isDead?: boolean;
-  /**
-   * `MAJ:MIN` of the session that the calls may wait for, where its end may be forced: it is aborted at the limit
-   * when no process can be started for them.
-   */
-  readonly waitsFor?: string | undefined;
+  readonly waitsFor?: AwaitedSession | undefined;
+}
+
+/** What calls may wait for where its end may be forced: it is aborted at the limit when no process can be started for them. */
+export interface AwaitedSession {
+  /** `MAJ:MIN` of its mount. */
+  readonly device: string;
+  /** Changes while its server goes on. */
+  readonly progress?: ProgressBytes | undefined;
 }
 
 /** Of a process that found its file, but not all that belongs to it. */
 const UNLOADED = /Cannot find |MODULE_NOT_FOUND/;
-/** Whoever is blocked can start no server: less than a machine that shuts down waits for us. */
+/** A blocked holder cannot start a server. Less than the time limit of a machine that shuts down. */
 const HERE_MS = 45_000;
 const MAIN = fileURLToPath(new URL("./callMain.js", import.meta.url));
 
@@ -41,7 +45,7 @@ export async function tryCalls(what: string, calls: readonly Call[], options: Ca
     if (result.exitCode === 0) return JSON.parse(result.stdout) as CallOutcome[];
     if (!UNLOADED.test(result.stderr)) return [{ error: { what, reason: complaint(result) } }];
   }
-  // The program was removed while it runs: what must be ended can be ended all the same.
+  // The program was removed while it runs; a mount must still be able to end.
   return options.isDead && !asks(calls) ? makeHere(what, calls) : makeInTime(what, calls, options);
 }
 
@@ -52,12 +56,13 @@ export function canStart(): boolean {
 
 /** In this process, which nothing but an abort of the session frees when its server hangs, or dies. */
 function makeInTime(what: string, calls: readonly Call[], { waitsFor, timeoutMs }: CallOptions): CallOutcome[] {
-  const connection = /^0:(\d+)$/.exec(waitsFor ?? "")?.[1];
+  const connection = /^0:(\d+)$/.exec(waitsFor?.device ?? "")?.[1];
   const fd = connection === undefined ? -1 : openAbort(Number(connection));
   if (fd < 0) return makeHereUnasked(what, calls);
   const limitMs = Math.min(timeoutMs, HERE_MS);
   try {
-    const { result, inTime } = withinLimit(fd, limitMs, () => makeHereUnasked(what, calls));
+    const limits = { limitMs, mostMs: timeoutMs, progress: waitsFor?.progress };
+    const { result, inTime } = withinLimit(fd, limits, () => makeHereUnasked(what, calls));
     if (inTime) return result;
     const reason = `no process can be started for it, as the program is gone; it did not end within ${limitMs / 1000} s`;
     return [{ error: { what, reason: `${reason}, and the disk was aborted`, code: "ETIMEDOUT" } }];

@@ -1,4 +1,4 @@
-/** Which file system a device gets: the one it has, or a new one when it is blank. */
+/** Chooses the file system of a device: the existing one, or a new one if it is blank. */
 import { UserError } from "../base/errors.js";
 import type { MountStatus } from "../mounts/status.js";
 import { type FileSystemType, isBlank, makeFileSystem, probeDevice, requireMkfs, requireSize } from "./fileSystems.js";
@@ -11,7 +11,7 @@ export interface Chosen {
 
 /**
  * Makes `wanted` (or ext4) on a blank `device`; keeps a file system that is there.
- * @throws UserError when what is there is another one than `wanted`, or none at all
+ * @throws UserError when the device holds a file system other than `wanted`, or other data
  */
 export async function chooseFileSystem(
   device: string,

@@ -1,13 +1,14 @@
 /**
- * Lets go of what lies on a disk's file, in the safe order: file systems, then loop
- * devices. What is in use is found before anything is changed; if an unmount fails all
- * the same, what was unmounted before it is mounted again.
+ * Removes what is stacked on a disk's file, in the safe order: file systems, then loop
+ * devices. Users are found before anything changes; if an unmount still fails, what was
+ * unmounted before is mounted again.
  */
 import { UserError } from "../base/errors.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
 import { usersOfMount } from "../linux/proc/mountUsers.js";
+import type { ProgressBytes } from "../linux/process/blockingLimit.js";
 import { quote } from "../mounts/paths.js";
-import { type CallOptions, canStart, makeCalls, tryCalls } from "./call.js";
+import { type AwaitedSession, type CallOptions, canStart, makeCalls, tryCalls } from "./call.js";
 import { mountFileSystem } from "./fileSystems.js";
 import {
   fileSystemsElsewhere,
@@ -25,11 +26,11 @@ import { busy, describeUsers } from "./users.js";
 
 /** A machine that shuts down waits about 90 s for us (systemd.service(5), TimeoutStopSec). */
 const FLUSH_TIMEOUT_MS = 60_000;
-/** Unmounting writes out what is dirty, perhaps to a slow disk. */
+/** Unmounting writes dirty data back, perhaps to a slow disk. */
 const UNMOUNT_TIMEOUT_MS = 300_000;
 const DETACH_TIMEOUT_MS = 30_000;
 
-/** A disk by its name and its session; nobody need serve it any more. */
+/** A disk by its name and its session, with or without a server. */
 export interface DiskPlace {
   readonly mountpoint: string;
   /** `MAJ:MIN` of the FUSE mount. */
@@ -53,7 +54,7 @@ export async function clearDisk(
   disk: DiskPlace,
   use: SessionUse,
   others: readonly string[],
-  waitsFor?: string,
+  waitsFor?: AwaitedSession,
 ): Promise<string[]> {
   const what = `down ${disk.mountpoint}`;
   const { loops, fileSystems } = use;
@@ -79,13 +80,13 @@ export async function clearDisk(
   return done;
 }
 
-/** A frozen file system is thawed first: what waits for it would wait for ever, and nobody could thaw it later. */
+/** A frozen file system is thawed first: it cannot be thawed later, and its waiters would wait forever. */
 async function unmountInOrder(
   what: string,
   disk: DiskPlace,
   mount: MountEntry,
   undo: Rollback,
-  waitsFor?: string,
+  waitsFor?: AwaitedSession,
 ): Promise<void> {
   const calls: Call[] = [
     { act: "thaw", mount },
@@ -106,7 +107,7 @@ async function unmountInOrder(
 
 /** What became of an end that does not wait for users. */
 export interface Cleared {
-  /** What stands against it: nothing was changed then. One clause each. */
+  /** Why it was refused, one clause each; then nothing was changed. */
   readonly refused: readonly string[];
   /** What had to be forced, a line each. */
   readonly forced: readonly string[];
@@ -117,32 +118,33 @@ export interface Cleared {
  * they get errors when the mount ends. It is refused where that would end what is not ours: what
  * is mounted over the disk or inside, and other places of it; and where it would lose what was
  * written: of a file system that is hidden. What is dirty is written out then.
+ * @param progress as in `AwaitedSession`
  */
-export async function clearDiskByForce(disk: DiskPlace, isServed: boolean): Promise<Cleared> {
+export async function clearDiskByForce(disk: DiskPlace, isServed: boolean, progress?: ProgressBytes): Promise<Cleared> {
   const use = await readUse(disk.device, disk.fuseDirectory, isServed);
   const what = `stop ${disk.mountpoint}`;
-  const { device } = disk;
+  const waitsFor = { device: disk.device, progress };
   const refused = [...otherPlaces(use), ...hiddenClauses(use), ...livingInside(use), ...fileSystemsElsewhere(use)];
   if (refused.length > 0) {
-    // Each by itself, as one that is hidden fails. What is frozen was written out as it froze, and stays so.
+    // One at a time, as a hidden one fails. A frozen file system was written back when it froze, and stays frozen.
     const sync = (mount: MountEntry): Call => ({ act: "sync", mount });
     const limits = { timeoutMs: FLUSH_TIMEOUT_MS };
-    // In our own process it could take for ever; the kernel writes it out in its time.
+    // In this process it could take forever; the kernel will write it back.
     if (!canStart()) return { refused, forced: [] };
     await Promise.all(use.fileSystems.map((mount) => tryEach(what, [sync(mount)], limits)));
     return { refused, forced: [] };
   }
   try {
-    await clearDisk(disk, use, [], device);
+    await clearDisk(disk, use, [], waitsFor);
     return { refused: [], forced: [] };
   } catch (error) {
     const why = `by force, because ${error instanceof Error ? error.message : String(error)}`;
-    return { refused: [], forced: [why, ...(await force(what, use, device))] };
+    return { refused: [], forced: [why, ...(await force(what, use, waitsFor))] };
   }
 }
 
 /** @returns what was done, and what could not be; a line each */
-async function force(what: string, { fileSystems, loops }: SessionUse, waitsFor: string): Promise<string[]> {
+async function force(what: string, { fileSystems, loops }: SessionUse, waitsFor: AwaitedSession): Promise<string[]> {
   const limits = { timeoutMs: DETACH_TIMEOUT_MS, waitsFor };
   const lines: string[] = [];
   for (const mount of fileSystems) {
@@ -168,7 +170,7 @@ async function force(what: string, { fileSystems, loops }: SessionUse, waitsFor:
   return lines;
 }
 
-/** Calls whose failure must not keep the next ones from being tried. @returns what went wrong, if anything */
+/** Makes all calls even if some fail. @returns what went wrong, if anything */
 async function tryEach(what: string, calls: readonly Call[], limits: CallOptions): Promise<string[]> {
   try {
     const outcomes = await tryCalls(what, calls, limits);

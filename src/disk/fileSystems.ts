@@ -38,7 +38,7 @@ const BLKID_NOTHING = 2;
 const BLKID_AMBIVALENT = 8;
 const MKFS_TIMEOUT_MS = 300_000;
 const MOUNT_TIMEOUT_MS = 60_000;
-/** Unmounting writes out what is dirty, perhaps to a slow disk. */
+/** Unmounting writes dirty data back, perhaps to a slow disk. */
 const UNMOUNT_TIMEOUT_MS = 300_000;
 const TRIM_TIMEOUT_MS = 600_000;
 
@@ -80,7 +80,7 @@ const MKFS_ARGS: Readonly<Record<FileSystemType, readonly string[]>> = {
 };
 /** e2fsprogs before 1.46.4 does not know assume_storage_prezeroed. */
 const OLD_EXT4_ARGS: readonly string[] = ["-q", "-b", "4096", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1"];
-/** For a file that already holds something, though no signature: mkfs zeroes what it relies on. */
+/** For a file that is not all holes but has no signature: mkfs zeroes what it relies on. */
 const USED_EXT4_ARGS: readonly string[] = ["-q", "-b", "4096", "-E", "discard,lazy_itable_init=0,lazy_journal_init=0"];
 
 /** Bytes looked at, at the beginning and at the end of a device. */
@@ -135,7 +135,7 @@ export async function unmountFileSystem(mount: MountEntry): Promise<void> {
   await makeCalls(what, [{ act: "unmount", mount }], { timeoutMs: UNMOUNT_TIMEOUT_MS });
 }
 
-/** Writes out what is dirty; a full pool keeps that from happening, and is no reason to stop. */
+/** Writes dirty data back. This fails when the pool is full, which is not a reason to stop. */
 export async function syncFileSystems(mounts: readonly MountEntry[], signal?: AbortSignal): Promise<void> {
   const calls = mounts.map((mount) => ({ act: "sync", mount, mayFail: true }) as const);
   await makeCalls("sync", calls, { timeoutMs: TRIM_TIMEOUT_MS, signal });

@@ -1,4 +1,4 @@
-/** Which disk a path means: by its name, its FUSE mount wherever that is, or a file system on its loop device. */
+/** Finds the disk for a path: its name, its FUSE mount wherever that is, or a file system on its loop device. */
 import { dirname, join } from "node:path";
 import { UserError } from "../base/errors.js";
 import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
@@ -28,7 +28,7 @@ export async function findDisk(text: string): Promise<MountStatus | null> {
     isKmemfs ? mount.device === there.majorMinor : mount.loopDevices.some((loop) => loops.includes(loop));
   const sure = async (disk: MountStatus): Promise<MountStatus | null> =>
     isKmemfs || (await isUnder(path, disk, loops)) ? disk : null;
-  // Its own holder before any other: one that stands still keeps nobody from the others.
+  // Its own holder is asked first, so that a halted holder does not block commands for other disks.
   const record = readMountRecords().find(({ seen }) =>
     isKmemfs ? seen?.device === there.majorMinor : seen?.loops.some(({ path }) => loops.includes(path)),
   );
@@ -64,7 +64,7 @@ async function readLoopsOf({ device, fuseDirectory }: DiskPlace, isHeld: boolean
 }
 
 /**
- * The remains that `text` means: a kmemfs mount that no holder answers for, or what lies on one; or null.
+ * The remains that `text` names: a kmemfs mount without a holder, or what is stacked on one; or null.
  * @throws UserError EBUSY when a process has its name: it is not dead
  */
 export async function findDead(what: string, text: string): Promise<DiskPlace | null> {
@@ -106,7 +106,7 @@ function loopsUnder(mount: MountEntry): LoopNodes[] {
   );
 }
 
-/** What clearing a disk needs to know; null for one that is mounted nowhere, as when it was given up. */
+/** The data that clearing a disk needs; null for one that is mounted nowhere, such as one that was given up. */
 export function placeOf({ mountpoint, device, file }: MountStatus): DiskPlace | null {
   return device === null ? null : { mountpoint, device, fuseDirectory: dirname(file) };
 }

@@ -1,7 +1,7 @@
 /**
- * Who uses a session, for `unmount`, `down`, SIGTERM, `recover` and `doctor` alike. A session
- * lives as long as any mount of its device does, in any mount namespace. All of it is read
- * from /proc and /sys; only loop devices whose path means several files are asked.
+ * The users of a session, for `unmount`, `down`, SIGTERM, `recover` and `doctor`. A session
+ * lives as long as any mount of its device, in any mount namespace. Everything is read from
+ * /proc and /sys; only loop devices with an ambiguous path are asked.
  */
 import { coverOf } from "../linux/mount/mountHandle.js";
 import { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
@@ -24,14 +24,14 @@ export interface SessionPlaces {
 
 export interface SessionUse extends SessionPlaces {
   readonly loops: readonly LoopNodes[];
-  /** Loop devices that may be on it, and do not say. */
+  /** Loop devices that may be on it but do not answer. */
   readonly silent: readonly LoopNodes[];
   /** Mounts in our namespace of what lies on the loop devices; the latest first: the order to unmount in. */
   readonly fileSystems: readonly MountEntry[];
 }
 
 /**
- * Asks nobody anything.
+ * Accesses neither the mount nor a device.
  * @param device `MAJ:MIN` of the FUSE mount
  * @param directory where it was mounted; it may have been moved
  */
@@ -52,7 +52,7 @@ export async function readUse(device: string, directory: string, isHeld = true):
   return { ...places, ...stackOn(ours, places), silent };
 }
 
-/** As `readUse`, by what its holder saw: for an end that asks nobody whether it may. */
+/** As `readUse`, from what its holder recorded: for a forced end, which does not ask. */
 export function readKnownUse(device: string, directory: string, loopDevices: readonly string[]): SessionUse {
   const places = readPlaces(device, directory);
   const loops = readLoopNodes().filter((loop) => loopDevices.includes(loop.path));

@@ -1,4 +1,4 @@
-/** What `call.ts` asks for, done in this process. */
+/** Makes the calls of `call.ts` in this process. */
 import { EIO, ENOENT, ENXIO, errnoName } from "../base/errno.js";
 import { type ErrorBody, errorBody, UserError } from "../base/errors.js";
 import { syncFileSystemOn, thawFileSystemOn, trimFileSystemOn } from "../linux/mount/fileSystemCalls.js";
@@ -21,7 +21,7 @@ export type CallValue = number | LoopBacking;
 /** The outcomes of the calls up to the first that failed. */
 export type CallOutcome = { readonly value: CallValue } | { readonly error: ErrorBody };
 
-/** Calls that the disk's own server must answer: made by its holder they could wait for ever. */
+/** Calls that the disk's own server must answer: made by its holder they could wait forever. */
 const ASKING: ReadonlySet<Call["act"]> = new Set(["loop-backing", "loop-size"]);
 
 /** True for calls to a loop device, whose disk may be another than is meant, and hang. */
@@ -74,7 +74,7 @@ function make(what: string, call: Call): CallValue {
     case "trim":
       return must(what, trimFileSystemOn(what, call.mount), `${call.mount.mountpoint} cannot be trimmed`);
     case "thaw":
-      // Also the answer of a file system that is not frozen, or cannot be: nothing waits there.
+      // Also returned by a file system that is not frozen or cannot be, on which nothing waits.
       return -reached(() => thawFileSystemOn(what, call.mount));
     case "loop-detach":
       return must(what, -detachLoopDevice(call.path, call.diskSeq), `${call.path} cannot be detached`);

@@ -1,4 +1,4 @@
-/** Loop devices on the file `disk`: attaching, partitions, what else of the kernel has them. */
+/** Loop devices on the file `disk`: attaching, partitions, other kernel users. */
 import { closeSync, readSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,7 +8,7 @@ import { type LoopNodes, readLoopDevices, readLoopNodes, swapAreas } from "../li
 import { readNames } from "../linux/proc/procFile.js";
 import { O_RDONLY, O_RDWR } from "../linux/syscall/constants.js";
 import type { MountStatus } from "../mounts/status.js";
-import { makeCalls } from "./call.js";
+import { type AwaitedSession, makeCalls } from "./call.js";
 import { openDisk } from "./openDisk.js";
 import { neededSectorBytes, SECTOR_LOOK_BYTES } from "./sectorSize.js";
 
@@ -35,7 +35,7 @@ export function attachLoop(disk: MountStatus): LoopNodes {
   }
 }
 
-/** What cannot be read counts as blank: whoever uses the device will be told. */
+/** A disk that cannot be read counts as blank: the next user of the device gets the error. */
 function beginningOf(fd: number): Uint8Array {
   const bytes = new Uint8Array(SECTOR_LOOK_BYTES);
   try {
@@ -51,11 +51,11 @@ function nodesOf(path: string): LoopNodes {
   return nodes ?? { path, backingFile: "", diskSeq: null, nodes: [] };
 }
 
-/** Takes a loop device off its file and waits until it is gone. @throws UserError EBUSY */
+/** Detaches a loop device and waits until it is gone. @throws UserError EBUSY */
 export async function detachLoop(
   what: string,
   loop: Pick<LoopNodes, "path" | "diskSeq">,
-  waitsFor?: string,
+  waitsFor?: AwaitedSession,
 ): Promise<void> {
   const { path, diskSeq } = loop;
   await makeCalls(what, [{ act: "loop-detach", path, diskSeq }], { timeoutMs: DETACH_TIMEOUT_MS, waitsFor });

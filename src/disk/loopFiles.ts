@@ -1,7 +1,7 @@
 /**
- * Which loop devices are on a session's file. The kernel tells a loop device's file by a
- * path, as its own namespace sees it: in another one the same path may be another file.
- * Where it can mean only one, the mount tables decide; where not, the device is asked.
+ * Which loop devices are on a session's file. The kernel shows a loop device's file as a
+ * path in its own namespace, and in another namespace the same path may be another file.
+ * If only one file is possible the mount tables decide, otherwise the device is asked.
  */
 import { dirname, join } from "node:path";
 import { ECONNABORTED, ENOTCONN } from "../base/errno.js";
@@ -11,7 +11,7 @@ import type { MountNamespace } from "../linux/proc/namespaces.js";
 import { readMountRecords } from "../mounts/mountRecord.js";
 import { tryCalls } from "./call.js";
 
-/** A file system that hangs lets whoever asks hang too. */
+/** The limit of a query, which a file system that hangs would block. */
 const ASK_TIMEOUT_MS = 3_000;
 
 /** How the kernel shows the path of a disk's file whose mount is in no directory, or is a namespace's root. */
@@ -58,7 +58,7 @@ export async function loopsOfDevices(
       const isPathless = backingPath(loop) === PATHLESS;
       if (!isPathless && ![...means].some((device) => devices.has(device))) return "other";
       if (!isPathless && [...means].every((device) => devices.has(device))) return "ours";
-      // One that hangs keeps whoever asks for ever: not of a device that a holder has seen to be a disk's.
+      // A query can hang forever, so it is skipped for a device that a holder has recorded as a disk's.
       const known = deviceInRecords(loop);
       if (known !== null) return devices.has(known) ? "ours" : "other";
       const on = await backingOf(loop.path, dead);

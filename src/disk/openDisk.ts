@@ -3,7 +3,7 @@ import { errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
 import { openExactly } from "../linux/mount/mountHandle.js";
 import { readMounts } from "../linux/proc/mounts.js";
-import { O_CLOEXEC, O_NOFOLLOW } from "../linux/syscall/constants.js";
+import { O_NOFOLLOW } from "../linux/syscall/constants.js";
 import { openat } from "../linux/syscall/libc.js";
 import type { MountStatus } from "../mounts/status.js";
 
@@ -13,7 +13,7 @@ export function openDisk(what: string, { mountpoint, device }: MountStatus, flag
   if (mount === undefined) throw new UserError(what, `${mountpoint} is not mounted here`, { code: "ENOENT" });
   const handle = openExactly(what, mount);
   try {
-    const fd = openat(handle.fd, "disk", flags | O_NOFOLLOW | O_CLOEXEC);
+    const fd = openat(handle.fd, "disk", flags | O_NOFOLLOW);
     if (fd < 0) throw new UserError(what, "its file cannot be opened", { code: errnoName(-fd) });
     return fd;
   } finally {

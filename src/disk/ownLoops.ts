@@ -1,13 +1,13 @@
-/** The loop devices on a disk's file, as its holder tells of them: each use of a device is judged once. */
+/** The loop devices on a disk's file, as its holder reports them: each use of a device is determined once. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import { readMounts } from "../linux/proc/mounts.js";
 import { readNamespaces } from "../linux/proc/namespaces.js";
 import { loopsByPath, loopsOfDevices } from "./loopFiles.js";
 
-/** Whoever asks for the status waits no longer for a device that does not say whose it is. */
+/** A status request waits at most this long for a device that does not answer. */
 const WAIT_MS = 1_000;
-/** A child that asks a device of a hung disk cannot be ended: the next one comes later each time. */
+/** A child that asks a device of a hung disk cannot be killed, so the interval grows each time. */
 const FIRST_PAUSE_MS = 60_000;
 const LONGEST_PAUSE_MS = 3_600_000;
 

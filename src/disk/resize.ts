@@ -1,4 +1,4 @@
-/** Another size of a disk that is mounted: the holder allows it, and the caller's ftruncate does it. */
+/** Resizes a mounted disk: the holder allows the size, and the caller's ftruncate sets it. */
 import { closeSync } from "node:fs";
 import { ENXIO, errnoName } from "../base/errno.js";
 import { UserError } from "../base/errors.js";
@@ -8,16 +8,16 @@ import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { O_RDONLY, O_RDWR } from "../linux/syscall/constants.js";
 import { ftruncate, lseek } from "../linux/syscall/libc.js";
 import { callControl } from "../mounts/control.js";
-import { socketPath } from "../mounts/stateDirectory.js";
+import { diskPaths } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import { openDisk } from "./openDisk.js";
 
 const ALLOW_TIMEOUT_MS = 5_000;
 
 /**
- * Gives the file of a disk another size. What lies on it is not looked at: what is
- * behind the new end is gone, and a loop device is to be told.
- * @throws UserError; the size is what it was then
+ * Changes the size of a disk's file without regard to its content: data past the new end is
+ * lost, and the caller must adjust a loop device.
+ * @throws UserError; then the size is unchanged
  */
 export async function resizeDisk(status: MountStatus, sizeBytes: number): Promise<void> {
   const { mountpoint } = status;
@@ -33,7 +33,7 @@ export async function resizeDisk(status: MountStatus, sizeBytes: number): Promis
     });
   }
   const mustBeAllowed = status.io === "direct" && sizeBytes < status.sizeBytes;
-  const socket = socketPath(mountpoint);
+  const socket = diskPaths(mountpoint).socket;
   if (mustBeAllowed)
     await callControl(socket, "POST", `/resize?bytes=${sizeBytes}`, ALLOW_TIMEOUT_MS).catch(tooOld(what));
   let fd = -1;
@@ -44,12 +44,12 @@ export async function resizeDisk(status: MountStatus, sizeBytes: number): Promis
     if (result < 0) throw new UserError(what, REASONS[code] ?? "the file cannot be resized", { code });
   } finally {
     if (fd >= 0) closeSync(fd);
-    // Nobody else's truncate is to find it.
+    // Another program's truncate must not use the permission.
     if (mustBeAllowed) await callControl(socket, "POST", "/resize", ALLOW_TIMEOUT_MS).catch(() => {});
   }
 }
 
-/** A holder stays what it was when its server is replaced. */
+/** A holder may be of an older version than its server. */
 function tooOld(what: string): (error: Error) => never {
   return (error) => {
     if (!(error instanceof UserError) || error.what !== "control") throw error;

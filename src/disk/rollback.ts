@@ -1,7 +1,7 @@
 /**
- * Work in steps, each with its undoing. After an error, or SIGINT, SIGTERM or
- * SIGHUP, what was done is undone in reverse order; an undoing that fails is
- * told and the rest still runs.
+ * Work in steps that can be undone. After an error, or SIGINT, SIGTERM or SIGHUP, the
+ * finished steps are undone in reverse order; an undo that fails is reported and the
+ * rest still runs.
  */
 import { UserError } from "../base/errors.js";
 

@@ -1,4 +1,4 @@
-/** What lies on a disk by way of its loop devices: swap, files. From /proc and /sys alone. */
+/** What is stacked on a disk through its loop devices: swap and files. Uses only /proc and /sys. */
 import { dirname } from "node:path";
 import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
 import { type MountEntry, mountOfPath, readMounts } from "../linux/proc/mounts.js";

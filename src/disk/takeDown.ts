@@ -1,4 +1,4 @@
-/** A disk's end: what lies on its file, then the mount. */
+/** Takes a disk down: first what is stacked on its file, then the mount. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../base/errors.js";
 import { livenessOf } from "../linux/mount/liveness.js";
@@ -23,7 +23,7 @@ export async function takeDown(status: MountStatus, disk: DiskPlace | null): Pro
   return [...done, `stopped the mount of ${status.pool.path ?? status.pool.kind}`];
 }
 
-/** Unmounting waits for a server. One that is just being replaced is waited for. @throws UserError EAGAIN */
+/** Waits for a server that is just being replaced, as unmounting needs one. @throws UserError EAGAIN */
 async function requireServer({ mountpoint }: MountStatus): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += SERVER_POLL_MS) {
     const now = await findMount(mountpoint);

@@ -1,9 +1,9 @@
-/** Who holds what, for people: `bash (pid 12, /mnt/x/log)`. */
+/** Users in words: `bash (pid 12, /mnt/x/log)`. */
 import { UserError } from "../base/errors.js";
 import { type MountUser, usersOfDevice } from "../linux/proc/mountUsers.js";
 import { stackedDevices, withPartitions } from "./loop.js";
 
-/** More are counted, not named: the line must stay one that is read. */
+/** Further users are only counted, to keep the line readable. */
 const MAX_NAMED = 4;
 
 export function describeUsers(holders: readonly MountUser[]): string {

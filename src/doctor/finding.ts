@@ -1,10 +1,10 @@
-/** One thing that was looked at, and what is to be said of it. The names are stable. */
+/** The result of one check. The names are stable. */
 export interface Check {
   readonly name: string;
   readonly state: "ok" | "warning" | "problem";
   /** What is seen, in one line. */
   readonly found: string;
-  /** What to try; absent where all is well. */
+  /** What to try; absent if all is well. */
   readonly cure?: string;
   /** Absent where the machine was looked at. */
   readonly mountpoint?: string;

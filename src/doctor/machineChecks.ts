@@ -1,6 +1,6 @@
-/** What is said of the machine. Works on what was read; asks nobody. */
+/** Checks the machine, using only data already read. */
 import { MIB } from "../base/units.js";
-import { lockedBytesNeeded } from "../daemon/session/lockedMemory.js";
+import { lockedBytesNeeded } from "../daemon/session/exchange.js";
 import { kernelLacks } from "../linux/proc/kernelLacks.js";
 import { CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, hasCapability, type Limits } from "../linux/proc/taskState.js";
 import { type Check, ok, problem, warning } from "./finding.js";

@@ -1,5 +1,5 @@
 /** What is said of a running mount. Works on what was read; asks nobody. */
-import { DIRECT_WORKERS, lockedBytesNeeded } from "../daemon/session/lockedMemory.js";
+import { DIRECT_WORKERS, lockedBytesNeeded } from "../daemon/session/exchange.js";
 import type { Liveness } from "../linux/mount/liveness.js";
 import type { ProcessState } from "../linux/proc/taskState.js";
 import { quote } from "../mounts/paths.js";

@@ -1,4 +1,4 @@
-/** Reads what `checkMachine` judges. Opens /dev/fuse and /dev/loop-control, and nothing else but /proc and /sys. */
+/** Reads the data for `checkMachine`. Opens only /dev/fuse, /dev/loop-control and files of /proc and /sys. */
 import { accessSync, closeSync, constants, existsSync, openSync, statSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
 import { join } from "node:path";

@@ -1,9 +1,9 @@
-/** Reads what `checkMount` judges. Looks at the mount only through a child with a time limit. */
+/** Reads the data for `checkMount`. Accesses the mount only through a child with a time limit. */
 import { basename, dirname } from "node:path";
 import { otherPlaces, readPlaces } from "../disk/inUse.js";
 import { isStackedOn, swapOn } from "../disk/stackedOn.js";
 import { livenessOf } from "../linux/mount/liveness.js";
-import { mountOn } from "../linux/proc/mounts.js";
+import { mountOn, readMounts } from "../linux/proc/mounts.js";
 import { readText } from "../linux/proc/procFile.js";
 import { processState } from "../linux/proc/taskState.js";
 import { logPath, stateDirectory } from "../mounts/stateDirectory.js";
@@ -12,7 +12,7 @@ import type { LoopReading, MountReading } from "./mountChecks.js";
 
 export async function readMount(status: MountStatus): Promise<MountReading> {
   const directory = dirname(status.file);
-  const entry = mountOn(directory);
+  const entry = mountOn(directory, readMounts());
   const isItself = entry?.fsType === "fuse.kmemfs" && entry.majorMinor === status.device;
   return {
     status,

@@ -7,7 +7,7 @@ import { struct } from "../base/struct.js";
 
 export const FUSE_KERNEL_VERSION = 7;
 export const FUSE_KERNEL_MINOR_VERSION = 45;
-/** Oldest protocol that has what we answer: MAX_PAGES came with 7.28 (Linux 4.20). */
+/** The oldest protocol with everything in our reply: MAX_PAGES came with 7.28 (Linux 4.20). */
 export const OLDEST_MINOR = 28;
 
 export const fuse_in_header = struct("fuse_in_header", 40, {

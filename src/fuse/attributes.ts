@@ -1,11 +1,11 @@
 /**
- * Owner, mode and times of `disk` and its directory. Shared by the threads of
- * a mount and gone with it: the pool stores bytes, not attributes.
+ * Owner, mode and times of `disk` and its directory. They last as long as the
+ * mount, whose threads share them: the pool stores bytes, not attributes.
  */
 import { PAGE_BYTES, SECTOR_BYTES } from "../base/units.js";
 import { fuse_attr, fuse_statx, S_IFDIR, S_IFREG } from "./abi.js";
+import { NODE_DISK } from "./directory.js";
 import type { Exchange } from "./exchange.js";
-import { NODE_DISK } from "./nodes.js";
 
 export const ATTRIBUTE_DOUBLES = 16;
 const MODE = 0;
@@ -14,12 +14,16 @@ const GID = 2;
 const ATIME = 3;
 const MTIME = 5;
 const CTIME = 7;
-/** When `mtime` was set by hand; a later write counts more. */
+/** When `mtime` was set explicitly; a later write overrides it. */
 const MTIME_SET_MS = 9;
 const MOUNTED_MS = 10;
-/** 0 where nobody set it, as in a session that an older version began. */
+/** 0 if never set, as in a session begun by an older version. */
 const DIRECTORY_MODE = 11;
 const DIRECTORY_MODE_DEFAULT = 0o755;
+
+const { ino, size, blocks, atime, mtime, ctime, mode, nlink, uid, gid, blksize } = fuse_statx.word;
+const nanoseconds = { atimensec: atime + 2, mtimensec: mtime + 2, ctimensec: ctime + 2 };
+const statxWords = { ino, size, blocks, atime, mtime, ctime, mode, nlink, uid, gid, blksize, ...nanoseconds };
 
 export interface NodeFacts {
   readonly node: number;
@@ -87,7 +91,16 @@ export class Attributes {
 
   /** Writes the `fuse_attr` of a node to the reply body at word `at`. */
   putAttr(to: Exchange, at: number, facts: NodeFacts): void {
-    const word = fuse_attr.word;
+    this.put(to, at, fuse_attr.word, facts);
+  }
+
+  /** Writes the `fuse_statx` of a node to the reply body at word `at`. */
+  putStatx(to: Exchange, at: number, facts: NodeFacts, mask: number): void {
+    to.putU32(at + fuse_statx.word.mask, mask);
+    this.put(to, at, statxWords, facts);
+  }
+
+  private put(to: Exchange, at: number, word: Pick<typeof fuse_attr.word, keyof typeof statxWords>, facts: NodeFacts) {
     const isDisk = facts.node === NODE_DISK;
     to.putU64(at + word.ino, facts.node);
     to.putU64(at + word.size, facts.sizeBytes);
@@ -100,24 +113,6 @@ export class Attributes {
     to.putU32(at + word.uid, this.uid);
     to.putU32(at + word.gid, this.gid);
     to.putU32(at + word.blksize, PAGE_BYTES);
-  }
-
-  /** Writes the `fuse_statx` of a node to the reply body at word `at`. */
-  putStatx(to: Exchange, at: number, facts: NodeFacts, mask: number): void {
-    const word = fuse_statx.word;
-    const isDisk = facts.node === NODE_DISK;
-    to.putU32(at + word.mask, mask);
-    to.putU32(at + word.blksize, PAGE_BYTES);
-    to.putU32(at + word.nlink, isDisk ? 1 : 2);
-    to.putU32(at + word.uid, this.uid);
-    to.putU32(at + word.gid, this.gid);
-    to.putU32(at + word.mode, this.modeOf(facts.node));
-    to.putU64(at + word.ino, facts.node);
-    to.putU64(at + word.size, facts.sizeBytes);
-    to.putU64(at + word.blocks, facts.heldBytes / SECTOR_BYTES);
-    this.putTime(to, at + word.atime, at + word.atime + 2, isDisk ? ATIME : -1, 0);
-    this.putTime(to, at + word.mtime, at + word.mtime + 2, isDisk ? MTIME : -1, facts.changedMs);
-    this.putTime(to, at + word.ctime, at + word.ctime + 2, isDisk ? CTIME : -1, facts.changedMs);
   }
 
   modeOf(node: number): number {

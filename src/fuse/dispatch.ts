@@ -1,7 +1,7 @@
 /**
- * The protocol core: the bytes of a request in, the plan of a reply out. It
- * knows no device and no thread. Every request that wants an answer gets
- * exactly one; whatever is malformed gets an errno.
+ * The protocol core: takes the bytes of a request and plans the reply. It knows
+ * no device and no thread. Every request that expects a reply gets exactly one;
+ * a malformed one gets an errno.
  */
 import { EINVAL, ENOSYS } from "../base/errno.js";
 import { fuse_in_header } from "./abi.js";
@@ -17,7 +17,7 @@ import { rowByOpcode } from "./opcodes.js";
 export function dispatch(fs: FileSystem, lengthBytes: number): boolean {
   const { exchange } = fs;
   exchange.lengthBytes = lengthBytes;
-  // Without a whole header there is nobody to answer.
+  // Without a whole header there is no request to answer.
   if (lengthBytes < fuse_in_header.sizeBytes) return false;
   const row = rowByOpcode[exchange.opcode];
   if (row !== undefined && !row.answered) return false;

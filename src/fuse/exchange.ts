@@ -1,7 +1,7 @@
 /**
- * One request and its reply: a cursor over the buffer that the kernel filled,
- * and the list of what goes back. One of these serves a thread for ever; no
- * request makes an object.
+ * One request and its reply: a view of the buffer that the kernel filled, and
+ * the iovecs of the reply. A thread uses one for its whole life, so that no
+ * request allocates an object.
  */
 import { readU64, writeU64 } from "../base/bytes.js";
 import type { IovecList } from "../base/iovec.js";
@@ -11,10 +11,10 @@ import { fuse_in_header, fuse_out_header } from "./abi.js";
 const IN_WORDS = fuse_in_header.sizeBytes / 4;
 const OUT_WORDS = fuse_out_header.sizeBytes / 4;
 
-/** What a handler returns that has put its whole reply in place itself. */
+/** Returned by a handler that has written its whole reply. */
 export const REPLIED = -4096;
 
-/** Bytes of a reply's own memory: its header and the largest body that is not file data. */
+/** Size of the reply buffer: the header and the largest body that is not file data. */
 export const REPLY_BYTES = 4096;
 
 export interface ExchangeBuffers {
@@ -77,12 +77,12 @@ export class Exchange {
     return readU64(this.words, IN_WORDS + word);
   }
 
-  /** The 64-bit field at word `word` of the body as seconds since the epoch, before which they are negative. */
+  /** The 64-bit field at word `word` of the body as signed seconds since the epoch. */
   seconds(word: number): number {
     return (this.words[IN_WORDS + word] >>> 0) + this.words[IN_WORDS + word + 1] * 0x1_0000_0000;
   }
 
-  /** True when the high word of a 64-bit field is so large that it means a negative or absurd offset. */
+  /** True when a 64-bit field is 2^53 or more: a negative or impossible offset. */
   isHuge(word: number): boolean {
     return this.words[IN_WORDS + word + 1] >>> 0 >= 1 << 21;
   }
@@ -105,14 +105,14 @@ export class Exchange {
     return end > fuse_in_header.sizeBytes && end === this.lengthBytes - 1;
   }
 
-  /** Word of the reply where its body begins. */
+  /** The word of the reply at which its body begins. */
   readonly body = OUT_WORDS;
 
   clearBody(lengthBytes: number): void {
     this.reply.fill(0, OUT_WORDS, OUT_WORDS + Math.ceil(lengthBytes / 4));
   }
 
-  /** Begins a reply whose data follows its header as further iovecs. */
+  /** Begins a reply whose data follows the header in further iovecs. */
   beginData(): void {
     this.iovecs.clear();
     this.iovecs.add(this.replyAddress, fuse_out_header.sizeBytes);
@@ -123,7 +123,7 @@ export class Exchange {
     this.writeHeader(this.iovecs.lengthBytes, 0);
   }
 
-  /** A whole reply of `bodyBytes` bytes of the reply's own memory. */
+  /** A whole reply with `bodyBytes` bytes of the reply buffer as its body. */
   finish(bodyBytes: number): void {
     const lengthBytes = fuse_out_header.sizeBytes + bodyBytes;
     this.iovecs.clear();
@@ -131,7 +131,7 @@ export class Exchange {
     this.writeHeader(lengthBytes, 0);
   }
 
-  /** A whole reply that is the error `errno` and nothing else. */
+  /** A whole reply with the error `errno` and no body. */
   fail(errno: number): void {
     this.iovecs.clear();
     this.iovecs.add(this.replyAddress, fuse_out_header.sizeBytes);
@@ -141,7 +141,7 @@ export class Exchange {
   private writeHeader(lengthBytes: number, error: number): void {
     this.reply[fuse_out_header.word.len] = lengthBytes;
     this.reply[fuse_out_header.word.error] = error;
-    // As two words: a unique is 64 bits of which no number may be made.
+    // Copied as two words: a unique has 64 bits, more than a number holds.
     this.reply[fuse_out_header.word.unique] = this.words[fuse_in_header.word.unique];
     this.reply[fuse_out_header.word.unique + 1] = this.words[fuse_in_header.word.unique + 1];
   }
@@ -150,7 +150,7 @@ export class Exchange {
     writeU64(this.reply, OUT_WORDS + word, value);
   }
 
-  /** Seconds since the epoch, negative before it: two's complement. */
+  /** Writes signed seconds since the epoch, in two's complement. */
   putSeconds(word: number, seconds: number): void {
     this.reply[OUT_WORDS + word] = seconds | 0;
     this.reply[OUT_WORDS + word + 1] = Math.floor(seconds / 0x1_0000_0000);

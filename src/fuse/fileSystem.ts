@@ -1,8 +1,8 @@
 /**
  * The one-file file system: a directory (node 1) with the file `disk` (node 2).
- * Handlers read the validated request from the exchange, call one verb of the
- * block file, and put the reply's body in place. File handles carry nothing:
- * any server can answer for any other.
+ * Handlers read the validated request from the exchange, call one method of the
+ * file, and write the reply's body. File handles carry no state, so that any
+ * server can answer for any other.
  */
 import {
   EACCES,
@@ -23,12 +23,11 @@ import { PAGE_BYTES } from "../base/units.js";
 import type { DiskFile } from "../blockfile/diskFile.js";
 import * as abi from "./abi.js";
 import type { Attributes, NodeFacts } from "./attributes.js";
-import { readDirectory } from "./directory.js";
+import { DISK_NAME, NODE_DISK, NODE_ROOT, readDirectory } from "./directory.js";
 import { type Exchange, REPLIED } from "./exchange.js";
 import { MAX_TRANSFER_BYTES } from "./init.js";
-import { DISK_NAME, NODE_DISK, NODE_ROOT } from "./nodes.js";
 
-/** The name never changes, so the kernel may keep it; attributes change without notice, so it may not. */
+/** The kernel may cache the name, which never changes, but not the attributes, which change without notice. */
 const ENTRY_VALID_SECONDS = 3600;
 
 /** NAME_MAX, as statfs says. */
@@ -40,7 +39,7 @@ export interface FileSystemParts {
   readonly exchange: Exchange;
   readonly clock: Clock;
   readonly readOnly: boolean;
-  /** What the kernel reads and writes by itself; 0 where all data is served. */
+  /** The backing file for passthrough; 0 when all data is served. */
   readonly backingId: number;
 }
 
@@ -61,20 +60,20 @@ export class FileSystem {
     this.backingId = parts.backingId;
   }
 
-  /** Before a request is dispatched. @returns how many faults on lost memory are noted: with more, it must fail */
+  /** Called before a request is dispatched. @returns the recorded faults on lost memory; with more it must fail */
   enter(): number {
-    // Not the count of faults: what was lost and is not noted yet concerns this request too.
+    // The recorded faults, not all faults: those not yet recorded concern this request too.
     const { faultsSeen } = this.file;
     this.file.enter();
     return faultsSeen;
   }
 
-  /** After its reply is out. */
+  /** Called after the reply is sent. */
   leave(): void {
     this.file.leave();
   }
 
-  /** Answers the request with EIO, as memory of the pool was lost. @param faults null when nobody knows where */
+  /** Replies EIO, as memory of the pool was lost. @param faults null for a loss at an unknown place */
   failLost(faults: FaultCounts | null): void {
     this.file.noteLoss(faults);
     this.exchange.fail(EIO);
@@ -131,11 +130,11 @@ export class FileSystem {
     const flags = exchange.u32(abi.fuse_open_in.word.flags);
     if (this.readOnly && (flags & abi.O_ACCMODE) !== 0) return -EROFS;
     if ((flags & abi.O_TRUNC) !== 0) {
-      // The size is the disk's and stays; truncation empties it.
+      // The disk keeps its size; truncation discards its content.
       const error = this.file.discard(0, this.file.sizeBytes);
       if (error < 0) return error;
     }
-    // All opens of one inode must agree (fuse_file_io_open).
+    // All opens of an inode must use the same mode (fuse_file_io_open).
     return this.backingId === 0
       ? this.replyOpen(abi.FOPEN_DIRECT_IO | abi.FOPEN_PARALLEL_DIRECT_WRITES, 0)
       : this.replyOpen(abi.FOPEN_PASSTHROUGH, this.backingId);
@@ -150,8 +149,6 @@ export class FileSystem {
   read(): number {
     const { exchange } = this;
     const word = abi.fuse_read_in.word;
-    const error = this.requireDisk();
-    if (error !== 0) return error;
     const size = exchange.u32(word.size);
     if (exchange.isHuge(word.offset) || size > MAX_TRANSFER_BYTES) return -EINVAL;
     exchange.beginData();
@@ -164,8 +161,6 @@ export class FileSystem {
   write(): number {
     const { exchange } = this;
     const word = abi.fuse_write_in.word;
-    const error = this.requireDisk();
-    if (error !== 0) return error;
     const size = exchange.u32(word.size);
     if (size > exchange.bodyBytes - abi.fuse_write_in.sizeBytes) return -EINVAL;
     if (exchange.isHuge(word.offset)) return -EFBIG;
@@ -185,8 +180,6 @@ export class FileSystem {
   fallocate(): number {
     const { exchange } = this;
     const word = abi.fuse_fallocate_in.word;
-    const error = this.requireDisk();
-    if (error !== 0) return error;
     if (exchange.isHuge(word.offset) || exchange.isHuge(word.length)) return -EFBIG;
     const offset = exchange.u64(word.offset);
     const length = exchange.u64(word.length);
@@ -200,7 +193,7 @@ export class FileSystem {
     const act = mode & ~flags.FALLOC_FL_KEEP_SIZE;
     if (act === flags.FALLOC_FL_PUNCH_HOLE) return keepsSize ? this.file.discard(offset, length) : -EOPNOTSUPP;
     if (act !== flags.FALLOC_FL_ZERO_RANGE && act !== 0) return -EOPNOTSUPP;
-    // Without KEEP_SIZE a range past the end would make the file larger, which its size as a disk does not allow.
+    // Without KEEP_SIZE a range past the end would grow the file, but the disk has a fixed size.
     if (!keepsSize && offset + length > this.file.sizeBytes) return -EFBIG;
     return act === 0 ? this.file.reserve(offset, length) : this.file.discard(offset, length);
   }
@@ -208,8 +201,6 @@ export class FileSystem {
   lseek(): number {
     const { exchange } = this;
     const word = abi.fuse_lseek_in.word;
-    const error = this.requireDisk();
-    if (error !== 0) return error;
     if (exchange.isHuge(word.offset)) return -EINVAL;
     const whence = exchange.u32(word.whence);
     if (whence !== flags.SEEK_DATA && whence !== flags.SEEK_HOLE) return -EINVAL;
@@ -268,7 +259,8 @@ export class FileSystem {
     return node === NODE_ROOT || node === NODE_DISK ? node : -ENOENT;
   }
 
-  private requireDisk(): number {
+  /** 0 for a request on `disk`, otherwise -errno. */
+  requireDisk(): number {
     const node = this.exchange.nodeid;
     return node === NODE_DISK ? 0 : node === NODE_ROOT ? -EISDIR : -ENOENT;
   }

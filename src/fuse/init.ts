@@ -1,15 +1,15 @@
-/** FUSE_INIT: what the kernel offers and what we take. Answered by the holder, once in a mount's life. */
+/** FUSE_INIT: what the kernel offers and what we accept. Answered by the holder, once per mount. */
 import { EPROTO } from "../base/errno.js";
 import * as abi from "./abi.js";
 import type { Exchange } from "./exchange.js";
 
-/** Most bytes of a WRITE or READ: 256 pages, the kernel's default `fuse_max_pages_limit`. */
+/** The most bytes of a WRITE or READ: 256 pages, the kernel's default `fuse_max_pages_limit`. */
 export const MAX_TRANSFER_BYTES = 1024 * 1024;
-/** A request is its header, the fixed part, and the data of a WRITE. */
+/** A request has a header, a fixed part, and the data of a WRITE. */
 export const REQUEST_BYTES = MAX_TRANSFER_BYTES + 4096;
 
 const PAGES_MOST = MAX_TRANSFER_BYTES / 4096;
-/** Requests the kernel queues in the background, as for loop with direct I/O, before it makes callers wait. */
+/** Background requests, such as those of loop with direct I/O, that the kernel queues before callers wait. */
 const BACKGROUND_MOST = 256;
 
 const wanted =
@@ -27,7 +27,7 @@ const wanted2 = abi.FUSE_DIRECT_IO_ALLOW_MMAP | abi.FUSE_HAS_RESEND;
 export interface InitResult {
   /** The kernel's protocol, 7.minor. */
   readonly minor: number;
-  /** Flags that both sides agreed on. */
+  /** The flags that both sides support. */
   readonly flags: number;
   readonly flags2: number;
 }
@@ -37,9 +37,9 @@ const STACK_DEPTH = 1;
 
 /**
  * Answers the INIT request in `exchange`.
- * @param passthrough take it where the kernel offers it
- * @returns what was agreed; `again` when the kernel will ask once more with an
- * older major; or null when it cannot be served (the reply says so)
+ * @param passthrough accept it if the kernel offers it
+ * @returns what was agreed; `again` when the kernel will ask again with an older
+ * major; or null when the kernel is too old, which the reply says
  */
 export function answerInit(exchange: Exchange, passthrough: boolean): InitResult | "again" | null {
   const { word } = abi.fuse_init_in;

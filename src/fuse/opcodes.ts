@@ -1,6 +1,6 @@
 /**
- * One row an opcode holds all its facts. Length checks, dispatch and the
- * question whether there is an answer derive from the row.
+ * One row per opcode with all its facts: the length check, the handler, and
+ * whether there is a reply.
  */
 import { ENOSYS, EPERM } from "../base/errno.js";
 import * as abi from "./abi.js";
@@ -14,25 +14,27 @@ export interface OpcodeRow {
   readonly name: string;
   /** Bytes that must follow the header. */
   readonly inBytes: number;
-  /** False for notices that the kernel expects no answer to. */
+  /** False for notices, to which the kernel expects no reply. */
   readonly answered: boolean;
   readonly handler: Handler;
 }
 
-const rows: OpcodeRow[] = [];
+const done: Handler = () => 0;
+
+/** Undefined for an unknown opcode. */
+export const rowByOpcode: (OpcodeRow | undefined)[] = new Array(64).fill(undefined);
 
 function row(opcode: number, name: string, inBytes: number, handler: Handler): void {
-  rows.push({ opcode, name, inBytes, answered: true, handler });
+  rowByOpcode[opcode] = { opcode, name, inBytes, answered: true, handler };
 }
 
 function notice(opcode: number, name: string, inBytes: number): void {
-  rows.push({ opcode, name, inBytes, answered: false, handler: () => 0 });
+  rowByOpcode[opcode] = { opcode, name, inBytes, answered: false, handler: done };
 }
 
-const done: Handler = () => 0;
-/** One directory with one file: nothing is made, removed or renamed. */
+/** One directory with one file: nothing can be created, removed or renamed. */
 const refused: Handler = () => -EPERM;
-/** The kernel remembers this answer and does without, which loses nothing here. */
+/** The kernel remembers this reply and stops asking, which is harmless here. */
 const absent: Handler = () => -ENOSYS;
 
 row(1, "LOOKUP", 1, (fs) => fs.lookup());
@@ -47,8 +49,8 @@ row(11, "RMDIR", 0, refused);
 row(12, "RENAME", 0, refused);
 row(13, "LINK", 0, refused);
 row(14, "OPEN", abi.fuse_open_in.sizeBytes, (fs) => fs.open());
-row(15, "READ", abi.fuse_read_in.sizeBytes, (fs) => fs.read());
-row(16, "WRITE", abi.fuse_write_in.sizeBytes, (fs) => fs.write());
+row(15, "READ", abi.fuse_read_in.sizeBytes, (fs) => fs.requireDisk() || fs.read());
+row(16, "WRITE", abi.fuse_write_in.sizeBytes, (fs) => fs.requireDisk() || fs.write());
 row(17, "STATFS", 0, (fs) => fs.statfs());
 row(18, "RELEASE", abi.fuse_release_in.sizeBytes, done);
 row(20, "FSYNC", abi.fuse_fsync_in.sizeBytes, (fs) => fs.fsync());
@@ -56,7 +58,7 @@ row(21, "SETXATTR", 0, absent);
 row(22, "GETXATTR", 0, absent);
 row(23, "LISTXATTR", 0, absent);
 row(24, "REMOVEXATTR", 0, absent);
-// close(2) promises nothing about the media, and there is nothing else to hand over: acknowledged data is in the pool.
+// close(2) promises nothing about the media, and acknowledged data is already in the pool.
 row(25, "FLUSH", abi.fuse_flush_in.sizeBytes, done);
 row(27, "OPENDIR", abi.fuse_open_in.sizeBytes, (fs) => fs.opendir());
 row(28, "READDIR", abi.fuse_read_in.sizeBytes, (fs) => fs.readdir(false));
@@ -64,24 +66,13 @@ row(29, "RELEASEDIR", abi.fuse_release_in.sizeBytes, done);
 row(30, "FSYNCDIR", abi.fuse_fsync_in.sizeBytes, (fs) => fs.fsync());
 row(34, "ACCESS", abi.fuse_access_in.sizeBytes, (fs) => fs.access());
 row(35, "CREATE", 0, refused);
-// A request is over, or about to be, when its INTERRUPT can be read: none waits for anything.
+// When its INTERRUPT can be read a request has ended or soon will: no request blocks for long.
 notice(36, "INTERRUPT", abi.fuse_interrupt_in.sizeBytes);
 row(38, "DESTROY", 0, done);
 notice(42, "BATCH_FORGET", abi.fuse_batch_forget_in.sizeBytes);
-row(43, "FALLOCATE", abi.fuse_fallocate_in.sizeBytes, (fs) => fs.fallocate());
+row(43, "FALLOCATE", abi.fuse_fallocate_in.sizeBytes, (fs) => fs.requireDisk() || fs.fallocate());
 row(44, "READDIRPLUS", abi.fuse_read_in.sizeBytes, (fs) => fs.readdir(true));
 row(45, "RENAME2", 0, refused);
-row(46, "LSEEK", abi.fuse_lseek_in.sizeBytes, (fs) => fs.lseek());
+row(46, "LSEEK", abi.fuse_lseek_in.sizeBytes, (fs) => fs.requireDisk() || fs.lseek());
 row(51, "TMPFILE", 0, refused);
 row(52, "STATX", abi.fuse_statx_in.sizeBytes, (fs) => fs.statx());
-
-export const opcodeRows: readonly OpcodeRow[] = rows;
-
-/** Rows by opcode; undefined where there is none. */
-export const rowByOpcode: readonly (OpcodeRow | undefined)[] = makeRowByOpcode();
-
-function makeRowByOpcode(): (OpcodeRow | undefined)[] {
-  const table: (OpcodeRow | undefined)[] = new Array(64).fill(undefined);
-  for (const each of rows) table[each.opcode] = each;
-  return table;
-}

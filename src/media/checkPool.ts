@@ -1,4 +1,4 @@
-/** What `kmemfs check` and `kmemfs dump` do with a pool that nobody has mounted. */
+/** What `kmemfs check`, `kmemfs dump` and `kmemfs rehome` do with a pool that nobody has mounted. */
 import { fsyncSync, ftruncateSync } from "node:fs";
 import { UserError } from "../base/errors.js";
 import { PAGE_BYTES } from "../base/units.js";
@@ -13,15 +13,16 @@ import {
 } from "../pool/check.js";
 import { type DumpEvents, dumpPool } from "../pool/dump.js";
 import { type RebuildRequest, rebuildSuperblock } from "../pool/rebuildSuperblock.js";
+import { type RehomeOptions, type RehomeReport, rehome } from "../pool/rehome.js";
 import { type RepairEvents, type RepairSummary, repairPool as repairMemory } from "../pool/repair.js";
-import { STATE_DIRECT, type Superblock } from "../pool/superblock.js";
+import { isWritable, STATE_DIRECT, type Superblock } from "../pool/superblock.js";
 import { readCopies } from "../pool/superblockCopies.js";
 import { type UndoSummary, undoRepair } from "../pool/undo.js";
 import { mapGuarded } from "./guardedMemory.js";
-import { layoutOf, readFirstPage, withPoolLength } from "./readSuperblock.js";
+import { layoutOf, readFirstPage, readPool, withPoolLength } from "./readSuperblock.js";
 import { openUndoFile, UndoWriter } from "./undoLog.js";
 
-/** A pool that is open for a look or a repair; its page 0 may be anything. */
+/** A pool opened for a check or repair; its page 0 may hold anything. */
 interface OpenedForCheck {
   readonly backing: Backing;
   readonly page: Uint8Array;
@@ -37,7 +38,7 @@ function withPool<T>(path: string, readOnly: boolean, act: (pool: OpenedForCheck
     const page = readFirstPage(opened);
     let backing = withPoolLength(opened, page);
     if (page.length < PAGE_BYTES) throw new UserError(path, "is too short for a pool", { code: "EINVAL" });
-    // A size that only a refused superblock claims counts for nothing: what is repaired has the files' own.
+    // The size in a refused superblock is ignored: repair uses the size of the files.
     const { newest } = readCopies(page, backing.pageCount, layoutOf(backing));
     if (newest?.state !== STATE_DIRECT) backing = opened;
     const map = (metadataPages: number): CheckedMemory => mapGuarded(backing, metadataPages);
@@ -52,7 +53,7 @@ export async function checkPoolAt(path: string, events: CheckEvents): Promise<Ch
   return withPool(path, true, (pool) => checkMemory(inputOf(pool), events));
 }
 
-/** Tells what stands in the pool at `path`. @throws UserError when it cannot be read at all */
+/** Dumps the content of the pool at `path`. @throws UserError when it cannot be read at all */
 export async function dumpPoolAt(path: string, events: DumpEvents): Promise<void> {
   withPool(path, true, (pool) => dumpPool(inputOf(pool), events));
 }
@@ -65,14 +66,14 @@ function inputOf({ backing, page, dataBytes, map }: OpenedForCheck): CheckInput 
 export interface RepairOptions {
   /** Absent: beside the pool, with the time in its name. */
   readonly undoFile?: string | undefined;
-  /** Given: a superblock of which no copy is left is made anew. */
+  /** Allows a superblock without a valid copy to be rebuilt. */
   readonly rebuild?: RebuildRequest | undefined;
 }
 
 export type RepairResult = RepairSummary & {
   /** Null when nothing was changed. */
   readonly undoFile: string | null;
-  /** Length that `data` had where somebody had cut it off: from there on the disk is holes now. Null where it was whole. */
+  /** The length of a truncated `data`; the disk is a hole from there on. Null if it was not truncated. */
   readonly cutAtBytes: number | null;
 };
 
@@ -123,7 +124,7 @@ function usableSuperblock(path: string, pool: OpenedForCheck, rebuild: RebuildRe
   return rebuildSuperblock(inputOf(pool), rebuild);
 }
 
-/** Puts back what the repair changed that wrote `undoFile`. @throws UserError */
+/** Undoes the repair that wrote `undoFile`. @throws UserError */
 export async function undoRepairAt(path: string, undoFile: string): Promise<UndoSummary> {
   const { header, source, close } = openUndoFile(undoFile);
   try {
@@ -162,4 +163,26 @@ function undoPath(path: string, { kind }: Backing): string {
 /** UTC, fit for a file's name. */
 function timestamp(): string {
   return new Date().toISOString().replace(/[-:]/g, "").replace(".", "");
+}
+
+/**
+ * Brings every block of the pool at `path` to its home page.
+ * @throws UserError, MediaError
+ */
+export async function rehomePoolAt(path: string, options: RehomeOptions = {}): Promise<RehomeReport> {
+  const opened = openBacking(path, { readOnly: false });
+  try {
+    const { backing, superblock } = readPool(opened);
+    if (!isWritable(superblock)) {
+      throw new UserError(path, "has features that this version supports only for reading", { code: "EROFS" });
+    }
+    const { memory, close } = mapGuarded(backing, superblock.geometry.firstDataPage);
+    try {
+      return rehome(memory, superblock, options);
+    } finally {
+      close();
+    }
+  } finally {
+    closeBacking(opened);
+  }
 }

@@ -1,4 +1,4 @@
-/** Formats pools: in new files and directories, and over what is there when it is blank or force is used. */
+/** Formats pools in new files and directories, and over existing ones that are blank or with force. */
 import { randomUUID } from "node:crypto";
 import { closeSync, existsSync, fstatSync, ftruncateSync, lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ import { mapBacking, unmapBacking } from "../linux/memory/mapping.js";
 import { attachMemory } from "../linux/memory/memory.js";
 import { formatPool, requireFormattable } from "../pool/format.js";
 import { chosenGeometry } from "../pool/geometry.js";
-import { hasMagic, INCOMPATIBLE_SPLIT } from "../pool/superblock.js";
+import { formatUuid, hasMagic, INCOMPATIBLE_SPLIT, labelBytes } from "../pool/superblock.js";
 import { blocksBesideSpare, type PoolPlan, planPool, type SizeRequest } from "./poolPlan.js";
 import { type OpenedPool, readFirstPage, readPool, requireDurable, withPoolLength } from "./readSuperblock.js";
 
@@ -27,12 +27,37 @@ export interface FormatOptions extends SizeRequest {
   readonly full: boolean;
   readonly label?: string | undefined;
   readonly force: boolean;
-  /** Refuse a backing that a power cut would take away. */
+  /** Refuse a backing that does not survive a power loss. */
   readonly durable?: boolean | undefined;
 }
 
 /** What of it counts for a backing that is open. */
 type FormatWishes = Pick<FormatOptions, "full" | "label" | "durable" | "numaNode">;
+
+export interface FormatResult {
+  readonly path: string;
+  readonly uuid: string;
+  readonly label: string;
+  readonly layout: "single" | "split";
+  readonly sizeBytes: number;
+  readonly maxSizeBytes: number;
+  readonly poolBytes: number;
+}
+
+/** Formats the pool at `options.path`. @throws UserError */
+export async function formatPoolAt(options: FormatOptions): Promise<FormatResult> {
+  const { backing, superblock } = formatPath(options);
+  closeBacking(backing);
+  return {
+    path: options.path,
+    uuid: formatUuid(superblock.uuid),
+    label: new TextDecoder().decode(labelBytes(superblock.label)),
+    layout: backing.layout,
+    sizeBytes: superblock.blocks * PAGE_BYTES,
+    maxSizeBytes: superblock.geometry.maxBlocks * PAGE_BYTES,
+    poolBytes: superblock.geometry.pageCount * PAGE_BYTES,
+  };
+}
 
 /** Makes a pool at a path: a new file or directory, or over one that is there and holds nothing known. */
 export function formatPath(options: FormatOptions): OpenedPool {
@@ -45,15 +70,17 @@ export function formatPath(options: FormatOptions): OpenedPool {
       });
     }
     const plan = planPool(options);
-    const backing = options.split ? createDirectory(options.path, plan) : createFile(options.path, plan);
-    return formatCreated(options.path, backing, plan, options);
+    const backing = options.split ? createDirectory(options.path, plan) : createPoolFile(options.path, plan.geometry);
+    return formatCreated([options.path], backing, plan, options);
   }
   if (stat.isDirectory() && isHalf(options.path)) {
     if (!options.force) throw holds(options.path, "an incomplete pool, whose format was interrupted");
     removeHalf(options.path);
   }
   if (stat.isDirectory() && readdirSync(options.path).length === 0) {
-    return formatEmptyDirectory(options);
+    const plan = planPool(options);
+    const made = POOL_FILES.map((name) => join(options.path, name));
+    return formatCreated(made, createDirectory(options.path, plan), plan, options);
   }
   if (stat.isDirectory() && !existsSync(join(options.path, "meta"))) {
     throw new UserError(options.path, "the directory is not empty, and holds no pool", {
@@ -64,7 +91,8 @@ export function formatPath(options: FormatOptions): OpenedPool {
   const opened = openBacking(options.path, { readOnly: false, forFormat: true });
   const { backing, plan } = closingOnFailure(opened, () => {
     requireDurable(opened, options.durable ?? false);
-    requireBlank(opened, options);
+    const found = options.force ? null : contentOf(opened);
+    if (found !== null) throw holds(options.path, found);
     if (options.split && opened.layout === "single") {
       const cure = "a directory, or without --split";
       throw new UserError(options.path, "is not a directory, which --split needs", { code: "ENOTDIR", cure });
@@ -108,7 +136,7 @@ function lengthen(backing: Backing, path: string): void {
   }
 }
 
-function closingOnFailure<T>(backing: Backing, act: () => T): T {
+export function closingOnFailure<T>(backing: Backing, act: () => T): T {
   try {
     return act();
   } catch (error) {
@@ -117,7 +145,7 @@ function closingOnFailure<T>(backing: Backing, act: () => T): T {
   }
 }
 
-/** Holds what a format leaves that was killed while it made the files: one of the two, or `data` without a length. */
+/** True for the leftover of a format killed while it created the files: one of the two, or `data` without a length. */
 function isHalf(path: string): boolean {
   const files = readdirSync(path).map((name) => ({ name, stat: lstatSync(join(path, name)) }));
   const data = files.find(({ name }) => name === "data");
@@ -128,7 +156,7 @@ function isHalf(path: string): boolean {
 /** A file that holds nothing can be removed, whatever becomes of the format. */
 const isBlank = (stat: Stats): boolean => stat.isFile() && stat.blocks === 0;
 
-/** @throws UserError when somebody has one of the files open */
+/** @throws UserError when another process has one of the files open */
 function removeHalf(path: string): void {
   const directory = openPoolEntry(path, false);
   const fds: number[] = [];
@@ -145,24 +173,17 @@ function removeHalf(path: string): void {
   }
 }
 
-/** Leaves the directory empty again when it fails. */
-function formatEmptyDirectory(options: FormatOptions): OpenedPool {
-  const plan = planPool(options);
-  const backing = createDirectory(options.path, plan);
+/** Formats what was created just now; removes what was `made` again when that fails. */
+export function formatCreated(
+  made: readonly string[],
+  backing: Backing,
+  plan: PoolPlan,
+  wishes: FormatWishes,
+): OpenedPool {
   try {
-    return formatBacking(backing, plan, options);
+    return formatBacking(backing, plan, wishes);
   } catch (error) {
-    for (const name of POOL_FILES) rmSync(join(options.path, name), { force: true });
-    throw error;
-  }
-}
-
-/** Formats what was created just now; removes it again when that fails. */
-export function formatCreated(path: string, backing: Backing, plan: PoolPlan, options: FormatWishes): OpenedPool {
-  try {
-    return formatBacking(backing, plan, options);
-  } catch (error) {
-    rmSync(path, { recursive: true, force: true });
+    for (const path of made) rmSync(path, { recursive: true, force: true });
     throw error;
   }
 }
@@ -189,14 +210,6 @@ function planExisting(backing: Backing, options: FormatOptions): PoolPlan {
   });
 }
 
-/** @throws UserError when the backing holds something that can be recognised, unless forced */
-function requireBlank(backing: Backing, options: FormatOptions): void {
-  if (options.force) return;
-  const found = contentOf(backing);
-  if (found === null) return;
-  throw holds(options.path, found);
-}
-
 function holds(path: string, found: string): UserError {
   return new UserError(path, `holds ${found}`, { code: "EEXIST", cure: "--force, which destroys it" });
 }
@@ -208,10 +221,6 @@ function contentOf(backing: Backing): string | null {
   const start = readMetadata(backing, 0, Math.min(MIB, backing.metaBytes));
   if (hasMagic(start)) return "a kmemfs pool";
   return looksLike(backing) ?? (start.some((byte) => byte !== 0) ? "unrecognised data" : null);
-}
-
-export function createFile(path: string, plan: PoolPlan): Backing {
-  return createPoolFile(path, { pageCount: plan.geometry.pageCount });
 }
 
 function createDirectory(path: string, plan: PoolPlan): Backing {
@@ -249,7 +258,7 @@ export function formatBacking(backing: Backing, plan: PoolPlan, options: FormatW
   });
 }
 
-/** What is at `path`, or undefined. @throws UserError when the way there cannot be gone */
+/** What is at `path`, or undefined. @throws UserError when the path cannot be resolved */
 export function look(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

@@ -1,7 +1,7 @@
 /**
- * A pool mapped for a command. Memory that is lost meanwhile (somebody cuts the
- * file off, a page is poisoned) does not kill the command: it reads as ones, and
- * the command fails at its end.
+ * A pool mapped for a command. Memory that is lost meanwhile (a truncated file, a
+ * poisoned page) does not kill the command: it reads as ones, and the command fails
+ * at its end.
  */
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
@@ -9,7 +9,7 @@ import { PAGE_BYTES } from "../base/units.js";
 import type { Backing } from "../linux/backing/backing.js";
 import { mapBacking, unmapBacking } from "../linux/memory/mapping.js";
 import { attachMemory } from "../linux/memory/memory.js";
-import { attachFaults, type Faults, installSigbusGuard, type SigbusGuard } from "../linux/memory/sigbusGuard.js";
+import { attachFaults, installSigbusGuard, type SigbusGuard } from "../linux/memory/sigbusGuard.js";
 
 export interface GuardedMemory {
   readonly memory: Memory;
@@ -17,28 +17,25 @@ export interface GuardedMemory {
   close(): void;
 }
 
-interface Installed {
-  readonly guard: SigbusGuard;
-  readonly faults: Faults;
-}
-
 /** One in a process. */
-let installed: Installed | null | undefined;
+let installed: SigbusGuard | null | undefined;
 
 /** @throws UserError as `mapBacking` */
 export function mapGuarded(backing: Backing, metadataPages: number): GuardedMemory {
   const mapping = mapBacking(backing, metadataPages);
   const { baseAddress, lengthBytes } = mapping;
-  installed ??= install();
+  installed ??= orUnguarded(installSigbusGuard);
+  const guard = installed;
+  const faults = guard === null ? null : attachFaults(guard.address);
   orUnguarded(() =>
-    installed?.guard.guard(baseAddress, lengthBytes, Math.max(backing.grainPages * PAGE_BYTES, backing.mapAlignBytes)),
+    guard?.guard(baseAddress, lengthBytes, Math.max(backing.grainPages * PAGE_BYTES, backing.mapAlignBytes)),
   );
-  const before = installed?.faults.count ?? 0;
+  const before = faults?.count ?? 0;
   return {
     memory: attachMemory(mapping),
     close: () => {
-      const isLost = (installed?.faults.count ?? 0) !== before;
-      installed?.guard.forget(baseAddress);
+      const isLost = (faults?.count ?? 0) !== before;
+      guard?.forget(baseAddress);
       unmapBacking(mapping);
       if (!isLost) return;
       throw new UserError(backing.path ?? backing.kind, "lost memory while it was being read", {
@@ -47,11 +44,6 @@ export function mapGuarded(backing: Backing, metadataPages: number): GuardedMemo
       });
     },
   };
-}
-
-function install(): Installed | null {
-  const guard = orUnguarded(installSigbusGuard);
-  return guard === null ? null : { guard, faults: attachFaults(guard.address) };
 }
 
 /** Where there is no guard, memory that is lost kills the command, as it would any other. */

@@ -1,15 +1,15 @@
-/** Opens or makes the pool that a mount was asked for. */
+/** Opens or creates the pool of a mount. */
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
-import { closeBacking } from "../linux/backing/backing.js";
 import { createMemfd } from "../linux/backing/memfd.js";
 import { openBacking } from "../linux/backing/openBacking.js";
+import { createPoolFile } from "../linux/backing/poolFile.js";
 import { bindToNode } from "../linux/backing/poolNode.js";
 import { createPrivateTmpfs } from "../linux/backing/privateTmpfs.js";
 import { requireNode } from "../linux/proc/numaNodes.js";
 import type { MountOptions } from "../mounts/options.js";
 import { isWritable, type Superblock } from "../pool/superblock.js";
-import { createFile, formatBacking, formatCreated, look } from "./formatPath.js";
+import { closingOnFailure, formatBacking, formatCreated, look } from "./formatPath.js";
 import { planPool } from "./poolPlan.js";
 import { type OpenedPool, readPool, requireDurable } from "./readSuperblock.js";
 
@@ -24,18 +24,17 @@ export function openPool(options: MountOptions): OpenedPool {
     pool.kind === "memfd"
       ? createMemfd({ pageCount: geometry.pageCount })
       : createPrivateTmpfs({ metadataPages: geometry.firstDataPage, dataPages: geometry.dataPages });
-  return formatBacking(backing, plan, { full: false, durable: options.durable, numaNode });
+  return formatBacking(backing, plan, { ...options, full: false });
 }
 
 function openPath(path: string, options: MountOptions): OpenedPool {
   if (options.create && look(path) === undefined) {
     const plan = planPool(options);
-    const wishes = { full: false, durable: options.durable, numaNode: options.numaNode };
-    const created = formatCreated(path, createFile(path, plan), plan, wishes);
+    const created = formatCreated([path], createPoolFile(path, plan.geometry), plan, { ...options, full: false });
     return { ...created, createdPath: path };
   }
   const opened = openBacking(path, { readOnly: options.readOnly });
-  try {
+  return closingOnFailure(opened, () => {
     const { backing, superblock } = readPool(opened);
     requireDurable(backing, options.durable);
     requireSizes(path, options, superblock, backing.grainPages * PAGE_BYTES);
@@ -45,10 +44,7 @@ function openPath(path: string, options: MountOptions): OpenedPool {
     }
     const isMoved = options.numaNode === undefined || bindToNode(backing, options.numaNode);
     return { backing, superblock, isScattered: !isMoved };
-  } catch (error) {
-    closeBacking(opened);
-    throw error;
-  }
+  });
 }
 
 /** Sizes given for a pool that exists must be the ones it has: a mount changes none. */

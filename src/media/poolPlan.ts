@@ -1,4 +1,4 @@
-/** From the sizes that were asked for to the geometry of a new pool. */
+/** Derives the geometry of a new pool from the requested sizes. */
 import { totalmem } from "node:os";
 import { UserError } from "../base/errors.js";
 import { bytesToPagesCeil, bytesToPagesFloor, MIB } from "../base/units.js";
@@ -9,7 +9,7 @@ export interface SizeRequest {
   readonly sizeBytes?: number | undefined;
   readonly maxSizeBytes?: number | undefined;
   readonly poolSizeBytes?: number | undefined;
-  /** Each write takes a new page before it gives the old one back: there must be some even when the disk is full. */
+  /** An atomic write claims a new page before it frees the old one, so a full disk still needs some. */
   readonly atomicWrites?: boolean | undefined;
   /** Its memory is bound to this NUMA node. */
   readonly numaNode?: number | undefined;

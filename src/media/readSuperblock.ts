@@ -1,4 +1,4 @@
-/** Reads the superblock of a backing and holds it against what the backing's files say. */
+/** Reads the superblock of a backing and checks it against the backing's files. */
 import { MediaError, UserError } from "../base/errors.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
 import type { Backing } from "../linux/backing/backing.js";
@@ -36,7 +36,7 @@ export function withPoolLength(backing: Backing, page: Uint8Array): Backing {
   if (backing.layout !== "split") return backing;
   const pageCount = directPageCount(page);
   const metaPages = bytesToPagesFloor(backing.metaBytes);
-  // Nonsense is refused, by name, where the superblock is read.
+  // Invalid values are refused, with the field's name, when the superblock is read.
   if (pageCount === null || pageCount <= metaPages || pageCount > MAX_PAGES) return backing;
   return { ...backing, pageCount, dataBytes: (pageCount - metaPages) * PAGE_BYTES };
 }
@@ -45,10 +45,6 @@ export function withPoolLength(backing: Backing, page: Uint8Array): Backing {
 export function readPool(opened: Backing): Pick<OpenedPool, "backing" | "superblock"> {
   const page = readFirstPage(opened);
   const backing = withPoolLength(opened, page);
-  return { backing, superblock: superblockIn(page, backing) };
-}
-
-function superblockIn(page: Uint8Array, backing: Backing): Superblock {
   const path = backing.path ?? backing.kind;
   if (!hasMagic(page)) {
     throw new UserError(path, "is not a kmemfs pool", { code: "EINVAL", cure: `kmemfs format ${path}` });
@@ -57,7 +53,7 @@ function superblockIn(page: Uint8Array, backing: Backing): Superblock {
     const superblock = decode(page, backing.pageCount);
     const problem = layoutProblem(superblock, layoutOf(backing));
     if (problem !== null) throw problem;
-    return superblock;
+    return { backing, superblock };
   } catch (error) {
     if (!(error instanceof MediaError)) throw error;
     throw new UserError(path, `damaged superblock: ${error.message}`, { code: "EINVAL", cure: `kmemfs check ${path}` });

@@ -1,4 +1,4 @@
-/** The side file of a repair: on the media, with its directory, before the first change. */
+/** The undo file of a repair: on the media, with its directory entry, before the first change. */
 import { closeSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { crc32c } from "../base/bytes.js";

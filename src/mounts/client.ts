@@ -1,7 +1,10 @@
-/** What commands know of running mounts: start one, list them, ask one to stop. */
+/** The client side of running mounts: start one, list them, stop one. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type ErrorBody, errorFromBody, UserError } from "../base/errors.js";
@@ -14,15 +17,15 @@ import { removeStaleSocket } from "./mountName.js";
 import { readMountRecord } from "./mountRecord.js";
 import type { MountOptions } from "./options.js";
 import { isEnded, standingStill, withoutAnswer } from "./silent.js";
-import { idOfFuse, idPaths, socketPath, stateDirectory } from "./stateDirectory.js";
+import { diskPaths, idOfFuse, idPaths, stateDirectory } from "./stateDirectory.js";
 import type { MountStatus } from "./status.js";
 
 const PASSED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const STATUS_TIMEOUT_MS = 5_000;
 const STOP_POLL_MS = 20;
-/** A pool on a slow disk is looked at as a whole. */
+/** Long, as a pool on a slow disk is read completely. */
 const RESTART_TIMEOUT_MS = 300_000;
-/** Beyond what the holder gives its server. */
+/** More than the holder's limit for its server. */
 const STOP_SLACK_MS = 10_000;
 
 /** Starts a holder in the background; resolves when the mount is ready. @throws UserError */
@@ -37,15 +40,8 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
   // The holder is in a session of its own: a Ctrl-C here must be told to it, and undoes the mount.
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
   for (const signal of PASSED_SIGNALS) process.on(signal, pass);
-  const answer = await new Promise<string>((resolve, reject) => {
-    let text = "";
-    const pipe = child.stdio[3];
-    pipe?.on("data", (part: Buffer) => {
-      text += part.toString();
-    });
-    pipe?.once("close", () => resolve(text));
-    child.once("error", reject);
-  }).finally(() => {
+  const failed = once(child, "error").then(([error]) => Promise.reject(error));
+  const answer = await Promise.race([text(child.stdio[3] as Readable), failed]).finally(() => {
     for (const signal of PASSED_SIGNALS) process.off(signal, pass);
   });
   child.unref();
@@ -60,7 +56,7 @@ export async function startMount(options: MountOptions): Promise<MountStatus> {
 }
 
 /**
- * Asks all running mounts of this user. Sockets that nobody listens on are removed.
+ * Asks all running mounts of this user. Sockets without a listener are removed.
  * @returns an answer for each socket, as soon as it is there; null for no mount.
  *   One rejects with `SilentHolder`, at once where the holder stands still.
  */
@@ -101,11 +97,11 @@ export async function findMount(mountpoint: string): Promise<MountStatus | null>
 
 /**
  * Ends a mount and waits until its processes are gone.
- * @throws UserError when somebody still holds it and `force` is false, or the deadline passes
+ * @throws UserError while it is in use and `force` is false, or when the deadline passes
  */
 export async function stopMount(status: MountStatus, options: { readonly force: boolean }): Promise<void> {
   const deadlineMs = closeDeadlineMs(status.pool.durable, options.force) + STOP_SLACK_MS;
-  await callControl(socketPath(status.mountpoint), "POST", options.force ? "/stop?force" : "/stop", deadlineMs);
+  await callControl(diskPaths(status.mountpoint).socket, "POST", options.force ? "/stop?force" : "/stop", deadlineMs);
   let deadline = Date.now() + deadlineMs;
   const progress = new ProcessProgress(status.serverPid ?? status.holderPid);
   while (isAlive(status.holderPid)) {
@@ -120,15 +116,15 @@ export async function stopMount(status: MountStatus, options: { readonly force: 
   }
 }
 
-/** Replaces a mount's server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
+/** Replaces a mount's server. @returns the time without a server, ms. @throws UserError; the old one keeps serving */
 export async function restartServer(status: MountStatus): Promise<number> {
-  const answer = await callControl(socketPath(status.mountpoint), "POST", "/restart", RESTART_TIMEOUT_MS);
+  const answer = await callControl(diskPaths(status.mountpoint).socket, "POST", "/restart", RESTART_TIMEOUT_MS);
   return (answer as { pauseMs: number }).pauseMs;
 }
 
 /** Has the pool served again of a mount that was given up; nothing may lie on it any more. @throws UserError */
 export async function bringBackMount(status: MountStatus): Promise<MountStatus> {
-  const answer = await callControl(socketPath(status.mountpoint), "POST", "/back", RESTART_TIMEOUT_MS);
+  const answer = await callControl(diskPaths(status.mountpoint).socket, "POST", "/back", RESTART_TIMEOUT_MS);
   return answer as MountStatus;
 }
 

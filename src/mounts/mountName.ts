@@ -1,15 +1,15 @@
-/** Who has the name of a mount: one holder at a time, and whoever keeps its fds. */
+/** The lock on a mount's name: held by one holder at a time, and by a service manager that stores its fds. */
 import { basename } from "node:path";
 import { UserError } from "../base/errors.js";
 import { adoptName, lockName, type NameLock } from "../linux/process/nameLock.js";
-import { idPaths, lockPath, makeStateDirectory, removeQuietly } from "./stateDirectory.js";
+import { diskPaths, idPaths, makeStateDirectory, removeQuietly } from "./stateDirectory.js";
 
 /**
- * @param nameFd of a holder before this one, where somebody kept it
- * @throws UserError when another mount is called the same
+ * @param nameFd of a previous holder, if the service manager stored it
+ * @throws UserError when another mount has the same name
  */
 export function takeName(mountpoint: string, nameFd?: number): NameLock {
-  const path = lockPath(mountpoint);
+  const path = diskPaths(mountpoint).lock;
   // What was kept needs no directory: with a read-only /run there may be none.
   if (nameFd !== undefined) return adoptName(path, nameFd);
   makeStateDirectory();
@@ -22,8 +22,8 @@ export function takeName(mountpoint: string, nameFd?: number): NameLock {
 }
 
 /**
- * Removes a control socket that nobody listens on; never throws. Not while
- * somebody has the name: a holder that starts may have put its own there by now.
+ * Removes a control socket without a listener; never throws. Not while the name is
+ * held: a starting holder may have created its own socket there.
  */
 export function removeStaleSocket(path: string): void {
   try {

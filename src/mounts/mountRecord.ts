@@ -1,23 +1,25 @@
 /**
- * What it takes to mount a disk again when its holder was killed, and what tells
- * of the holder without asking it: a file in the state directory, for as long as
- * the mount is there.
+ * What is needed to mount a disk again after its holder was killed, and to describe
+ * the holder without asking it: a file in the state directory that exists as long as
+ * the mount.
  */
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
+import { readText } from "../linux/proc/procFile.js";
 import type { MountOptions } from "./options.js";
-import { diskId, idOfFuse, idPaths, recordPath, stateDirectory } from "./stateDirectory.js";
+import { FIELDS_OTHERWISE } from "./optionTable.js";
+import { diskId, diskPaths, idOfFuse, idPaths, removeQuietly, stateDirectory } from "./stateDirectory.js";
 
-/** What only the running holder knows of its mount. Another version's may have other fields. */
+/** What only the running holder knows of its mount. */
 export interface HolderIdentity {
   readonly pid: number;
   /** With the pid it names one process, in its pid namespace. */
   readonly startTicks: string;
 }
 
-/** What a disk was asked for. The record of an older version has neither of the others. */
+/** What a disk was asked for. The others count in the boot that they are of. */
 export type MountRecord = MountOptions & { readonly holder?: HolderIdentity; readonly seen?: SeenDisk };
 
 /** What its holder saw of a disk last: it finds what a killed one leaves, also where no mount shows it any more. */
@@ -29,33 +31,29 @@ export interface SeenDisk {
   readonly heldBytes: number;
 }
 
-/** Never throws: a mount without its record only takes more words to bring back. Replaces the whole of it or nothing. */
+/** Never throws: a mount without its record can still be recovered with more arguments. Replaces it atomically. */
 export function writeMountRecord(record: MountRecord): void {
-  const path = recordPath(record.mountpoint);
+  const path = diskPaths(record.mountpoint).record;
   try {
-    writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+    writeFileSync(`${path}.new`, JSON.stringify({ ...record, boot: bootId() }), { mode: 0o600 });
     renameSync(`${path}.new`, path);
   } catch {
     // A full or read-only /run.
   }
 }
 
+function bootId(): string {
+  return readText("/proc/sys/kernel/random/boot_id")?.trim() ?? "";
+}
+
 /** Never throws. */
 export function removeMountRecord(mountpoint: string): void {
-  removeFile(recordPath(mountpoint));
+  removeQuietly(diskPaths(mountpoint).record);
 }
 
 /** As `removeMountRecord`, of the disk whose FUSE mount `mount` is or was. */
 export function removeMountRecordOf(mount: Pick<MountEntry, "mountpoint" | "majorMinor">): void {
-  removeFile(idPaths(idOf(mount)).record);
-}
-
-function removeFile(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // `kmemfs recover` removes it.
-  }
+  removeQuietly(idPaths(idOf(mount)).record);
 }
 
 /** As `removeMountRecord`, of the disk whose FUSE mount is at `fuseDirectory`. */
@@ -64,13 +62,19 @@ export function removeMountRecordAt(fuseDirectory: string): void {
   if (record !== undefined) removeMountRecord(record.mountpoint);
 }
 
-/** The records of all mounts of this user, whether they still run or not. */
+/**
+ * The records of all mounts of this user, whether they still run or not. The last written comes first: a device
+ * number that several saw is that one's, as the kernel gave it to the others earlier.
+ */
 export function readMountRecords(): MountRecord[] {
   const directory = stateDirectory();
   try {
-    return readdirSync(directory)
+    const files = readdirSync(directory)
       .filter((name) => name.endsWith(".json"))
-      .map((name) => parseMountRecord(readFileSync(join(directory, name), "utf8")))
+      .map((name) => ({ path: join(directory, name), writtenMs: statSync(join(directory, name)).mtimeMs }));
+    return files
+      .sort((a, b) => b.writtenMs - a.writtenMs)
+      .map(({ path }) => parseMountRecord(readFileSync(path, "utf8")))
       .filter((record) => record !== null);
   } catch {
     return [];
@@ -86,7 +90,10 @@ export function readMountRecord(id: string): MountRecord | null {
   }
 }
 
-/** The id of the disk whose FUSE mount `mount` is: one that was moved is called as before. */
+/**
+ * The id of the disk whose FUSE mount `mount` is: one that was moved is called as before.
+ * @param records as `readMountRecords` has them
+ */
 export function idOf(
   mount: Pick<MountEntry, "mountpoint" | "majorMinor">,
   records: readonly MountRecord[] = readMountRecords(),
@@ -96,13 +103,19 @@ export function idOf(
   return record === undefined ? idOfFuse(mount.mountpoint) : diskId(record.mountpoint);
 }
 
-/** The record in `text`; null for one that was cut off or is of another version. */
+/** The record in `text`; null for one that was cut off. What another version did not write down is as if not given. */
 export function parseMountRecord(text: string): MountRecord | null {
   try {
-    const { holder, seen, ...options } = JSON.parse(text) as MountRecord;
-    const { mountpoint, fuseDirectory, pool, io } = options;
-    const isWhole = [mountpoint, fuseDirectory, pool.kind, io].every((field) => typeof field === "string");
-    if (!isWhole) return null;
+    const { holder, seen, boot, ...noted } = JSON.parse(text) as MountRecord & { readonly boot?: string };
+    const options = { ...FIELDS_OTHERWISE, ...noted };
+    const { mountpoint, fuseDirectory, pool } = options;
+    const isPlaced = [mountpoint, fuseDirectory, pool.kind].every((field) => typeof field === "string");
+    const isWhole = Object.entries(FIELDS_OTHERWISE).every(
+      ([field, otherwise]) => typeof options[field as keyof MountOptions] === typeof otherwise,
+    );
+    if (!isPlaced || !isWhole) return null;
+    // Numbers of another boot are somebody else's now.
+    if (boot !== bootId()) return options;
     const isKnown = typeof holder?.pid === "number" && typeof holder.startTicks === "string";
     const hasSeen = typeof seen?.heldBytes === "number" && Array.isArray(seen.loops);
     return { ...options, ...(isKnown ? { holder } : {}), ...(hasSeen ? { seen } : {}) };

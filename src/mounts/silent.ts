@@ -1,16 +1,16 @@
-/** Holders that do not answer, and what is known of them without asking. */
+/** Holders that do not answer, and what is known of them otherwise. */
 import { UserError } from "../base/errors.js";
 import { hasEnded } from "../linux/proc/proc.js";
 import { type Standstill, standstillOf, startTicksOf } from "../linux/proc/standstill.js";
 import { isNameOfEnded } from "../linux/process/nameLock.js";
 import type { MountRecord } from "./mountRecord.js";
-import { diskId, idPaths } from "./stateDirectory.js";
+import { diskPaths } from "./stateDirectory.js";
 import type { SilentMount } from "./status.js";
 
-/** A mount that nothing can be learned of at the moment; others are not to wait for it. */
+/** A mount whose holder does not answer; other mounts must not wait for it. */
 export class SilentHolder extends UserError {
   constructor(
-    /** What the user calls the disk, or the socket where nobody wrote that down. */
+    /** The user's name for the disk, or the socket if that is not recorded. */
     what: string,
     readonly silent: SilentMount,
     cure?: string,
@@ -43,18 +43,18 @@ export function standingStill(record: MountRecord | null): SilentHolder | null {
 }
 
 /**
- * True when all that is left of a holder is what the kernel cannot clear away: its socket takes
- * what is said, and nobody answers. `findOrphans` tells of what such a disk still holds.
+ * True when a holder has ended but the kernel cannot remove it: its socket accepts requests but
+ * never answers. `findOrphans` reports what such a disk still holds.
  */
 export function isEnded(record: MountRecord | null): boolean {
   if (record === null) return false;
   const { holder, mountpoint } = record;
   // It is that process still; one that has ended may be there, as the kernel cannot clear it away.
   if (holder !== undefined && startTicksOf(holder.pid) === holder.startTicks) return hasEnded(holder.pid);
-  return isNameOfEnded(idPaths(diskId(mountpoint)).lock);
+  return isNameOfEnded(diskPaths(mountpoint).lock);
 }
 
-/** One that was asked in vain. @param socket names it where there is no record */
+/** A holder that did not answer. @param socket names it if there is no record */
 export function withoutAnswer(record: MountRecord | null, socket: string): SilentHolder {
   const still = standingStill(record);
   if (still !== null) return still;

@@ -1,7 +1,7 @@
 /**
- * Which directory has the state of a caller's mounts. Every command in the same
- * environment must choose the same one, before it is made and after: so a
- * directory that is there and ours is taken before one that could be made.
+ * Chooses the directory for the state of a caller's mounts. Every command in the same
+ * environment must choose the same one, before and after it is created: so an existing
+ * directory of ours is preferred to one that could be created.
  */
 import { dirname, isAbsolute, join } from "node:path";
 

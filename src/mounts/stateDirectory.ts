@@ -13,10 +13,10 @@ import { type Caller, chooseStateDirectory, flawOf, type Place } from "./stateCh
 const OWN_CURE = "set XDG_RUNTIME_DIR to a directory of your own";
 const STICKY = 0o1000;
 
-/** What was chosen, and for which environment: it is asked for often, and must not change while we run. */
+/** The choice and its environment, cached as it must not change while the process runs. */
 let chosen: { readonly key: string; readonly directory: string } | null = null;
 
-/** @throws UserError for one in a temporary directory that is somebody else's: what it says is not to be believed */
+/** @throws UserError for one in a temporary directory that belongs to another user: it cannot be trusted */
 export function stateDirectory(): string {
   const uid = process.geteuid?.() ?? 0;
   const { XDG_RUNTIME_DIR: runtime } = process.env;
@@ -29,7 +29,7 @@ export function stateDirectory(): string {
   return directory;
 }
 
-/** Creates the directory; refuses one that somebody else made. @throws UserError */
+/** Creates the directory; refuses one created by another user. @throws UserError */
 export function makeStateDirectory(): string {
   const directory = stateDirectory();
   try {
@@ -102,30 +102,23 @@ export function idOfFuse(directory: string): string {
   return dirname(directory) === diskDirectories() ? basename(directory) : diskId(directory);
 }
 
-export function socketPath(mountpoint: string): string {
-  return idPaths(diskId(mountpoint)).socket;
-}
-
-export function lockPath(mountpoint: string): string {
-  return idPaths(diskId(mountpoint)).lock;
-}
-
-/** What it takes to mount a disk again. */
-export function recordPath(mountpoint: string): string {
-  return idPaths(diskId(mountpoint)).record;
-}
-
 /** All that a disk may have in the state directory. */
 export function idPaths(id: string) {
   const at = (end: string): string => join(stateDirectory(), `${id}${end}`);
   return {
     socket: at(".sock"),
     lock: at(".lock"),
+    /** What it takes to mount it again. */
     record: at(".json"),
-    /** The lock of who clears a disk whose name its living holder has. */
+    /** The lock for clearing a disk whose name is held by its living holder. */
     clearing: at(".clearing"),
     directory: join(diskDirectories(), id),
   };
+}
+
+/** The same of the disk that the user calls `mountpoint`. */
+export function diskPaths(mountpoint: string) {
+  return idPaths(diskId(mountpoint));
 }
 
 /** The one log of all holders in the background. */
@@ -133,15 +126,15 @@ export function logPath(): string {
   return join(stateDirectory(), "kmemfs.log");
 }
 
-/** Where `up` puts the FUSE mounts that nobody needs to see. */
+/** The private FUSE mounts of `up`. */
 export function diskDirectories(): string {
   return join(stateDirectory(), "disks");
 }
 
 /**
  * Makes the private directory of a disk made by `up`; leaves any other path alone.
- * Only who has the disk's name makes and removes it: of two that start at once, the
- * one that loses would otherwise take it from the other.
+ * Only the owner of the disk's name creates and removes it: otherwise, of two that
+ * start at once, the loser would remove the other's.
  */
 export function makePrivateDirectory(fuseDirectory: string): void {
   if (dirname(fuseDirectory) !== diskDirectories()) return;

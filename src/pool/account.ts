@@ -1,8 +1,7 @@
 /**
- * The account: page counts of a pool, in 32-bit words that all threads and the
- * holder share. `used` counts a page from the moment it is claimed.
- * At every quiet moment used + metadata (+ stock + limbo) pages are what the
- * backing really holds.
+ * The account: the page counts of a pool, in 32-bit words shared by all threads
+ * and the holder. A page counts as used from the moment it is claimed. While no
+ * request runs, the backing holds exactly used + metadata (+ stock + limbo) pages.
  */
 export const ACCOUNT_WORDS = 16;
 
@@ -34,7 +33,7 @@ export class Account {
     return Atomics.load(this.words, METADATA) >>> 0;
   }
 
-  /** Most pages ever used at once. */
+  /** The most pages ever used at once. */
   get peak(): number {
     return Atomics.load(this.words, PEAK) >>> 0;
   }
@@ -43,7 +42,7 @@ export class Account {
     return Math.max(0, this.dataPages - this.used - this.limbo);
   }
 
-  /** Pages that are free but held, because the backing gives back only whole grains. */
+  /** Free pages whose memory is still held, because the backing releases only whole grains. */
   get stock(): number {
     return Math.max(0, (Atomics.load(this.words, HELD_IN_GRAINS) >>> 0) - this.used - this.limbo);
   }
@@ -57,6 +56,7 @@ export class Account {
     Atomics.store(this.words, BLOCKS, blocks | 0);
   }
 
+  /** Sets the counts taken at probe, or from the backing in direct mode, where there is no limbo. */
   reset(usedPages: number, metadataPages: number): void {
     Atomics.store(this.words, USED, usedPages | 0);
     Atomics.store(this.words, LIMBO, 0);
@@ -65,20 +65,13 @@ export class Account {
     this.raisePeak(this.used);
   }
 
-  /** Takes over what was counted elsewhere: direct mode asks the backing. */
-  observe(usedPages: number, metadataPages: number): void {
-    Atomics.store(this.words, USED, usedPages | 0);
-    Atomics.store(this.words, METADATA, metadataPages | 0);
-    this.raisePeak(usedPages);
-  }
-
   pagesClaimed(pages: number): void {
     Atomics.add(this.words, USED, pages);
     this.raisePeak(this.used);
   }
 
   pagesToLimbo(pages: number): void {
-    // Limbo first: a reader in between sees less free, never more.
+    // Limbo first: a reader in between sees too few free pages, never too many.
     Atomics.add(this.words, LIMBO, pages);
     Atomics.sub(this.words, USED, pages);
   }
@@ -95,7 +88,7 @@ export class Account {
     Atomics.add(this.words, HELD_IN_GRAINS, pages);
   }
 
-  /** Notes that so many pages were in use at once. */
+  /** Raises the peak to `used` pages if it is lower. */
   raisePeak(used: number): void {
     let peak = Atomics.load(this.words, PEAK);
     while (used > peak >>> 0) {

@@ -1,16 +1,16 @@
 /**
- * Moves blocks to other pages, a batch at a time. Whenever it is cut off, every
- * entry names a page with the block's whole content, and no two the same page:
- * copy, media, entries, media; only then are the pages that were left free.
- * Nobody else uses the pool meanwhile.
+ * Moves blocks to other pages, a batch at a time. After a crash at any point every
+ * entry names a page with the block's whole content, and no two name the same page:
+ * copy, sync, store the entries, sync; only then are the old pages freed.
+ * The caller must be the pool's only user.
  */
 import { assert } from "../base/assert.js";
 import { asShortage, ENOSPC, errnoName } from "../base/errno.js";
-import { UserError } from "../base/errors.js";
+import { must, UserError } from "../base/errors.js";
 import { type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
 import type { Pool } from "./pool.js";
 
-/** There is no memory for the copies. Nothing of the batch was done; a smaller one may have enough. */
+/** There is no memory for the copies. Nothing was moved; a smaller batch may fit. */
 export class ShortOfMemory extends UserError {}
 
 export class MoveBatch {
@@ -28,7 +28,7 @@ export class MoveBatch {
     this.to = new Uint32Array(capacity);
   }
 
-  /** Notes that `block` goes from its page `from` to `to`, a page that is taken for it. A block is in a batch once. */
+  /** Adds the move of `block` from its page `from` to `to`, which is taken for it. A batch has each block once. */
   add(block: BlockNo, from: PageNo, to: PageNo): void {
     assert(this.count < this.capacity, "a move more than a batch has room for");
     this.blocks[this.count] = block;
@@ -38,9 +38,9 @@ export class MoveBatch {
   }
 
   /**
-   * Does all that was noted; the noted moves stay readable until `clear`.
-   * @throws ShortOfMemory when nothing was done
-   * @throws UserError when the medium fails; the pool is whole, but must not be closed as clean
+   * Makes all moves of the batch, which stay readable until `clear`.
+   * @throws ShortOfMemory when nothing was moved
+   * @throws UserError when the medium fails; the pool is consistent, but must not be closed as clean
    */
   commit(): void {
     const { memory, index } = this.pool;
@@ -66,7 +66,7 @@ export class MoveBatch {
       const run = Math.min(this.runOf(this.from, done), this.runOf(this.to, done));
       const source = memory.baseAddress + this.from[done] * PAGE_BYTES;
       let errno = allocator.holdGrains(this.to[done], run);
-      // Where there is not even a grain there is nothing to give back.
+      // Without a grain there is nothing to release.
       const made = errno === 0 ? done + run : done;
       errno ||= memory.fill(this.to[done], run, 0, source, run * PAGE_BYTES);
       if (errno !== 0) this.giveUp(made, errno);
@@ -102,15 +102,10 @@ export class MoveBatch {
     }
   }
 
-  /** How many of `pages`, from number `at` on, follow one another. */
+  /** The number of adjacent pages in `pages` from index `at` on. */
   private runOf(pages: Uint32Array, at: number): number {
     let run = 1;
     while (at + run < this.count && pages[at + run] === pages[at] + run) run++;
     return run;
   }
-}
-
-/** @throws UserError for an errno */
-function must(errno: Errno, reason: string): void {
-  if (errno !== 0) throw new UserError("pool", reason, { code: errnoName(errno) });
 }

@@ -1,15 +1,15 @@
 /**
- * Check: tells everything about a pool that is not as it must be, as it finds
- * it. Changes nothing. Memory: two bits a page, and what `Owners` keeps.
+ * Check: reports everything that is wrong with a pool, in the order it is found.
+ * Changes nothing. Needs at most four bits of memory per page.
  */
 import { assert } from "../base/assert.js";
 import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
-import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../base/units.js";
+import { type BlockNo, bytesToPagesFloor, PAGE_BYTES, type PageNo, pagesToBytes } from "../base/units.js";
+import { entryOffset } from "./entry.js";
 import type { Finding } from "./findings.js";
 import { ENTRIES_PER_PAGE, homePage } from "./geometry.js";
-import { Owners } from "./pageOwners.js";
-import { heldRuns, scanIndex } from "./scan.js";
+import { describeEntryDamage, type EntryDamage, heldRuns, scanIndex } from "./scan.js";
 import { type MediaLayout, STATE_CLEAN, STATE_DIRECT, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { copyFindings, readCopies } from "./superblockCopies.js";
 
@@ -23,7 +23,7 @@ export interface CheckSummary {
   readonly usedPages: number;
 }
 
-/** The memory of the pool being checked, and how to let go of it. */
+/** The mapped memory of the pool being checked; `close` unmaps it. */
 export interface CheckedMemory {
   readonly memory: Memory;
   close(): void;
@@ -32,18 +32,18 @@ export interface CheckedMemory {
 export interface CheckInput {
   /** Page 0, read without mapping. */
   readonly page: Uint8Array;
-  /** Pages by the size of the file or device. */
+  /** Number of pages, from the size of the file or device. */
   readonly pageCount: number;
   readonly media: MediaLayout;
-  /** Length of `data` of a split pool as it is. */
+  /** Actual length of a split pool's `data`. */
   readonly dataBytes?: number;
-  /** Maps the pool with so many metadata pages; called when the superblock is usable. */
+  /** Maps the pool with `metadataPages` metadata pages. Called once the superblock is known to be usable. */
   map(metadataPages: number): CheckedMemory;
 }
 
 export interface CheckEvents {
   finding(finding: Finding): void;
-  /** Told now and then. */
+  /** Called once per index page that holds memory. */
   progress?(doneEntries: number, totalEntries: number): void;
 }
 
@@ -68,7 +68,7 @@ export function checkPool(input: CheckInput, events: CheckEvents): CheckSummary 
     if (state === "direct") checkDataLength(superblock, input.dataBytes, tell);
     const checked = input.map(geometry.firstDataPage);
     try {
-      // The next mount makes the index of a direct pool anew: whatever stands in it counts for nothing.
+      // The next mount rebuilds the index of a direct pool, so its content does not matter.
       usedPages =
         state === "direct"
           ? countHeld(checked.memory, superblock)
@@ -128,4 +128,80 @@ export function stateName(state: number): PoolState {
   if (state === STATE_FORMATTING) return "formatting";
   if (state === STATE_DIRECT) return "direct";
   return state === STATE_CLEAN ? "clean" : "dirty";
+}
+
+const LEAST_BATCH = 16 * 1024;
+/** A Map holds no more than 2^24. */
+const LARGEST_BATCH = 4 * 1024 * 1024;
+/** Numbers kept per entry: its damage, block, page and high word. */
+const ROW = 4;
+const DAMAGES: readonly EntryDamage[] = ["high-word", "padding", "beyond-size", "range", "duplicate"];
+
+/**
+ * Reports damaged entries in index order, and for each duplicate the block that
+ * owns its page. Finding the owners takes one more scan per batch; a batch is
+ * sized at two bits per page, so there are few of them.
+ */
+class Owners {
+  private readonly capacity: number;
+  /** The entries not reported yet. Allocated at the first duplicate: a sound pool has none. */
+  private rows = new Float64Array(0);
+  private count = 0;
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly superblock: Superblock,
+    private readonly tell: (finding: Finding) => void,
+  ) {
+    const wanted = Math.floor(superblock.geometry.dataPages / (32 * ROW));
+    this.capacity = Math.min(Math.max(LEAST_BATCH, wanted), LARGEST_BATCH);
+  }
+
+  /** Reports the entry at once, unless a duplicate before it still lacks its owner. */
+  add(damage: EntryDamage, block: BlockNo, page: PageNo, high: number): void {
+    if (damage !== "duplicate" && this.count === 0) {
+      this.tell(this.findingOf(damage, block, page, high));
+      return;
+    }
+    if (this.rows.length === 0) this.rows = new Float64Array(ROW * this.capacity);
+    this.rows.set([DAMAGES.indexOf(damage), block, page, high], ROW * this.count++);
+    if (this.count === this.capacity) this.flush();
+  }
+
+  /** Reports the entries that are left. */
+  flush(): void {
+    if (this.count === 0) return;
+    const owners = this.findOwners();
+    for (let at = 0; at < ROW * this.count; at += ROW) {
+      const [kind, block, page, high] = this.rows.subarray(at, at + ROW);
+      const damage = DAMAGES[kind];
+      this.tell(this.findingOf(damage, block, page, high, damage === "duplicate" ? owners.get(page) : undefined));
+    }
+    this.count = 0;
+  }
+
+  private findOwners(): Map<PageNo, BlockNo> {
+    const owners = new Map<PageNo, BlockNo>();
+    const wanted = BitSet.ofSize(this.superblock.geometry.pageCount);
+    for (let at = 0; at < ROW * this.count; at += ROW) {
+      if (DAMAGES[this.rows[at]] === "duplicate") wanted.add(this.rows[at + 2]);
+    }
+    scanIndex(this.memory, this.superblock, {
+      run: (block, page, count) => {
+        for (let i = 0; i < count; i++) {
+          if (wanted.delete(page + i)) owners.set(page + i, block + i);
+        }
+        return count;
+      },
+    });
+    return owners;
+  }
+
+  private findingOf(damage: EntryDamage, blockNo: BlockNo, pageNo: PageNo, high: number, owner?: BlockNo): Finding {
+    const at = { kind: damage, blockNo, pageNo, offsetBytes: entryOffset(blockNo) };
+    if (owner === undefined)
+      return { ...at, message: describeEntryDamage(damage, this.superblock, blockNo, pageNo, high) };
+    const message = `block ${blockNo}: page ${pageNo} also belongs to block ${owner}, which comes first`;
+    return { ...at, ownerBlockNo: owner, message };
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * What was found wrong with the media of an open pool, shared by all threads.
- * The first finding counts; from then on nothing is written any more.
+ * Damage found on the media of an open pool, shared by all threads.
+ * The first finding is kept, and from then on all writes are refused.
  */
 import type { FaultCounts, Memory } from "../base/ports.js";
 import { type BlockNo, PAGE_BYTES, type PageNo } from "../base/units.js";
@@ -11,9 +11,9 @@ export const DAMAGE = {
   none: 0,
   /** An index entry that failed its check: a block and the page it names. */
   entry: 1,
-  /** Memory of the pool that cannot be touched any more: poisoned, or cut off. */
+  /** Memory of the pool that can no longer be accessed: poisoned or truncated. */
   memory: 2,
-  /** The backing became shorter than the pool: the first page that is gone. */
+  /** The backing became shorter than the pool: the first missing page. */
   truncated: 3,
 } as const;
 
@@ -39,12 +39,12 @@ export class Damage {
     return this.kind !== DAMAGE.none;
   }
 
-  /** Something that was stored may be gone. */
+  /** Stored data may be gone. */
   get isLoss(): boolean {
     return this.kind === DAMAGE.memory || this.kind === DAMAGE.truncated;
   }
 
-  /** Where it was found; 0 where that is not known. */
+  /** Where it was found; 0 if unknown. */
   get block(): BlockNo {
     return Atomics.load(this.lasting, PERSISTENT.damagedBlock) >>> 0;
   }
@@ -53,26 +53,34 @@ export class Damage {
     return Atomics.load(this.lasting, PERSISTENT.damagedPage) >>> 0;
   }
 
-  /** Pages from here on are lost. */
+  /** The first of the pages lost at the end. */
   get soundEnd(): PageNo {
     const lostFrom = Atomics.load(this.lasting, PERSISTENT.lostFrom) >>> 0;
     return lostFrom === 0 ? ALL_PAGES : lostFrom;
   }
 
-  /** Faults on lost memory that are noted already; more of them must be noted before anything is answered. */
+  /** The number of faults on lost memory that are recorded. Newer ones must be recorded before any reply. */
   get faultsSeen(): number {
     return Atomics.load(this.control, CONTROL.faultsSeen) >>> 0;
   }
 
-  /** Notes the pages of all faults that were not noted before; where they cannot be told apart, all data. */
-  noteFaults(faults: FaultCounts, memory: Memory, firstDataPage: PageNo): void {
+  /**
+   * Records the pages of all new faults, or all data as lost when their pages are not known.
+   * @param faults null for a loss at an unknown place
+   */
+  noteFaults(faults: FaultCounts | null, memory: Memory, firstDataPage: PageNo): void {
+    if (faults === null) {
+      this.noteLost(0);
+      return;
+    }
     const { count } = faults;
     const fresh = (count - this.faultsSeen) >>> 0;
     for (const address of [faults.firstAddress, faults.lastAddress]) {
       const page = Math.floor((address - memory.baseAddress) / PAGE_BYTES);
       this.noteLost(page >= firstDataPage && page < memory.pageCount ? page : 0);
     }
-    // Only where much is lost at once do data pages fault at all: others are touched by system calls.
+    // The first and last address tell two faults apart. Data pages are accessed by system calls, which do not
+    // fault, so that more faults mean that much was lost at once.
     if (fresh > 2 && this.lostGrain > 1) this.noteTruncated(firstDataPage);
     Atomics.store(this.control, CONTROL.faultsSeen, count | 0);
   }
@@ -86,7 +94,7 @@ export class Damage {
     return !this.isFound || (page < this.soundEnd && !this.isLost(page));
   }
 
-  /** True for a single page that is lost. To be asked only where damage was found. */
+  /** True for a page recorded as lost. Meaningful only after damage was found. */
   isLost(page: PageNo): boolean {
     const first = page - (page % this.lostGrain);
     for (let i = 0; i < MOST_LOST_PAGES; i++) {
@@ -95,7 +103,7 @@ export class Damage {
     return false;
   }
 
-  /** Page `page` cannot be touched any more, 0 when nobody knows which. More than can be told apart take all behind them along. */
+  /** Records that `page` is lost; 0 for an unknown one. When the table is full, all pages from it on are lost. */
   noteLost(page: PageNo): void {
     this.note(DAMAGE.memory, 0, page);
     if (page === 0 || this.isLost(page)) return;
@@ -113,7 +121,7 @@ export class Damage {
     Atomics.store(this.lasting, PERSISTENT.damage, kind);
   }
 
-  /** The backing ends before page `page` now. It stays lost, also when the backing grows again. */
+  /** Records that the backing ends before `page`. The pages stay lost even if the backing grows again. */
   noteTruncated(page: PageNo): void {
     const from = Math.max(1, page);
     for (let seen = this.soundEnd; from < seen; seen = this.soundEnd) {
@@ -124,7 +132,7 @@ export class Damage {
   }
 }
 
-/** For people: what was found. @param damage of which something was found */
+/** The damage in words. @param damage with `isFound` */
 export function describeDamage(damage: Damage): string {
   if (damage.kind === DAMAGE.entry) {
     return `block ${damage.block}: its index entry points to page ${damage.page}, which is not one of its pages`;

@@ -1,6 +1,6 @@
 /**
- * Dump: what stands on the media, in order, for people who must look. Reads
- * only, takes any bytes, and keeps nothing: runs are told as they end.
+ * Dump: reports what is on the media, in order. Only reads, accepts any bytes,
+ * and keeps nothing in memory: each run is reported as it ends.
  */
 import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
@@ -19,7 +19,7 @@ export interface DumpedExtent {
 }
 
 export interface DumpEvents {
-  /** First: both copies, and the one that counts, or null: then nothing follows. */
+  /** Called first, with both copies and the valid one, or null, after which nothing follows. */
   superblock(copies: readonly CopyState[], newest: Superblock | null, state: PoolState): void;
   run(run: DumpedExtent): void;
   damaged(damage: EntryDamage, block: BlockNo, page: PageNo, high: number, message: string): void;
@@ -38,7 +38,7 @@ export function dumpPool(input: CheckInput, events: DumpEvents): void {
   }
 }
 
-/** The holes of `data` tell what is mapped: the index counts for nothing. */
+/** In direct mode the holes of `data` tell what is mapped; the index is out of date. */
 function dumpHeld(memory: Memory, { geometry, blocks }: Superblock, events: DumpEvents): void {
   const { firstDataPage, dataPages } = geometry;
   for (const [page, end] of heldRuns(memory, firstDataPage, firstDataPage + Math.min(blocks, dataPages))) {
@@ -54,7 +54,6 @@ function dumpIndex(memory: Memory, superblock: Superblock, events: DumpEvents): 
     count = 0;
   };
   scanIndex(memory, superblock, {
-    present: () => {},
     run: (nextBlock, nextPage, most) => {
       const pages = taken.addRun(nextPage, most);
       if (pages === 0) return 0;

@@ -1,7 +1,6 @@
 /**
- * Where the index's entries stand: from page 1 on, 8 bytes a block, the number
- * of its page in the low word. For whoever has the pool to itself; requests go
- * by `IndexTable`.
+ * The layout of the index: from page 1 on, 8 bytes per block, its page number in
+ * the low word. For the only user of a pool; requests use `IndexTable`.
  */
 import { type Memory, WINDOW_BYTES } from "../base/ports.js";
 import { type BlockNo, type ByteOffset, bytesToPagesFloor, PAGE_BYTES, type PageNo } from "../base/units.js";
@@ -9,12 +8,12 @@ import { ENTRIES_PER_PAGE, type Geometry, homePage } from "./geometry.js";
 
 export const ENTRY_BYTES = 8;
 
-/** Byte of the pool where the entry of `block` stands. */
+/** Byte offset in the pool of the entry of `block`. */
 export function entryOffset(block: BlockNo): ByteOffset {
   return PAGE_BYTES + block * ENTRY_BYTES;
 }
 
-/** The 32-bit words of metadata page `page`; where it holds no memory, touching them makes some. */
+/** The 32-bit words of metadata page `page`. Touching them allocates memory if it holds none. */
 export function pageWords(memory: Memory, page: PageNo): Int32Array {
   const at = page * PAGE_BYTES;
   const first = (at % WINDOW_BYTES) / 4;
@@ -31,7 +30,7 @@ export function storeEntry(memory: Memory, block: BlockNo, page: PageNo): void {
   memory.persist(at, ENTRY_BYTES);
 }
 
-/** Stores entries that name the home pages of `[block, end)`, which lie in one index page and were holes. */
+/** Stores the home pages of `[block, end)`, which are holes within one index page. */
 export function storeHomes(memory: Memory, geometry: Geometry, block: BlockNo, end: BlockNo): void {
   const words = pageWords(memory, bytesToPagesFloor(entryOffset(block)));
   const first = 2 * (block % ENTRIES_PER_PAGE);

@@ -1,8 +1,8 @@
 /**
- * Epochs tell when no request can touch a page any more that was cleared from
- * the index. A thread enters before it reads an entry and leaves after its
- * last use of the page. A discard clears entries, then opens a new epoch e;
- * once every thread has left or entered at e or later, none can know the page.
+ * Epochs tell when no request can still use a page that was cleared from the
+ * index. A thread enters before it reads an entry and leaves after its last use
+ * of the page. A discard clears entries, then opens a new epoch e; once every
+ * thread has left, or entered at e or later, no thread can use the page.
  *
  * Sound because all accesses are sequentially consistent: a thread that enters
  * after the check reads the entry after it was cleared.
@@ -30,7 +30,7 @@ export class Epochs {
   }
 
   enter(): void {
-    // Never 0, which says outside; the lowest bit is spent for that.
+    // The lowest bit is set so that the value is never OUTSIDE.
     Atomics.store(this.words, this.ownSlot, (Atomics.load(this.words, this.base) << 1) | 1);
   }
 
@@ -47,14 +47,14 @@ export class Epochs {
     Atomics.add(this.words, this.base, 1);
   }
 
-  /** Takes all threads for gone. */
+  /** Marks all threads as outside. */
   forgetAll(): void {
     for (let thread = 0; thread < MAX_THREADS; thread++) {
       Atomics.store(this.words, this.base + 16 * (1 + thread), OUTSIDE);
     }
   }
 
-  /** True when no other thread can still know what was cleared before `epoch` was opened. */
+  /** True when no other thread can still use what was cleared before `epoch` was opened. */
   hasPassed(epoch: number): boolean {
     for (let thread = 0; thread < MAX_THREADS; thread++) {
       const slot = this.base + 16 * (1 + thread);

@@ -1,11 +1,11 @@
-/** What check finds, as it tells it. */
+/** The findings of check. */
 import type { BlockNo, PageNo } from "../base/units.js";
 import type { EntryDamage } from "./scan.js";
 
 /**
- * `superblock`: no valid copy is left, or the pool is none; `superblock-copy`: one
- * copy is damaged or old, the other counts; `data-size`: `data` of a pool in direct
- * use is shorter than the disk; the others are of entries.
+ * `superblock`: there is no valid copy; `superblock-copy`: one copy is damaged or
+ * stale, the other valid; `data-size`: `data` of a pool in direct use is shorter
+ * than the disk. The others are damaged entries.
  */
 export type FindingKind = "superblock" | "superblock-copy" | "data-size" | EntryDamage;
 
@@ -14,8 +14,8 @@ export interface Finding {
   readonly message: string;
   readonly blockNo?: BlockNo;
   readonly pageNo?: PageNo;
-  /** Of a duplicate: the lowest block that has the page. */
+  /** For a duplicate: the lowest block that maps the page. */
   readonly ownerBlockNo?: BlockNo;
-  /** Byte of the pool where it stands. */
+  /** Byte offset in the pool. */
   readonly offsetBytes: number;
 }

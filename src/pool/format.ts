@@ -1,11 +1,10 @@
 /**
  * Format: makes an empty pool. The state `formatting` is on the media before
  * anything else changes and `clean` only after everything else is, and each is
- * written beside the copy that counts until then: a cut at any point leaves the
- * old pool, one that says it is being formatted, or the new one.
+ * written to the copy that is not the newest: a crash at any point leaves the
+ * old pool, one in state `formatting`, or the new one.
  */
-import { errnoName } from "../base/errno.js";
-import { UserError } from "../base/errors.js";
+import { must, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
 import { ENTRY_BYTES, storeHomes } from "./entry.js";
@@ -13,69 +12,50 @@ import { ENTRIES_PER_PAGE, type Geometry, indexPagesFor } from "./geometry.js";
 import { LABEL_BYTES, STATE_CLEAN, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { generationOver, wipeAroundSuperblock, writeSuperblock } from "./superblockStore.js";
 
-export interface FormatRequest {
-  readonly geometry: Geometry;
-  /** Size of the file, in blocks. */
-  readonly blocks: number;
-  /** 16 random bytes. */
-  readonly uuid: Uint8Array;
-  /** UTF-8, at most 64 bytes. */
-  readonly label: Uint8Array;
-  readonly incompatible: number;
+export interface FormatRequest extends Pick<Superblock, "geometry" | "blocks" | "uuid" | "label" | "incompatible"> {
   readonly nowMs: number;
   /** Map every block to its home page at once. */
   readonly full: boolean;
 }
 
 /**
- * What can be known before anything is changed.
+ * Checks what can be checked before anything is changed.
  * @throws UserError EINVAL for a label that is too long, ENOSPC for a whole file that does not fit
  */
 export function requireFormattable(request: Pick<FormatRequest, "geometry" | "blocks" | "label" | "full">): void {
   if (request.label.length > LABEL_BYTES) {
     throw new UserError("label", `longer than ${LABEL_BYTES} bytes`, { code: "EINVAL", exitCode: 2 });
   }
-  if (request.full) requireRoomForWhole(request.geometry, request.blocks);
-}
-
-/**
- * Formats the pool that `memory` covers. What it held before is gone.
- * @throws UserError when the memory cannot be had or written
- */
-export function formatPool(memory: Memory, request: FormatRequest): void {
-  const { geometry } = request;
-  requireFormattable(request);
-  const base: Omit<Superblock, "generation" | "state"> = {
-    geometry,
-    blocks: request.blocks,
-    incompatible: request.incompatible,
-    readonlyCompatible: 0,
-    formattedMs: request.nowMs,
-    uuid: request.uuid,
-    label: request.label,
-  };
-  must(memory.populate(0, 1), "superblock");
-  const generation = generationOver(memory);
-  must(writeSuperblock(memory, { ...base, generation, state: STATE_FORMATTING }), "superblock");
-  wipeAroundSuperblock(memory);
-  must(memory.release(1, geometry.indexPages), "index");
-  must(memory.release(geometry.firstDataPage, geometry.dataPages), "data");
-  if (request.full) mapWhole(memory, geometry, request.blocks);
-  must(memory.sync(), "pool");
-  must(writeSuperblock(memory, { ...base, generation: generation + 1, state: STATE_CLEAN }), "superblock");
-}
-
-/** @throws UserError */
-function requireRoomForWhole(geometry: Geometry, blocks: number): void {
-  if (blocks <= geometry.dataPages) return;
+  const { geometry, blocks, full } = request;
+  if (!full || blocks <= geometry.dataPages) return;
   const reason = `a file of ${blocks} blocks does not fit into ${geometry.dataPages} pages`;
   throw new UserError("format --full", reason, { code: "ENOSPC", cure: "a larger pool or a smaller --size" });
 }
 
-/** Memory first, entries after: an entry never names a page that could not be had. */
+/**
+ * Formats the pool that `memory` covers and discards its old content.
+ * @throws UserError when the memory cannot be allocated or written
+ */
+export function formatPool(memory: Memory, request: FormatRequest): void {
+  const { full, nowMs, ...fields } = request;
+  const { geometry } = fields;
+  requireFormattable(request);
+  const base = { ...fields, readonlyCompatible: 0, formattedMs: nowMs };
+  mustWrite(memory.populate(0, 1), "superblock");
+  const generation = generationOver(memory);
+  mustWrite(writeSuperblock(memory, { ...base, generation, state: STATE_FORMATTING }), "superblock");
+  wipeAroundSuperblock(memory);
+  mustWrite(memory.release(1, geometry.indexPages), "index");
+  mustWrite(memory.release(geometry.firstDataPage, geometry.dataPages), "data");
+  if (full) mapWhole(memory, geometry, request.blocks);
+  mustWrite(memory.sync(), "pool");
+  mustWrite(writeSuperblock(memory, { ...base, generation: generation + 1, state: STATE_CLEAN }), "superblock");
+}
+
+/** Allocates before it stores entries: an entry never names a page without memory. */
 function mapWhole(memory: Memory, geometry: Geometry, blocks: number): void {
-  must(memory.populate(geometry.firstDataPage, blocks), "data");
-  must(memory.populate(1, indexPagesFor(blocks)), "index");
+  mustWrite(memory.populate(geometry.firstDataPage, blocks), "data");
+  mustWrite(memory.populate(1, indexPagesFor(blocks)), "index");
   for (let block = 0; block < blocks; block += ENTRIES_PER_PAGE) {
     storeHomes(memory, geometry, block, Math.min(blocks, block + ENTRIES_PER_PAGE));
   }
@@ -83,7 +63,6 @@ function mapWhole(memory: Memory, geometry: Geometry, blocks: number): void {
 }
 
 /** @throws UserError for a positive errno */
-function must(errno: Errno, what: string): void {
-  if (errno === 0) return;
-  throw new UserError("format", `the ${what} cannot be written`, { code: errnoName(errno) });
+function mustWrite(errno: Errno, what: string): void {
+  must(errno, `the ${what} cannot be written`, "format");
 }

@@ -1,6 +1,6 @@
 /**
- * Which data pages are taken: one bit a page, 1 = taken, and one summary bit a
- * word, 1 = the word is full (a hint: it may lag, but never hides a free page
+ * Which data pages are taken: one bit per page, 1 = taken, and one summary bit
+ * per word, 1 = the word is full (a hint: it may lag, but hides no free page
  * for good). Bit i is data page i, so block b's home page is bit b.
  * Lock-free; claims and frees of different threads never tear.
  */
@@ -12,7 +12,7 @@ export class FreeMap {
   private readonly taken: BitSet;
   private readonly full: BitSet;
 
-  /** @param words one bit a page; `summary` one bit a word; both shared and zeroed at first */
+  /** @param words one bit per page; `summary` one bit per word; both shared and initially zero */
   constructor(
     private readonly words: Int32Array,
     summary: Int32Array,
@@ -25,20 +25,12 @@ export class FreeMap {
     this.full = new BitSet(summary);
   }
 
-  static wordsFor(pages: number): number {
-    return BitSet.wordsFor(pages);
-  }
-
-  static summaryWordsFor(pages: number): number {
-    return BitSet.wordsFor(BitSet.wordsFor(pages));
-  }
-
   isTaken(page: number): boolean {
     return this.taken.has(page);
   }
 
   /**
-   * Claims free pages from `page` upward, without a gap, at most `most`.
+   * Claims at most `most` adjacent free pages from `page` upward.
    * @returns how many were claimed; 0 when `page` itself is taken or past the end
    */
   claimFrom(page: number, most: number): number {
@@ -56,14 +48,9 @@ export class FreeMap {
     for (let word = page >>> 5; word < endWord; word++) if (this.full.has(word)) this.full.delete(word);
   }
 
-  /** Marks one page as taken; false when it was taken already. */
-  take(page: number): boolean {
-    return this.claimFrom(page, 1) === 1;
-  }
-
   /**
-   * A page that was free at the time, at or after `hint` if there is one,
-   * otherwise from the beginning; -1 when none was seen.
+   * A page that was free when looked at: the first at or after `hint`, otherwise
+   * the first from the beginning; -1 for none.
    */
   findFree(hint: number): number {
     const from = hint < this.pages ? hint : 0;
@@ -71,7 +58,7 @@ export class FreeMap {
     if (ahead >= 0) return ahead;
     const behind = this.findInWords(0, (from >>> 5) + 1);
     if (behind >= 0) return behind;
-    // The summary may lag behind a page freed just now: look once without it.
+    // The summary may not show a page that was just freed: search once without it.
     const page = this.taken.nextAbsent(0, this.pages);
     return page < this.pages ? page : -1;
   }
@@ -92,7 +79,7 @@ export class FreeMap {
 
   private markFull(word: number): void {
     this.full.add(word);
-    // A page freed between the claim and the mark would stay hidden: look again.
+    // A page freed between the claim and the mark would stay hidden, so check again.
     if (!this.isFull(word)) this.full.delete(word);
   }
 }

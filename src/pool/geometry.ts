@@ -26,7 +26,7 @@ export function layOut(pageCount: number, indexPages: number, maxBlocks: number)
   return { pageCount, indexPages, maxBlocks, firstDataPage, dataPages: pageCount - firstDataPage };
 }
 
-/** The page of `block` when the data region is read as the file itself. A thin pool has none for its last blocks. */
+/** The page of `block` when the data region is read as the file. A thin pool has none for its last blocks. */
 export function homePage({ firstDataPage }: Geometry, block: BlockNo): PageNo {
   return firstDataPage + block;
 }
@@ -50,11 +50,8 @@ export function defaultGeometry(pageCount: number): Geometry {
 export function chosenGeometry(pageCount: number, maxBlocks: number): Geometry {
   requirePageCount(pageCount);
   if (!Number.isSafeInteger(maxBlocks) || maxBlocks < 1 || maxBlocks > MAX_PAGES) {
-    throw new UserError("size", `a disk of ${maxBlocks} blocks of 4096 bytes is not possible`, {
-      code: "EINVAL",
-      cure: "a size from 4096 bytes to just under 16 TiB",
-      exitCode: 2,
-    });
+    const reason = `a disk of ${maxBlocks} blocks of 4096 bytes is not possible`;
+    throw wrongSize("size", reason, "a size from 4096 bytes to just under 16 TiB");
   }
   const indexPages = indexPagesFor(maxBlocks);
   if (1 + indexPages + 1 > pageCount) throw tooSmall(pageCount);
@@ -72,18 +69,15 @@ export function pagesForWholeFile(maxBlocks: number): number {
 
 function requirePageCount(pageCount: number): void {
   if (!Number.isSafeInteger(pageCount) || pageCount < 0 || pageCount > MAX_PAGES) {
-    throw new UserError("pool", `a pool of ${pageCount} pages of 4096 bytes is not possible`, {
-      code: "EINVAL",
-      cure: "a pool of 12 KiB to just under 16 TiB",
-      exitCode: 2,
-    });
+    const reason = `a pool of ${pageCount} pages of 4096 bytes is not possible`;
+    throw wrongSize("pool", reason, "a pool of 12 KiB to just under 16 TiB");
   }
 }
 
 function tooSmall(pageCount: number): UserError {
-  return new UserError("pool", `a pool of ${pageCount} pages of 4096 bytes has no room for data`, {
-    code: "EINVAL",
-    cure: "a larger pool",
-    exitCode: 2,
-  });
+  return wrongSize("pool", `a pool of ${pageCount} pages of 4096 bytes has no room for data`, "a larger pool");
+}
+
+function wrongSize(what: string, reason: string, cure: string): UserError {
+  return new UserError(what, reason, { code: "EINVAL", cure, exitCode: 2 });
 }

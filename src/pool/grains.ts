@@ -1,8 +1,8 @@
 /**
  * Memory that the backing holds only in grains of many pages (hugetlbfs:
- * 2 MiB). A grain is made when the first of its pages is claimed and punched
- * when the last is freed; what it holds beyond the used pages is the stock.
- * The grain that the metadata reaches into is held for ever.
+ * 2 MiB). A grain is allocated when the first of its pages is claimed and punched
+ * when the last is freed; its unused pages are the stock. The grain shared with
+ * the metadata is always held.
  */
 import { BitSet } from "../base/bitset.js";
 import type { Memory } from "../base/ports.js";
@@ -16,7 +16,7 @@ export class Grains {
   private readonly held: BitSet;
 
   constructor(
-    /** One bit a grain of the pool, shared. */
+    /** One bit per grain of the pool, shared. */
     heldWords: Int32Array,
     private readonly memory: Memory,
     private readonly geometry: Geometry,
@@ -27,7 +27,7 @@ export class Grains {
     this.held = new BitSet(heldWords);
   }
 
-  /** Makes the memory of all grains of `[page, page + count)`. Safe to repeat. */
+  /** Allocates all grains of `[page, page + count)`. Can be repeated. */
   hold(page: PageNo, count: number): Errno {
     const last = Math.floor((page + count - 1) / this.grainPages);
     for (let grain = Math.floor(page / this.grainPages); grain <= last; grain++) {
@@ -40,7 +40,7 @@ export class Grains {
     return 0;
   }
 
-  /** Claims a free page whose grain is held: stock. @returns its number, or -1. Looks at every held page: for shortages only */
+  /** Claims a page of the stock. Slow, for shortages only: it looks at every held page. @returns the page, or -1 */
   claimHeld(): PageNo {
     const grainCount = Math.ceil(this.geometry.pageCount / this.grainPages);
     for (let grain = this.held.next(0, grainCount); grain < grainCount; grain = this.held.next(grain + 1, grainCount)) {
@@ -48,7 +48,7 @@ export class Grains {
       for (let page = this.firstDataPageOf(grain); page < end; page++) {
         const dataPage = page - this.geometry.firstDataPage;
         if (this.map.claimFrom(dataPage, 1) === 0) continue;
-        // Given back between the look and the claim?
+        // The grain may have been released before the claim.
         if (this.held.has(grain)) return page;
         this.map.free(dataPage, 1);
       }
@@ -56,7 +56,7 @@ export class Grains {
     return -1;
   }
 
-  /** After `[page, page + count)` was freed: punches the grains in which nothing is taken any more. */
+  /** After `[page, page + count)` was freed: punches the grains that have no taken page left. */
   giveBack(page: PageNo, count: number): void {
     const last = Math.floor((page + count - 1) / this.grainPages);
     for (let grain = Math.floor(page / this.grainPages); grain <= last; grain++) this.giveBackGrain(grain);
@@ -66,7 +66,7 @@ export class Grains {
     const first = grain * this.grainPages;
     const end = this.endOf(grain);
     if (first < this.geometry.firstDataPage || end - first < this.grainPages) return;
-    // Claim the whole grain, so that nobody gets a page of it while it is punched.
+    // With the whole grain claimed, no page of it can be claimed while it is punched.
     const dataPage = first - this.geometry.firstDataPage;
     const claimed = this.map.claimFrom(dataPage, this.grainPages);
     if (claimed === this.grainPages && this.memory.release(first, this.grainPages) === 0) {

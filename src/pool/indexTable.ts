@@ -4,8 +4,8 @@
  * word is constantly zero, so an entry cannot tear.
  *
  * A page of the index that holds no memory is never touched: reading it through
- * the mapping would make memory of it. `present` has one bit for each index page
- * that holds memory; a clear bit means 512 holes.
+ * the mapping would allocate it. `present` has one bit per index page, set when
+ * it holds memory; a clear bit means 512 holes.
  */
 import { assert } from "../base/assert.js";
 import { BitSet } from "../base/bitset.js";
@@ -20,7 +20,7 @@ const PRESENT_SHIFT = 9;
 const WINDOW_ENTRIES_SHIFT = 27;
 const WINDOW_ENTRIES_MASK = (1 << WINDOW_ENTRIES_SHIFT) - 1;
 const SUPERBLOCK_ENTRIES = PAGE_BYTES / ENTRY_BYTES;
-/** What `get` answers for an entry whose high word is not zero: no page has that number. */
+/** What `get` returns for an entry whose high word is not zero: no page has that number. */
 const NO_PAGE: PageNo = 0xffff_ffff;
 assert(2 ** WINDOW_ENTRIES_SHIFT * ENTRY_BYTES === WINDOW_BYTES, "window and shift disagree");
 assert(1 << PRESENT_SHIFT === ENTRIES_PER_PAGE, "entries of a page and shift disagree");
@@ -32,7 +32,7 @@ export class IndexTable {
   constructor(
     private readonly memory: Memory,
     private readonly geometry: Geometry,
-    /** One bit an index page, shared. */
+    /** One bit per index page, shared. */
     presentWords: Int32Array,
     private readonly account: Account,
   ) {
@@ -49,7 +49,7 @@ export class IndexTable {
     return this.present.has(block >>> PRESENT_SHIFT);
   }
 
-  /** The page that `block` maps to, 0 for a hole. A damaged entry names a page that is none of the pool's. */
+  /** The page that `block` maps to, 0 for a hole. The page of a damaged entry is not a data page. */
   get(block: BlockNo): PageNo {
     if (!this.isPresent(block)) return 0;
     const window = this.windowOf(block);
@@ -57,12 +57,12 @@ export class IndexTable {
     return window[at + 1] === 0 ? Atomics.load(window, at) >>> 0 : NO_PAGE;
   }
 
-  /** Maps a hole to `page`; false when the block was mapped meanwhile. Its index page must be present. */
+  /** Maps a hole to `page`; false when the block is already mapped. Its index page must be present. */
   publish(block: BlockNo, page: PageNo): boolean {
     return Atomics.compareExchange(this.windowOf(block), wordOf(block), 0, page | 0) === 0;
   }
 
-  /** Maps `block`, which has the page `from`, to `to`; false when it has another by now. */
+  /** Remaps `block` from page `from` to `to`; false when it no longer maps to `from`. */
   replace(block: BlockNo, from: PageNo, to: PageNo): boolean {
     return Atomics.compareExchange(this.windowOf(block), wordOf(block), from | 0, to | 0) >>> 0 === from;
   }
@@ -71,12 +71,12 @@ export class IndexTable {
   clear(block: BlockNo): PageNo {
     const window = this.windowOf(block);
     const at = wordOf(block);
-    // A plain look first: an exchange dirties the cache line and the page even where nothing changes.
+    // Loaded first: an exchange dirties the cache line and the page even when nothing changes.
     if (Atomics.load(window, at) === 0) return 0;
     return Atomics.exchange(window, at, 0) >>> 0;
   }
 
-  /** After entries of `[from, end)` have changed, and before anybody is told: where nothing else does, they go to the media. */
+  /** Called after entries of `[from, end)` change, before the reply; does nothing unless `needsPersist`. */
   persist(from: BlockNo, end: BlockNo): void {
     if (!this.memory.needsPersist || from >= end) return;
     this.memory.persist(entryOffset(from), (end - from) * ENTRY_BYTES);
@@ -91,7 +91,7 @@ export class IndexTable {
     return errno;
   }
 
-  /** Notes that index page `indexPage` holds memory. */
+  /** Records that index page `indexPage` holds memory. */
   markPresent(indexPage: number): void {
     if (this.present.add(indexPage)) this.account.metadataAdded(1);
   }
@@ -137,13 +137,13 @@ export class IndexTable {
     return end;
   }
 
-  /** True when `page` may stand in an entry: it lies in the data region. */
+  /** True when an entry may name `page`: it lies in the data region. */
   isDataPage(page: PageNo): boolean {
     return page >= this.geometry.firstDataPage && page < this.geometry.pageCount;
   }
 }
 
-/** The first block behind the index page that holds `block`'s entry. */
+/** The first block after those of `block`'s index page. */
 export function endOfIndexPage(block: BlockNo): BlockNo {
   return ((block >>> PRESENT_SHIFT) + 1) * ENTRIES_PER_PAGE;
 }

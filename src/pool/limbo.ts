@@ -1,12 +1,12 @@
 /**
- * Limbo: runs of pages that no entry names any more but that may not be reused
+ * Limbo: runs of pages that no entry names any more but that must not be reused
  * yet. Clear, then limbo, then free: a run leaves when
- *   1. every request that could know its pages is over (epochs), and
- *   2. in a durable pool, the cleared entries are on the media, and the punch
- *      is too: otherwise a crash could show the page's old content elsewhere.
- * Leaving punches the memory out of the backing before the page can be claimed.
+ *   1. every request that could use its pages has ended (epochs), and
+ *   2. in a durable pool, the cleared entries and the punch are on the media:
+ *      otherwise a crash could show the page's old content in another block.
+ * The memory is punched out of the backing before the page can be claimed.
  *
- * A ring of runs in shared memory; all methods but `isEmpty` need the pool's
+ * A ring of runs in shared memory; all methods but `isEmpty` require the pool's
  * mutex. Ring positions count up modulo 2^32.
  */
 import { EIO } from "../base/errno.js";
@@ -19,31 +19,19 @@ import type { MediaSync } from "./mediaSync.js";
 import type { PageAllocator } from "./pageAllocator.js";
 import { CONTROL, LIMBO_RUNS, type PoolShared } from "./sharedState.js";
 
-interface LimboParts {
-  readonly memory: Memory;
-  readonly allocator: PageAllocator;
-  readonly account: Account;
-  readonly damage: Damage;
-}
-
 export class Limbo {
   private readonly control: Int32Array;
   private readonly runs: Int32Array;
-  private readonly memory: Memory;
-  private readonly allocator: PageAllocator;
-  private readonly account: Account;
-  private readonly damage: Damage;
 
   constructor(
-    pool: LimboParts,
-    shared: PoolShared,
+    private readonly memory: Memory,
+    private readonly allocator: PageAllocator,
+    private readonly account: Account,
+    private readonly damage: Damage,
     private readonly media: MediaSync,
     private readonly epochs: Epochs,
+    shared: PoolShared,
   ) {
-    this.memory = pool.memory;
-    this.allocator = pool.allocator;
-    this.account = pool.account;
-    this.damage = pool.damage;
     this.control = shared.control;
     this.runs = shared.limboRuns;
   }
@@ -52,7 +40,7 @@ export class Limbo {
     return Atomics.load(this.control, CONTROL.limboHead) === Atomics.load(this.control, CONTROL.limboTail);
   }
 
-  /** Runs that still fit. */
+  /** The number of runs that still fit. */
   get room(): number {
     return LIMBO_RUNS - ((this.tail - this.head) >>> 0);
   }
@@ -67,8 +55,7 @@ export class Limbo {
 
   /**
    * Adds the pages `[firstPage, firstPage + count)`, whose entries are cleared.
-   * `epoch` is the one that the caller opens after the last run of its batch.
-   * There must be room.
+   * `epoch` is the one that the caller opens after its last run. There must be room.
    */
   add(firstPage: PageNo, count: number, epoch: number): void {
     const tail = this.tail;
@@ -88,18 +75,18 @@ export class Limbo {
     Atomics.store(this.control, CONTROL.limboTail, (tail + 1) | 0);
   }
 
-  /** Notes that the cleared entries of all runs before ring position `tail` are on the media. */
+  /** Records that the cleared entries of all runs before ring position `tail` are on the media. */
   markSynced(tail: number): void {
     if (((tail - this.synced) | 0) > 0) Atomics.store(this.control, CONTROL.limboSynced, tail | 0);
   }
 
-  /** The epoch of the newest run that may leave as far as the media is concerned; null when none may. */
+  /** The epoch of the newest run whose cleared entries are on the media; null for none. */
   newestEpoch(): number | null {
     const end = this.releasable;
     return end === this.head ? null : this.runs[slotOf(end - 1) + 2];
   }
 
-  /** Gives back runs whose epoch has passed, at most `most`. @returns pages that became free */
+  /** Frees at most `most` runs whose epoch has passed. @returns the number of pages freed */
   drain(most = LIMBO_RUNS): number {
     const first = this.head;
     const end = this.releasable;
@@ -109,7 +96,7 @@ export class Limbo {
       at = (at + 1) >>> 0;
     }
     if (at === first) return 0;
-    // The punches of a durable pool must be on the media before the pages hold something else.
+    // In a durable pool the punches must be on the media before the pages are reused.
     if (this.memory.durable && this.media.sync() !== 0) return 0;
     let freed = 0;
     for (let run = first; run !== at; run = (run + 1) >>> 0) {
@@ -117,7 +104,7 @@ export class Limbo {
       this.allocator.free(this.runs[slot] >>> 0, this.runs[slot + 1] >>> 0);
       freed += this.runs[slot + 1] >>> 0;
     }
-    // Account first: who finds limbo empty must also find the pages free, or a shortage is told that is none.
+    // Account first: a thread that finds limbo empty must also find the pages free, or it reports a false shortage.
     this.account.pagesFreed(freed);
     Atomics.store(this.control, CONTROL.limboHead, at | 0);
     return freed;
@@ -129,17 +116,17 @@ export class Limbo {
 
   private get releasable(): number {
     if (!this.memory.durable) return this.tail;
-    // `synced` lies behind `head` until the first sync after a drain.
+    // `synced` may be before `head` until the first sync after a drain.
     return ((this.synced - this.head) | 0) > 0 ? this.synced : this.head;
   }
 
-  /** Punching may fail on a sick medium: zeros are as good for everybody but the machine's free memory. */
+  /** When punching fails the run is zeroed: only the memory is not given back. */
   private releaseRun(at: number): boolean {
     const slot = slotOf(at);
     const page = this.runs[slot] >>> 0;
     const count = this.runs[slot + 1] >>> 0;
     const errno = this.memory.release(page, count) && this.memory.zero(page * 4096, count * 4096);
-    // Short of room it is tried again; memory that is lost stays lost.
+    // After a shortage it is tried again; lost memory stays lost.
     if (errno === EIO) this.damage.noteLost(page);
     return errno === 0;
   }

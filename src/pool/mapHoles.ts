@@ -1,19 +1,19 @@
-/** Maps holes: claim, define, then publish. The order is the law. */
+/** Maps holes: claim pages, define their content, then publish them, in this order. */
 import { asShortage, EAGAIN, ENOSPC } from "../base/errno.js";
 import { type Address, type BlockNo, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { endOfIndexPage } from "./indexTable.js";
 import type { Pool } from "./pool.js";
 import { Run } from "./run.js";
 
-/** Of this thread, which does one claim at a time. */
+/** Reused for each claim of this thread. */
 const claimed = new Run();
 
 /**
  * Maps the holes from `block` upward, at most to `end`, to fresh pages filled
  * with `headBytes` zeros, at most `length` bytes of `source`, and zeros.
  * @param dataFirst no entry reaches the media before its page does
- * @returns bytes taken from `source`, which may be 0 when somebody else
- * mapped the first block meanwhile: look again; or -errno
+ * @returns bytes taken from `source`, 0 when another thread has mapped the first
+ * block: look it up again; or -errno
  */
 export function mapHoles(
   pool: Pool,
@@ -39,7 +39,7 @@ export function mapHoles(
   const bytes = Math.min(count * PAGE_BYTES - headBytes, length);
   errno = define(pool, page, count, headBytes, source, bytes);
   if (errno === ENOSPC) {
-    // The machine's own bound, not the pool's: what limbo holds may help.
+    // The machine is short, not the pool: limbo may hold memory.
     pool.drainLimbo();
     errno = define(pool, page, count, headBytes, source, bytes);
   }
@@ -49,7 +49,7 @@ export function mapHoles(
     pool.endClaim();
     return -errno;
   }
-  // The file may have become smaller while a step above waited.
+  // The file may have shrunk while a step above waited.
   const publishable = Math.min(count, pool.blocks - block);
   let published = 0;
   while (published < publishable && pool.index.publish(block + published, page + published)) published++;
@@ -62,7 +62,7 @@ export function mapHoles(
 function define(pool: Pool, page: PageNo, count: number, headBytes: number, source: Address, bytes: number): Errno {
   const { memory } = pool;
   if (bytes > 0) return asShortage(memory.fill(page, count, headBytes, source, bytes));
-  // Where nothing can be punched a free page may hold what a killed process left in it.
+  // Where pages cannot be punched, a free page may hold what a killed process wrote to it.
   if (!memory.canPunch) return asShortage(memory.zero(page * PAGE_BYTES, count * PAGE_BYTES));
   return asShortage(memory.populate(page, count));
 }

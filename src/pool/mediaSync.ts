@@ -1,4 +1,4 @@
-/** Puts a pool on the media, for all threads: one at a time, and a failure stays. */
+/** Syncs a pool to the media for all threads, one at a time. A failure is permanent. */
 import type { Memory } from "../base/ports.js";
 import type { Errno } from "../base/units.js";
 import { Mutex } from "./mutex.js";
@@ -26,16 +26,16 @@ export class MediaSync {
   }
 
   /**
-   * Puts everything on the media. After a failure the kernel takes the lost
-   * pages for clean and tells nobody again (errseq_check_and_advance), so the
-   * failure stays: writes stop, nothing leaves limbo, every flush fails.
+   * Puts everything on the media. The kernel reports a failure once and marks the
+   * lost pages clean (errseq_check_and_advance), so the failure is permanent:
+   * writes stop, nothing leaves limbo, every flush fails.
    */
   sync(): Errno {
     const begun = Atomics.load(this.control, CONTROL.syncsBegun);
-    // One at a time: of two, the kernel would tell only one, and the other would answer for what is lost.
+    // One at a time: of two concurrent syncs the kernel would report a failure to only one.
     this.mutex.lock();
     let errno = this.failedErrno;
-    // One that began while we waited has put all of ours there as well.
+    // A sync that began while this thread waited has covered its data too.
     if (errno === 0 && begun === Atomics.load(this.control, CONTROL.syncsBegun)) {
       Atomics.add(this.control, CONTROL.syncsBegun, 1);
       errno = this.memory.sync();

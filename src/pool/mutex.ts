@@ -1,7 +1,7 @@
 /**
  * A mutex on one word of shared memory (Drepper, "Futexes are tricky", mutex2):
- * 0 free, 1 held, 2 held and somebody waits. Dies with the process, as the
- * memory does, so a killed server leaves nothing locked.
+ * 0 free, 1 held, 2 held with waiters. The memory dies with the process, so a
+ * killed server leaves nothing locked.
  */
 import { assert } from "../base/assert.js";
 

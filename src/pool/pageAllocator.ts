@@ -1,11 +1,11 @@
 /**
  * Claims pages for blocks, home first: block b gets the b-th data page when
- * that is free, otherwise one behind its neighbour's, otherwise any. So a file
- * is few runs, a request one run, a discard one punch.
+ * that is free, otherwise the one after its neighbour's, otherwise any. So a
+ * file has few runs, and a request or discard usually has one.
  *
- * Works in page numbers of the pool; the free map below counts data pages.
- * Where the backing holds memory in larger grains, a grain is held as long as
- * one of its pages is taken, and given back when the last is freed.
+ * Uses page numbers of the pool; the free map below it counts data pages.
+ * Where the backing has larger grains, a grain is held as long as one of its
+ * pages is taken, and released when the last is freed.
  */
 import type { Memory } from "../base/ports.js";
 import type { BlockNo, Errno, PageNo } from "../base/units.js";
@@ -35,7 +35,7 @@ export class PageAllocator {
   }
 
   /**
-   * Claims adjacent pages for the holes `[block, block + most)`, as many as lie together.
+   * Claims adjacent pages for the holes `[block, block + most)`, as many as are adjacent.
    * @returns false when no page is free
    */
   claim(block: BlockNo, most: number, claimed: Run): boolean {
@@ -60,12 +60,12 @@ export class PageAllocator {
     return true;
   }
 
-  /** Makes sure of the memory of claimed pages where it comes in grains. ENOSPC, ENOMEM. */
+  /** Allocates the grains of claimed pages, where the backing has grains. ENOSPC, ENOMEM. */
   holdGrains(page: PageNo, count: number): Errno {
     return this.grains === null ? 0 : this.grains.hold(page, count);
   }
 
-  /** Claims one page of a grain that is held already, where memory comes in grains. @returns false for none */
+  /** Claims one page of a grain that is already held. @returns false for none */
   claimHeld(claimed: Run): boolean {
     const page = this.grains?.claimHeld() ?? -1;
     if (page < 0) return false;
@@ -75,18 +75,18 @@ export class PageAllocator {
     return true;
   }
 
-  /** Frees pages whose memory has been given back or zeroed. */
+  /** Frees pages whose memory has been released or zeroed. */
   free(page: PageNo, count: number): void {
     this.map.free(page - this.geometry.firstDataPage, count);
     this.grains?.giveBack(page, count);
   }
 
-  /** Marks a page as taken; false when it was already. */
+  /** Marks a page as taken; false when it already was. */
   take(page: PageNo): boolean {
     return this.takeRun(page, 1) === 1;
   }
 
-  /** At probe: marks the pages of entries as taken. @returns how many, up to the first that another entry has already */
+  /** At probe: marks pages as taken, up to the first that already is. @returns how many */
   takeRun(page: PageNo, count: number): number {
     return this.map.claimFrom(page - this.geometry.firstDataPage, count);
   }

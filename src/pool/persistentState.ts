@@ -1,6 +1,6 @@
 /**
- * What of an open pool outlives a server: words that the holder keeps and each
- * server goes on with. Everything else is rebuilt from the media (`sharedState.ts`).
+ * The state of an open pool that outlives a server: words that the holder keeps
+ * and each server inherits. Everything else is rebuilt from the media (`sharedState.ts`).
  */
 import type { Errno } from "../base/units.js";
 import { ACCOUNT_WORDS } from "./account.js";
@@ -9,17 +9,17 @@ import { ACCOUNT_WORDS } from "./account.js";
 export const PERSISTENT = {
   /** ACCOUNT_WORDS words. */
   account: 0,
-  /** The errno of a failed sync: what was lost then stays lost. */
+  /** The errno of a failed sync, which stays failed. */
   failedErrno: ACCOUNT_WORDS,
-  /** Not 0: what is wrong with the media (DAMAGE in damage.ts), and where: a block, a page. */
+  /** If not 0, the damage of the media (DAMAGE in damage.ts), followed by its block and page. */
   damage: ACCOUNT_WORDS + 1,
   damagedBlock: ACCOUNT_WORDS + 2,
   damagedPage: ACCOUNT_WORDS + 3,
-  /** The first page that the backing has lost, or 0: somebody truncated it. */
+  /** The first page missing from a truncated backing, or 0. */
   lostFrom: ACCOUNT_WORDS + 4,
-  /** MOST_LOST_PAGES pages that are lost, by the first of their grain; 0 for none. */
+  /** MOST_LOST_PAGES lost pages, each the first of its grain; 0 for none. */
   lostPages: ACCOUNT_WORDS + 5,
-  /** The one smaller size, in blocks, that the file may be given in direct mode; 0 for none. */
+  /** The one smaller size, in blocks, that the file may take in direct mode; 0 for none. */
   shrinkTo: ACCOUNT_WORDS + 18,
 } as const;
 
@@ -27,7 +27,7 @@ export const MOST_LOST_PAGES = PERSISTENT.shrinkTo - PERSISTENT.lostPages;
 
 export const PERSISTENT_WORDS = PERSISTENT.shrinkTo + 1;
 
-/** Lets the file be made as short as `blocks`, once; 0 takes that back. */
+/** Allows the file to shrink to `blocks` once; 0 withdraws it. */
 export function allowShrink(persistentWords: Int32Array, blocks: number): void {
   Atomics.store(persistentWords, PERSISTENT.shrinkTo, blocks | 0);
 }
@@ -36,12 +36,12 @@ export function mayShrinkTo(persistentWords: Int32Array, blocks: number): boolea
   return blocks > 0 && Atomics.load(persistentWords, PERSISTENT.shrinkTo) >>> 0 === blocks;
 }
 
-/** What was allowed is done. */
+/** The allowed shrink is done. */
 export function shrunk(persistentWords: Int32Array, blocks: number): void {
   Atomics.compareExchange(persistentWords, PERSISTENT.shrinkTo, blocks | 0, 0);
 }
 
-/** The errno of a sync that failed, or 0: what was lost then stays lost, also for the next server. */
+/** The errno of a failed sync, or 0. The failure also holds for the next server. */
 export function failedErrno(persistentWords: Int32Array): Errno {
   return Atomics.load(persistentWords, PERSISTENT.failedErrno);
 }

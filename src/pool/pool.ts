@@ -1,18 +1,18 @@
 /**
  * One thread's view of an open pool: claims of pages, and the file's size. The
  * data path needs no lock: entries change by atomic operations, and epochs keep
- * a page from being reused while a request can know it. The mutex guards limbo
- * and the superblock only.
+ * a page from being reused while a request can use it. The mutex guards only
+ * limbo and the superblock.
  */
 import { EAGAIN, EIO, ENOMEM, ENOSPC } from "../base/errno.js";
-import { MediaError } from "../base/errors.js";
 import type { BlockNo, Errno } from "../base/units.js";
+import { DAMAGE } from "./damage.js";
 import { Reclaiming } from "./reclaim.js";
 import type { Run } from "./run.js";
 import { CONTROL } from "./sharedState.js";
-import { updateSuperblock } from "./superblockStore.js";
+import { storeBlocks } from "./superblockStore.js";
 
-/** How often a shortage waits for others: a bound of many seconds, which only a broken pool could reach. */
+/** How often a shortage waits for other threads: many seconds, which only a broken pool reaches. */
 export const SHORTAGE_TRIES = 100_000;
 
 export class Pool extends Reclaiming {
@@ -30,18 +30,45 @@ export class Pool extends Reclaiming {
     return this.index.nextHole(from, end);
   }
 
-  /** While `short`, no page is claimed: the machine needs its memory more than a disk does. */
+  /**
+   * Finds the run at `block`: adjacent pages, or holes, up to `end` at most.
+   * @returns 0, or EIO for an entry that names no data page, or one that is lost
+   */
+  lookUp(block: BlockNo, end: BlockNo, found: Run): Errno {
+    const { index, geometry, damage } = this;
+    const page = index.get(block);
+    let next = block + 1;
+    if (page === 0) {
+      while (next < end && index.get(next) === 0) next++;
+    } else {
+      if (!this.isSound(page)) {
+        damage.note(DAMAGE.entry, block, page);
+        return EIO;
+      }
+      const runEnd = Math.min(end, block + geometry.pageCount - page);
+      while (next < runEnd && index.get(next) === page + (next - block)) next++;
+      if (damage.isFound) {
+        const mappedEnd = next;
+        next = block + 1;
+        while (next < mappedEnd && this.isSound(page + (next - block))) next++;
+      }
+    }
+    found.page = page;
+    found.count = next - block;
+    return 0;
+  }
+
+  /** While `short`, no page is claimed, so that a disk does not exhaust the machine's memory. */
   setMemoryShort(short: boolean): void {
     Atomics.store(this.control, CONTROL.memoryShort, short ? 1 : 0);
   }
 
   /**
    * Claims adjacent pages for the holes from `block` upward. After success the caller
-   * publishes them or gives them up, and then calls `endClaim`. A shortage makes limbo drain first, and waits for
-   * requests that may give up pages they have claimed: so a pool as large as its
-   * file is never short.
-   * Callers must look up again whatever they knew of the index.
-   * @returns ENOSPC; EAGAIN when there was no page while `block` had one: for a hole, look again
+   * publishes or abandons them, then calls `endClaim`. A shortage first drains limbo and
+   * waits for requests that may abandon claimed pages, so that a pool as large as its
+   * file is never short. Afterwards the caller must look up index entries again.
+   * @returns ENOSPC; EAGAIN when there was no page but `block` is mapped: look it up again
    */
   claim(block: BlockNo, most: number, claimed: Run): Errno {
     let errno = this.tryClaim(block, most, claimed);
@@ -50,7 +77,7 @@ export class Pool extends Reclaiming {
       const mark = this.quietMark();
       errno = this.tryClaim(block, most, claimed);
       if (errno !== ENOSPC) break;
-      // Asked again after the look at the entry: it may have been published or cleared meanwhile.
+      // Checked again after the entry is read, which may have been published or cleared in between.
       if (this.isShortFor(mark)) {
         const isMapped = this.index.get(block) !== 0;
         if (this.isShortFor(mark)) return isMapped ? EAGAIN : ENOSPC;
@@ -60,18 +87,18 @@ export class Pool extends Reclaiming {
     return errno;
   }
 
-  /** The pages of the last `claim` are published or given up. */
+  /** The pages of the last `claim` are published or abandoned. */
   endClaim(): void {
     Atomics.sub(this.control, CONTROL.inTransit, 1);
   }
 
-  /** While no page is on its way from one use to another: the epoch, which opens anew before one is. Otherwise null. */
+  /** The next epoch if no page is in transit or in limbo, else null. A page cannot get there without a new epoch. */
   quietMark(): number | null {
     const epoch = this.epochs.next();
     return Atomics.load(this.control, CONTROL.inTransit) === 0 && this.limbo.isEmpty() ? epoch : null;
   }
 
-  /** True when a shortage that was seen since `mark` was taken is real, or no waiting would help. */
+  /** True when a shortage seen since `mark` was taken is real, or waiting would not help. */
   isShortFor(mark: number | null): boolean {
     if (Atomics.load(this.control, CONTROL.memoryShort) !== 0 || this.failedErrno !== 0) return true;
     if (this.damage.isFound) return true;
@@ -90,13 +117,13 @@ export class Pool extends Reclaiming {
     if (!this.allocator.claim(block, most, claimed)) return ENOSPC;
     const errno = this.hold(claimed);
     if (errno !== ENOSPC && errno !== ENOMEM) return errno;
-    // No memory for another grain: a page of one that is held, if there is any.
+    // There is no memory for another grain: use a page of a held one.
     return this.allocator.claimHeld(claimed) ? 0 : ENOSPC;
   }
 
   /**
-   * Makes the file smaller for all requests to come, and waits until those that
-   * saw it larger are over: afterwards nobody maps a block behind the new end.
+   * Shrinks the file for all later requests, and waits until the earlier ones have
+   * ended: after that no request maps a block past the new end.
    */
   shrinkTo(blocks: number): void {
     this.lock();
@@ -107,16 +134,11 @@ export class Pool extends Reclaiming {
     this.unlock();
   }
 
-  /** Puts the file's size on the media. Nothing behind it may be mapped there. */
+  /** Puts the file's size on the media. No block past it may be mapped there. */
   resize(blocks: number): Errno {
     this.lock();
     try {
-      const errno = updateSuperblock(this.memory, { blocks }, () => this.media.sync());
-      if (errno === 0) this.account.setBlocks(blocks);
-      return errno;
-    } catch (error) {
-      if (!(error instanceof MediaError)) throw error;
-      return EIO;
+      return storeBlocks(this.memory, this.account, this.media, blocks);
     } finally {
       this.unlock();
     }
@@ -125,7 +147,7 @@ export class Pool extends Reclaiming {
   private hold({ page, count }: Run): Errno {
     const errno = this.allocator.holdGrains(page, count);
     if (errno === 0) return 0;
-    // Not by way of limbo: there is no memory to give back, and zeroing it would need some.
+    // Not through limbo: there is no memory to release, and zeroing would allocate it.
     this.lock();
     this.account.pagesToLimbo(count);
     this.allocator.free(page, count);

@@ -1,10 +1,9 @@
 /**
- * Probe: opens a pool that was formatted, and rebuilds everything that is not
- * on the media (free map, account). Never formats, never repairs.
+ * Probe: opens a formatted pool and rebuilds everything that is not on the
+ * media (free map, account). Never formats, never repairs.
  */
 import { assert } from "../base/assert.js";
-import { errnoName } from "../base/errno.js";
-import { MediaError, UserError } from "../base/errors.js";
+import { MediaError, must, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { PAGE_BYTES } from "../base/units.js";
 import { DAMAGE } from "./damage.js";
@@ -13,23 +12,25 @@ import { homePage } from "./geometry.js";
 import { Pool } from "./pool.js";
 import type { PoolParts } from "./reclaim.js";
 import { describeEntryDamage, heldRuns, scanIndex } from "./scan.js";
-import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
+import { layout, STATE_CLEAN, STATE_DIRECT, STATE_DIRTY, STATE_FORMATTING, type Superblock } from "./superblock.js";
 import { updateSuperblock } from "./superblockStore.js";
 
 export interface ProbedPool {
   readonly pool: Pool;
-  /** Blocks whose page is not their home page; in a pool opened read-only also those whose entry is damaged. */
+  /** Blocks away from home; in a pool opened read-only also those with a damaged entry. */
   readonly blocksAway: number;
 }
 
 /**
- * Opens the pool for this thread, the first to do so, and fills the shared state.
- * @param options `readOnly`: nothing on the media is changed, and a damaged index is no reason to refuse
+ * Opens the pool for the first thread and fills the shared state.
+ * @param options `readOnly`: nothing on the media changes, and a pool with a damaged index is opened too
  * @throws MediaError for the first entry that is not valid
  * @throws UserError when the state on the media cannot be written
  */
 export function probePool(parts: PoolParts, superblock: Superblock, options: { readOnly: boolean }): ProbedPool {
-  requireFormatted(superblock);
+  if (superblock.state === STATE_FORMATTING) {
+    throw new MediaError("state", "clean or dirty", "formatting (a format was interrupted)", layout.offset.state);
+  }
   assert(superblock.state !== STATE_DIRECT, "the index of a pool in direct use was probed");
   assert(parts.memory.pageCount === superblock.geometry.pageCount, "the mapping is not the pool's size");
   const pool = new Pool(parts);
@@ -45,8 +46,8 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
       return pages;
     },
     damaged: (damage, block, page, high) => {
-      // Opened read-only, a damaged pool shows what it has: a page number out of range is EIO for its block;
-      // which of two blocks a page belongs to nobody can tell, and both show it.
+      // Opened read-only, a damaged pool shows what it has: a block with a page number out of range reads as
+      // EIO; two blocks with the same page both show it, as the owner is not known.
       blocksAway++;
       if (options.readOnly) return;
       pool.damage.note(DAMAGE.entry, block, page);
@@ -59,7 +60,7 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
   holdGrainsOfTaken(parts.memory, pool);
   if (!options.readOnly) {
     settleMedia(parts.memory, superblock);
-    // A clean pool has none, unless others wrote to it: in large pages, where they cannot be seen, that is not looked for.
+    // A clean pool has strays only if another program wrote to it. With large pages they cannot be seen.
     const { canPunch, grainPages } = parts.memory;
     if (canPunch && (superblock.state !== STATE_CLEAN || grainPages === 1)) releaseStrays(parts.memory, pool);
     writeState(parts.memory, STATE_DIRTY);
@@ -68,44 +69,34 @@ export function probePool(parts: PoolParts, superblock: Superblock, options: { r
 }
 
 /**
- * Closes a pool whose other threads have all ended: limbo goes, everything is
- * flushed, and only then the state becomes clean. A pool that keeps pages which
- * no entry names stays dirty, so that the next probe gives them back where they can be.
+ * Closes a pool whose other threads have all ended: drains limbo, flushes, and
+ * only then sets the state to clean. A pool with pages that cannot be freed stays
+ * dirty, so that the next probe releases them.
  * @throws UserError when the pool stays dirty
  */
 export function closePool(pool: Pool): void {
   pool.assumeSoleThread();
   pool.drainLimbo();
-  const errno = pool.flush();
-  if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+  must(pool.flush(), "it cannot be flushed");
   if (pool.damage.isFound) throw new UserError("pool", "it is damaged, and stays marked as unclean", { code: "EIO" });
   if (pool.account.limbo > 0) throw new UserError("pool", "discarded pages cannot be freed", { code: "EIO" });
   writeState(pool.memory, STATE_CLEAN);
 }
 
-/** @throws MediaError when the pool's format was cut off */
-function requireFormatted(superblock: Superblock): void {
-  if (superblock.state === STATE_FORMATTING) {
-    throw new MediaError("state", "clean or dirty", "formatting (a format was interrupted)", 56);
-  }
-}
-
 /**
- * What a killed process stored need not be on the media. It goes there before anything changes: the media may
- * still have an older entry, whose page must not be given back, or only the copy of the superblock that is written next.
+ * Syncs what a killed process stored before anything changes: the media may still have an older entry, whose
+ * page must not be released, or only the copy of the superblock that is written next.
  */
 function settleMedia(memory: Memory, { state, geometry }: Superblock): void {
-  // In a pool that is closed the index is on the media; only the superblock's last copy may be missing.
+  // The index of a clean pool is on the media; only the superblock's last copy may not be.
   memory.persist(0, (state === STATE_CLEAN ? 1 : geometry.firstDataPage) * PAGE_BYTES);
-  const errno = memory.sync();
-  if (errno !== 0) throw new UserError("pool", "it cannot be flushed", { code: errnoName(errno) });
+  must(memory.sync(), "it cannot be flushed");
 }
 
 /**
- * Who was killed leaves pages that hold memory but that no entry names: they go back now. What is
- * reserved, or mapped in direct mode, would show what they hold. Where nothing can be punched
- * they are no loss, and zeroing all that is free takes as long as the device is large: a
- * page is zeroed when it is reserved.
+ * Releases strays: pages that hold memory but that no entry names, left by a killed process. A
+ * reservation, or direct mode, would show their content. Where pages cannot be punched this is
+ * skipped, as zeroing all free pages of a large device is slow: a page is zeroed when it is reserved.
  */
 function releaseStrays(memory: Memory, pool: Pool): void {
   const { firstDataPage, pageCount } = pool.geometry;
@@ -117,8 +108,7 @@ function releaseStrays(memory: Memory, pool: Pool): void {
       }
       const first = page;
       while (page < heldEnd && !pool.allocator.isTaken(page)) page++;
-      const errno = memory.release(first, page - first);
-      if (errno !== 0) throw new UserError("pool", "unused pages cannot be freed", { code: errnoName(errno) });
+      must(memory.release(first, page - first), "unused pages cannot be freed");
     }
   }
 }
@@ -126,7 +116,7 @@ function releaseStrays(memory: Memory, pool: Pool): void {
 function holdGrainsOfTaken(memory: Memory, pool: Pool): void {
   if (memory.grainPages === 1) return;
   const { firstDataPage, pageCount } = pool.geometry;
-  // The metadata's last grain is there whether a data page of it is used or not.
+  // The grain shared with the metadata is always held.
   if (firstDataPage % memory.grainPages !== 0) pool.allocator.holdGrains(firstDataPage, 1);
   for (let page = firstDataPage; page < pageCount; page++) {
     if (pool.allocator.isTaken(page)) pool.allocator.holdGrains(page, 1);
@@ -135,6 +125,5 @@ function holdGrainsOfTaken(memory: Memory, pool: Pool): void {
 
 /** @throws UserError when the superblock cannot be written */
 function writeState(memory: Memory, state: number): void {
-  const errno = updateSuperblock(memory, { state });
-  if (errno !== 0) throw new UserError("pool", "its superblock cannot be written", { code: errnoName(errno) });
+  must(updateSuperblock(memory, { state }), "its superblock cannot be written");
 }

@@ -1,10 +1,9 @@
 /**
- * A superblock of which no copy is valid, made anew from what is left: fields
- * that survived in the copies, what the user knows, the pool's size, and the
- * index itself. A geometry is taken only when the index bears it out.
+ * Rebuilds a superblock that has no valid copy from what is left: fields that
+ * survived in the copies, what the user knows, the pool's size, and the index
+ * itself. A geometry is accepted only when the index agrees with it.
  */
 import { BitSet } from "../base/bitset.js";
-import { readU64 } from "../base/bytes.js";
 import { UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import type { BlockNo } from "../base/units.js";
@@ -20,19 +19,18 @@ import {
 } from "./geometry.js";
 import { heldRuns, scanIndex } from "./scan.js";
 import {
-  COPY_BYTES,
   COPY_OFFSETS,
-  copyProblems,
   INCOMPATIBLE_SPLIT,
   LABEL_BYTES,
   layout,
+  rawCopy,
   STATE_DIRECT,
   STATE_DIRTY,
   type Superblock,
 } from "./superblock.js";
 
 export interface RebuildRequest {
-  /** What the user knows; absent: found out. */
+  /** What the user knows; determined when absent. */
   readonly blocks?: number | undefined;
   readonly maxBlocks?: number | undefined;
   /** 16 random bytes, used when the old one is lost. */
@@ -41,31 +39,31 @@ export interface RebuildRequest {
 }
 
 interface Candidate {
-  /** Where it is from, for people. */
+  /** Where it comes from, for messages. */
   readonly source: string;
   readonly indexPages: number;
   readonly maxBlocks: number;
-  /** A whole copy or the user says so: damaged entries do not speak against it. */
+  /** From a whole copy or the user: accepted in spite of damaged entries. */
   readonly trusted: boolean;
 }
 
 interface Evidence {
   readonly validEntries: number;
   readonly damagedEntries: number;
-  /** One behind the highest block that has a page. */
+  /** One past the highest mapped block. */
   readonly mappedEnd: BlockNo;
-  /** Valid entries that name their block's home page: most do, and by chance none under another geometry. */
+  /** Valid entries that name their block's home page: most do, and hardly any with a wrong geometry. */
   readonly homeEntries: number;
-  /** Data pages that hold something and that no entry names. */
+  /** Some data page holds memory but is named by no entry. */
   readonly hasStrays: boolean;
 }
 
 /**
- * @returns a superblock in state dirty; in a split pool whose pages say so, direct
- * @throws UserError saying what was tried when nothing is consistent
+ * @returns a superblock in state dirty, or direct for a split pool whose pages look so
+ * @throws UserError listing what was tried when nothing is consistent
  */
 export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): Superblock {
-  const { page, pageCount, media } = input;
+  const { pageCount, media } = input;
   const tried: string[] = [];
   let best: { candidate: Candidate; evidence: Evidence } | null = null;
   for (const candidate of candidatesOf(input, request)) {
@@ -80,7 +78,7 @@ export function rebuildSuperblock(input: CheckInput, request: RebuildRequest): S
     }
   }
   if (best === null) throw nothingFits(tried);
-  return superblockOf(page, input, request, best.candidate, best.evidence);
+  return superblockOf(input, request, best.candidate, best.evidence);
 }
 
 function score({ validEntries, damagedEntries, homeEntries }: Evidence): number {
@@ -92,7 +90,7 @@ function nothingFits(tried: readonly string[]): UserError {
   return new UserError("superblock", reason, { code: "EINVAL", cure: "--max-size SIZE, as it was formatted with" });
 }
 
-/** Geometries in the order in which they are preferred; none twice. */
+/** The possible geometries, in order of preference, without duplicates. */
 function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
   const { page, pageCount, media } = input;
   const found: Candidate[] = [];
@@ -101,29 +99,26 @@ function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
       indexPages >= 1 &&
       indexPages <= pageCount - 2 &&
       maxBlocks >= 1 &&
-      maxBlocks <= Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES) &&
+      maxBlocks <= mostBlocks(indexPages) &&
       (!media.split || indexPages === media.metadataPages - 1);
     const isNew = !found.some((one) => one.indexPages === indexPages && one.maxBlocks === maxBlocks);
     if (isPossible && isNew) found.push({ source, indexPages, maxBlocks, trusted });
   };
   for (const at of COPY_OFFSETS) {
-    const copy = copyWords(page, at);
-    const problems = copyProblems(page, at, pageCount).map(({ field }) => field);
-    const isWhole = !problems.includes("magic") && !problems.includes("checksum");
-    const [indexPages, entries] = [readU64(copy, layout.word.indexPages), readU64(copy, layout.word.indexEntries)];
-    add(`the copy at byte ${at}`, indexPages, entries, isWhole);
+    const { isWhole, fields } = rawCopy(page, at);
+    add(`the copy at byte ${at}`, fields.indexPages, fields.indexEntries, isWhole);
   }
   const known = request.maxBlocks ?? request.blocks;
   if (known !== undefined) {
     add("the size given", media.split ? media.metadataPages - 1 : indexPagesFor(known), known, true);
-    // Only what is known counts beside what survived.
+    // With a known size there is nothing to guess.
     return found;
   }
   if (media.split) {
     const indexPages = media.metadataPages - 1;
     const dataPages = pageCount - media.metadataPages;
     if (indexPagesFor(dataPages) === indexPages) add("the size of data", indexPages, dataPages, false);
-    add("the size of meta", indexPages, Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES), false);
+    add("the size of meta", indexPages, mostBlocks(indexPages), false);
     return found;
   }
   if (pageCount > 2 && pageCount <= MAX_PAGES) {
@@ -131,11 +126,15 @@ function candidatesOf(input: CheckInput, request: RebuildRequest): Candidate[] {
     add("the pool's size", seed.indexPages, seed.maxBlocks, false);
   }
   const indexPages = indexPagesByFirstEntry(input);
-  add("the first entry", indexPages, Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES), false);
+  add("the first entry", indexPages, mostBlocks(indexPages), false);
   return found;
 }
 
-/** The first entry that is not 0 mostly names its block's home page, which tells where the data begins; 0 when none is. */
+function mostBlocks(indexPages: number): number {
+  return Math.min(indexPages * ENTRIES_PER_PAGE, MAX_PAGES);
+}
+
+/** The first nonzero entry usually names its block's home page, which tells where the data begins. 0 when unknown. */
 function indexPagesByFirstEntry({ page, pageCount, map }: CheckInput): number {
   if (pageCount < 3 || page.length === 0) return 0;
   const { memory, close } = map(2);
@@ -152,23 +151,26 @@ function indexPagesByFirstEntry({ page, pageCount, map }: CheckInput): number {
   }
 }
 
-/** What the index says when it is read with `geometry`. */
+/** Reads the index as if the pool had `geometry`. */
 function gather(input: CheckInput, geometry: Geometry): Evidence {
   const { memory, close } = input.map(geometry.firstDataPage);
   try {
     const taken = BitSet.ofSize(geometry.pageCount);
     const counts = { validEntries: 0, damagedEntries: 0, mappedEnd: 0, homeEntries: 0 };
-    scanIndex(memory, probing(geometry), {
-      present: () => {},
-      run: (block, page, count) => {
-        const pages = taken.addRun(page, count);
-        counts.validEntries += pages;
-        if (pages > 0) counts.mappedEnd = block + pages;
-        if (page === homePage(geometry, block)) counts.homeEntries += pages;
-        return pages;
+    scanIndex(
+      memory,
+      { geometry, blocks: geometry.maxBlocks },
+      {
+        run: (block, page, count) => {
+          const pages = taken.addRun(page, count);
+          counts.validEntries += pages;
+          if (pages > 0) counts.mappedEnd = block + pages;
+          if (page === homePage(geometry, block)) counts.homeEntries += pages;
+          return pages;
+        },
+        damaged: () => void counts.damagedEntries++,
       },
-      damaged: () => void counts.damagedEntries++,
-    });
+    );
     return { ...counts, hasStrays: hasStrays(memory, geometry, taken) };
   } finally {
     close();
@@ -182,33 +184,23 @@ function hasStrays(memory: Memory, { firstDataPage, pageCount }: Geometry, taken
   return false;
 }
 
-function probing(geometry: Geometry): Superblock {
-  return {
-    geometry,
-    blocks: geometry.maxBlocks,
-    generation: 2,
-    state: STATE_DIRTY,
-    incompatible: 0,
-    readonlyCompatible: 0,
-    formattedMs: 0,
-    uuid: new Uint8Array(16),
-    label: new Uint8Array(LABEL_BYTES),
-  };
-}
-
 function superblockOf(
-  page: Uint8Array,
-  { pageCount, media }: CheckInput,
+  { page, pageCount, media }: CheckInput,
   request: RebuildRequest,
   { indexPages, maxBlocks }: Candidate,
   evidence: Evidence,
 ): Superblock {
-  const blocks = request.blocks ?? survivingBlocks(page, maxBlocks, evidence.mappedEnd) ?? maxBlocks;
+  const copies = COPY_OFFSETS.map((at) => rawCopy(page, at));
+  const isPossible = (size: number): boolean => size >= 1 && size >= evidence.mappedEnd && size <= maxBlocks;
+  const blocks = request.blocks ?? copies.map(({ fields }) => fields.blocks).find(isPossible) ?? maxBlocks;
   if (blocks < evidence.mappedEnd) {
     const reason = `block ${evidence.mappedEnd - 1} is mapped beyond a file of ${blocks} blocks`;
     throw new UserError("--size", reason, { code: "EINVAL", cure: "a larger --size" });
   }
-  // Pages of a pool in direct use have no entries: as strays they would be given back by the next mount.
+  // A copy with a correct checksum but some other problem.
+  const whole = copies.find(({ isWhole }) => isWhole);
+  const { uuid, label } = layout.offset;
+  // Pages of a pool in direct use have no entries. In state dirty the next mount would release them as strays.
   const dataPages = pageCount - 1 - indexPages;
   const isDirect =
     media.split && evidence.hasStrays && evidence.homeEntries === evidence.validEntries && maxBlocks >= dataPages;
@@ -220,28 +212,7 @@ function superblockOf(
     incompatible: media.split ? INCOMPATIBLE_SPLIT : 0,
     readonlyCompatible: 0,
     formattedMs: request.nowMs,
-    uuid: wholeCopy(page, pageCount)?.slice(layout.offset.uuid, layout.offset.uuid + 16) ?? request.uuid,
-    label:
-      wholeCopy(page, pageCount)?.slice(layout.offset.label, layout.offset.label + LABEL_BYTES) ??
-      new Uint8Array(LABEL_BYTES),
+    uuid: whole?.bytes.slice(uuid, uuid + 16) ?? request.uuid,
+    label: whole?.bytes.slice(label, label + LABEL_BYTES) ?? new Uint8Array(LABEL_BYTES),
   };
-}
-
-/** The file's size in a copy that may be damaged, when it is possible. */
-function survivingBlocks(page: Uint8Array, maxBlocks: number, mappedEnd: BlockNo): number | undefined {
-  return COPY_OFFSETS.map((at) => readU64(copyWords(page, at), layout.word.blocks)).find(
-    (blocks) => blocks >= 1 && blocks >= mappedEnd && blocks <= maxBlocks,
-  );
-}
-
-/** The bytes of a copy whose checksum is right, though something else is wrong with it. */
-function wholeCopy(page: Uint8Array, pageCount: number): Uint8Array | undefined {
-  const at = COPY_OFFSETS.find((one) =>
-    copyProblems(page, one, pageCount).every(({ field }) => field !== "magic" && field !== "checksum"),
-  );
-  return at === undefined ? undefined : page.slice(at, at + COPY_BYTES);
-}
-
-function copyWords(page: Uint8Array, at: number): Int32Array {
-  return new Int32Array(page.slice(at, at + COPY_BYTES).buffer);
 }

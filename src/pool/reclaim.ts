@@ -1,9 +1,8 @@
 /**
- * How pages come back: entries are cleared, their pages go to limbo, and from
- * there they are freed. And when this thread may wait for others: never on the
- * mutex, nor for the grace period, while it is inside an epoch, as two such
- * threads would wait for each other. `lock` leaves the epoch, so after it no
- * page looked up before may be touched.
+ * Reclaims pages: entries are cleared, their pages go to limbo, and from there
+ * they are freed. A thread inside an epoch must never wait for the mutex or for
+ * the grace period, as two such threads would wait for each other. `lock` leaves
+ * the epoch, so pages looked up before it must not be touched afterwards.
  */
 import { EIO } from "../base/errno.js";
 import type { Memory } from "../base/ports.js";
@@ -21,22 +20,22 @@ import { CONTROL, type PoolShared } from "./sharedState.js";
 
 /** Blocks that a discard clears under the mutex at a time: 64 MiB. */
 const SLICE_BLOCKS = 16384;
-/** Runs that a request gives back in passing. */
+/** Runs that a request frees when it ends. */
 const DRAIN_RUNS = 64;
-/** How long a wait for the grace period sleeps between looks. */
+/** How long a wait for the grace period sleeps between checks. */
 const GRACE_POLL_MS = 0.05;
 
 export interface PoolParts {
   readonly memory: Memory;
   readonly geometry: Geometry;
   readonly shared: PoolShared;
-  /** PERSISTENT_WORDS words, shared with whoever reports them. */
+  /** PERSISTENT_WORDS words, shared with the holder. */
   readonly persistentWords: Int32Array;
-  /** Number of this thread, below MAX_THREADS; each thread its own. */
+  /** Number of this thread, unique and below MAX_THREADS. */
   readonly thread: number;
 }
 
-/** What `Pool` stands on. `index` and `allocator` are for this room alone. */
+/** The base of `Pool`. `index` and `allocator` are for `pool` only. */
 export abstract class Reclaiming {
   readonly memory: Memory;
   readonly geometry: Geometry;
@@ -61,7 +60,7 @@ export abstract class Reclaiming {
     this.damage = new Damage(persistentWords, shared.control);
     this.media = new MediaSync(shared.control, persistentWords, memory);
     this.epochs = new Epochs(shared.control, CONTROL.epochs, thread);
-    this.limbo = new Limbo(this, shared, this.media, this.epochs);
+    this.limbo = new Limbo(memory, this.allocator, this.account, this.damage, this.media, this.epochs, shared);
     this.mutex = new Mutex(shared.control, CONTROL.mutex);
   }
 
@@ -70,34 +69,34 @@ export abstract class Reclaiming {
     return this.media.failedErrno;
   }
 
-  /** True for a page that an entry may name, and that the backing still has. */
+  /** True for a data page that the backing still has. */
   isSound(page: PageNo): boolean {
     return this.index.isDataPage(page) && this.damage.isSound(page);
   }
 
-  /** Before a request looks anything up. */
+  /** Called before a request looks anything up. */
   enter(): void {
     this.inside = true;
     this.epochs.enter();
   }
 
-  /** After a request's last use of a page. Gives back what others could not, as we were in their way. */
+  /** Called after a request's last use of a page. Frees pages that could not be freed while it was inside. */
   leave(): void {
     this.epochs.leave();
     this.inside = false;
     if (!this.memory.durable && !this.limbo.isEmpty()) this.tryDrain();
   }
 
-  /** Between the steps of a long request: lets limbo go on. Whatever was looked up before is not to be touched. */
+  /** Between the steps of a long request: lets limbo drain. Pages looked up before must not be touched. */
   yieldEpoch(): void {
     if (this.inside) this.epochs.enter();
   }
 
-  /** Gives claimed pages up that were never published, or that no entry names any more. */
+  /** Sends pages to limbo that were claimed and never published, or that no entry names any more. */
   abandon(page: PageNo, count: number): void {
     this.lock();
     if (this.limbo.room === 0) this.makeRoom();
-    // Without room (a failing medium) the pages stay claimed: lost until the next probe, but to nobody's harm.
+    // Without room (a failing medium) the pages stay claimed until the next probe, which is harmless.
     if (this.limbo.room > 0) this.limbo.add(page, count, this.epochs.next());
     this.epochs.advance();
     if (!this.memory.durable) this.limbo.drain();
@@ -105,8 +104,8 @@ export abstract class Reclaiming {
   }
 
   /**
-   * Makes the blocks `[from, end)` holes and sends their pages to limbo.
-   * In slices, so that others get their turn.
+   * Makes the blocks `[from, end)` holes and sends their pages to limbo,
+   * in slices, so that other threads get the mutex.
    * @returns pages that were mapped, or -EIO when limbo is full because the medium fails
    */
   unmap(from: BlockNo, end: BlockNo): number {
@@ -146,7 +145,7 @@ export abstract class Reclaiming {
     for (let block = from; block < end; block++) {
       const seen = this.index.get(block);
       if (seen === 0) continue;
-      // A damaged entry names no page of ours: it stays for check to find.
+      // A damaged entry names no data page: it stays for check to find.
       if (!this.isSound(seen)) {
         this.damage.note(DAMAGE.entry, block, seen);
         continue;
@@ -167,12 +166,12 @@ export abstract class Reclaiming {
     return unmapped;
   }
 
-  /** Everything stored before is on the media when this returns 0; after a failure it never does again. */
+  /** Returns 0 when everything stored before is on the media; after a failure never again. */
   flush(): Errno {
     return this.memory.durable ? this.syncCleared() : 0;
   }
 
-  /** Everything stored before is on the media of a durable pool when this returns 0. In the epoch: nothing waits for it in a sync. */
+  /** As `flush`, but cleared entries do not leave limbo. Stays inside the epoch. */
   syncData(): Errno {
     return this.memory.durable ? this.media.sync() : 0;
   }
@@ -182,7 +181,7 @@ export abstract class Reclaiming {
    * leave limbo. Outside the epoch: a sync may take seconds.
    */
   private syncCleared(): Errno {
-    // Whose entry another thread has seen but not yet put on the media itself is over afterwards.
+    // Requests of other threads that changed an entry and have not persisted it yet end first.
     if (this.memory.needsPersist) this.awaitOthers();
     if (this.inside) this.epochs.leave();
     this.mutex.lock();
@@ -198,7 +197,7 @@ export abstract class Reclaiming {
     return errno;
   }
 
-  /** Lets limbo go as far as it may now; a durable pool's cleared entries go to the media first. */
+  /** Drains limbo as far as it can be now; a durable pool's cleared entries are synced first. */
   flushAndDrain(): Errno {
     if (this.limbo.isEmpty()) return 0;
     const errno = this.memory.durable ? this.syncCleared() : 0;
@@ -209,7 +208,7 @@ export abstract class Reclaiming {
     return 0;
   }
 
-  /** Waits until all that is in limbo now is free, before anyone is told ENOSPC. */
+  /** Waits until everything in limbo is free; called before ENOSPC is returned. */
   drainLimbo(): void {
     if (this.limbo.isEmpty()) return;
     this.lock();
@@ -217,7 +216,7 @@ export abstract class Reclaiming {
     this.unlock();
   }
 
-  /** After all other threads have ended: what they left behind in mid-request no longer counts. */
+  /** After all other threads have ended: forgets the requests that they did not finish. */
   assumeSoleThread(): void {
     this.epochs.forgetAll();
     Atomics.store(this.control, CONTROL.inTransit, 0);
@@ -242,14 +241,14 @@ export abstract class Reclaiming {
     this.limbo.drain();
   }
 
-  /** Lets others go on with the pages that they have in transit: asleep, as one of them may want this CPU or the mutex. */
+  /** Sleeps, as a thread with pages in transit may need this CPU or the mutex, then waits for the requests that run. */
   awaitTransit(): void {
     if (this.inside) this.epochs.leave();
     Atomics.wait(this.control, CONTROL.pause, 0, GRACE_POLL_MS);
     this.awaitOthers();
   }
 
-  /** Waits until every request that runs now is over. Without the mutex: they may need it to end. */
+  /** Waits until every request that runs now has ended, without the mutex, which they may need. */
   private awaitOthers(): void {
     this.lock();
     const epoch = this.epochs.next();

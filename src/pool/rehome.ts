@@ -1,16 +1,16 @@
 /**
- * Rehome: brings every block of a pool that nobody has open to its home page,
- * as direct mode needs it.
+ * Rehome: moves every block of a pool that is not in use to its home page, as
+ * direct mode requires.
  *
- * A page is wanted by the one block whose home it is. Where a wanted page is
+ * A page is wanted by the one block whose home it is. When a wanted page is
  * free its block moves there, which leaves a page that another block may want,
- * and so on: a chain. What is left after all chains are cycles, in which each
- * block is on the next one's home: one block steps aside, and the rest is a chain.
+ * and so on: a chain. After all chains only cycles are left, in which each block
+ * is on the next one's home: one block steps aside, and the rest is a chain.
  *
- * A page that a block leaves is free only when its batch is done. So that a
- * chain is not one batch a block, its next blocks step aside onto spots, free
- * pages that no block wants, and come home with the following batch. No block
- * is copied more than twice.
+ * The page that a block leaves is free only after its batch. To avoid one batch
+ * per block, the next blocks of a chain step aside onto spots, free pages that no
+ * block wants, and move home with the following batch. No block is copied more
+ * than twice.
  */
 import { assert } from "../base/assert.js";
 import { BitSet } from "../base/bitset.js";
@@ -25,35 +25,35 @@ import { allocateShared } from "./sharedState.js";
 import { STATE_DIRECT, type Superblock } from "./superblock.js";
 
 export interface RehomeReport {
-  /** The pool was left in direct mode, where every block is at home: nothing was done. */
+  /** The pool is in state direct, where every block is at home: nothing was done. */
   readonly wasDirect: boolean;
-  /** Blocks that came home. */
+  /** Blocks that moved home. */
   readonly moved: number;
   /** Blocks that are still away: those without a home, and those whose home they hold. */
   readonly away: number;
-  /** Blocks that have no home: the file is larger than the data region. */
+  /** Blocks without a home, as the file is larger than the data region. */
   readonly homeless: number;
-  /** The file may become larger than the data region: such a pool cannot be used in direct mode. */
+  /** The file may grow larger than the data region, so the pool cannot be used in direct mode. */
   readonly thin: boolean;
 }
 
 export interface RehomeOptions {
   /** Pages that are moved between two syncs. */
   readonly batchPages?: number;
-  /** Called after each batch. @param moved blocks that came home; `away` those that were not there at first */
+  /** Called after each batch. @param moved blocks that moved home; `away` those that were away at first */
   readonly onProgress?: (moved: number, away: number) => void;
 }
 
-/** 16 MiB: enough for a disk to be busy with, and little memory. */
+/** 16 MiB: enough to keep a disk busy, and little memory. */
 const BATCH_PAGES = 4096;
 const FEWER = 8;
 
 /**
- * Brings the blocks home. Can be cut off at any point and done again; the
- * pool is dirty meanwhile and clean afterwards.
+ * Moves the blocks home. Can be repeated after a crash at any point; the pool
+ * is dirty until it is done and clean afterwards.
  * @throws MediaError when the pool is damaged; nothing was changed
- * @throws UserError ENOSPC when no page is free to step aside to, or no memory for a copy; what has moved stays moved
- * @throws UserError when the medium fails; the pool is whole and stays dirty
+ * @throws UserError ENOSPC without a free page to step aside to, or memory for a copy; finished moves stay
+ * @throws UserError when the medium fails; the pool is consistent and stays dirty
  */
 export function rehome(memory: Memory, superblock: Superblock, options: RehomeOptions = {}): RehomeReport {
   const { geometry } = superblock;
@@ -85,7 +85,7 @@ export function rehome(memory: Memory, superblock: Superblock, options: RehomeOp
   return { wasDirect: false, moved, away, homeless: countHomeless(pool), thin };
 }
 
-/** With less memory to be had the batches become smaller: a copy needs it before its source goes back. */
+/** Retries with smaller batches when memory is short: a copy needs memory before its source is released. */
 function bringHome(pool: Pool, mostPages: number, onMoved: (blocks: number) => void): boolean {
   for (let batchPages = mostPages; ; batchPages = Math.max(1, Math.floor(batchPages / FEWER))) {
     try {
@@ -229,7 +229,7 @@ class Rehoming {
     while (this.batch.count > 0) this.commit();
   }
 
-  /** Does the batch; the next one begins with the blocks that come home now. */
+  /** Commits the batch; the next one begins with the blocks that can move home now. */
   private commit(): void {
     const { batch } = this;
     assert(batch.count > 0, "a page is waited for that will never be free");
@@ -250,7 +250,7 @@ class Rehoming {
     this.onMoved(home);
   }
 
-  /** Keeps a free page as a spot, unless a block wants it or there are enough. */
+  /** Keeps a free page as a spot, unless a block wants it or there are enough spots. */
   private offerSpot(page: PageNo): void {
     if (this.spotCount === this.spots.length || this.pageOf(this.wanterOf(page)) !== 0) return;
     this.spots[(this.spotHead + this.spotCount++) % this.spots.length] = page;
@@ -268,12 +268,12 @@ class Rehoming {
     return this.firstDataPage + block;
   }
 
-  /** The block whose home `page` is; it may be none of the file's. */
+  /** The block whose home `page` is; it may be past the file's end. */
   private wanterOf(page: PageNo): BlockNo {
     return page - this.firstDataPage;
   }
 
-  /** The page of `block`; 0 for a hole and behind the file's end. */
+  /** The page of `block`; 0 for a hole and past the file's end. */
   private pageOf(block: BlockNo): PageNo {
     return block < this.pool.blocks ? this.pool.index.get(block) : 0;
   }

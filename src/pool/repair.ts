@@ -1,16 +1,15 @@
 /**
- * Repair: makes a damaged pool one that is valid, the same from the same
- * damage each time. An entry that is wrong becomes a hole; of duplicates the
- * lowest block keeps the page and each other gets a private copy. Whatever is
- * to change is saved before the first change. Then copies, media, entries,
- * media, and the superblock last: cut off at any point it can be run again and
- * ends in the same state. No page but those of copies is written.
+ * Repair: makes a damaged pool valid; the result depends only on the damage. A
+ * wrong entry becomes a hole; of duplicates the lowest block keeps the page and
+ * each other gets a private copy. Everything that changes is saved before the
+ * first change. Then the copies are made, synced, entries stored, synced, and
+ * the superblock is written last: after a crash at any point repair can be run
+ * again and ends in the same state. Only the pages of copies are written.
  */
 import { BitSet } from "../base/bitset.js";
-import { errnoName } from "../base/errno.js";
-import { UserError } from "../base/errors.js";
+import { must, UserError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
-import { type BlockNo, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
+import { type BlockNo, type ByteOffset, PAGE_BYTES, type PageNo } from "../base/units.js";
 import { entryOffset, storeEntry } from "./entry.js";
 import { homePage } from "./geometry.js";
 import { type EntryDamage, scanIndex } from "./scan.js";
@@ -24,23 +23,23 @@ import {
   STATE_FORMATTING,
   type Superblock,
 } from "./superblock.js";
-import { type CopyWrite, planCopies } from "./superblockCopyPlan.js";
+import { type CopyWrite, planCopies } from "./superblockCopies.js";
 import { superblockPage } from "./superblockStore.js";
 
-/** Where what is going to change is kept. The methods throw UserError. */
+/** Keeps what repair is going to change. The methods throw UserError. */
 export interface UndoLog {
-  /** The bytes from `at` on, as they are and as they will be. */
+  /** The bytes from `at` on before and after the repair. */
   save(at: ByteOffset, oldBytes: Uint8Array, newBytes: Uint8Array): void;
-  /** Free pages that will hold copies. */
+  /** Free pages that copies will use. */
   made(page: PageNo, count: number): void;
-  /** All was told; returns when it is safe. */
+  /** The log is complete; returns when it is on the media. */
   seal(): void;
 }
 
 export interface RepairEvents {
   /** `block` of the file becomes a hole. */
   lost(block: BlockNo, page: PageNo, damage: EntryDamage): void;
-  /** `block` shared `page` with a lower one and gets a copy of it, which may not be its own content. */
+  /** `block` shared `page` with a lower one and gets a copy of it, which may be the other block's content. */
   suspect(block: BlockNo, page: PageNo, copyPage: PageNo): void;
 }
 
@@ -59,26 +58,22 @@ type Change = (damage: EntryDamage, block: BlockNo, page: PageNo, high: number, 
 const BATCH = 1024;
 
 /**
- * Repairs the pool that `memory` covers and nobody else uses.
- * @param superblock the copy that counts, or a rebuilt one that is to be written
- * @throws UserError when the pool may not be repaired, or the medium fails; it can be run again
+ * Repairs the pool that `memory` covers, as its only user.
+ * @param superblock the valid copy, or a rebuilt one to be written
+ * @throws UserError when the pool cannot be repaired, or the medium fails; it can be run again
  */
 export function repairPool(memory: Memory, superblock: Superblock, undo: UndoLog, events: RepairEvents): RepairSummary {
   requireRepairable(superblock);
-  const isDirect = superblock.state === STATE_DIRECT;
-  const survey = isDirect ? null : surveyIndex(memory, superblock);
-  const damaged = survey !== null && survey.damagedEntries > 0;
+  // The next mount rebuilds the index of a pool in direct use.
+  const damaged = superblock.state !== STATE_DIRECT && surveyIndex(memory, superblock).damagedEntries > 0;
   const page = superblockPage(memory);
   const writes = planCopies(page, superblock, damaged);
   const summary = { lostBlocks: 0, suspectBlocks: 0, clearedEntries: 0, writtenCopies: writes.length };
   if (!damaged && writes.length === 0) return summary;
-  if (survey !== null && damaged) {
-    const old = new Int32Array(2);
-    const next = new Int32Array(2);
-    walk(memory, superblock, survey.taken, (_damage, block, from, high, target) => {
-      old[0] = from | 0;
-      old[1] = high | 0;
-      next[0] = target | 0;
+  if (damaged) {
+    walk(memory, superblock, (_damage, block, from, high, target) => {
+      const old = new Int32Array([from | 0, high | 0]);
+      const next = new Int32Array([target | 0, 0]);
       undo.save(entryOffset(block), new Uint8Array(old.buffer), new Uint8Array(next.buffer));
       if (target !== 0) undo.made(target, 1);
     });
@@ -96,7 +91,7 @@ function requireRepairable(superblock: Superblock): void {
     const cure = "kmemfs format --force";
     throw new UserError("pool", "its format was interrupted, so there is nothing to repair", { code: "EINVAL", cure });
   }
-  // A copy with a higher one would be refused: nobody could open the pool again.
+  // A copy with a higher generation would be refused, and the pool could not be opened again.
   if (superblock.generation > MAX_GENERATION - 2) {
     throw new UserError("pool", "the generation of its superblock is at its maximum", { code: "EINVAL" });
   }
@@ -104,12 +99,11 @@ function requireRepairable(superblock: Superblock): void {
   throw new UserError("pool", "it has features that this version supports only for reading", { code: "EROFS" });
 }
 
-/** The pages that valid entries name, each by its lowest block, and how many entries are wrong. */
+/** The pages named by valid entries, each by its lowest block, and the number of wrong entries. */
 function surveyIndex(memory: Memory, superblock: Superblock): { taken: BitSet; damagedEntries: number } {
   const taken = BitSet.ofSize(superblock.geometry.pageCount);
   let damagedEntries = 0;
   scanIndex(memory, superblock, {
-    present: () => {},
     run: (_block, page, count) => taken.addRun(page, count),
     damaged: () => void damagedEntries++,
   });
@@ -117,16 +111,16 @@ function surveyIndex(memory: Memory, superblock: Superblock): { taken: BitSet; d
 }
 
 /**
- * Tells of each entry that is wrong what becomes of it, in order. Run again
- * when some are repaired it tells the same of the others: a page is chosen by
- * what is free, and those chosen before are taken by then.
+ * Calls `change` for each wrong entry with its repair, in order. Run again when
+ * some entries are repaired it decides the same for the others: a page is chosen
+ * from the free ones, and those chosen before are taken by then.
  */
-function walk(memory: Memory, superblock: Superblock, taken: BitSet, change: Change): void {
+function walk(memory: Memory, superblock: Superblock, change: Change): void {
   const { geometry } = superblock;
+  const { taken } = surveyIndex(memory, superblock);
   let lowestFree = geometry.firstDataPage;
   const seen = BitSet.ofSize(geometry.pageCount);
   scanIndex(memory, superblock, {
-    present: () => {},
     run: (_block, page, count) => seen.addRun(page, count),
     damaged: (damage, block, page, high) => {
       let target = 0;
@@ -146,10 +140,10 @@ function repairIndex(
   memory: Memory,
   superblock: Superblock,
   events: RepairEvents,
-  summary: { lostBlocks: number; suspectBlocks: number; clearedEntries: number },
+  summary: { -readonly [K in keyof RepairSummary]: number },
 ): void {
   const batch = new Batch(memory);
-  walk(memory, superblock, surveyIndex(memory, superblock).taken, (damage, block, page, _high, target) => {
+  walk(memory, superblock, (damage, block, page, _high, target) => {
     if (target !== 0) {
       summary.suspectBlocks++;
       events.suspect(block, page, target);
@@ -165,38 +159,32 @@ function repairIndex(
 }
 
 class Batch {
-  /** Padding may lie beyond 32 bits. */
-  private readonly blocks = new Float64Array(BATCH);
-  private readonly from = new Uint32Array(BATCH);
-  private readonly to = new Uint32Array(BATCH);
-  private count = 0;
+  private moves: { block: BlockNo; from: PageNo; to: PageNo }[] = [];
 
   constructor(private readonly memory: Memory) {}
 
   add(block: BlockNo, from: PageNo, to: PageNo): void {
-    this.blocks[this.count] = block;
-    this.from[this.count] = from;
-    this.to[this.count] = to;
-    if (++this.count === BATCH) this.commit();
+    this.moves.push({ block, from, to });
+    if (this.moves.length === BATCH) this.commit();
   }
 
   /** @throws UserError */
   commit(): void {
-    const { memory, count } = this;
-    if (count === 0) return;
-    for (let i = 0; i < count; i++) {
-      if (this.to[i] === 0) continue;
-      const source = memory.baseAddress + this.from[i] * PAGE_BYTES;
-      must(memory.fill(this.to[i], 1, 0, source, PAGE_BYTES), `block ${this.blocks[i]} cannot be copied`);
+    const { memory, moves } = this;
+    if (moves.length === 0) return;
+    for (const { block, from, to } of moves) {
+      if (to === 0) continue;
+      const source = memory.baseAddress + from * PAGE_BYTES;
+      must(memory.fill(to, 1, 0, source, PAGE_BYTES), `block ${block} cannot be copied`);
     }
     must(memory.sync(), "the copies cannot be flushed");
-    for (let i = 0; i < count; i++) storeEntry(memory, this.blocks[i], this.to[i]);
+    for (const { block, to } of moves) storeEntry(memory, block, to);
     must(memory.sync(), "the index cannot be flushed");
-    this.count = 0;
+    this.moves = [];
   }
 }
 
-/** Both copies, also one that stays: whoever undoes sees by them that nobody has used the pool since. */
+/** Saves both copies, changed or not: by them undo sees that the pool has not been used since. */
 function saveCopies(page: Uint8Array, writes: readonly CopyWrite[], undo: UndoLog): void {
   for (const at of COPY_OFFSETS) {
     const old = page.slice(at, at + COPY_BYTES);
@@ -211,9 +199,4 @@ function writeCopy(memory: Memory, at: ByteOffset, superblock: Superblock): void
   memory.metadataWords(0).set(new Int32Array(encode(superblock).buffer), at / 4);
   memory.persist(at, COPY_BYTES);
   must(memory.sync(), "the superblock cannot be flushed");
-}
-
-/** @throws UserError for a positive errno */
-export function must(errno: Errno, reason: string): void {
-  if (errno !== 0) throw new UserError("pool", reason, { code: errnoName(errno) });
 }

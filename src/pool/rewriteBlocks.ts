@@ -1,21 +1,21 @@
 /**
- * Writes to mapped blocks that are never seen half done, not even by a crash:
- * claim, define, media, then swing the entries. The old pages go through limbo.
- * A block written in part gets a whole new page as well.
+ * Atomic writes to mapped blocks, also across a crash: claim new pages, define
+ * their content, sync, then swing the entries. The old pages go through limbo.
+ * A partly written block gets a whole new page too.
  */
 import { asShortage, EAGAIN, EFAULT, EIO, ENOSPC } from "../base/errno.js";
 import { type Address, type BlockNo, bytesToPagesFloor, type Errno, PAGE_BYTES, type PageNo } from "../base/units.js";
 import type { Pool } from "./pool.js";
 import { Run } from "./run.js";
 
-/** Of this thread, which does one claim at a time. */
+/** Reused for each claim of this thread. */
 const claimed = new Run();
 
 /**
  * Gives the mapped blocks from `block` upward, at most to `end`, new pages with at
  * most `length` bytes of `source` from byte `inPage` on: whole blocks, or a part of one.
- * @returns bytes taken from `source`, which may be 0 when the first block was
- * changed by somebody else meanwhile: look again; or -errno
+ * @returns bytes taken from `source`, 0 when another thread has changed the first
+ * block: look it up again; or -errno
  */
 export function rewriteBlocks(
   pool: Pool,
@@ -27,7 +27,7 @@ export function rewriteBlocks(
 ): number {
   const done = attempt(pool, block, end, inPage, source, length);
   if (done !== -ENOSPC) return done;
-  // The machine's own bound, not the pool's: what limbo holds may help.
+  // The machine is short, not the pool: limbo may hold memory.
   pool.drainLimbo();
   return attempt(pool, block, end, inPage, source, length);
 }
@@ -38,7 +38,7 @@ function attempt(pool: Pool, block: BlockNo, end: BlockNo, inPage: number, sourc
   if (errno !== 0) return errno === EAGAIN ? -ENOSPC : -errno;
   const { page, count } = claimed;
   const bytes = wholeBlocks > 0 ? count * PAGE_BYTES : Math.min(PAGE_BYTES - inPage, length);
-  // The claim may have waited: what the entry names counts from here on, and stays while the epoch does.
+  // Looked up after the claim, which may have waited; the page stays valid within this epoch.
   const old = pool.index.get(block);
   const isThere = pool.isSound(old);
   if (isThere) {
@@ -68,7 +68,7 @@ function fillPart(pool: Pool, page: PageNo, old: PageNo, inPage: number, source:
 }
 
 /**
- * Swings entries to the new pages, as long as their blocks are mapped; the old ones go to limbo in runs.
+ * Swings entries to the new pages while their blocks are mapped; the old pages go to limbo in runs.
  * @param firstOld the page that the first block must still have
  */
 function swing(pool: Pool, block: BlockNo, page: PageNo, count: number, firstOld: PageNo): number {
@@ -77,7 +77,7 @@ function swing(pool: Pool, block: BlockNo, page: PageNo, count: number, firstOld
   while (swung < count) {
     const first = swung === 0 ? firstOld : index.get(block + swung);
     let run = 0;
-    // Adjacent old pages leave together. To leave them may wait, so each run is looked up anew.
+    // Adjacent old pages go to limbo together. That may wait, so each run is looked up again.
     while (swung + run < count && pool.isSound(first + run)) {
       if (!index.replace(block + swung + run, first + run, page + swung + run)) break;
       run++;

@@ -1,6 +1,6 @@
 import type { PageNo } from "../base/units.js";
 
-/** Adjacent pages, or as many holes: filled in by whoever is asked, so that a request makes no object. */
+/** Adjacent pages, or holes. Reused and filled in by the callee, so that a request allocates no object. */
 export class Run {
   /** The first; 0 for holes. */
   page: PageNo = 0;

@@ -1,4 +1,4 @@
-/** Scans of the index that may be long: in steps, so that limbo goes on meanwhile. */
+/** Long scans of the index, in steps, so that limbo can drain in between. */
 import { ENXIO } from "../base/errno.js";
 import { type BlockNo, type ByteOffset, bytesToPagesFloor, PAGE_BYTES } from "../base/units.js";
 import { type Pool, SHORTAGE_TRIES } from "./pool.js";
@@ -31,7 +31,7 @@ export function seekHole(pool: Pool, offset: ByteOffset): number {
   return Math.max(offset, block * PAGE_BYTES);
 }
 
-/** So that a reservation fails before it has taken anything. */
+/** Checked before a reservation, so that it fails without claiming anything. */
 export function hasRoomFor(pool: Pool, first: BlockNo, end: BlockNo): boolean {
   const { account } = pool;
   if (end - first <= account.free) return true;
@@ -40,7 +40,7 @@ export function hasRoomFor(pool: Pool, first: BlockNo, end: BlockNo): boolean {
     const { used } = account;
     const holes = countHoles(pool, first, end);
     if (holes <= account.free) return true;
-    // Not when a hole was counted that has a page by now.
+    // Unless `used` changed, so that a counted hole may be mapped by now.
     if (used === account.used && pool.isShortFor(mark)) return false;
     pool.drainLimbo();
     if (tries > 0) pool.awaitTransit();

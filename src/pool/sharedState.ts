@@ -1,36 +1,35 @@
 /**
- * What the threads of a server share beside the pool itself. All of it is
- * rebuilt from the index at probe: a killed server loses nothing here. What must
- * not be lost with it is in `persistentState.ts`.
+ * What the threads of a server share besides the pool itself. All of it is
+ * rebuilt from the index at probe, so a killed server loses nothing here. State
+ * that must survive a server is in `persistentState.ts`.
  */
 import { BitSet } from "../base/bitset.js";
 import { EPOCH_WORDS } from "./epochs.js";
-import { FreeMap } from "./freeMap.js";
 import type { Geometry } from "./geometry.js";
 
-/** Runs that limbo can hold; a discard that needs more waits for the grace period in between. */
+/** Runs that limbo can hold. A discard that needs more waits for the grace period in between. */
 export const LIMBO_RUNS = 4096;
 
 /** Word offsets in `PoolShared.control`. A cache line is 16 words: limbo's words and the epochs begin one of their own. */
 export const CONTROL = {
   mutex: 0,
-  /** Not 0: a broken invariant or a failed medium stopped all writes. */
+  /** Not 0 when a broken invariant or a failed medium stopped all writes. */
   writesStopped: 1,
   /** Where the next search for a page begins, in data pages. */
   cursor: 2,
-  /** Always 0: slept on with a time limit. */
+  /** Always 0: a wait on it is a sleep. */
   pause: 3,
-  /** Syncs of the media that were begun. */
+  /** Number of syncs begun. */
   syncsBegun: 4,
-  /** Not 0: the machine itself is short of memory. */
+  /** Not 0 while the machine is short of memory. */
   memoryShort: 5,
-  /** Held while the pool is put on the media; taken inside the other mutex or alone. */
+  /** Held during a sync; taken inside the other mutex or alone. */
   syncMutex: 6,
-  /** Requests that may have pages which no entry names, and which are neither free nor in limbo. */
+  /** Number of requests that may have pages in transit: neither named by an entry, nor free, nor in limbo. */
   inTransit: 7,
-  /** Pages that are lost together, 0 for one; a power of two. */
+  /** Number of pages lost together, a power of two; 0 for one. */
   lostGrain: 8,
-  /** Faults on lost memory whose pages are noted. */
+  /** Number of faults on lost memory whose pages are recorded. */
   faultsSeen: 9,
   limboHead: 16,
   limboSynced: 17,
@@ -46,19 +45,20 @@ export interface PoolShared {
   readonly freeMap: Int32Array<SharedArrayBuffer>;
   readonly freeSummary: Int32Array<SharedArrayBuffer>;
   readonly present: Int32Array<SharedArrayBuffer>;
-  /** One bit a grain that holds memory; empty where a grain is one page. */
+  /** One bit per grain that holds memory; empty where a grain is one page. */
   readonly grains: Int32Array<SharedArrayBuffer>;
   /** Triples of first page, page count, epoch. */
   readonly limboRuns: Int32Array<SharedArrayBuffer>;
 }
 
-/** Memory of which nothing is touched until it is used: 1 bit a page, plus a constant. */
+/** One bit per page plus a constant; memory that is not touched until it is used. */
 export function allocateShared(geometry: Geometry, grainPages: number): PoolShared {
+  const freeWords = BitSet.wordsFor(geometry.dataPages);
   const grainWords = grainPages === 1 ? 0 : BitSet.wordsFor(Math.ceil(geometry.pageCount / grainPages));
   return {
     control: sharedWords(CONTROL_WORDS),
-    freeMap: sharedWords(FreeMap.wordsFor(geometry.dataPages)),
-    freeSummary: sharedWords(FreeMap.summaryWordsFor(geometry.dataPages)),
+    freeMap: sharedWords(freeWords),
+    freeSummary: sharedWords(BitSet.wordsFor(freeWords)),
     present: sharedWords(BitSet.wordsFor(geometry.indexPages)),
     grains: sharedWords(grainWords),
     limboRuns: sharedWords(3 * LIMBO_RUNS),

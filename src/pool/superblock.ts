@@ -1,6 +1,6 @@
 /**
- * Page 0: two copies of 512 bytes, at bytes 0 and 2048, written in turn.
- * The valid copy with the higher generation counts, so that a write cut at any
+ * Page 0: two copies of 512 bytes, at bytes 0 and 2048, written alternately.
+ * The valid copy with the higher generation is used, so that a write torn at any
  * byte leaves the older one. docs/media-format.md states the layout.
  */
 import { crc32c, readU64, writeU64 } from "../base/bytes.js";
@@ -19,7 +19,7 @@ export const MAGIC_HIGH = 0x001a7366;
 export const STATE_FORMATTING = 1;
 export const STATE_CLEAN = 2;
 export const STATE_DIRTY = 3;
-/** Used in direct mode: the holes of `data` tell what is mapped, every block at home; the index is out of date. */
+/** In direct mode: the holes of `data` tell what is mapped, every block is at home, the index is out of date. */
 export const STATE_DIRECT = 4;
 
 /** Incompatible feature: `data` is a file of its own. */
@@ -29,7 +29,7 @@ const KNOWN_READONLY_COMPATIBLE = 0;
 
 export const LABEL_BYTES = 64;
 
-/** Far below 2^53, so that counting on from any valid one stays exact. */
+/** Far below 2^53, so that counting up from any valid generation stays exact. */
 export const MAX_GENERATION = 2 ** 52;
 
 export const layout = struct("superblock", COPY_BYTES, {
@@ -102,59 +102,70 @@ export function decode(page: Uint8Array, pageCount: number): Superblock {
 }
 
 /**
- * The pages that a pool in use in direct mode says it has, or null for any other:
- * its `data` is as long as the disk then, and no measure of the pool.
+ * The page count stored in a pool in direct use, or null for any other pool: its
+ * `data` is as long as the disk then and does not tell the pool's size.
  */
 export function directPageCount(page: Uint8Array): number | null {
-  const at = newestCopy(page);
-  if (generationOf(page, at) === null) return null;
-  const words = new Int32Array(page.slice(at, at + COPY_BYTES).buffer);
-  return words[word.state] === STATE_DIRECT ? readU64(words, word.pageCount) : null;
+  const { isWhole, fields } = rawCopy(page, newestCopy(page));
+  return isWhole && fields.state === STATE_DIRECT ? fields.pageCount : null;
 }
 
 /**
- * The number of the first write over what page 0 holds, so chosen that it goes to
- * the copy that does not count now; null where nothing counts, or only nonsense.
+ * The generation of the first write over what page 0 holds, chosen so that the
+ * write goes to the copy that is not the newest; null when no copy is usable.
  */
 export function generationAfter(page: Uint8Array): number | null {
   const at = newestCopy(page);
-  const newest = generationOf(page, at);
-  // A format writes twice, and all the mounts after it.
-  if (newest === null || newest > MAX_GENERATION / 2) return null;
-  return copyOffset(newest + 1) === at ? newest + 2 : newest + 1;
+  const { isWhole, fields } = rawCopy(page, at);
+  // Leaves room for the two writes of a format and those of all mounts after it.
+  if (!isWhole || fields.generation > MAX_GENERATION / 2) return null;
+  return fields.generation + (copyOffset(fields.generation + 1) === at ? 2 : 1);
 }
 
-/** Where the copy of that generation is written. */
+/** Byte offset at which the copy of `generation` is written. */
 export function copyOffset(generation: number): number {
   return COPY_OFFSETS[generation % COPY_OFFSETS.length];
 }
 
-/** Where the newest whole copy stands. It counts even when it is refused: an older one would tell stale facts. */
+/** Byte offset of the newest whole copy. It is used even if it is refused: an older one would be stale. */
 function newestCopy(page: Uint8Array): number {
-  const [first, second] = COPY_OFFSETS;
-  const ages = COPY_OFFSETS.map((at) => generationOf(page, at));
-  // None whole: the error of one that was recognised says more.
-  if (ages[0] === null && ages[1] === null) return hasMagicAt(page, first) ? first : second;
-  return (ages[1] ?? -1) > (ages[0] ?? -1) ? second : first;
+  const [first, second] = COPY_OFFSETS.map((at) => rawCopy(page, at));
+  // When neither is whole, the error of one with our magic says more.
+  const isSecond = first.isWhole
+    ? second.isWhole && second.fields.generation > first.fields.generation
+    : second.isWhole || !first.isOurs;
+  return COPY_OFFSETS[isSecond ? 1 : 0];
 }
 
-/** True when a write of the copy at byte `at` was cut off, or somebody else wrote there. */
+/** True when the copy at byte `at` is neither whole nor empty: a torn write, or foreign data. */
 export function isTorn(page: Uint8Array, at: number): boolean {
-  return generationOf(page, at) === null && page.subarray(at, at + COPY_BYTES).some((byte) => byte !== 0);
+  const { isWhole, bytes } = rawCopy(page, at);
+  return !isWhole && bytes.some((byte) => byte !== 0);
 }
 
-/** The generation of the copy at byte `at`, or null when it is torn or not ours. */
-function generationOf(page: Uint8Array, at: number): number | null {
-  const bytes = page.slice(at, at + COPY_BYTES);
-  if (bytes.length < COPY_BYTES || !hasMagicAt(page, at)) return null;
+/** A copy as it is in page 0, valid or not. */
+interface RawCopy {
+  readonly bytes: Uint8Array;
+  readonly fields: Readonly<Record<keyof typeof word, number>>;
+  /** The correct checksum of `bytes`. */
+  readonly checksum: number;
+  /** It has our magic. */
+  readonly isOurs: boolean;
+  /** It has our magic and a correct checksum. */
+  readonly isWhole: boolean;
+}
+
+export function rawCopy(page: Uint8Array, at: number): RawCopy {
+  const bytes = new Uint8Array(COPY_BYTES);
+  bytes.set(page.subarray(at, at + COPY_BYTES));
   const words = new Int32Array(bytes.buffer);
+  const numberOf = (field: keyof typeof word): number =>
+    layout.fields[field] === "u64" ? readU64(words, word[field]) : words[word[field]] >>> 0;
+  const names = Object.keys(word) as (keyof typeof word)[];
+  const fields = Object.fromEntries(names.map((name) => [name, numberOf(name)])) as RawCopy["fields"];
   const checksum = crc32c(bytes.subarray(0, layout.offset.checksum));
-  return words[word.checksum] >>> 0 === checksum ? readU64(words, word.generation) : null;
-}
-
-function hasMagicAt(page: Uint8Array, at: number): boolean {
-  const words = new Int32Array(page.slice(at, at + 8).buffer);
-  return words[0] === MAGIC_LOW && words[1] === MAGIC_HIGH;
+  const isOurs = words[word.magic] === MAGIC_LOW && words[word.magic + 1] === MAGIC_HIGH;
+  return { bytes, fields, checksum, isOurs, isWhole: isOurs && fields.checksum === checksum };
 }
 
 /**
@@ -164,53 +175,42 @@ function hasMagicAt(page: Uint8Array, at: number): boolean {
 export function decodeCopy(page: Uint8Array, at: number, pageCount: number): Superblock {
   const [problem] = copyProblems(page, at, pageCount);
   if (problem !== undefined) throw problem;
-  const bytes = page.slice(at, at + COPY_BYTES);
-  const words = new Int32Array(bytes.buffer);
-  const number = (field: keyof typeof word): number => readU64(words, word[field]);
+  const { fields, bytes } = rawCopy(page, at);
   return {
-    geometry: layOut(pageCount, number("indexPages"), number("indexEntries")),
-    blocks: number("blocks"),
-    generation: number("generation"),
-    state: words[word.state] >>> 0,
-    incompatible: words[word.incompatible] >>> 0,
-    readonlyCompatible: words[word.readonlyCompatible] >>> 0,
-    formattedMs: number("formattedMs"),
+    geometry: layOut(pageCount, fields.indexPages, fields.indexEntries),
+    blocks: fields.blocks,
+    generation: fields.generation,
+    state: fields.state,
+    incompatible: fields.incompatible,
+    readonlyCompatible: fields.readonlyCompatible,
+    formattedMs: fields.formattedMs,
     uuid: bytes.slice(layout.offset.uuid, layout.offset.uuid + 16),
     label: bytes.slice(layout.offset.label, layout.offset.label + LABEL_BYTES),
   };
 }
 
 /**
- * Every field of the copy at byte `at` of page 0 that is not what it must be,
- * those first that say most. A copy that is all zeros has one: there is none.
+ * Every wrong field of the copy at byte `at` of page 0, the most telling first.
+ * For a copy that is all zeros this is only the magic.
  */
 export function copyProblems(page: Uint8Array, at: number, pageCount: number): MediaError[] {
-  const bytes = page.slice(at, at + COPY_BYTES);
-  const words = new Int32Array(bytes.buffer);
+  const { bytes, fields, checksum, isOurs } = rawCopy(page, at);
   const problems: MediaError[] = [];
   const expect = (ok: boolean, field: keyof typeof word, expected: string, found: number | string): boolean => {
     if (!ok) problems.push(new MediaError(field, expected, String(found), at + layout.offset[field]));
     return ok;
   };
-  const number = (field: keyof typeof word): number => readU64(words, word[field]);
-  const flags = (field: keyof typeof word): number => words[word[field]] >>> 0;
-
-  const isOurs = words[word.magic] === MAGIC_LOW && words[word.magic + 1] === MAGIC_HIGH;
   expect(isOurs, "magic", "kmemfs", hex(bytes.subarray(0, 8)));
-  if (words.every((value) => value === 0)) return problems;
-  const checksum = crc32c(bytes.subarray(0, layout.offset.checksum));
-  expect(flags("checksum") === checksum, "checksum", hexNumber(checksum), hexNumber(flags("checksum")));
-  expect(flags("version") === VERSION, "version", String(VERSION), flags("version"));
-  expect(flags("pageBytes") === PAGE_BYTES, "pageBytes", String(PAGE_BYTES), flags("pageBytes"));
-  const unknown = flags("incompatible") & ~KNOWN_INCOMPATIBLE;
+  if (bytes.every((value) => value === 0)) return problems;
+  const { version, pageBytes, incompatible, indexPages, indexEntries: maxBlocks, blocks, state, generation } = fields;
+  expect(fields.checksum === checksum, "checksum", hexNumber(checksum), hexNumber(fields.checksum));
+  expect(version === VERSION, "version", String(VERSION), version);
+  expect(pageBytes === PAGE_BYTES, "pageBytes", String(PAGE_BYTES), pageBytes);
+  const unknown = incompatible & ~KNOWN_INCOMPATIBLE;
   expect(unknown === 0, "incompatible", "features that this version knows", hexNumber(unknown >>> 0));
-  const indexPages = number("indexPages");
-  const maxBlocks = number("indexEntries");
-  const blocks = number("blocks");
-  const state = flags("state");
-  // Each bound is below 2^32, so that the sums behind it cannot wrap or round.
+  // Each bound is below 2^32, so that sums of them cannot wrap or round.
   expect(pageCount <= MAX_PAGES, "pageCount", `at most ${MAX_PAGES}`, pageCount);
-  expect(number("pageCount") === pageCount, "pageCount", `${pageCount} by the pool's size`, number("pageCount"));
+  expect(fields.pageCount === pageCount, "pageCount", `${pageCount} by the pool's size`, fields.pageCount);
   const room = Math.max(1, pageCount - 2);
   const hasRoom = expect(
     indexPages >= 1 && indexPages <= pageCount - 2,
@@ -218,35 +218,34 @@ export function copyProblems(page: Uint8Array, at: number, pageCount: number): M
     `1 to ${pageCount - 2}`,
     indexPages,
   );
-  // Of a wrong count of pages nothing follows for the entries.
+  // A wrong count of index pages does not limit the entries.
   const entriesMost = Math.min((hasRoom ? indexPages : room) * ENTRIES_PER_PAGE, MAX_PAGES);
   const hasEntries = maxBlocks >= 1 && maxBlocks <= entriesMost;
   expect(hasEntries, "indexEntries", `1 to ${entriesMost}`, maxBlocks);
   const blocksMost = hasEntries ? maxBlocks : entriesMost;
   expect(blocks <= blocksMost, "blocks", `0 to ${blocksMost}`, blocks);
   expect(state >= STATE_FORMATTING && state <= STATE_DIRECT, "state", "1 to 4", state);
-  const isSplit = (flags("incompatible") & INCOMPATIBLE_SPLIT) !== 0;
+  const isSplit = (incompatible & INCOMPATIBLE_SPLIT) !== 0;
   expect(state !== STATE_DIRECT || isSplit, "state", "1 to 3 in a single-file pool", state);
-  // Its blocks are taken for data pages by their numbers, and what lies behind the last page for nobody's.
+  // In direct mode block b is data page b, so that blocks past the last page would have none.
   const isThin = maxBlocks > pageCount - 1 - indexPages;
   expect(state !== STATE_DIRECT || !isThin, "state", "1 to 3 in a pool with more blocks than data pages", state);
-  // Counted up by one at each write: a rounded one would stand still and the write be lost.
-  const generation = number("generation");
+  // Counted up at each write: a rounded value would not change, and the write would be lost.
   expect(generation >= 1 && generation <= MAX_GENERATION, "generation", `1 to ${MAX_GENERATION}`, generation);
-  const formattedMs = number("formattedMs");
+  const { formattedMs } = fields;
   expect(Number.isSafeInteger(formattedMs), "formattedMs", `at most ${Number.MAX_SAFE_INTEGER}`, formattedMs);
   return problems;
 }
 
-/** How the media are laid out by their files, whatever the superblock says. */
+/** The layout of the media by its files, independent of the superblock. */
 export interface MediaLayout {
-  /** `meta` and `data` are files of their own. */
+  /** `meta` and `data` are separate files. */
   readonly split: boolean;
-  /** Pages of `meta`, or of the whole of a single pool. */
+  /** Pages of `meta`, or of the whole file of a single pool. */
   readonly metadataPages: number;
 }
 
-/** Where superblock and files disagree; null when they agree. The data of a split pool begins where `meta` ends. */
+/** How superblock and files disagree; null when they agree. The data of a split pool begins where `meta` ends. */
 export function layoutProblem(superblock: Superblock, media: MediaLayout): MediaError | null {
   const split = (superblock.incompatible & INCOMPATIBLE_SPLIT) !== 0;
   if (split !== media.split) {
@@ -269,9 +268,9 @@ export function isWritable(superblock: Superblock): boolean {
   return (superblock.readonlyCompatible & ~KNOWN_READONLY_COMPATIBLE) === 0;
 }
 
-/** True when either copy carries our magic: the page is, or was, a pool's. */
+/** True when either copy has our magic: the page is, or was, a pool's. */
 export function hasMagic(page: Uint8Array): boolean {
-  return COPY_OFFSETS.some((at) => hasMagicAt(page, at));
+  return COPY_OFFSETS.some((at) => rawCopy(page, at).isOurs);
 }
 
 /** The UUID in its usual text form. */

@@ -1,21 +1,25 @@
 /**
- * Both copies of the superblock held against the files and each other. The
- * valid one with the higher generation counts; a whole copy of a newer version
- * is never taken for damage.
+ * Checks both copies of the superblock against the files and each other. The
+ * valid one with the higher generation is used; a whole copy of a newer version
+ * is never treated as damage.
  */
 import type { MediaError } from "../base/errors.js";
+import type { ByteOffset } from "../base/units.js";
 import type { Finding } from "./findings.js";
 import {
   COPY_OFFSETS,
   copyProblems,
   decodeCopy,
+  INCOMPATIBLE_SPLIT,
   layoutProblem,
   type MediaLayout,
+  STATE_CLEAN,
+  STATE_DIRTY,
   type Superblock,
 } from "./superblock.js";
 
 export interface CopyState {
-  /** Byte of page 0. */
+  /** Byte offset in page 0. */
   readonly at: number;
   readonly problems: readonly MediaError[];
   /** Null when there are problems. */
@@ -24,15 +28,15 @@ export interface CopyState {
 
 export interface Copies {
   readonly copies: readonly CopyState[];
-  /** The copy that counts, or null when neither is valid or the pool is of a newer version. */
+  /** The valid copy to use, or null when neither is valid or the pool is of a newer version. */
   readonly newest: Superblock | null;
-  /** Byte of page 0 where `newest` stands. */
+  /** Byte offset of `newest` in page 0. */
   readonly newestAt: number;
-  /** A whole copy was written by a version with features that this one does not know. */
+  /** A whole copy was written by a version with features unknown to this one. */
   readonly isForeign: boolean;
 }
 
-/** @param pageCount pages of the pool by the size of its files */
+/** @param pageCount pages of the pool, from the size of its files */
 export function readCopies(page: Uint8Array, pageCount: number, media: MediaLayout): Copies {
   const copies = COPY_OFFSETS.map((at) => readCopy(page, at, pageCount, media));
   const isForeign = copies.some(({ problems }) => isOfNewerVersion(problems));
@@ -55,13 +59,13 @@ function readCopy(page: Uint8Array, at: number, pageCount: number, media: MediaL
   return problem === null ? { at, problems, superblock } : { at, problems: [problem], superblock: null };
 }
 
-/** Its magic and checksum are right, so nothing but another version made it so. */
+/** With a correct magic and checksum, only a newer version can have written these fields. */
 function isOfNewerVersion(problems: readonly MediaError[]): boolean {
   if (problems.some(({ field }) => field === "magic" || field === "checksum")) return false;
   return problems.some(({ field }) => field === "version" || field === "incompatible");
 }
 
-/** Tells of each field that is wrong, and of copies that do not belong together. */
+/** Reports each wrong field, and copies that do not belong together. */
 export function copyFindings({ copies, newest, newestAt }: Copies, tell: (finding: Finding) => void): void {
   for (const { problems } of copies) {
     for (const { message, offsetBytes } of problems) {
@@ -78,8 +82,8 @@ export function copyFindings({ copies, newest, newestAt }: Copies, tell: (findin
   }
 }
 
-/** Why a valid copy that is not the newest cannot be what was written before it; null when it can. */
-export function contradiction(copy: Superblock, newest: Superblock): string | null {
+/** Why a valid copy cannot be the one written just before the newest; null when it can. */
+function contradiction(copy: Superblock, newest: Superblock): string | null {
   if (copy.generation !== newest.generation - 1) {
     return `its generation ${copy.generation} is not the one before ${newest.generation}`;
   }
@@ -91,7 +95,56 @@ export function contradiction(copy: Superblock, newest: Superblock): string | nu
   return copy.label.some((byte, i) => byte !== newest.label[i]) ? differs("label") : null;
 }
 
-/** The newest in the other's place would be overwritten by the next change; null when it is in its own. */
-export function misplaced({ generation }: Superblock, at: number): string | null {
+/** Set when the newest copy is in the other's place, where the next change would overwrite it; else null. */
+function misplaced({ generation }: Superblock, at: number): string | null {
   return COPY_OFFSETS[generation % 2] === at ? null : `generation ${generation} belongs in the other copy`;
+}
+
+export interface CopyWrite {
+  readonly at: ByteOffset;
+  readonly superblock: Superblock;
+}
+
+/**
+ * The copies that a repair writes, in order. Afterwards the newest is in its own
+ * place and the other is the one before it. A clean pool that changes becomes
+ * dirty, so that the next mount releases strays.
+ * @param page page 0
+ * @param superblock the valid copy, or a rebuilt one
+ * @param indexChanges whether entries change too
+ */
+export function planCopies(page: Uint8Array, superblock: Superblock, indexChanges: boolean): CopyWrite[] {
+  const { geometry, incompatible } = superblock;
+  const media = { split: (incompatible & INCOMPATIBLE_SPLIT) !== 0, metadataPages: geometry.firstDataPage };
+  const { copies, newest, newestAt } = readCopies(page, geometry.pageCount, media);
+  const copyAt = (at: ByteOffset) => copies.find((copy) => copy.at === at)?.superblock ?? null;
+  const isIntact = (at: ByteOffset, top: Superblock) => {
+    const copy = copyAt(at);
+    return copy !== null && contradiction(copy, top) === null;
+  };
+  const writes: CopyWrite[] = [];
+  let top = superblock;
+  let topAt: ByteOffset = newestAt;
+  if (newest === null) {
+    top = { ...superblock, generation: Math.max(2, superblock.generation) };
+    topAt = COPY_OFFSETS[top.generation % 2];
+    writes.push({ at: topAt, superblock: top });
+  } else {
+    const isOut = misplaced(newest, newestAt) !== null;
+    const changes = indexChanges || isOut || !isIntact(otherThan(newestAt), newest);
+    // There is no generation before 1.
+    if (isOut || (changes && (newest.state === STATE_CLEAN || newest.generation === 1))) {
+      topAt = otherThan(newestAt);
+      const generation = newest.generation + (COPY_OFFSETS[(newest.generation + 1) % 2] === topAt ? 1 : 2);
+      top = { ...newest, generation, state: newest.state === STATE_CLEAN ? STATE_DIRTY : newest.state };
+      writes.push({ at: topAt, superblock: top });
+    }
+  }
+  const below = otherThan(topAt);
+  if (!isIntact(below, top)) writes.push({ at: below, superblock: { ...top, generation: top.generation - 1 } });
+  return writes;
+}
+
+function otherThan(at: ByteOffset): ByteOffset {
+  return at === COPY_OFFSETS[0] ? COPY_OFFSETS[1] : COPY_OFFSETS[0];
 }

@@ -1,11 +1,14 @@
 /**
  * Writes the superblock of an open pool. The copy that is not the newest is
- * overwritten, so a cut at any byte leaves a valid one. Callers hold the
- * pool's mutex, or are the only thread, and have put the newest on the media.
+ * overwritten, so a torn write leaves a valid one. Callers hold the pool's
+ * mutex, or are the only thread, and have put the newest copy on the media.
  */
+import { EIO } from "../base/errno.js";
 import { MediaError } from "../base/errors.js";
 import type { Memory } from "../base/ports.js";
 import { type Errno, PAGE_BYTES } from "../base/units.js";
+import type { Account } from "./account.js";
+import type { MediaSync } from "./mediaSync.js";
 import {
   COPY_BYTES,
   COPY_OFFSETS,
@@ -24,7 +27,7 @@ export function superblockPage(memory: Memory): Uint8Array {
   return new Uint8Array(memory.metadataWords(0).slice(0, PAGE_BYTES / 4).buffer);
 }
 
-/** How everything stored before gets on the media; `memory.sync` where nobody else may do so. */
+/** Puts everything stored before on the media. */
 type Sync = () => Errno;
 
 /** Writes `superblock` and returns when it is on the media. */
@@ -36,8 +39,8 @@ export function writeSuperblock(memory: Memory, superblock: Superblock, sync: Sy
 }
 
 /**
- * A torn copy is gone from the media before its place is written again: the new one may bring
- * just the words that the torn one lacks, of the same generation, and a cut would leave that one whole.
+ * A torn copy is wiped from the media before its place is written again: a new copy of the same generation
+ * may add just the words that the torn one lacks, and a torn write would then make the old copy whole.
  */
 function wipeTorn(memory: Memory, at: number, sync: Sync): Errno {
   if (!isTorn(superblockPage(memory), at)) return 0;
@@ -47,7 +50,7 @@ function wipeTorn(memory: Memory, at: number, sync: Sync): Errno {
 
 /**
  * Changes fields of the newest superblock.
- * @throws MediaError when page 0 was damaged meanwhile, or when its generation is the last one there is
+ * @throws MediaError when page 0 is damaged, or its generation is the last possible one
  */
 export function updateSuperblock(
   memory: Memory,
@@ -56,7 +59,7 @@ export function updateSuperblock(
 ): Errno {
   const page = superblockPage(memory);
   const newest = decode(page, memory.pageCount);
-  // The next one would be newer than this copy and refused: nobody could open the pool again.
+  // The next generation would be refused, and the pool could not be opened again.
   if (newest.generation >= MAX_GENERATION) {
     const expected = `less than ${MAX_GENERATION} in a writable pool`;
     const at = copyOffset(newest.generation) + layout.offset.generation;
@@ -66,6 +69,18 @@ export function updateSuperblock(
   return writeSuperblock(memory, { ...newest, ...change, generation }, sync);
 }
 
+/** Puts the file's size on the media and into the account. EIO when page 0 is damaged. */
+export function storeBlocks(memory: Memory, account: Account, media: MediaSync, blocks: number): Errno {
+  try {
+    const errno = updateSuperblock(memory, { blocks }, () => media.sync());
+    if (errno === 0) account.setBlocks(blocks);
+    return errno;
+  } catch (error) {
+    if (!(error instanceof MediaError)) throw error;
+    return EIO;
+  }
+}
+
 function storeCopy(memory: Memory, superblock: Superblock): void {
   const at = copyOffset(superblock.generation);
   const words = new Int32Array(encode(superblock).buffer);
@@ -73,25 +88,21 @@ function storeCopy(memory: Memory, superblock: Superblock): void {
   memory.persist(at, COPY_BYTES);
 }
 
-/** The generation for a format's first write: beside the copy that counts, or from 1 on, both copies wiped. */
+/** The generation for a format's first write: it spares the newest copy; without one, both are wiped and it is 1. */
 export function generationOver(memory: Memory): number {
   const generation = generationAfter(superblockPage(memory));
   if (generation !== null) return generation;
-  wipeSuperblock(memory);
+  for (const at of COPY_OFFSETS) wipeCopy(memory, at);
   return 1;
 }
 
-/** Zeroes page 0 but for the copies: what was there before would still be recognised by others (ext4 at byte 1080). */
+/** Zeroes page 0 except the copies: other tools would recognise an old signature (ext4 at byte 1080). */
 export function wipeAroundSuperblock(memory: Memory): void {
   for (const [i, at] of COPY_OFFSETS.entries()) {
     const [start, end] = [at + COPY_BYTES, COPY_OFFSETS[i + 1] ?? PAGE_BYTES];
     memory.metadataWords(0).fill(0, start / 4, end / 4);
     memory.persist(start, end - start);
   }
-}
-
-function wipeSuperblock(memory: Memory): void {
-  for (const at of COPY_OFFSETS) wipeCopy(memory, at);
 }
 
 function wipeCopy(memory: Memory, at: number): void {

@@ -1,13 +1,12 @@
 /**
- * Puts back what a repair changed, byte for byte: entries, media, the pages of
- * copies go back, the superblock last. Before anything changes every place must
- * hold what the repair found or what it wrote, so that a pool in use since then
- * is left alone. Cut off it can be run again.
+ * Restores what a repair changed, byte for byte: entries, sync, the pages of
+ * copies are released, the superblock last. Before anything changes, every place
+ * must hold what the repair found or what it wrote, so that a pool used since then
+ * is left alone. After a crash it can be run again.
  */
-import { UserError } from "../base/errors.js";
+import { must, UserError } from "../base/errors.js";
 import { type Memory, WINDOW_BYTES } from "../base/ports.js";
 import { type ByteOffset, PAGE_BYTES } from "../base/units.js";
-import { must } from "./repair.js";
 import { readRecords, type UndoHeader, type UndoSource } from "./undoFile.js";
 
 const ENTRY_BYTES = 8;
@@ -18,7 +17,7 @@ export interface UndoSummary {
 }
 
 /**
- * @param memory the pool, mapped with the header's metadata pages; nobody else uses it
+ * @param memory the pool, mapped with the header's metadata pages; the caller is its only user
  * @throws UserError before anything was changed, or when the medium fails
  */
 export function undoRepair(memory: Memory, header: UndoHeader, source: UndoSource): UndoSummary {
@@ -65,11 +64,11 @@ function requireUnused(memory: Memory, header: UndoHeader, source: UndoSource): 
     saved: (at, oldBytes, newBytes) => {
       if (changedAt >= 0) return;
       const page = Math.floor(at / PAGE_BYTES);
-      // Touching a page of the index that is a hole would make memory of it.
+      // Touching a page of the index that is a hole would allocate it.
       const isHeld = memory.nextHeld(page, page + 1) === page;
       const found = isHeld ? bytesAt(memory, at, oldBytes.length) : new Uint8Array(oldBytes.length);
       if (!isMixOf(found, oldBytes, newBytes)) changedAt = at;
-      // A hole is written only when it held something, and then nobody has punched it.
+      // Repair writes only to pages of the index that held memory, and these are never punched.
       if (!isHeld && at >= PAGE_BYTES) changedAt = at;
     },
     made: () => {},
@@ -79,7 +78,7 @@ function requireUnused(memory: Memory, header: UndoHeader, source: UndoSource): 
   throw new UserError("pool", reason, { code: "EINVAL" });
 }
 
-/** An entry is old or new; a copy of the superblock may have been cut off at any word. */
+/** An entry is old or new; a copy of the superblock may be torn at any word. */
 function isMixOf(found: Uint8Array, oldBytes: Uint8Array, newBytes: Uint8Array): boolean {
   const unit = found.length === ENTRY_BYTES ? 4 : 1;
   for (let at = 0; at < found.length; at += unit) {

@@ -1,7 +1,7 @@
 /**
- * The side file of a repair, as bytes: a header that names the pool, then what
- * was to change, old and new, then an end with the checksum of all before. A
- * file without its end was cut off before the pool was changed. Little-endian.
+ * The undo file of a repair: a header that names the pool, then the old and new
+ * content of what changes, then an end with the checksum of everything before. A
+ * file without its end was not finished, so the pool was not changed. Little-endian.
  */
 import { crc32c, readU64, writeU64 } from "../base/bytes.js";
 import { struct } from "../base/struct.js";
@@ -76,7 +76,7 @@ export function encodeMade(page: PageNo, count: number): Uint8Array {
   return encodeRecord(TYPE_MADE, count, page, 0);
 }
 
-/** @param checksum of all bytes before */
+/** @param checksum of everything before */
 export function encodeEnd(checksum: number): Uint8Array {
   return encodeRecord(TYPE_END, checksum, 0, 0);
 }
@@ -89,7 +89,7 @@ function encodeRecord(type: number, lengthBytes: number, at: number, more: numbe
   return new Uint8Array(words.buffer);
 }
 
-/** A file that is read by position; fewer bytes at its end. */
+/** A file read by position. `read` returns fewer bytes at its end. */
 export interface UndoSource {
   read(at: ByteOffset, lengthBytes: number): Uint8Array;
 }
@@ -101,8 +101,8 @@ export interface UndoVisitor {
 
 /**
  * Reads all records, each checked against the pool that the header describes.
- * The checksum is known only at the end: the first time visit nothing.
- * @returns why it is not valid, or null
+ * The checksum is checked only at the end, so the first pass must change nothing.
+ * @returns why the file is not valid, or null
  */
 export function readRecords(source: UndoSource, fields: UndoHeader, visitor: UndoVisitor): string | null {
   let at = HEADER_BYTES;

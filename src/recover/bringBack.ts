@@ -1,4 +1,4 @@
-/** Mounts a disk again that was cleared: its pool, and where `up` had mounted a file system, that too. */
+/** Mounts a cleared disk again: its pool, and the file system that `up` had mounted. */
 import { dirname } from "node:path";
 import { UserError } from "../base/errors.js";
 import { bringUpFileSystem, bringUpMount } from "../disk/bringUp.js";
@@ -12,7 +12,7 @@ import { diskDirectories } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { DeadDisk } from "./deadDisk.js";
 
-/** What would bring the disk back; `null` where its pool is gone with its processes, or nobody knows its name. */
+/** How to mount the disk again; `null` if its pool ended with its processes, or its name is not known. */
 export interface WayBack {
   readonly options: MountOptions;
   /** The same as a command. */
@@ -54,8 +54,8 @@ function wordsOf(mountOptions: string): Words {
 }
 
 /**
- * All of it or nothing. Never makes a file system: what `up` had mounted is there, or something is wrong.
- * @returns what was done, a line each
+ * All or nothing. Never makes a file system: if the one of `up` is missing, something is wrong.
+ * @returns what was done, one line each
  * @throws UserError
  */
 export async function bringBack({ options }: WayBack): Promise<string[]> {

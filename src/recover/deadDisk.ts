@@ -1,7 +1,7 @@
 /**
- * What is left of a disk whose processes are gone: the dead mounts of its
- * session, its loop devices, and what lies on these. Works on what /proc and
- * /sys said; asks nobody.
+ * What is left of a disk whose processes have ended: the dead mounts of its session,
+ * its loop devices, and what is mounted on them. Uses only data already read from
+ * /proc and /sys.
  */
 import { dirname } from "node:path";
 import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
@@ -13,7 +13,7 @@ import type { MountNamespace } from "../linux/proc/namespaces.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
 
-/** What the machine has, as it was read. */
+/** The state of the machine as it was read. */
 export interface MachineView {
   readonly mounts: readonly MountEntry[];
   readonly loops: readonly LoopNodes[];
@@ -30,7 +30,7 @@ export interface DeadDisk {
   readonly mountpoint: string;
   /** All places of the dead session; the first is where it was mounted, what was bound elsewhere follows. */
   readonly dead: readonly MountEntry[];
-  /** What it was asked for; null when nobody wrote it down. */
+  /** Its options; null if they were not recorded. */
   readonly record: MountRecord | null;
   /** null for a pool that is gone with its processes. */
   readonly poolPath: string | null;
@@ -40,7 +40,7 @@ export interface DeadDisk {
   /** Those of `fileSystems` that are mounted elsewhere as well, where they stay. */
   readonly bound: readonly MountEntry[];
   readonly swapAreas: readonly string[];
-  /** Why it cannot be cleared: living things on it that are not ours to end. One clause each. */
+  /** Why it cannot be cleared: live users that must not be ended. One clause each. */
   readonly blockers: readonly string[];
 }
 
@@ -129,7 +129,7 @@ function staying(
   return [...elsewhere(dead, main.majorMinor, namespaces), ...fileSystemsElsewhere(use)];
 }
 
-/** Of two mounts at one place nobody can tell whose file a loop device is on. */
+/** With two mounts at one place it cannot be told which of them has the file of a loop device. */
 function stacked(dead: readonly MountEntry[], loops: readonly LoopNodes[], mounts: readonly MountEntry[]): string[] {
   if (loops.length === 0) return [];
   return dead

@@ -1,4 +1,4 @@
-/** Finds dead disks, and what they left in the state directory. Nothing here can hang, and nothing is changed. */
+/** Finds dead disks and what they left in the state directory. Never hangs and changes nothing. */
 import { readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { ownMounts } from "../disk/inUse.js";
@@ -18,13 +18,13 @@ import { findOrphans, type Orphan } from "./orphans.js";
 export interface Findings {
   /** In the order to clear them. */
   readonly deadDisks: readonly DeadDisk[];
-  /** Dead ones whose name another process has: it clears them, or brings them back. */
+  /** Dead disks whose name another process holds, which clears or recovers them. */
   readonly taken: readonly DeadDisk[];
   /** Ids of disks that are gone, but have files in the state directory. */
   readonly forgotten: readonly string[];
   /** Loop devices that hold the memory of disks that are gone. */
   readonly orphans: readonly Orphan[];
-  /** What is not dead but is not well either, a line each. */
+  /** Other problems, one line each. */
   readonly notes: readonly string[];
   /** Those whose holder stands still: they are not looked at, as their servers may stand still too. */
   readonly still: readonly SilentHolder[];
@@ -92,7 +92,7 @@ async function factsOf(
   return { mounts, dead, loops, strangers, namespaces, swapAreas: swapAreas(), records: readMountRecords() };
 }
 
-/** "dead"; null for one that is well or not ours to judge; otherwise the line that tells of it. */
+/** "dead"; null for a healthy disk or another user's; otherwise a line that describes the problem. */
 async function judge(mount: MountEntry, mounts: readonly MountEntry[]): Promise<string | null> {
   const { mountpoint } = mount;
   const isMine = fuseOwner(mount.options) === process.geteuid?.();

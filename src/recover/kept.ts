@@ -36,7 +36,7 @@ function notGivenUp(mountpoint: string): UserError {
   return new UserError(`recover ${mountpoint}`, reason, { code: "EEXIST", cure: "kmemfs status" });
 }
 
-/** As it is now, for who has its turn. @throws UserError when it is served again */
+/** Its current state, once it is its turn. @throws UserError when it is served again */
 export async function lookAtKept({ status, deadDisk }: Kept, { deadDisks: dead, taken }: Findings): Promise<Kept> {
   const now = await findMount(status.mountpoint);
   if (now === null || now.givenUp === null) throw notGivenUp(status.mountpoint);

@@ -1,6 +1,6 @@
 /**
- * Loop devices that nobody can reach the file of any more: the session is dead and mounted
- * nowhere, as when a container with a disk in it was killed. They hold all of its memory.
+ * Loop devices whose file cannot be reached any more: the session is dead and mounted
+ * nowhere, as after a container with a disk in it was killed. They hold all of its memory.
  */
 import { basename } from "node:path";
 import { mountsOnLoops } from "../disk/inUse.js";
@@ -15,12 +15,12 @@ import { readText } from "../linux/proc/procFile.js";
 import { isNameHeld } from "../linux/process/nameLock.js";
 import { type MountRecord, readMountRecords } from "../mounts/mountRecord.js";
 import { KMEMFS_TYPES } from "../mounts/paths.js";
-import { diskId, idPaths } from "../mounts/stateDirectory.js";
+import { diskPaths } from "../mounts/stateDirectory.js";
 
 export interface Orphan {
-  /** What the user called the disk; null when nobody wrote it down. */
+  /** The user's name for the disk; null if not recorded. */
   readonly mountpoint: string | null;
-  /** `MAJ:MIN` that its FUSE mount had; null where nobody wrote it down. */
+  /** `MAJ:MIN` that its FUSE mount had; null if not recorded. */
   readonly device: string | null;
   readonly loop: LoopNodes;
   /** What its pool held when it was last looked at; null for unknown. */
@@ -62,9 +62,9 @@ export async function findOrphans(
   return found.filter((orphan) => orphan !== null);
 }
 
-/** Somebody holds it, or it is mounted somewhere: it is not lost. */
+/** It is in use, or mounted somewhere: it is not lost. */
 function isReachable({ mountpoint, seen }: MountRecord, namespaces: readonly MountNamespace[]): boolean {
-  if (isNameHeld(idPaths(diskId(mountpoint)).lock)) return true;
+  if (isNameHeld(diskPaths(mountpoint).lock)) return true;
   return namespaces.some(({ mounts }) => isMountedIn(seen?.device ?? null, mounts));
 }
 
@@ -81,7 +81,7 @@ export function endSession({ device }: Orphan): void {
   if (connection === undefined) return;
   // Another mount may have the number by now.
   if (readNamespaces().some(({ mounts }) => mounts.some((mount) => mount.majorMinor === device))) return;
-  const isHeld = ({ mountpoint: name }: MountRecord): boolean => isNameHeld(idPaths(diskId(name)).lock);
+  const isHeld = ({ mountpoint: name }: MountRecord): boolean => isNameHeld(diskPaths(name).lock);
   if (readMountRecords().some((record) => record.seen?.device === device && isHeld(record))) return;
   abortConnection(Number(connection));
 }

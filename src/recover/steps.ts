@@ -1,7 +1,6 @@
 /**
- * Clears a dead disk in steps, each told before it is done and each with a time
- * limit. A step that fails ends the disk's turn: what was not reached is still
- * where the next run finds it.
+ * Clears a dead disk in steps, each announced before it is done and each with a time
+ * limit. A failed step ends the work on the disk; the next run finds what is left.
  */
 import { existsSync, rmdirSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,7 +21,7 @@ import { quote } from "../mounts/paths.js";
 import { idPaths, removePrivateDirectory, stateDirectory } from "../mounts/stateDirectory.js";
 import type { DeadDisk } from "./deadDisk.js";
 
-/** Reading back what was swapped out to a dead device fails fast; what is there takes its time. */
+/** Reading swapped-out pages back from a dead device fails fast; other pages take their time. */
 const SWAPOFF_TIMEOUT_MS = 120_000;
 const UNMOUNT_TIMEOUT_MS = 60_000;
 const DETACH_TIMEOUT_MS = 30_000;
@@ -37,7 +36,7 @@ export interface Step {
   act(): Promise<string>;
 }
 
-/** Who uses what, as far as this user may see. */
+/** The users of each part, as far as this user can see. */
 export interface Users {
   ofMount(mount: MountEntry): readonly MountUser[];
   ofDevice(path: string): readonly MountUser[];
@@ -89,11 +88,11 @@ function unmount(mount: MountEntry, { bound, dead }: DeadDisk, users: Users): St
     act: async () => {
       if (!isMounted(mount)) return `${mountpoint} is unmounted already`;
       await keepPeers(mount, bound);
-      // The name's lock of another user keeps nobody away from us.
+      // The name lock of another user's mount does not exclude root, so it may be alive again.
       if (dead.includes(mount) && (await livenessOf(mount)) !== "dead") {
         throw new UserError(what, "it is no longer dead", { cure: "kmemfs recover --dry-run" });
       }
-      // What does not end in time is as good as busy. What is frozen would wait for ever.
+      // A call that does not end in time counts as busy. On a frozen file system it would wait forever.
       const calls = [{ act: "thaw", mount } as const, { act: "unmount", mount } as const];
       const wrong = await attempt(what, isFuse ? calls.slice(1) : calls);
       if (wrong === null) return `unmounted ${name}`;
@@ -178,7 +177,7 @@ export function forgetStep(ids: readonly string[]): Step {
   };
 }
 
-/** With the name taken, so that nobody starts a mount of it meanwhile; whoever has it already keeps its files. */
+/** Holds the name, so that no mount of it starts meanwhile; a process that already holds it keeps its files. */
 function removeIdFiles(id: string): void {
   if (!existsSync(stateDirectory())) return;
   const name = lockName(idPaths(id).lock);

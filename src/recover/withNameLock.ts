@@ -1,8 +1,8 @@
-/** While a disk is cleared, nobody else clears it or starts it: who does has its name. */
+/** Clears a disk while holding its name, so that no other process clears or starts it. */
 import { UserError } from "../base/errors.js";
 import { lockName } from "../linux/process/nameLock.js";
 import { idOf } from "../mounts/mountRecord.js";
-import { diskId, idPaths, makeStateDirectory } from "../mounts/stateDirectory.js";
+import { diskPaths, idPaths, makeStateDirectory } from "../mounts/stateDirectory.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { DeadDisk } from "./deadDisk.js";
 import { type Findings, lookAgain } from "./find.js";
@@ -20,7 +20,7 @@ export function nameIsTaken(mountpoint: string): UserError {
  */
 export async function whileItIsCleared<Result>(disk: MountStatus, act: () => Promise<Result>): Promise<Result> {
   const { mountpoint } = disk;
-  const turn = lockName(idPaths(diskId(mountpoint)).clearing);
+  const turn = lockName(diskPaths(mountpoint).clearing);
   if (turn === null) {
     throw new UserError(`recover ${mountpoint}`, "another process is clearing it or bringing it back", {
       code: "EBUSY",

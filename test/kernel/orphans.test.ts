@@ -28,6 +28,8 @@ async function killedContainer(place: Place, mountpoint: string, mebibytes: numb
   const fill = `dd if=/dev/zero of=${mountpoint}/x bs=1M count=${mebibytes} conv=fsync status=none`;
   const look = `${process.execPath} ${kmemfsProgram} status ${mountpoint} -J`;
   const line = `${words} && ${fill} && ${look} && echo there && exec sleep 3600`;
+  // Its last process may wait for itself for ever, and keep all who wait for a file system: only recover ends that.
+  place.cleanup.add("what the container left", () => place.refused(["recover", mountpoint]));
   const child = start("unshare", ["-mpf", "--kill-child", "--propagation", "private", "sh", "-c", line]);
   place.cleanup.add("the container", () => child.stop());
   await child.waitFor(/there/);

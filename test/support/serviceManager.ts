@@ -21,9 +21,9 @@ export class StandInManager {
 
   /** @param address what NOTIFY_SOCKET is set to: a path, or an abstract name after `@` */
   constructor(readonly address: string) {
-    this.socketFd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC);
+    this.socketFd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     const packed = unixAddress(address);
-    const result = packed === null ? -1 : bind(this.socketFd, packed);
+    const result = packed === null ? -1 : bind(this.socketFd, packed, packed.length);
     if (result < 0) throw new Error(`bind ${address}: ${result}`);
     this.timer = setInterval(() => this.receiveAll(), POLL_MS);
   }

@@ -309,7 +309,7 @@ it("law 8: the media is not trusted", () => {
 
 it("law 9: a broken invariant is found and stops", () => {
   const map = new FreeMap(new Int32Array(2), new Int32Array(1), 64);
-  map.take(3);
+  map.claimFrom(3, 1);
   expect(() => map.free(3, 2)).toThrow(AssertionError);
   expect(() => new Mutex(new Int32Array(new SharedArrayBuffer(4)), 0).unlock()).toThrow(AssertionError);
   const pool = makePool({ pageCount: 66 });

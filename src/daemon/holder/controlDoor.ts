@@ -1,4 +1,5 @@
 /** A holder's end of the control socket. */
+import { once } from "node:events";
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { errorBody, UserError } from "../../base/errors.js";
@@ -6,41 +7,19 @@ import type { Log } from "../../base/ports.js";
 import { makeStateDirectory, removeQuietly } from "../../mounts/stateDirectory.js";
 import type { MountStatus } from "../../mounts/status.js";
 
-/** Somebody makes room in /run, or mounts it again for writing. */
+/** The delay between attempts to open the socket, as /run may be full or read-only for a while. */
 const RETRY_MS = 3_000;
 
 export interface ControlActions {
   status(): Promise<MountStatus>;
-  /** Begins the end of the mount. @throws UserError when somebody still holds it */
+  /** Begins to end the mount. @throws UserError while it is in use */
   stop(force: boolean): Promise<void>;
-  /** Replaces the server. @returns how long nobody served, ms. @throws UserError; the old one serves on then */
+  /** Replaces the server. @returns the time without a server, ms. @throws UserError; then the old one keeps serving */
   restart(): Promise<number>;
-  /** Has a disk served again whose servers were given up. @returns when it is. @throws UserError */
+  /** Serves a disk again whose servers were given up; resolves when it is served. @throws UserError */
   bringBack(): Promise<MountStatus>;
-  /** Lets the file be made as short as this, once; null takes that back. @throws UserError */
+  /** Allows the file to shrink to this size once; null withdraws it. @throws UserError */
   allowShrink(sizeBytes: number | null): void;
-}
-
-/** Listens at `path`; the caller has the name, so what is there is nobody's. */
-async function listenForControl(path: string, actions: ControlActions): Promise<Server> {
-  rmSync(path, { force: true });
-  const server = createServer((incoming, outgoing) => {
-    answer(incoming, actions).then(
-      (body) => send(outgoing, 200, body),
-      (error: unknown) => send(outgoing, error instanceof UserError ? 409 : 500, errorBody(error)),
-    );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, resolve);
-  });
-  try {
-    chmodSync(path, 0o600);
-  } catch (error) {
-    server.close();
-    throw error;
-  }
-  return server;
 }
 
 /** A holder's end of the control socket. */
@@ -57,9 +36,20 @@ export class ControlDoor {
   /** @throws UserError or Error when the state directory does not take a socket */
   async open(): Promise<void> {
     makeStateDirectory();
-    const server = await listenForControl(this.path, this.actions);
-    if (this.isClosed) server.close();
-    else this.server = server;
+    // One whose mode could not be set.
+    this.server?.close();
+    // The caller has the name, so what is there is nobody's.
+    rmSync(this.path, { force: true });
+    const server = createServer((incoming, outgoing) => {
+      answer(incoming, this.actions).then(
+        (body) => send(outgoing, 200, body),
+        (error: unknown) => send(outgoing, error instanceof UserError ? 409 : 500, errorBody(error)),
+      );
+    });
+    await once(server.listen(this.path), "listening");
+    this.server = server;
+    chmodSync(this.path, 0o600);
+    if (this.isClosed) this.close();
   }
 
   /**

@@ -1,7 +1,7 @@
 /**
- * Keeps the record of a disk up to date with what its holder sees of it. When all of its
- * processes are killed at once, and its mounts go with their namespace, nothing else tells
- * whose a loop device is, and how much it holds.
+ * Keeps the record of a disk up to date with its loop devices and memory. When all of its
+ * processes are killed at once and its mounts end with their namespace, only the record
+ * tells which disk a loop device belongs to and how much memory it holds.
  */
 import { MIB } from "../../base/units.js";
 import type { LoopNodes } from "../../linux/proc/loopDevices.js";
@@ -12,7 +12,7 @@ import type { MountOptions } from "../../mounts/options.js";
 import type { MountStatus } from "../../mounts/status.js";
 
 const PERIOD_MS = 10_000;
-/** A smaller change of what is held is not worth writing. */
+/** Smaller changes of the held memory are not recorded. */
 const STEP_BYTES = 16 * MIB;
 
 /** As /proc shows it, which may be of another pid namespace than ours. */
@@ -26,7 +26,8 @@ export interface Sight {
 
 export class DiskSight {
   private readonly holder = { pid: OWN_PID, startTicks: startTicksOf(OWN_PID) ?? "" };
-  private last: SeenDisk | null = null;
+  /** What is written down, as far as a change of it is worth writing. */
+  private written = "";
   private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
 
@@ -54,14 +55,10 @@ export class DiskSight {
       loops: loops.map(({ path, diskSeq }) => ({ path, diskSeq })),
       heldBytes: status.usedBytes + status.metadataBytes + status.limboBytes + status.stockBytes,
     };
-    if (this.isClosed || (this.last !== null && isLike(this.last, seen))) return status;
-    this.last = seen;
+    const worth = JSON.stringify({ ...seen, heldBytes: Math.round(seen.heldBytes / STEP_BYTES) });
+    if (this.isClosed || this.written === worth) return status;
+    this.written = worth;
     writeMountRecord({ ...this.options, holder: this.holder, seen });
     return status;
   }
-}
-
-function isLike(one: SeenDisk, other: SeenDisk): boolean {
-  const isNear = Math.abs(one.heldBytes - other.heldBytes) < STEP_BYTES;
-  return isNear && one.device === other.device && JSON.stringify(one.loops) === JSON.stringify(other.loops);
 }

@@ -1,6 +1,6 @@
-/** The signals that ask for the end of a mount, from the moment that this is made. */
+/** The signals that end a mount, caught from the construction on. */
 export class EndSignals {
-  /** The first that came; further ones change nothing. */
+  /** The first signal received; further ones have no effect. */
   first: string | null = null;
   private listener: (signal: string) => void = () => {};
 
@@ -8,12 +8,12 @@ export class EndSignals {
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => this.come(signal));
   }
 
-  /** @param listener told of the first that comes from now on */
+  /** @param listener called for the first signal from now on */
   listen(listener: (signal: string) => void): void {
     this.listener = listener;
   }
 
-  /** The end was refused: another signal asks again. */
+  /** The end was refused, so that another signal can ask again. */
   rearm(): void {
     this.first = null;
   }

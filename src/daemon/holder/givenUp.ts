@@ -1,7 +1,7 @@
 /**
- * A disk whose servers were given up. There is no session any more, and callers
- * have got their errors, but its pool is memory that only we keep: until it is
- * let go it can be brought back, by a new session in the same place.
+ * A disk whose servers were given up. Its session has ended and callers got errors,
+ * but the holder keeps its pool, which may exist only in memory: until it is released,
+ * a new session in the same place can serve it again.
  */
 import { UserError } from "../../base/errors.js";
 import { makePrivateDirectory } from "../../mounts/stateDirectory.js";
@@ -14,10 +14,10 @@ export class GivenUp {
   private readonly end = waiting<"back" | "let go">();
   private work: Promise<void> | null = null;
 
-  /** @param reason for people */
+  /** @param reason in words */
   constructor(readonly reason: string) {}
 
-  /** Resolves when it is served again, or nobody wants it any more. */
+  /** Resolves when the disk is served again or released. */
   get over(): Promise<"back" | "let go"> {
     return this.end.promise;
   }
@@ -39,7 +39,7 @@ export class GivenUp {
     this.end.resolve("back");
   }
 
-  /** Waits for who is just bringing it back. @returns false when it is back */
+  /** Waits for a restart in progress. @returns false when the disk is served again */
   async letGo(isBack: () => boolean): Promise<boolean> {
     await this.work?.catch(() => {});
     if (isBack()) return false;
@@ -48,7 +48,7 @@ export class GivenUp {
   }
 }
 
-/** Ends a session whose servers are gone. @returns what is left of it: what they found out, and no fds */
+/** Ends a session without servers. @returns the facts that remain of it, without fds */
 export async function endServing(serving: Serving, service: Service): Promise<Serving> {
   const { session, parts, facts } = serving;
   failSession(session);
@@ -73,10 +73,10 @@ export async function serveAgain(dead: Serving, service: Service, begun: (servin
   }
   makePrivateDirectory(fuseDirectory);
   // Whoever has a file open from before still writes to `data` itself, where it was direct.
-  const isDirect = dead.io === "direct";
-  const obstacle = isDirect ? null : { reason: dead.ioReason ?? "it was in served mode before", cure: "" };
-  const session = openSession(options, pool.backing, obstacle);
   const { facts } = dead;
+  const isDirect = facts.io === "direct";
+  const obstacle = isDirect ? null : { reason: facts.ioReason ?? "it was in served mode before", cure: "" };
+  const session = openSession(options, pool.backing, obstacle);
   const serving = new Serving(session, dead.parts, { ...facts, restarts: facts.restarts + 1 });
   begun(serving);
   const { passthrough } = session;
@@ -86,6 +86,6 @@ export async function serveAgain(dead: Serving, service: Service, begun: (servin
     });
   }
   await service.keepChannels(session.channelFds);
-  await serving.untilReady(serving.begin(false), false);
+  await serving.begin(false);
   if (options.spare) serving.keeper?.keepSpare();
 }

@@ -1,7 +1,7 @@
 /**
- * Finds a server that hangs: a thread that is at the same thing for too long
- * while the kernel does nothing for it either. What waits for a slow disk, has a
- * long range to punch, or gets no CPU, does not hang; nor does who waits for such a one.
+ * Detects a server that hangs: a thread that makes no progress for too long and for
+ * which the kernel does nothing either. A thread that waits for a slow disk, punches a
+ * long range, or gets no CPU does not hang; nor does a thread that waits for such a one.
  */
 import { readThread, type ThreadState } from "../../linux/proc/threads.js";
 import type { Heartbeats, ThreadHeartbeat } from "../session/heartbeats.js";
@@ -17,7 +17,7 @@ interface Seen {
 const WORKING_PART = 0.05;
 /** A queue for a slow disk may be so many times as long as the limit; a start may take as long. */
 const PATIENCE = 6;
-/** No thread has this count. */
+/** A count that no thread has. */
 const STARTING = -1;
 
 export class HangWatch {
@@ -37,14 +37,14 @@ export class HangWatch {
 
   /** To be asked several times within the limit. @returns for people: who hangs; or null */
   look(nowMs: number): string | null {
-    // Whoever was not looking (a stopped machine, a stopped holder) has seen nothing.
+    // After a pause of the holder (a stopped machine or process) the times mean nothing.
     if (nowMs - this.lookedMs > this.limitMs / 2) this.seen.clear();
     this.lookedMs = nowMs;
     const beats = this.threads();
     const late = beats.filter((beat) => this.isLate(beat, nowMs));
     if (late.length === 0) return null;
     if (late.some((beat) => this.works(beat, nowMs))) {
-      // The others may be waiting for that one.
+      // The other threads may be waiting for this one.
       for (const beat of late) this.note(beat, nowMs);
       return null;
     }
@@ -83,7 +83,7 @@ export class HangWatch {
     const leastMs = (nowMs - before.sinceMs) * WORKING_PART;
     const systemMs = state.systemMs - before.systemMs;
     const cpuMs = systemMs + state.userMs - before.userMs;
-    // To look at a pool takes as long as it takes.
+    // Opening a pool has no time limit.
     if (count === STARTING && cpuMs > leastMs) return true;
     const isStarved = state.isRunnable && cpuMs < leastMs;
     return isStarved || systemMs > leastMs;

@@ -1,25 +1,31 @@
 /**
- * What a holder holds: the name, the pool, and the session with its servers; or,
- * where these were given up, the pool alone. Tells of it to whoever asks.
+ * What a holder holds: the name, the pool, and the session with its servers; or only
+ * the pool, when the servers were given up. Answers status requests.
  */
+import { join } from "node:path";
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
-import { bytesToPagesFloor, PAGE_BYTES } from "../../base/units.js";
+import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../../base/units.js";
+import { trafficTotals } from "../../blockfile/traffic.js";
 import { OwnLoops } from "../../disk/ownLoops.js";
+import { heldPages } from "../../linux/backing/backing.js";
+import { nodeOfPool } from "../../linux/backing/poolNode.js";
 import { isSessionOver } from "../../linux/fuse/fuseDevice.js";
+import { readMounts } from "../../linux/proc/mounts.js";
 import { quote } from "../../mounts/paths.js";
 import type { MountStatus } from "../../mounts/status.js";
+import { Account } from "../../pool/account.js";
 import { allowShrink } from "../../pool/persistentState.js";
+import { formatUuid, labelBytes } from "../../pool/superblock.js";
 import { viewSession } from "../session/sessionMemory.js";
 import type { Sight } from "./diskSight.js";
 import { endServing, GivenUp, serveAgain } from "./givenUp.js";
-import type { Mount } from "./mount.js";
+import type { Mount } from "./openMount.js";
 import { describeEnd, type ServerEnd } from "./serverProcess.js";
 import type { Service } from "./service.js";
 import { type ServerSource, Serving } from "./serving.js";
 import { deviceNow, directoryNow, isOver, type Session } from "./session.js";
 import type { SessionFds, SessionRecord } from "./sessionRecord.js";
-import { buildStatus } from "./statusReport.js";
 
 export interface HeldParts extends Pick<Mount, "options" | "memory" | "name" | "pool"> {
   readonly log: Log;
@@ -31,7 +37,7 @@ export class HeldDisk {
   serving: Serving;
   /** null while there is a session. */
   givenUp: GivenUp | null;
-  /** Others may be told of it. */
+  /** It has started: others may be told of it. */
   isReady = false;
   private readonly ownLoops = new OwnLoops();
 
@@ -39,14 +45,12 @@ export class HeldDisk {
     readonly parts: HeldParts,
     { session, facts, givenUp }: Pick<Mount, "session" | "facts" | "givenUp">,
   ) {
-    const { options, log, memory, pool, source } = parts;
-    const noteFacts = (): void => this.note();
-    const served = (pid: number): void => this.tellOfServer(pid);
-    this.serving = new Serving(session, { source, options, log, memory, pool, noteFacts, served }, facts);
+    const told = { noteFacts: () => this.note(), served: (pid: number) => this.tellOfServer(pid) };
+    this.serving = new Serving(session, { ...parts, ...told }, facts);
     this.givenUp = givenUp === null ? null : new GivenUp(givenUp);
   }
 
-  /** Nobody serves, and that is no hang of ours: there is no session, or no program. */
+  /** There is no server for a reason outside the holder: no session, or no program. */
   get isIdle(): boolean {
     return this.givenUp !== null || this.waitsForProgram;
   }
@@ -63,10 +67,8 @@ export class HeldDisk {
 
   record(): SessionRecord {
     const { options, pool } = this.parts;
-    const { io, ioReason, wasUnclean, damage, refused, restarts } = this.serving.facts;
-    const facts = { io, ioReason, wasUnclean, damage, refused, restarts };
     const givenUp = this.givenUp?.reason ?? null;
-    const { session } = this.serving;
+    const { session, facts } = this.serving;
     const kept = givenUp === null ? session : { ...session, channelFds: [] };
     return { ...facts, options, backing: pool.backing, session: kept, givenUp };
   }
@@ -87,10 +89,10 @@ export class HeldDisk {
     return (await this.look()).status;
   }
 
-  /** Once it is let go nothing is looked at: its fds may be another file's by now. */
+  /** After release its fds must not be used: they may be another file's by then. */
   isLetGo = false;
 
-  /** @throws UserError when it was let go meanwhile */
+  /** @throws UserError after release */
   async look(): Promise<Sight> {
     const { session } = this.serving;
     const device = deviceNow(session);
@@ -102,28 +104,61 @@ export class HeldDisk {
 
   private statusWith(session: Session, device: string | null, loopDevices: readonly string[]): MountStatus {
     const { facts, keeper } = this.serving;
-    const { options, pool, memory } = this.parts;
-    return buildStatus({
-      ...facts,
-      options,
-      directory: directoryNow(session),
+    const { options, pool } = this.parts;
+    const { backing, superblock } = pool;
+    const { geometry } = superblock;
+    const directory = directoryNow(session);
+    const memory = viewSession(this.parts.memory.bytes);
+    const account = new Account(memory.persistentWords, geometry.dataPages);
+    const isDirect = facts.io === "direct";
+    // What the kernel maps by itself only the backing knows.
+    if (isDirect) account.reset(heldPages(backing.dataFd), heldPages(backing.metaFd));
+    const traffic = trafficTotals(memory.trafficSlots);
+    return {
+      mountpoint: options.mountpoint,
+      file: join(directory, "disk"),
       device,
-      loopDevices,
-      pool,
-      memory: viewSession(memory.bytes),
-      serverPid: keeper?.pid ?? null,
+      ...facts,
       io: facts.io ?? "served",
+      pool: {
+        kind: backing.kind,
+        path: backing.path,
+        durable: backing.durable,
+        layout: backing.layout,
+        uuid: formatUuid(superblock.uuid),
+        label: new TextDecoder().decode(labelBytes(superblock.label)),
+        numaNode: nodeOfPool(backing),
+      },
+      readOnly: options.readOnly || facts.damage !== null || isMountedReadOnly(directory, device),
+      atomicWrites: options.atomicWrites,
+      pageSizeBytes: PAGE_BYTES,
+      sizeBytes: pagesToBytes(account.blocks),
+      maxSizeBytes: pagesToBytes(geometry.maxBlocks),
+      poolBytes: pagesToBytes(geometry.pageCount),
+      metadataBytes: pagesToBytes(account.metadata),
+      usedBytes: pagesToBytes(account.used),
+      limboBytes: pagesToBytes(account.limbo),
+      freeBytes: pagesToBytes(account.free),
+      stockBytes: pagesToBytes(account.stock),
+      peakBytes: pagesToBytes(account.peak),
+      limitBytes: pagesToBytes(geometry.pageCount),
+      discardedBytesTotal: traffic.discardedBytes,
+      readBytesTotal: isDirect ? null : traffic.readBytes,
+      writtenBytesTotal: isDirect ? null : traffic.writtenBytes,
+      serverPid: keeper?.pid ?? null,
+      holderPid: process.pid,
       givenUp: this.givenUp?.reason ?? null,
-    });
+      loopDevices,
+    };
   }
 
-  /** True where the pool would be gone with us at a server's `end`, which was nobody's wish. */
+  /** True when an unwanted `end` of the servers would lose the pool with the holder. */
   wouldLose({ closed, unclosed }: ServerEnd): boolean {
     if (closed || unclosed || this.parts.pool.backing.path !== null) return false;
     return !isSessionOver(this.serving.session.channelFds[0]);
   }
 
-  /** From now on callers get errors; the pool stays. */
+  /** Gives the servers up: callers get errors from now on, and the pool is kept. */
   async giveUp(end: ServerEnd): Promise<GivenUp> {
     const { log, options, service } = this.parts;
     const { mountpoint } = options;
@@ -182,6 +217,12 @@ export class HeldDisk {
     this.note();
     void this.parts.service.tell(this.summary(pid));
   }
+}
+
+/** True since `mount -o remount,ro`, of which the kernel tells nobody. */
+function isMountedReadOnly(directory: string, device: string | null): boolean {
+  const ours = readMounts().find(({ mountpoint, majorMinor }) => mountpoint === directory && majorMinor === device);
+  return ours?.options.split(",").includes("ro") ?? false;
 }
 
 /** In the holder, which never touches its own mount. @throws UserError for what cannot be a size */

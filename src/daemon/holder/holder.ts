@@ -1,6 +1,6 @@
 /**
  * The holder: keeps the pool and the session open, starts the server, answers
- * `status` and ends everything in order. It does no I/O on the mount.
+ * `status` and ends everything in order. It never accesses its own mount.
  */
 import { release } from "node:os";
 import { assert } from "../../base/assert.js";
@@ -8,22 +8,20 @@ import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import { kernelLacks } from "../../linux/proc/kernelLacks.js";
 import { NO_SERVICE } from "../../linux/process/notify.js";
-import type { OpenedPool } from "../../media/readSuperblock.js";
 import { removeMountRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
 import { quote } from "../../mounts/paths.js";
-import { socketPath } from "../../mounts/stateDirectory.js";
+import { diskPaths } from "../../mounts/stateDirectory.js";
 import type { MountStatus } from "../../mounts/status.js";
 import { missingProgram } from "../session/program.js";
-import { viewSession } from "../session/sessionMemory.js";
+import { progressIn, viewSession } from "../session/sessionMemory.js";
 import { ControlDoor } from "./controlDoor.js";
 import { DiskSight } from "./diskSight.js";
 import { EndSignals } from "./endSignals.js";
 import { HeldDisk, letShrink } from "./heldDisk.js";
-import type { Mount } from "./mount.js";
 import { MountEnd } from "./mountEnd.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
-import { beginMount, closeOpenedPool, giveName } from "./openMount.js";
+import { beginMount, closeOpenedPool, giveName, type Mount } from "./openMount.js";
 import { resumeMount } from "./resume.js";
 import type { ServerKeeper } from "./serverKeeper.js";
 import { describeEnd, type ServerEnd, startServer } from "./serverProcess.js";
@@ -31,20 +29,17 @@ import { Service } from "./service.js";
 import type { ServerSource } from "./serving.js";
 import { closeSession, deviceOf, failSession, removeDeadMounts, type Session, whyLast } from "./session.js";
 
-export interface HolderEvents {
-  /** The mount is ready for use. */
-  ready(status: MountStatus): void;
-}
-
 /**
  * Runs a mount from its beginning to its end.
+ * @param ready told when the mount is ready for use
+ * @param environment what a service manager started us with
  * @returns the exit code: 0 when it ended in order
  * @throws UserError when it cannot begin; nothing is left behind then
  */
 export async function runHolder(
   asked: AskedOptions,
   log: Log,
-  events: HolderEvents,
+  ready: (status: MountStatus) => void,
   environment = NO_SERVICE,
 ): Promise<number> {
   const signals = new EndSignals();
@@ -52,7 +47,7 @@ export async function runHolder(
   const resumed = service.storedFds.size === 0 ? null : await resumeMount(service, log, asked);
   const holder = new Holder(resumed ?? beginMount(asked(false)), log, service, signals);
   await holder.start();
-  events.ready(await holder.disk.status());
+  ready(await holder.disk.status());
   return holder.untilEnd();
 }
 
@@ -60,14 +55,11 @@ export async function runHolder(
 export class Holder {
   readonly disk: HeldDisk;
   private control: ControlDoor | null = null;
-  private started = false;
   private readonly options: MountOptions;
   private readonly end: MountEnd;
   private readonly sight: DiskSight;
-  /** Ends when what lies on the disk was cleared for a signal. */
+  /** Settles when a signal's take-down of the disk has ended. */
   private takingDown: Promise<void> | null = null;
-  /** The end was asked for, or is our own bug's. */
-  private isEnding = false;
 
   constructor(
     private readonly mount: Mount,
@@ -85,16 +77,11 @@ export class Holder {
       log,
       isAwaited: service.isManaged,
       session: () => this.session,
-      isDurable: () => this.pool.backing.durable,
+      isDurable: () => pool.backing.durable,
       serverPid: () => this.keeper?.pid ?? null,
+      progress: progressIn(memory.fd),
       abandon: () => this.keeper?.abandon(),
       stop: (force) => this.stop(force),
-      begun: () => {
-        this.isEnding = true;
-      },
-      refused: () => {
-        this.isEnding = false;
-      },
       // Not before: it cannot be taken back, and the service manager kills who takes too long then.
       settled: () => void service.tell("STOPPING=1"),
     });
@@ -104,18 +91,14 @@ export class Holder {
     return this.disk.serving.session;
   }
 
-  private get pool(): OpenedPool {
-    return this.disk.parts.pool;
-  }
-
   /** Null before the first server was started. */
   private get keeper(): ServerKeeper | null {
     return this.disk.serving.keeper;
   }
 
-  /** Others rely on it: it is not undone like a mount that has only begun. */
+  /** The mount is in use: it must not be undone like one that is just starting. */
   private get isInUse(): boolean {
-    return this.started || this.mount.isInUse;
+    return this.disk.isReady || this.mount.isInUse;
   }
 
   /** @throws UserError; what was begun is undone */
@@ -130,11 +113,10 @@ export class Holder {
       this.sight.note(await this.disk.look());
       this.sight.watch(() => this.disk.look());
       this.refuseIfStopped();
-      this.started = true;
       this.disk.isReady = true;
-      // A signal that came before; a later one sees that it has started.
+      // For an earlier signal; a later one sees that the mount has started.
       stoppedBy = this.signals.first;
-      // A spare is of no use where nobody can go on.
+      // A spare is useless if no server can take over.
       if (this.options.spare && this.disk.givenUp === null && whyLast(this.session) === null) this.keeper?.keepSpare();
     } catch (error) {
       if (this.mount.isInUse && this.service.isManaged && mayPass(error)) await leaveToNext(error, this.log);
@@ -145,7 +127,7 @@ export class Holder {
       throw error;
     }
     const { mountpoint } = this.options;
-    const { wasUnclean, refused } = this.disk.serving;
+    const { wasUnclean, refused } = this.disk.serving.facts;
     if (wasUnclean && !this.mount.isInUse) {
       this.log.warn({ mountpoint }, "the pool was not closed cleanly; all of it was checked");
     }
@@ -159,9 +141,7 @@ export class Holder {
   }
 
   private async beginServing(): Promise<void> {
-    const { isInUse } = this.mount;
-    const { serving } = this.disk;
-    await serving.untilReady(serving.begin(isInUse), isInUse).catch((error: unknown) => {
+    await this.disk.serving.begin(this.mount.isInUse).catch((error: unknown) => {
       this.refuseIfStopped();
       throw error;
     });
@@ -169,7 +149,7 @@ export class Holder {
   }
 
   private async openControl(): Promise<void> {
-    this.control = new ControlDoor(socketPath(this.options.mountpoint), {
+    this.control = new ControlDoor(diskPaths(this.options.mountpoint).socket, {
       status: async () => this.sight.note(await this.disk.look()),
       stop: (force) => this.stop(force),
       restart: () => this.replaceServer(),
@@ -188,14 +168,14 @@ export class Holder {
       if (givenUp === null) {
         assert(this.keeper !== null, "a mount that was not started ends");
         const end = await this.keeper.ended;
-        if (this.isEnding || !disk.wouldLose(end)) return this.endAll(end);
+        if (this.end.isBegun || !disk.wouldLose(end)) return this.endAll(end);
         givenUp = await disk.giveUp(end);
       }
       if ((await givenUp.over) === "let go") return this.endAll(null);
     }
   }
 
-  /** @param end of the last server; null where there has been none for long */
+  /** @param end of the last server; null if it ended long ago */
   private async endAll(end: ServerEnd | null): Promise<number> {
     // Freeing a large pool may take longer than the watchdog bears with: who stops need not show signs of life.
     await this.service.tell("STOPPING=1");
@@ -208,7 +188,7 @@ export class Holder {
       this.log.error({ mountpoint, ...end }, `the server ${describeEnd(end)}; the mount ends`);
       failSession(this.session);
     }
-    // With errors for whoever waited, it goes on.
+    // Waiting callers get errors, and the holder keeps running.
     await this.takingDown?.catch((error: unknown) => this.log.error({ mountpoint, error: String(error) }, "stopping"));
     await this.letGo(false);
     return inOrder && !this.end.forced ? 0 : 1;
@@ -242,19 +222,19 @@ export class Holder {
   /** A signal during the start undoes the start; later it takes the disk down. */
   private listenForSignals(): void {
     this.signals.listen((signal) => {
-      if (this.started) this.takingDown = this.takeDown(signal);
+      if (this.disk.isReady) this.takingDown = this.takeDown(signal);
       // What others use is taken down in order, once it can be.
       else if (!this.mount.isInUse) this.keeper?.abandon();
     });
     process.on("uncaughtException", (error) => {
       const { mountpoint } = this.options;
       this.log.error({ mountpoint, error: error.stack }, "internal error in the holder");
-      // The next holder goes on; whoever crashes again and again is given up by the service manager.
+      // The next holder takes over; after repeated crashes the service manager stops starting them.
       if (this.isInUse && this.service.isManaged) process.kill(process.pid, "SIGKILL");
       // A pool that nobody uses is best kept as it is.
-      if (this.started && this.disk.givenUp !== null) return;
-      this.isEnding = true;
-      if (this.started) failSession(this.session);
+      if (this.disk.isReady && this.disk.givenUp !== null) return;
+      this.end.isBegun = true;
+      if (this.disk.isReady) failSession(this.session);
       this.keeper?.abandon();
     });
   }
@@ -265,20 +245,17 @@ export class Holder {
     throw new UserError(`mount ${this.options.mountpoint}`, `stopped by ${first}`, { code: "EINTR" });
   }
 
-  /** File systems, loop devices, the mount; by force where somebody will not let go. */
+  /** Takes down file systems, loop devices and the mount; by force where they stay in use. */
   private async takeDown(signal: string): Promise<void> {
-    this.isEnding = true;
     // Nothing on it can be unmounted in order while nobody serves, nor may ever.
     if (this.disk.waitsForProgram) {
       this.end.forced = true;
       failSession(this.session);
     }
-    if (await this.end.takeDown(signal)) return;
-    this.isEnding = false;
-    this.signals.rearm();
+    if (!(await this.end.takeDown(signal))) this.signals.rearm();
   }
 
-  /** The name goes last: until then nobody else mounts where we do. */
+  /** Releases the name last: until then no other holder can mount here. */
   private async letGo(failed: boolean): Promise<void> {
     this.control?.close();
     this.sight.close();
@@ -286,7 +263,7 @@ export class Holder {
     await this.service.drop();
     this.disk.isLetGo = true;
     closeSession(this.session);
-    closeOpenedPool(this.pool, failed);
+    closeOpenedPool(this.mount.pool, failed);
     // What somebody else aborted is still there, and answers nobody.
     if (await removeDeadMounts(this.session.directory, deviceOf(this.session)))
       removeMountRecord(this.options.mountpoint);

@@ -1,4 +1,4 @@
-/** Entry of a holder in the background: tells whoever started it, on fd 3, whether the mount is ready. */
+/** Entry of a holder in the background: reports on fd 3 whether the mount is ready. */
 import { closeSync, writeSync } from "node:fs";
 import { errorBody } from "../../base/errors.js";
 import type { MountOptions } from "../../mounts/options.js";
@@ -12,7 +12,7 @@ function tell(message: object): void {
     writeSync(READY_FD, JSON.stringify(message));
     closeSync(READY_FD);
   } catch {
-    // Whoever started us did not wait.
+    // The process that started this one did not wait.
   }
 }
 
@@ -20,7 +20,11 @@ const options = JSON.parse(process.argv[2]) as MountOptions;
 process.title = `kmemfs ${options.mountpoint}`;
 try {
   const log = fileLog();
-  process.exitCode = await runHolder(() => options, log, { ready: (status) => tell({ status }) });
+  process.exitCode = await runHolder(
+    () => options,
+    log,
+    (status) => tell({ status }),
+  );
 } catch (error) {
   tell({ error: errorBody(error) });
   process.exitCode = 1;

@@ -1,4 +1,4 @@
-/** Which I/O modes a mount can have, as far as the holder can tell. Its server decides, once it has probed the pool. */
+/** The I/O modes that a mount can have, as the holder sees it. The server decides after it has probed the pool. */
 import { ELOOP, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
@@ -23,8 +23,8 @@ export interface Obstacle {
 }
 
 /**
- * What of the options or the pool stands against direct mode; null for nothing.
- * @throws UserError when nothing but direct was asked for
+ * Why the options or the pool rule out direct mode; null if they do not.
+ * @throws UserError with `--io direct`
  */
 export function obstacleOf(options: MountOptions, pool: OpenedPool): Obstacle | null {
   const obstacle = findObstacle(options, pool);

@@ -1,14 +1,14 @@
-/** The log of a holder: one line of JSON an event. Never on the data path, never on the own disk. */
+/** The log of a holder: one line of JSON per event. Never on the data path, never on its own disk. */
 import { openSync, statSync, truncateSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Log } from "../../base/ports.js";
 import { MIB } from "../../base/units.js";
 import { logPath, makeStateDirectory } from "../../mounts/stateDirectory.js";
 
-/** A log in memory must not grow for ever: begun anew above this. */
+/** A log in memory is truncated at this size. */
 const LOG_MOST_BYTES = MIB;
 
-/** As other programs in Node number them (pino, bunyan). */
+/** The level numbers of pino and bunyan. */
 const LEVELS = { info: 30, warn: 40, error: 50 };
 
 /** For a holder in the background: the common log in the state directory; none where that cannot be. */
@@ -22,11 +22,6 @@ export function fileLog(): Log {
   } catch {
     return { info: () => {}, warn: () => {}, error: () => {} };
   }
-}
-
-/** For a holder in the foreground: standard error. */
-export function stderrLog(): Log {
-  return logTo(2);
 }
 
 /** A reader that is slow, of a pipe that does not block, gets so many tries to take a line. */
@@ -46,13 +41,14 @@ function writeAll(fd: number, text: string): void {
   }
 }
 
-function logTo(fd: number): Log {
+/** @param fd a file, or 2 for a holder in the foreground */
+export function logTo(fd: number): Log {
   let isTorn = false;
   const common = { pid: process.pid, hostname: hostname() };
   const write = (level: keyof typeof LEVELS) => (fields: object, msg: string) => {
     const line = { level: LEVELS[level], time: Date.now(), ...common, ...fields, msg };
     try {
-      // What could not be written whole must not spoil the next line.
+      // A partly written line must not corrupt the next one.
       writeAll(fd, `${isTorn ? "\n" : ""}${JSON.stringify(line)}\n`);
       isTorn = false;
     } catch {

@@ -1,6 +1,6 @@
 /**
- * How a mount is ended: asked for by a command, or by a signal to the holder. Nothing is
- * changed while somebody uses the session whom the end would harm, unless it is forced.
+ * Ends a mount, for a command or a signal to the holder. Unless forced, nothing changes
+ * while the session has users that the end would harm.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
@@ -9,12 +9,13 @@ import { clearDiskByForce } from "../../disk/clearDisk.js";
 import { coverClauses, otherPlaces, readPlaces } from "../../disk/inUse.js";
 import { busy } from "../../disk/users.js";
 import { ProcessProgress } from "../../linux/proc/threads.js";
+import type { ProgressBytes } from "../../linux/process/blockingLimit.js";
 import { closeDeadlineMs } from "../../mounts/deadlines.js";
 import { quote } from "../../mounts/paths.js";
 import { abortSession, deviceNow, deviceOf, directoryNow, isOver, type Session, unmountSession } from "./session.js";
 
 const WATCH_MS = 1_000;
-/** What the kernel may take to end a session whose last mount is gone. */
+/** The time the kernel gets to end a session whose last mount is gone. */
 const OVER_MS = 2_000;
 const OVER_POLL_MS = 10;
 /** A service manager that waits for the end is tried again for. */
@@ -25,19 +26,17 @@ export interface EndParts {
   readonly log: Log;
   session(): Session;
   isDurable(): boolean;
-  /** null while none serves. */
+  /** null while there is no server. */
   serverPid(): number | null;
+  /** Changes while a server answers requests. */
+  readonly progress?: ProgressBytes;
   /** Kills the server; no other one follows. */
   abandon(): void;
   /** As `MountEnd.stop`, or lets a disk go that was given up. */
   stop(force: boolean): Promise<void>;
-  /** The end was begun; it may still be put off. */
-  begun(): void;
-  /** It was asked for, and is put off. */
-  refused(): void;
   /** Nothing puts it off any more. */
   settled(): void;
-  /** Somebody waits for the end, and kills us when it takes too long. */
+  /** The service manager waits for the end, and kills the holder after a time limit. */
   readonly isAwaited: boolean;
 }
 
@@ -45,8 +44,10 @@ export interface EndParts {
 class LivesOn extends UserError {}
 
 export class MountEnd {
-  /** Somebody was made to let go. */
+  /** A user was forced off. */
   forced = false;
+  /** It was asked for, or is our own bug's, and is not put off. */
+  isBegun = false;
   private timer: NodeJS.Timeout | undefined;
   /** What is watched now is an end by force. */
   private isForced = false;
@@ -67,18 +68,18 @@ export class MountEnd {
       return this.settle(true);
     }
     unmountSession(session, parts.mountpoint);
-    parts.begun();
+    this.isBegun = true;
     // Also for one that is put off: nothing is killed while somebody still has the session.
     this.watch(false);
     await this.requireOver(session).catch((error: unknown) => {
-      parts.refused();
+      this.isBegun = false;
       throw error;
     });
     this.settle(false);
   }
 
   private settle(force: boolean): void {
-    this.parts.begun();
+    this.isBegun = true;
     this.parts.settled();
     this.watch(force);
   }
@@ -151,10 +152,11 @@ export class MountEnd {
   async takeDown(signal: string): Promise<boolean> {
     const { mountpoint, log, isAwaited } = this.parts;
     log.info({ mountpoint, signal }, "stopping");
+    this.isBegun = true;
     for (let hasSaid = false; ; hasSaid = true) {
       const refused = await this.tryTakeDown();
       if (refused.length === 0) return true;
-      this.parts.refused();
+      this.isBegun = false;
       if (!hasSaid)
         log.error({ mountpoint, refused }, "not stopped: it is in use, and stopping it would harm its users");
       if (!isAwaited) return false;
@@ -170,7 +172,7 @@ export class MountEnd {
     try {
       if (device !== null) {
         const place = { mountpoint, device, fuseDirectory: directoryNow(session) };
-        const { refused, forced } = await clearDiskByForce(place, !isOver(session));
+        const { refused, forced } = await clearDiskByForce(place, !isOver(session), this.parts.progress);
         if (refused.length > 0) return refused;
         for (const line of forced) log.warn({ mountpoint }, line);
         this.forced ||= forced.length > 0;

@@ -1,17 +1,17 @@
 /**
- * What becomes of a holder that fails to go on with a session. One that exits has
- * ended its disk, and the service manager drops what it kept; one that is killed
- * is followed by another, as often as the manager bears with (StartLimitBurst=).
+ * What happens when a holder fails to take over a session. If it exits, its disk has
+ * ended, and the service manager drops the fds it kept; if it is killed, the manager
+ * starts another, up to its limit (StartLimitBurst=).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { MediaError, UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 
 const MAY_PASS = new Set(["EAGAIN", "EINTR", "EMFILE", "ENFILE", "ENOMEM", "ETIMEDOUT"]);
-/** What passes takes its time; still short enough for StartLimitIntervalSec= to see five of us. */
+/** Gives a passing cause time to go, yet five attempts fit into StartLimitIntervalSec=. */
 const PAUSE_MS = 1_000;
 
-/** True when another holder may get further than we did; a bug counts as such, as when it shows later. */
+/** True when another holder might succeed; a bug counts as such, as it may not show again. */
 export function mayPass(error: unknown): boolean {
   if (error instanceof UserError) return MAY_PASS.has(error.options.code ?? "");
   return !(error instanceof MediaError);

@@ -1,7 +1,7 @@
 /**
- * Goes on with a session whose holder was killed, from what the service manager
- * kept. The server of that holder, if it still runs, is ended first: two must
- * never serve, and the kernel is to be asked again only for what nobody has.
+ * Takes over a session whose holder was killed, from the fds that the service manager
+ * kept. A server of that holder that still runs is killed first: two must never serve,
+ * and the kernel must resend only requests that no server has.
  */
 import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,11 +14,10 @@ import { readPool } from "../../media/readSuperblock.js";
 import { takeName } from "../../mounts/mountName.js";
 import { removeMountRecord } from "../../mounts/mountRecord.js";
 import type { AskedOptions, MountOptions } from "../../mounts/options.js";
-import { removeQuietly, socketPath } from "../../mounts/stateDirectory.js";
+import { diskPaths, removeQuietly } from "../../mounts/stateDirectory.js";
 import { SESSION_BYTES } from "../session/sessionMemory.js";
-import type { Mount } from "./mount.js";
 import { leaveToNext, mayPass } from "./nextHolder.js";
-import { giveName } from "./openMount.js";
+import { giveName, type Mount } from "./openMount.js";
 import type { Service } from "./service.js";
 import { deviceOf, failSession, removeDeadMounts, whyLast } from "./session.js";
 import { isChannel, readSessionRecord, type SessionRecord, withStoredFds } from "./sessionRecord.js";
@@ -80,11 +79,11 @@ function takeUp(service: Service, stored: ReadonlyMap<string, number>, record: S
     // Of a new session that was begun and not noted: with its last fd it is over.
     for (const [kept, fds] of service.storedFds) if (isChannel(kept)) for (const fd of fds) closeSync(fd);
   }
-  const { options, givenUp } = record;
+  const { options, givenUp, backing: _old, session: _closed, ...noted } = record;
   const facts = {
-    ...record,
-    refused: [...new Set([...record.refused, ...prepareIoProcess().refused])],
-    restarts: record.restarts + (givenUp === null ? 1 : 0),
+    ...noted,
+    refused: [...new Set([...noted.refused, ...prepareIoProcess().refused])],
+    restarts: noted.restarts + (givenUp === null ? 1 : 0),
     lastDeath: givenUp?.replace(/^the server /, "") ?? "was killed along with its holder",
   };
   const store = async (): Promise<void> => service.keepOn(noteFd);
@@ -113,7 +112,7 @@ async function letGo(
   const isRemoved = await removeDeadMounts(options.fuseDirectory, device);
   // Without the name all that has it may be another mount's by now.
   if (nameFd === undefined) return;
-  removeQuietly(socketPath(options.mountpoint));
+  removeQuietly(diskPaths(options.mountpoint).socket);
   if (isRemoved) removeMountRecord(options.mountpoint);
   giveName(takeName(options.mountpoint, nameFd), options);
 }

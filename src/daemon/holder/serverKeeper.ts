@@ -37,28 +37,20 @@ function describeDeaths(count: number): string {
 }
 
 function withReason(end: ServerEnd, why: string): ServerEnd {
-  const parts = [end.message, why].filter((part) => part !== null);
-  const { refusal } = end;
-  return {
-    ...end,
-    message: [...new Set(parts)].join("; "),
-    refusal:
-      refusal === null
-        ? null
-        : new UserError(refusal.what, [refusal.reason, why].filter((part) => part !== "").join("; "), refusal.options),
-  };
+  const { message, refusal } = end;
+  const withWhy = (words: string | null): string => [...new Set([words, why])].filter(Boolean).join("; ");
+  const refused = refusal && new UserError(refusal.what, withWhy(refusal.reason), refusal.options);
+  return { ...end, message: withWhy(message), refusal: refused };
 }
 
 /** @throws UserError when it takes longer */
 async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
-  const late = Symbol();
-  const timeout = new AbortController();
-  const first = await Promise.race([
-    promise,
-    sleep(limitMs, late, { signal: timeout.signal, ref: false }).catch(() => late),
-  ]).finally(() => timeout.abort());
-  if (first !== late) return first as T;
-  throw new UserError("restart", `the new server did not start within ${limitMs / 1000} s`, { code: "ETIMEDOUT" });
+  const late = waiting<T>();
+  const error = new UserError("restart", `the new server did not start within ${limitMs / 1000} s`, {
+    code: "ETIMEDOUT",
+  });
+  const timer = setTimeout(() => late.reject(error), limitMs).unref();
+  return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
 
 export interface KeeperParts {

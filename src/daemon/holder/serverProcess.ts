@@ -1,13 +1,13 @@
-/** Starts a server process with its inherited fds and listens to what it says. */
+/** Starts a server process with its inherited fds and reads its messages. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { errorFromBody, UserError } from "../../base/errors.js";
-import type { Backing } from "../../linux/backing/backing.js";
+import { type Backing, fdsOf, withFds } from "../../linux/backing/backing.js";
 import { nodeEnvironment } from "../../linux/process/nodeEnvironment.js";
 import { missingProgram, SERVER_MAIN } from "../session/program.js";
 import { type FromServer, type ServerReady, STANDBY } from "../session/serverProtocol.js";
 
-/** Told of what a server says while it serves. */
+/** Called for what a server reports while it serves. */
 export interface ServerListener {
   warning(message: string): void;
   damage(message: string): void;
@@ -24,7 +24,7 @@ export interface ServerEnd {
   readonly closed: boolean;
   /** It said that the session is over and the pool stays unclean: another server would find nobody to serve. */
   readonly unclosed: boolean;
-  /** Its last words, where it had any. */
+  /** Its last message, if any. */
   readonly message: string | null;
   /** Why it cannot serve this pool, or this session. */
   readonly refusal: UserError | null;
@@ -38,7 +38,7 @@ export interface ServerProcess {
   readonly ready: Promise<ServerReady>;
   /** Of one that was started to stand by: resolves when it does; rejects as `ready`. */
   readonly standsBy: Promise<void>;
-  /** Has one that stands by begin to serve. */
+  /** Lets a spare server begin to serve. */
   go(): void;
   /** Resolves when the process is gone. */
   readonly ended: Promise<ServerEnd>;
@@ -50,17 +50,10 @@ export function inheritance(
   backing: Backing,
   channelFds: readonly number[],
 ): { readonly fds: readonly number[]; readonly backing: Backing; readonly channelFds: readonly number[] } {
-  const { metaFd, dataFd, tmpfsFd } = backing;
-  const poolFds = [...new Set([metaFd, dataFd, ...(tmpfsFd === undefined ? [] : [tmpfsFd])])];
-  const there = (fd: number): number => FIRST_FURTHER_FD + poolFds.indexOf(fd);
+  const poolFds = fdsOf(backing);
   return {
     fds: [...poolFds, ...channelFds],
-    backing: {
-      ...backing,
-      metaFd: there(metaFd),
-      dataFd: there(dataFd),
-      ...(tmpfsFd === undefined ? {} : { tmpfsFd: there(tmpfsFd) }),
-    },
+    backing: withFds(backing, (fd) => FIRST_FURTHER_FD + poolFds.indexOf(fd)),
     channelFds: channelFds.map((_fd, i) => FIRST_FURTHER_FD + poolFds.length + i),
   };
 }
@@ -88,7 +81,7 @@ function spawnServer(start: ServerStart): ChildProcess {
     stdio: [start.standby ? "pipe" : "ignore", "pipe", "inherit", start.memoryFd, ...start.furtherFds],
     env: { ...nodeEnvironment(), NODE_OPTIONS: "" },
   });
-  // One that is gone is told nothing; its end says why.
+  // A server that has ended gets no message; its exit tells why.
   child.stdin?.on("error", () => {});
   return child;
 }
@@ -116,7 +109,7 @@ interface Waiting<T> {
   readonly reject: (error: Error) => void;
 }
 
-/** A promise that may be rejected when nobody waits for it. */
+/** A promise that may reject without a handler. */
 export function waiting<T>(): Waiting<T> {
   let resolve: (value: T) => void = () => {};
   let reject: (error: Error) => void = () => {};
@@ -129,11 +122,7 @@ export function waiting<T>(): Waiting<T> {
 }
 
 function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
-  let closed = false;
-  let unclosed = false;
-  let lastWords: string | null = null;
-  let refusal: UserError | null = null;
-  let unloaded = false;
+  let said: Omit<ServerEnd, "exitCode" | "signal"> = NO_END;
   let isHeard = false;
   const ready = waiting<ServerReady>();
   const standsBy = waiting<void>();
@@ -141,24 +130,23 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
     isHeard = true;
     if (message.kind === "ready") ready.resolve(message);
     else if (message.kind === "standby") standsBy.resolve();
-    else if (message.kind === "closed") closed = true;
+    else if (message.kind === "closed") said = { ...said, closed: true };
     else if (message.kind === "warning") listener.warning(message.message);
     else if (message.kind === "damage") listener.damage(message.message);
     else if (message.kind === "refused") {
-      refusal = errorFromBody(message.error);
-      lastWords = refusal.message;
+      const refusal = errorFromBody(message.error);
+      said = { ...said, refusal, message: refusal.message };
     } else {
-      lastWords = message.message;
-      unclosed = message.kind === "unclosed";
-      unloaded = message.kind === "unloaded";
+      const { kind } = message;
+      said = { ...said, message: message.message, unclosed: kind === "unclosed", unloaded: kind === "unloaded" };
     }
   };
-  // Neither where it could not be started.
+  // It has neither if it could not be started.
   if (child.stdout) createInterface({ input: child.stdout }).on("line", (line) => hear(parseLine(line)));
   const ended = new Promise<ServerEnd>((resolve) => {
     // `close` comes after the last line was read, and after the process is gone.
     child.once("close", (exitCode, signal) => {
-      const end: ServerEnd = { exitCode, signal, closed, unclosed, message: lastWords, refusal, unloaded };
+      const end: ServerEnd = { ...said, exitCode, signal };
       resolve(isHeard || !exitCode ? end : { ...end, unloaded: true, message: whyUnloaded() });
     });
     child.on("error", (error: NodeJS.ErrnoException) => {

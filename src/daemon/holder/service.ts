@@ -1,7 +1,7 @@
 /**
- * A holder under a service manager: tells it how the mount is, answers its
- * watchdog, and gives it the session's fds to keep. Without one all of it does
- * nothing; one that does not listen is logged, once, and ends no mount.
+ * A holder under a service manager: reports the state of the mount, answers the
+ * watchdog, and stores the session's fds with it. Without a manager all of this does
+ * nothing; one that does not listen is logged once and never ends a mount.
  */
 import { errnoName } from "../../base/errno.js";
 import type { Log } from "../../base/ports.js";
@@ -17,7 +17,7 @@ import {
   writeSessionRecord,
 } from "./sessionRecord.js";
 
-/** How long the manager may take to close what it kept; only then the pool's lock is free. */
+/** How long the manager gets to close the stored fds, which releases the pool's lock. */
 const SETTLE_MS = 5_000;
 /** How long a pool may take before a server serves it: to be looked at as a whole. */
 const UNSERVED_MS = 300_000;
@@ -26,7 +26,7 @@ export class Service {
   private hasFailed = false;
   private watchdog: NodeJS.Timeout | undefined;
   private noteFd: number | null = null;
-  /** Names of what is kept over there. */
+  /** Names of the stored fds. */
   private kept: readonly string[];
 
   constructor(
@@ -40,7 +40,7 @@ export class Service {
     return this.environment.storedFds;
   }
 
-  /** Somebody starts another holder when this one is killed. */
+  /** The manager starts another holder when this one is killed. */
   get isManaged(): boolean {
     return this.environment.manager !== null;
   }
@@ -51,20 +51,21 @@ export class Service {
 
   /** Has the session's fds kept from now on, until `drop`. */
   async keep(fds: SessionFds, record: SessionRecord): Promise<void> {
-    const { manager } = this.environment;
-    if (manager === null) return;
+    if (!this.isManaged) return;
     this.noteFd = createNote();
     this.note(record);
-    const named = sessionFds(fds, this.noteFd);
-    this.kept = [...named.keys()];
-    for (const [name, fd] of named) this.complain(await manager.storeFds(name, [fd]), `FDSTORE of ${name}`);
+    this.kept = [];
+    await this.store([...sessionFds(fds, this.noteFd)]);
   }
 
   /** Has a new session's channels kept beside all else; those before are dropped. */
   async keepChannels(channelFds: readonly number[]): Promise<void> {
+    await this.store(channelNames(channelFds));
+  }
+
+  private async store(named: readonly [string, number][]): Promise<void> {
     const { manager } = this.environment;
     if (manager === null) return;
-    const named = channelNames(channelFds);
     this.kept = [...this.kept, ...named.map(([name]) => name)];
     for (const [name, fd] of named) this.complain(await manager.storeFds(name, [fd]), `FDSTORE of ${name}`);
   }
@@ -74,12 +75,12 @@ export class Service {
     await this.remove(this.kept.filter(isChannel));
   }
 
-  /** Goes on with a note that was kept. */
+  /** Continues with a stored note. */
   keepOn(noteFd: number): void {
     this.noteFd = noteFd;
   }
 
-  /** What the next holder is to know. */
+  /** Information for the next holder. */
   note(record: SessionRecord): void {
     if (this.noteFd !== null) writeSessionRecord(this.noteFd, record);
   }
@@ -98,7 +99,7 @@ export class Service {
     this.complain(await manager.settled(SETTLE_MS), "BARRIER=1");
   }
 
-  /** Answers the watchdog twice a period; not when nobody has served for long. */
+  /** Answers the watchdog twice per period, unless there has been no server for long. */
   answerWatchdog(isServed: () => boolean): void {
     const { watchdogMs } = this.environment;
     if (watchdogMs === null || !this.isManaged || this.watchdog !== undefined) return;

@@ -22,7 +22,7 @@ import type { MountOptions } from "../../mounts/options.js";
 import { composeExchange } from "../session/exchange.js";
 import { type Obstacle, type Passthrough, registerData } from "./ioMode.js";
 
-/** A bound for machines with many CPUs, where nothing was measured; `--workers` goes beyond. */
+/** A bound for machines with many CPUs, which were not measured; `--workers` can exceed it. */
 const MOST_WORKERS = 8;
 
 export interface Session {
@@ -73,7 +73,7 @@ function workerCount(options: MountOptions): number {
   return options.workers ?? Math.min(MOST_WORKERS, availableParallelism() + 1);
 }
 
-/** A user may not open /dev/fuse for a clone: then all threads share the one fd. */
+/** A user cannot open /dev/fuse for a clone: then all threads share one fd. */
 function cloneChannels(fd: number, count: number): number[] {
   const clones: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -115,7 +115,7 @@ export function whyLast({ init, channelFds }: Session): string | null {
   return "this kernel cannot resend requests to another server (Linux 6.9 can)";
 }
 
-/** Closes our fds: the kernel ends the session when no server has them either. */
+/** Closes the holder's fds; the kernel ends the session when no server has them either. */
 export function closeSession(session: Session): void {
   for (const fd of new Set(session.channelFds)) closeSync(fd);
 }
@@ -137,7 +137,7 @@ export function deviceNow(session: Pick<Session, "connection" | "directory" | "c
   return placesOf(session).some((place) => place.mountpoint === session.directory) ? device : null;
 }
 
-/** The mounts of a session in our namespace, wherever they are by now; the last made first. */
+/** The mounts of a session in our namespace, wherever they are now; the newest first. */
 function placesOf(session: Pick<Session, "connection">): MountEntry[] {
   const device = deviceOf(session);
   return readMounts()
@@ -152,7 +152,7 @@ export function directoryNow(session: Pick<Session, "connection" | "directory">)
   return (same ?? places.at(-1))?.mountpoint ?? session.directory;
 }
 
-/** @throws UserError EBUSY while somebody uses it, or something is mounted over it */
+/** @throws UserError EBUSY while it is in use, or something is mounted over it */
 export function unmountSession(session: Session, mountpoint: string): void {
   const what = `unmount ${mountpoint}`;
   for (const place of placesOf(session)) {
@@ -180,7 +180,7 @@ export function abortSession(session: Mounted, keepMount = false): void {
   if (!keepMount) detachAll(places);
 }
 
-/** What something else is mounted over stays below it, dead: taking it away would take that too. */
+/** A dead mount below another mount stays: detaching it would detach the other too. */
 function detachAll(places: readonly MountEntry[]): void {
   for (const place of places) {
     try {
@@ -191,7 +191,7 @@ function detachAll(places: readonly MountEntry[]): void {
   }
 }
 
-/** Aborts a session that nobody will serve any more: callers get an error now rather than wait for ever. */
+/** Aborts a session that no server will serve again: callers get an error instead of waiting forever. */
 export function failSession(session: Mounted): void {
   const device = deviceOf(session);
   // Perhaps under one that is only called so: who removes what is dead asks it.
@@ -204,7 +204,7 @@ export function failSession(session: Mounted): void {
  * @returns false when they stay
  */
 export async function removeDeadMounts(directory: string, device: string | null): Promise<boolean> {
-  const wanted = device ?? mountOn(directory)?.majorMinor ?? null;
+  const wanted = device ?? mountOn(directory, readMounts())?.majorMinor ?? null;
   if (wanted === null) return true;
   if (await isUnderLoop(wanted)) return false;
   const places = readMounts().filter((entry) => entry.majorMinor === wanted && entry.fsType === "fuse.kmemfs");

@@ -1,24 +1,18 @@
 /**
- * What a holder needs to go on with a session that another holder began: a note
- * beside the fds that the service manager keeps (docs/decisions/0011).
+ * What a holder needs to take over a session from another holder: a note stored with
+ * the fds at the service manager (docs/decisions/0011).
  */
 import { UserError } from "../../base/errors.js";
-import type { Backing } from "../../linux/backing/backing.js";
+import { type Backing, withFds } from "../../linux/backing/backing.js";
 import { readNote, writeNote } from "../../linux/process/noteFile.js";
 import type { MountOptions } from "../../mounts/options.js";
-import type { Passthrough } from "./ioMode.js";
 import type { Session } from "./session.js";
 
 /** To be raised when a holder could not go on with what an older one noted. */
-const RECORD_VERSION = 1;
+const RECORD_VERSION = 2;
 
-export interface SessionRecord {
-  /** They win over the options that the next holder is started with. */
-  readonly options: MountOptions;
-  /** Its fds are numbers of a process that is gone. */
-  readonly backing: Backing;
-  /** The same holds for the channels, whose count is right. */
-  readonly session: Session;
+/** What servers found out. */
+export interface ServingFacts {
   /** null while the mount has not been ready: such a session is not gone on with. */
   readonly io: "served" | "direct" | null;
   readonly ioReason: string | null;
@@ -26,6 +20,17 @@ export interface SessionRecord {
   readonly damage: string | null;
   readonly refused: readonly string[];
   readonly restarts: number;
+  /** Why the last server that is gone was. */
+  readonly lastDeath: string | null;
+}
+
+export interface SessionRecord extends ServingFacts {
+  /** They win over the options that the next holder is started with. */
+  readonly options: MountOptions;
+  /** Its fds are numbers of a process that is gone. */
+  readonly backing: Backing;
+  /** The same holds for the channels, whose count is right. */
+  readonly session: Session;
   /** For people: why servers were given up; the pool is kept, and there are no channels. null while it is served. */
   readonly givenUp: string | null;
 }
@@ -38,21 +43,10 @@ export function writeSessionRecord(noteFd: number, record: SessionRecord): void 
 export function readSessionRecord(noteFd: number): SessionRecord | null {
   const text = readNote(noteFd);
   if (text === null) return null;
-  const record = JSON.parse(text) as SessionRecord & { readonly version?: number };
-  if (record.version === RECORD_VERSION) return modernised(record);
-  const reason = `was started by an incompatible version of kmemfs (record version: ${record.version ?? "none"})`;
+  const { version, ...record } = JSON.parse(text) as SessionRecord & { readonly version?: number };
+  if (version === RECORD_VERSION) return record;
+  const reason = `was started by an incompatible version of kmemfs (record version: ${version ?? "none"})`;
   throw new UserError("the session", reason, { code: "EPROTO", cure: "stop the service and start it again" });
-}
-
-/** Older holders did not give up without ending, and noted passthrough without a tag, or null where it was not wanted. */
-function modernised({ givenUp, session, ...record }: SessionRecord): SessionRecord {
-  const noted = session.passthrough as Partial<Passthrough> | null;
-  if (noted?.kind !== undefined) return { ...record, session, givenUp: givenUp ?? null };
-  const passthrough: Passthrough =
-    noted !== null && noted !== undefined && "backingId" in noted
-      ? { kind: "registered", backingId: noted.backingId ?? 0 }
-      : { kind: "unavailable", reason: record.ioReason ?? "served mode was requested", cure: "--io auto" };
-  return { ...record, session: { ...session, passthrough }, givenUp: givenUp ?? null };
 }
 
 export interface SessionFds {
@@ -62,19 +56,22 @@ export interface SessionFds {
   readonly channelFds: readonly number[];
 }
 
-/** Open files that make up a session, each once, by the name that it is stored under. */
+/** The open files of a session, each once, by the name it is stored under. */
 export function sessionFds(fds: SessionFds, noteFd: number): Map<string, number> {
-  const { metaFd, dataFd, tmpfsFd } = fds.backing;
-  const found = new Map([
+  return new Map([
     ["note", noteFd],
     ["memory", fds.memoryFd],
     ["name", fds.nameFd],
-    ["meta", metaFd],
+    ...poolNames(fds.backing),
+    ...channelNames(fds.channelFds),
   ]);
-  if (dataFd !== metaFd) found.set("data", dataFd);
-  if (tmpfsFd !== undefined) found.set("tmpfs", tmpfsFd);
-  for (const [name, fd] of channelNames(fds.channelFds)) found.set(name, fd);
-  return found;
+}
+
+function poolNames({ metaFd, dataFd, tmpfsFd }: Backing): [string, number][] {
+  const names: [string, number][] = [["meta", metaFd]];
+  if (dataFd !== metaFd) names.push(["data", dataFd]);
+  if (tmpfsFd !== undefined) names.push(["tmpfs", tmpfsFd]);
+  return names;
 }
 
 /** A user's threads share one channel. */
@@ -94,22 +91,10 @@ export function withStoredFds(
   stored: ReadonlyMap<string, number>,
 ): Pick<SessionRecord, "backing" | "session"> | { readonly missing: string } {
   const { backing, session } = record;
-  let missing: string | null = null;
-  const fd = (name: string): number => {
-    const found = stored.get(name);
-    if (found === undefined) missing ??= name;
-    return found ?? -1;
-  };
-  const metaFd = fd("meta");
-  const channelFds = session.channelFds.map((old) => fd(`channel${session.channelFds.indexOf(old)}`));
-  const found = {
-    backing: {
-      ...backing,
-      metaFd,
-      dataFd: backing.dataFd === backing.metaFd ? metaFd : fd("data"),
-      ...(backing.tmpfsFd === undefined ? {} : { tmpfsFd: fd("tmpfs") }),
-    },
-    session: { ...session, channelFds },
-  };
-  return missing === null ? found : { missing };
+  const names = [...poolNames(backing), ...channelNames(session.channelFds)];
+  const missing = names.find(([name]) => !stored.has(name));
+  if (missing !== undefined) return { missing: missing[0] };
+  const fds = new Map(names.map(([name, old]) => [old, stored.get(name) ?? -1]));
+  const now = (old: number): number => fds.get(old) ?? -1;
+  return { backing: withFds(backing, now), session: { ...session, channelFds: session.channelFds.map(now) } };
 }

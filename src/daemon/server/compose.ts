@@ -21,8 +21,8 @@ import { Heartbeat } from "../session/heartbeats.js";
 import type { SessionMemory } from "../session/sessionMemory.js";
 
 /**
- * Holes are answered from so many zeros, repeatedly. Pages of our own: the kernel's zero page is none that
- * the fast way to user memory takes (pte_special), and the slow one fails when we are killed.
+ * Size of the zeros that replies for holes use repeatedly. They are pages of our own: the kernel's zero page
+ * (pte_special) needs the slow path to user memory, which fails when the process is killed.
  */
 const ZERO_BYTES = 64 * KIB;
 

@@ -1,20 +1,20 @@
-/** What a server does when no request does it: lets limbo go, and watches the machine's memory. */
+/** Periodic work of a server: drains limbo, and watches the machine's memory and the pool's files. */
 import { fstatSync } from "node:fs";
 import { errnoName } from "../../base/errno.js";
-import { bytesToPagesFloor, PAGE_BYTES, pagesToBytes } from "../../base/units.js";
+import { bytesToPagesFloor, type Errno, PAGE_BYTES, pagesToBytes } from "../../base/units.js";
 import type { DirectFile } from "../../blockfile/directFile.js";
 import { type Backing, heldPages } from "../../linux/backing/backing.js";
 import { boundNode } from "../../linux/backing/poolNode.js";
 import { resizePrivateTmpfs } from "../../linux/backing/privateTmpfs.js";
 import type { Faults } from "../../linux/memory/sigbusGuard.js";
-import { reserveBytes, shortOf } from "../../linux/proc/shortage.js";
+import { reserveBytes, shortOf } from "../../linux/proc/numaNodes.js";
 import type { Account } from "../../pool/account.js";
 import { type Damage, describeDamage } from "../../pool/damage.js";
 import type { Pool } from "../../pool/pool.js";
-import { reportToHolder } from "./serverEnd.js";
+import { reportToHolder, warnHolder } from "./serverEnd.js";
 
 const PERIOD_MS = 100;
-/** In a durable pool it costs a flush; freed memory is still back within a second. */
+/** In a durable pool each run costs a flush; freed memory is released within a second. */
 const PERIOD_DURABLE_MS = 500;
 
 interface Housekeeping {
@@ -44,7 +44,7 @@ class MemoryWatch {
     const what = shortOf(this.node);
     const short = what !== null;
     if (short && !this.told) {
-      reportToHolder({ kind: "warning", message: `${what} is short of memory: new blocks get ENOSPC` });
+      warnHolder(`${what} is short of memory: new blocks get ENOSPC`);
     }
     this.told = short;
     if ((short || this.short) && !this.act(short)) return;
@@ -52,25 +52,26 @@ class MemoryWatch {
   }
 }
 
-/** Tells the holder once that the pool is damaged. */
-function damageTeller(damage: Damage, noteFaults: () => void): () => void {
-  let told = false;
-  return () => {
-    // Of this thread, or of one that has not come to its end yet.
-    noteFaults();
-    if (told || !damage.isFound) return;
-    told = true;
-    reportToHolder({ kind: "damage", message: describeDamage(damage) });
+/** Tells the holder of damage and of a flush that failed, once each. */
+function problemTeller(damage: Damage, consequence: string): (failedErrno: Errno) => void {
+  let toldDamage = false;
+  let toldFailure = false;
+  return (failedErrno) => {
+    if (damage.isFound && !toldDamage) reportToHolder({ kind: "damage", message: describeDamage(damage) });
+    toldDamage = damage.isFound;
+    if (failedErrno === 0 || toldFailure) return;
+    toldFailure = true;
+    warnHolder(`the pool cannot be flushed (${errnoName(failedErrno)}): ${consequence}`);
   };
 }
 
-/** Of threads that serve, of this one, of those that have not come to their end yet. */
+/** What threads that serve lost, or this one, or one that has not come to its end yet. */
 export function noteFaults({ damage, memory, geometry }: Pool, faults: Faults | null): void {
   if (faults === null || faults.count === damage.faultsSeen) return;
   damage.noteFaults(faults, memory, geometry.firstDataPage);
 }
 
-/** Nobody may make the pool's files shorter; who may write them can. */
+/** The pool's files must not shrink, but another process that can write them can truncate them. */
 function watchLength(damage: Damage, backing: Backing): void {
   if (backing.kind === "devdax" || backing.kind === "memfd") return;
   const { metaFd, metaBytes, dataFd, dataBytes } = backing;
@@ -81,16 +82,6 @@ function watchLength(damage: Damage, backing: Backing): void {
   if (endOfData < dataBytes) damage.noteTruncated(bytesToPagesFloor(metaBytes) + bytesToPagesFloor(endOfData));
 }
 
-/** Tells the holder once of a flush that failed. */
-function failureTeller(consequence: string): (errno: number) => void {
-  let told = false;
-  return (errno) => {
-    if (errno === 0 || told) return;
-    told = true;
-    reportToHolder({ kind: "warning", message: `the pool cannot be flushed (${errnoName(errno)}): ${consequence}` });
-  };
-}
-
 export function keepServed(pool: Pool, backing: Backing, faults: Faults | null): Housekeeping {
   const { kind } = backing;
   const takesMemory = kind === "tmpfs" || kind === "memfd";
@@ -98,13 +89,12 @@ export function keepServed(pool: Pool, backing: Backing, faults: Faults | null):
     pool.setMemoryShort(short);
     return true;
   });
-  const tellFailure = failureTeller("writes are stopped");
-  const tellDamage = damageTeller(pool.damage, () => noteFaults(pool, faults));
+  const tell = problemTeller(pool.damage, "writes are stopped");
   const run = (): void => {
     watchLength(pool.damage, backing);
-    tellDamage();
+    noteFaults(pool, faults);
     pool.flushAndDrain();
-    tellFailure(pool.failedErrno);
+    tell(pool.failedErrno);
     if (takesMemory) watch.look(pool.account.used);
   };
   return { periodMs: pool.memory.durable ? PERIOD_DURABLE_MS : PERIOD_MS, run };
@@ -124,18 +114,15 @@ export function keepDirect(file: DirectFile, account: Account, backing: Backing,
     }
     return false;
   });
-  const tellFailure = failureTeller("recent writes may be lost");
-  const tellDamage = damageTeller(file.damage, () => {
-    if (faults !== null && faults.count !== file.faultsSeen) file.noteLoss(faults);
-  });
+  const tell = problemTeller(file.damage, "recent writes may be lost");
   const run = (): void => {
     // The length of data is the file's own to watch: it is the disk's.
     file.keepLength();
     watchLength(file.damage, { ...backing, dataBytes: 0 });
-    tellDamage();
-    tellFailure(file.failedErrno);
+    if (faults !== null && faults.count !== file.faultsSeen) file.noteLoss(faults);
+    tell(file.failedErrno);
     const used = heldPages(backing.dataFd);
-    account.observe(used, heldPages(backing.metaFd));
+    account.reset(used, heldPages(backing.metaFd));
     if (tmpfsFd !== undefined) watch.look(used);
   };
   run();

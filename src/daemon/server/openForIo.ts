@@ -7,6 +7,7 @@ import { MediaError, UserError } from "../../base/errors.js";
 import type { Memory } from "../../base/ports.js";
 import { bytesToPagesFloor, PAGE_BYTES } from "../../base/units.js";
 import { LinuxDataFile } from "../../linux/backing/dataFile.js";
+import { readMetadata } from "../../linux/backing/readMetadata.js";
 import type { MemoryMapping } from "../../linux/memory/mapping.js";
 import type { Faults } from "../../linux/memory/sigbusGuard.js";
 import { Account } from "../../pool/account.js";
@@ -21,9 +22,9 @@ import { superblockPage } from "../../pool/superblockStore.js";
 import type { ServerConfig, SessionMemory } from "../session/sessionMemory.js";
 import { composeDirect } from "./compose.js";
 import { keepDirect, keepServed, noteFaults } from "./housekeeping.js";
-import { reportToHolder } from "./serverEnd.js";
+import { warnHolder } from "./serverEnd.js";
 
-/** How long the last users of the file may take to be gone once the session is over. */
+/** How long the last users of the file may take to close it once the session has ended. */
 const LET_GO_MS = 1_000;
 const LET_GO_STEP_MS = 20;
 
@@ -44,10 +45,23 @@ export interface OpenedForIo {
   readonly ioReason: string | null;
   /** The pool had not been closed. */
   readonly wasUnclean: boolean;
-  /** To be done every `periodMs`, on the main thread. */
+  /** Run every `periodMs` on the main thread. */
   readonly housekeeping: { readonly periodMs: number; run(): void };
   /** After all other threads have ended. @throws UserError when the pool stays unclean */
   close(): void;
+}
+
+/**
+ * The superblock as it is now: the server before this one may still change it.
+ * @throws MediaError, also when its layout is not the one that the session was begun with
+ */
+export function requireGeometry({ backing, geometry }: Pick<ServerConfig, "backing" | "geometry">): Superblock {
+  const superblock = decode(readMetadata(backing, 0, PAGE_BYTES), backing.pageCount);
+  for (const name of ["indexPages", "maxBlocks"] as const) {
+    const [expected, found] = [geometry[name], superblock.geometry[name]].map(String);
+    if (expected !== found) throw new MediaError(name, expected, found, 0);
+  }
+  return superblock;
 }
 
 /**
@@ -62,9 +76,9 @@ export function openForIo(parts: OpenParts, superblock: Superblock): OpenedForIo
     const isExpected = error instanceof UserError || error instanceof MediaError;
     if (!parts.config.isRestart || !isExpected || parts.config.readOnly) throw error;
     const { shared, session } = parts;
-    // Whatever it was, somebody has to look at it.
+    // The cause is not known, so the pool needs a check.
     if (!isFixed(parts)) noteFailed(session.persistentWords, EIO);
-    reportToHolder({ kind: "warning", message: `the next server found: ${error.message}` });
+    warnHolder(`the next server found: ${error.message}`);
     for (const words of [shared.freeMap, shared.freeSummary, shared.present, shared.grains]) words.fill(0);
     return openOnce(parts, superblock);
   }
@@ -137,32 +151,26 @@ function openDirect(parts: OpenParts, superblock: Superblock): OpenedForIo {
     wasUnclean: superblock.state !== STATE_CLEAN,
     housekeeping: keepDirect(file, account, config.backing, parts.faults),
     close: () => {
-      // Nobody opens a private pool again.
+      // A private pool is never opened again.
       if (config.backing.path === null) return;
       const lost = file.failedErrno;
       if (lost !== 0) throw new UserError("pool", "it could not be flushed", { code: errnoName(lost) });
       if (parts.faults !== null && parts.faults.count > 0) file.noteLoss(parts.faults);
       const alone = isAlone(data, shared);
-      // Nobody may have looked since somebody cut it off.
+      // It may have been truncated since the last check.
       file.keepLength();
       if (file.damage.isFound)
         throw new UserError("pool", "it is damaged, and stays marked as in use", { code: "EIO" });
       if (!alone) {
         // Ended by force: the kernel goes on writing for them, and its writes must count.
-        reportToHolder({
-          kind: "warning",
-          message: "the disk may still be open elsewhere: the pool stays marked as in use",
-        });
+        warnHolder("the disk may still be open elsewhere: the pool stays marked as in use");
         must(memory.sync());
         return;
       }
       const errno = endDirect(memory, data, geometry, account.blocks);
       // The data is whole, and the next mount has no need of an index, or makes it.
       if (asShortage(errno) === ENOSPC) {
-        reportToHolder({
-          kind: "warning",
-          message: `no room for the pool's index (${errnoName(errno)}): it stays marked as in use`,
-        });
+        warnHolder(`no room for the pool's index (${errnoName(errno)}): it stays marked as in use`);
       } else must(errno);
     },
   };

@@ -33,7 +33,7 @@ export function serve(stack: ThreadStack): void {
   }
 }
 
-/** The next server answers all further requests; this process is killed as soon as its threads are at rest. */
+/** The next server answers all further requests; this process is killed once its threads are idle. */
 function park(): never {
   const nothing = new Int32Array(new SharedArrayBuffer(4));
   for (;;) Atomics.wait(nothing, 0, 0);

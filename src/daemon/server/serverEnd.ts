@@ -1,4 +1,4 @@
-/** A server's words to its holder, and its end. Works on any of its threads. */
+/** Sends a server's messages to its holder, and ends the server. Works on any of its threads. */
 import { writeSync } from "node:fs";
 import { missingProgram } from "../session/program.js";
 import type { FromServer } from "../session/serverProtocol.js";
@@ -13,6 +13,10 @@ export function reportToHolder(message: FromServer): void {
   } catch {
     // The holder is gone; the mount goes on without it.
   }
+}
+
+export function warnHolder(message: string): void {
+  reportToHolder({ kind: "warning", message });
 }
 
 /**

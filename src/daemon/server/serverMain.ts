@@ -9,7 +9,6 @@ import { assert } from "../../base/assert.js";
 import { ENODEV, errnoName } from "../../base/errno.js";
 import { errorBody, MediaError, UserError } from "../../base/errors.js";
 import { PAGE_BYTES } from "../../base/units.js";
-import { readMetadata } from "../../linux/backing/readMetadata.js";
 import { resendRequests } from "../../linux/fuse/fuseDevice.js";
 import { type MemoryMapping, mapBacking } from "../../linux/memory/mapping.js";
 import { attachMemory } from "../../linux/memory/memory.js";
@@ -18,19 +17,18 @@ import { threadId } from "../../linux/proc/threads.js";
 import { prepareIoProcess } from "../../linux/process/ioProcess.js";
 import { mapShared } from "../../linux/process/sharedMemory.js";
 import { allocateShared, CONTROL } from "../../pool/sharedState.js";
-import { decode, type Superblock } from "../../pool/superblock.js";
+import { DIRECT_WORKERS } from "../session/exchange.js";
 import { Heartbeat } from "../session/heartbeats.js";
-import { DIRECT_WORKERS } from "../session/lockedMemory.js";
 import { SESSION_MEMORY_FD, STANDBY } from "../session/serverProtocol.js";
 import { readConfig, SESSION_BYTES, type ServerConfig, viewSession } from "../session/sessionMemory.js";
-import { type OpenedForIo, openForIo } from "./openForIo.js";
+import { type OpenedForIo, openForIo, requireGeometry } from "./openForIo.js";
 import { die, reportToHolder } from "./serverEnd.js";
 import type { WorkerInput } from "./worker.js";
 
 type CommonInput = Omit<WorkerInput, "thread" | "channelFd" | "backingId" | "gate">;
 
 const WORKER = new URL("./worker.js", import.meta.url);
-/** When the program that we are was written. */
+/** The modification time of the running program. */
 const LOADED_MS = statSync(WORKER).mtimeMs;
 
 async function main(): Promise<void> {
@@ -95,8 +93,8 @@ async function main(): Promise<void> {
 }
 
 /**
- * The session is over. Another server must not try again: the kernel tells of pages that it could not
- * write once only, and a second close could call the pool clean.
+ * The session has ended. Another server must not try again: the kernel reports a failed write-back only
+ * once, so that a second close could mark the pool clean.
  */
 function closeInOrder(way: OpenedForIo, readOnly: boolean): boolean {
   try {
@@ -110,19 +108,6 @@ function closeInOrder(way: OpenedForIo, readOnly: boolean): boolean {
   }
 }
 
-/**
- * The superblock as it is now: the server before this one may still change it.
- * @throws MediaError, also when its layout is not the one that the session was begun with
- */
-function requireGeometry({ backing, geometry }: ServerConfig): Superblock {
-  const superblock = decode(readMetadata(backing, 0, PAGE_BYTES), backing.pageCount);
-  for (const name of ["indexPages", "maxBlocks"] as const) {
-    const [expected, found] = [geometry[name], superblock.geometry[name]].map(String);
-    if (expected !== found) throw new MediaError(name, expected, found, 0);
-  }
-  return superblock;
-}
-
 /** Waits until the holder says that the server before this one is gone; ends when the holder itself is. */
 async function goAhead(): Promise<void> {
   await new Promise<void>((resolve) => {
@@ -132,10 +117,10 @@ async function goAhead(): Promise<void> {
   process.stdin.destroy();
 }
 
-/** Has the kernel ask again what a server before this one did not answer; nobody reads yet. */
+/** Has the kernel resend what the previous server did not answer, before any thread reads. */
 function resend({ channelFds, isRestart }: ServerConfig): void {
   const errno = resendRequests(channelFds[0]);
-  // ENODEV: the session is over, and there is nobody who waits.
+  // ENODEV: the session has ended, and no caller waits.
   if (isRestart && errno !== 0 && errno !== ENODEV) {
     throw new UserError("the kernel", "does not resend unanswered requests", { code: errnoName(errno) });
   }

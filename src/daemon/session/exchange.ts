@@ -1,14 +1,25 @@
-/** The buffers that a thread answers requests from. */
+/** The buffers that threads answer requests from, how many threads there are, and how much memory they lock. */
 import { IovecList, MAX_IOVECS } from "../../base/iovec.js";
 import { Exchange, REPLY_BYTES } from "../../fuse/exchange.js";
 import { REQUEST_BYTES } from "../../fuse/init.js";
 import { allocateBuffer } from "../../linux/syscall/buffers.js";
+import { SESSION_BYTES } from "./sessionMemory.js";
+
+const IOVEC_BYTES = MAX_IOVECS * 16;
+
+/** Without reads and writes there is little to do; the second goes on while a flush or a long discard runs. */
+export const DIRECT_WORKERS = 2;
+
+/** Bytes of a server with `threads` serving threads. */
+export function lockedBytesNeeded(threads: number): number {
+  return threads * (REQUEST_BYTES + REPLY_BYTES + IOVEC_BYTES) + SESSION_BYTES;
+}
 
 /** The buffers of one thread: faulted in and locked, so that a request never faults. */
 export function composeExchange() {
   const request = allocateBuffer(REQUEST_BYTES);
   const reply = allocateBuffer(REPLY_BYTES);
-  const iovec = allocateBuffer(MAX_IOVECS * 16);
+  const iovec = allocateBuffer(IOVEC_BYTES);
   const iovecs = new IovecList(new Int32Array(iovec.bytes));
   const exchange = new Exchange({
     request: new Int32Array(request.bytes),

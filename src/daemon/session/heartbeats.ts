@@ -1,7 +1,7 @@
 /**
- * Signs of life, in the session's memory: each thread of a server counts what it
- * begins and what it has done, so that the holder sees which one hangs and when
- * a server is at rest.
+ * Heartbeats in the session's memory: each thread of a server counts what it begins
+ * and what it finishes, so that the holder sees which thread hangs and when a server
+ * is idle.
  */
 import { MAX_THREADS } from "../../pool/epochs.js";
 
@@ -15,7 +15,7 @@ const CLOSING = 3;
 
 export const HEARTBEAT_WORDS = STRIDE * MAX_THREADS;
 
-/** One thread's own; plain stores, as nobody else writes them. */
+/** The writer of one thread's words; plain stores suffice, as no other thread writes them. */
 export class Heartbeat {
   private readonly at: number;
 
@@ -32,7 +32,7 @@ export class Heartbeat {
     Atomics.store(this.words, this.thread * STRIDE + TID, tid);
   }
 
-  /** The main thread closes the pool, which may take long: nobody waits for a request any more. */
+  /** The main thread closes the pool, which may take long; no request is pending. */
   close(): void {
     Atomics.store(this.words, CLOSING, 1);
     Atomics.store(this.words, this.thread * STRIDE + TID, 0);

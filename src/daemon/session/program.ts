@@ -1,7 +1,7 @@
 /**
- * The files that a server is started from. They may go away while a disk is up
- * (an uninstall), or be there in part only (an upgrade): then nothing can be
- * started, which is no server's fault, and may pass.
+ * The files that a server is started from. They may be removed while a disk is up
+ * (an uninstall) or be incomplete (an upgrade): then no server can be started, which
+ * is not a failure of the server and may pass.
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** What a server is started with, and what it says to its holder. */
+/** A server's start arguments, and its messages to the holder. */
 import type { ErrorBody } from "../../base/errors.js";
 
 export interface ServerReady {
@@ -14,10 +14,10 @@ export interface ServerReady {
 /** What the server says, a line of JSON each. */
 export type FromServer =
   | ({ readonly kind: "ready" } & ServerReady)
-  /** It could go on with the session, and waits to be told. */
+  /** It is ready to take over the session and waits for the command. */
   | { readonly kind: "standby" }
   | { readonly kind: "warning"; readonly message: string }
-  /** The pool is damaged: nothing is written any more. */
+  /** The pool is damaged; all writes are refused from now on. */
   | { readonly kind: "damage"; readonly message: string }
   /** The pool cannot be served; the server ends. */
   | { readonly kind: "refused"; readonly error: ErrorBody }

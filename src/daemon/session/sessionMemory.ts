@@ -8,6 +8,7 @@ import { UserError } from "../../base/errors.js";
 import { TRAFFIC_DOUBLES } from "../../blockfile/traffic.js";
 import { ATTRIBUTE_DOUBLES, Attributes } from "../../fuse/attributes.js";
 import type { Backing } from "../../linux/backing/backing.js";
+import type { ProgressBytes } from "../../linux/process/blockingLimit.js";
 import type { MountOptions } from "../../mounts/options.js";
 import { MAX_THREADS } from "../../pool/epochs.js";
 import type { Geometry } from "../../pool/geometry.js";
@@ -25,7 +26,7 @@ assert(ATTRIBUTES_AT + 8 * ATTRIBUTE_DOUBLES <= TRAFFIC_AT, "the attributes reac
 assert(TRAFFIC_AT + 8 * MAX_THREADS * TRAFFIC_DOUBLES <= HEARTBEATS_AT, "the traffic reaches into the beats");
 assert(HEARTBEATS_AT + 4 * HEARTBEAT_WORDS <= CONFIG_AT, "the beats reach into the config");
 
-/** To be raised when a server could not go on with what an older holder wrote here. */
+/** Must be raised when a server could not use what an older holder wrote here. */
 const CONFIG_VERSION = 2;
 
 /** All that a server needs to know; the fds are its own numbers. */
@@ -45,7 +46,7 @@ export interface ServerConfig {
 export interface DirectConfig {
   /** The kernel's number of `data`, made once in a session. */
   readonly backingId: number;
-  /** Nothing else was asked for. */
+  /** Only direct mode was requested. */
   readonly only: boolean;
 }
 
@@ -67,6 +68,13 @@ export function viewSession(bytes: ArrayBufferLike): SessionMemory {
   };
 }
 
+/** Where the counts of the threads are that answer requests. @param memoryFd the session's memory */
+export function progressIn(memoryFd: number): ProgressBytes {
+  // Not of the main thread, which goes on also when the others hang.
+  const mainBytes = (4 * HEARTBEAT_WORDS) / MAX_THREADS;
+  return { fd: memoryFd, at: HEARTBEATS_AT + mainBytes, lengthBytes: 4 * HEARTBEAT_WORDS - mainBytes };
+}
+
 /** Owner, mode and times of the file and its directory, for a session that begins. */
 export function initAttributes(bytes: ArrayBufferLike, options: MountOptions): void {
   const { uid = process.geteuid?.() ?? 0, gid = process.getegid?.() ?? 0, mode, readOnly } = options;
@@ -75,7 +83,7 @@ export function initAttributes(bytes: ArrayBufferLike, options: MountOptions): v
   if (mode !== undefined) attributes.setDirectoryMode(searchable(mode));
 }
 
-/** Whoever may read or write the file may look it up. */
+/** Users that may read or write the file may also look it up. */
 function searchable(mode: number): number {
   return mode | ((mode & 0o444) >> 2) | ((mode & 0o222) >> 1);
 }

@@ -1,8 +1,8 @@
 /**
- * Device DAX: a character device on which only mmap works. What is known of it
- * stands in sysfs under its device number (drivers/dax/bus.c); fstat and lseek
- * say 0. A mapping longer than the device succeeds and is SIGBUS past its end,
- * so the size here bounds everything.
+ * Device DAX: a character device on which only mmap works. Its properties are in
+ * sysfs under its device number (drivers/dax/bus.c); fstat and lseek return 0. A
+ * mapping longer than the device succeeds but raises SIGBUS past its end, so
+ * everything must stay within the size found here.
  */
 import { basename } from "node:path";
 import { EOPNOTSUPP, errnoName } from "../../base/errno.js";
@@ -11,15 +11,15 @@ import { MIB, PAGE_BYTES } from "../../base/units.js";
 import { parseNode } from "../proc/numaNodes.js";
 import { readLink, readNames, readText } from "../proc/procFile.js";
 
-/** A number of sysfs: null where the file is missing or not ours to read, NaN where it holds no number. */
+/** A number in sysfs: null if the file is missing or not readable, NaN if it holds no number. */
 type Attribute = number | null;
 
-/** A stretch of physical memory; the device is these, one after the other. */
+/** A range of physical memory; a device is a sequence of them. */
 export interface DaxRange {
   readonly startBytes: Attribute;
   /** The last byte. */
   readonly endBytes: Attribute;
-  /** Where it begins in the device, in pages. */
+  /** Its first page in the device. */
   readonly offsetPages: Attribute;
 }
 
@@ -77,8 +77,8 @@ function attribute(path: string): Attribute {
 }
 
 /**
- * What of a device can be mapped: never more than its size and its ranges allow, in whole units of alignment.
- * @throws UserError for a device that cannot be mapped now, or of which sysfs says nonsense
+ * What can be mapped of a device: no more than its size and its ranges allow, in whole units of alignment.
+ * @throws UserError for a device that cannot be mapped now, or with invalid values in sysfs
  */
 export function usableDax(
   device: DaxDevice | null,
@@ -117,11 +117,11 @@ function refuseMode({ driver, name }: DaxDevice, path: string): void {
   throw new UserError(path, what, { code: "EBUSY", cure: `daxctl reconfigure-device --mode=devdax --force ${name}` });
 }
 
-/** Bytes that the ranges cover from the device's beginning without a gap; null where the kernel does not tell them. */
+/** Bytes that the ranges cover from the start of the device without a gap; null if the kernel does not list them. */
 function rangesExtent(device: DaxDevice, path: string, alignBytes: number): number | null {
   let extentBytes = 0;
   for (const { startBytes, endBytes, offsetPages } of device.ranges) {
-    // Root alone may read them.
+    // Only root can read them.
     if (startBytes === null || endBytes === null) return null;
     const lengthBytes = endBytes - startBytes + 1;
     if (!(lengthBytes > 0) || Number.isNaN(offsetPages)) throw oddDevice(device, path, "mapping");

@@ -1,18 +1,26 @@
 /**
- * Programs that use a DAX device and know nothing of our lock. kmemfs has each
- * file of a device locked, also in a server that inherits it, and readers share
- * the lock: what has the device without a lock is another program. Nothing is
- * asked of the files, as in holders.ts.
+ * Programs that use a DAX device and do not know our lock. kmemfs locks every
+ * open file of a device, also in a server that inherits it, and readers share
+ * the lock: a process that has the device open without a lock is another program.
+ * The files themselves are never accessed.
  */
 import { fstatSync } from "node:fs";
 import { basename } from "node:path";
 import { UserError } from "../../base/errors.js";
-import { deviceNumbers } from "../proc/deviceNumbers.js";
-import { processIds, processName, readLink, readNames, readText } from "../proc/procFile.js";
+import {
+  deviceNumbers,
+  hexDevice,
+  numberOf,
+  processIds,
+  processName,
+  readLink,
+  readNames,
+  readText,
+} from "../proc/procFile.js";
 import { O_PATH } from "../syscall/constants.js";
 
 /**
- * Looks through the processes that this user may look into; root sees all.
+ * Checks the processes that this user can inspect; root sees all.
  * @param fd of the device, locked
  * @throws UserError EBUSY, naming the process
  */
@@ -38,9 +46,9 @@ function filesOn(pid: number, name: string, inode: number): string[] {
     if (basename(readLink(`/proc/${pid}/fd/${fd}`) ?? "") !== name) continue;
     const info = readText(`/proc/${pid}/fdinfo/${fd}`) ?? "";
     // Before Linux 5.14 without an inode: then the name must do.
-    const shown = /^ino:\s+(\d+)$/m.exec(info)?.[1];
+    const shown = numberOf("ino", info);
     const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? "0", 8);
-    if ((shown === undefined || Number(shown) === inode) && (flags & O_PATH) === 0) found.push(info);
+    if ((Number.isNaN(shown) || shown === inode) && (flags & O_PATH) === 0) found.push(info);
   }
   return found;
 }
@@ -52,6 +60,5 @@ function isLocked(info: string): boolean {
 
 /** True when the text of /proc/PID/maps shows the file; its device numbers are hexadecimal (proc_pid_maps(5)). */
 export function mapsFile(maps: string, major: number, minor: number, inode: number): boolean {
-  const hex = (value: number): string => value.toString(16).padStart(2, "0");
-  return maps.includes(` ${hex(major)}:${hex(minor)} ${inode} `);
+  return maps.includes(` ${hexDevice(major, minor)} ${inode} `);
 }

@@ -1,6 +1,6 @@
-/** A pool in a memfd: volatile, needs no privilege, gone with its last fd. */
+/** A pool in a memfd: volatile, needs no privilege, and ends with its last fd. */
 import { closeSync } from "node:fs";
-import { PAGE_BYTES, pagesToBytes } from "../../base/units.js";
+import { pagesToBytes } from "../../base/units.js";
 import {
   F_ADD_SEALS,
   F_SEAL_GROW,
@@ -11,7 +11,7 @@ import {
 } from "../syscall/constants.js";
 import { fcntl, ftruncate, memfd_create } from "../syscall/libc.js";
 import { startError } from "../syscall/startError.js";
-import type { Backing } from "./backing.js";
+import { type Backing, singleBacking } from "./backing.js";
 
 /**
  * Sealed against shrinking and growing: a truncated file is the one way to
@@ -27,19 +27,12 @@ export function createMemfd(size: { readonly pageCount: number }): Backing {
     closeSync(fd);
     throw startError("a memfd", `cannot be resized to ${lengthBytes} bytes`, result);
   }
-  return {
+  return singleBacking({
     kind: "memfd",
     path: null,
-    layout: "single",
     metaFd: fd,
-    dataFd: fd,
     metaBytes: lengthBytes,
-    dataBytes: 0,
-    pageCount: size.pageCount,
-    grainPages: 1,
     durable: false,
-    canPunch: true,
-    mapAlignBytes: PAGE_BYTES,
     readOnly: false,
-  };
+  });
 }

@@ -1,13 +1,12 @@
 /**
- * Backings: the kinds of memory a pool can be in. One door for all of them;
- * each kind has its own file beside this one.
+ * Opens and creates all kinds of backing; each kind has its own file in this
+ * directory.
  */
 import { closeSync, type Stats } from "node:fs";
 import { UserError } from "../../base/errors.js";
-import { PAGE_BYTES } from "../../base/units.js";
-import { deviceNumbers } from "../proc/deviceNumbers.js";
+import { deviceNumbers } from "../proc/procFile.js";
 import { libpmem } from "../syscall/libpmem.js";
-import type { Backing } from "./backing.js";
+import { type Backing, singleBacking } from "./backing.js";
 import { readDaxDevice, usableDax } from "./daxDevice.js";
 import { refuseOtherUsers } from "./daxUsers.js";
 import { openPoolDirectory } from "./poolDirectory.js";
@@ -17,7 +16,7 @@ import { lockPool } from "./poolLock.js";
 
 export interface OpenOptions {
   readonly readOnly: boolean;
-  /** An empty file is fine: it is about to be formatted. */
+  /** Accepts an empty file, which is about to be formatted. */
   readonly forFormat?: boolean;
 }
 
@@ -64,20 +63,8 @@ function daxFacts(entry: PoolEntry, path: string, readOnly: boolean, root: strin
   const { sizeBytes, alignBytes } = usableBytes(entry.stat, path, root);
   lockPool(entry.fd, path, readOnly);
   refuseOtherUsers(entry.fd, path);
-  return {
-    kind: "devdax",
-    path,
-    layout: "single",
-    metaFd: entry.fd,
-    dataFd: entry.fd,
-    metaBytes: sizeBytes,
-    dataBytes: 0,
-    pageCount: sizeBytes / PAGE_BYTES,
-    grainPages: 1,
-    // Its contents survive power loss once the CPU's caches are written back.
-    durable: libpmem() !== null,
-    canPunch: false,
-    mapAlignBytes: alignBytes,
-    readOnly,
-  };
+  // Its contents survive power loss once the CPU's caches are written back.
+  const durable = libpmem() !== null;
+  const facts = singleBacking({ kind: "devdax", path, metaFd: entry.fd, metaBytes: sizeBytes, durable, readOnly });
+  return { ...facts, canPunch: false, mapAlignBytes: alignBytes };
 }

@@ -10,7 +10,7 @@ import { kindOf, refuseWithoutPunch, requireInPlace, syncDirectory } from "./poo
 import { lockPool } from "./poolLock.js";
 import { createFileAt } from "./privateTmpfs.js";
 
-/** In the order in which they are made. */
+/** In the order of their creation. */
 export const POOL_FILES: readonly string[] = ["meta", "data"];
 
 /**
@@ -59,7 +59,7 @@ export function openPoolDirectory(directoryFd: number, path: string, readOnly: b
   try {
     lockPool(metaFd, path, readOnly);
     dataFd = openPoolMember(directoryFd, "data", path, readOnly);
-    // The kernel keeps this one as long as somebody has `disk` open in direct mode, whoever has ended.
+    // In direct mode the kernel keeps `data` locked as long as any process has `disk` open, even without a server.
     lockPool(dataFd, path, readOnly);
     return directoryFacts(metaFd, dataFd, path, readOnly);
   } catch (error) {

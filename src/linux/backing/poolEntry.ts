@@ -1,14 +1,14 @@
 /**
- * The door of an existing path: what it is, and whether it may be a pool.
- * The path is looked up once (O_PATH), judged by fstat, and then reopened
- * through /proc/self/fd, so that nobody can swap it in between.
+ * Opens an existing path after checking what it is and whether it can be a pool.
+ * The path is looked up once (O_PATH), checked by fstat, and then reopened
+ * through /proc/self/fd, so that it cannot be swapped in between.
  */
 import { closeSync, fstatSync, type Stats } from "node:fs";
 import { EACCES, ENOENT, ENOTDIR, EPERM, EROFS } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR } from "../syscall/constants.js";
+import { O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR } from "../syscall/constants.js";
 import { open, openat } from "../syscall/libc.js";
-import { startError } from "../syscall/startError.js";
+import { type Causes, knownError } from "../syscall/startError.js";
 
 export type PoolEntryType = "file" | "directory" | "character device";
 
@@ -20,20 +20,32 @@ export interface PoolEntry {
 
 /**
  * Opens `path` (never through a symbolic link at its end) when it can be a pool.
- * @param judgeDevice throws for a character device that is none of ours, before
- * it is opened, which does something on some devices (a watchdog starts)
+ * @param judgeDevice throws for a character device that is not device DAX, before it
+ * is opened, as opening has an effect on some devices (a watchdog starts)
  * @throws UserError ENOENT, ELOOP, EACCES, EPERM, EROFS, EINVAL
  */
 export function openPoolEntry(path: string, readOnly: boolean, judgeDevice?: (stat: Stats) => void): PoolEntry {
-  const pathFd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  const pathFd = open(path, O_PATH | O_NOFOLLOW);
+  return reopen(pathFd, path, readOnly, ({ stat, type }) => {
+    if (type === "character device") judgeDevice?.(stat);
+  });
+}
+
+/** Opens for use what `pathFd` is on, and closes `pathFd`. @param judge refuses by an error, before it is opened */
+function reopen(
+  pathFd: number,
+  path: string,
+  readOnly: boolean,
+  judge: (found: Pick<PoolEntry, "type" | "stat">) => void,
+): PoolEntry {
   if (pathFd < 0) throw openError(path, pathFd);
   try {
     const stat = fstatSync(pathFd);
     const type = typeOf(stat, path);
-    if (type === "character device") judgeDevice?.(stat);
+    judge({ type, stat });
     refuseForeign(stat, path);
     const access = type === "directory" ? O_DIRECTORY | O_RDONLY : readOnly ? O_RDONLY : O_RDWR;
-    const fd = open(`/proc/self/fd/${pathFd}`, access | O_CLOEXEC);
+    const fd = open(`/proc/self/fd/${pathFd}`, access);
     if (fd < 0) throw openError(path, fd);
     return { type, fd, stat };
   } finally {
@@ -44,27 +56,17 @@ export function openPoolEntry(path: string, readOnly: boolean, judgeDevice?: (st
 /** Opens the regular file `name` of a pool directory. @throws UserError as `openPoolEntry` */
 export function openPoolMember(directoryFd: number, name: string, path: string, readOnly: boolean): number {
   const member = `${path}/${name}`;
-  const pathFd = openat(directoryFd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  const pathFd = openat(directoryFd, name, O_PATH | O_NOFOLLOW);
   if (pathFd === -ENOENT)
     throw new UserError(path, `holds no pool: ${name} is missing`, {
       code: "ENOENT",
       cure: `kmemfs format --force ${path}`,
     });
-  if (pathFd < 0) throw openError(member, pathFd);
-  try {
-    const stat = fstatSync(pathFd);
-    if (typeOf(stat, member) !== "file")
-      throw new UserError(member, "is not a regular file", {
-        code: "EINVAL",
-        cure: "use the directory of a split pool",
-      });
-    refuseForeign(stat, member);
-    const fd = open(`/proc/self/fd/${pathFd}`, (readOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-    if (fd < 0) throw openError(member, fd);
-    return fd;
-  } finally {
-    closeSync(pathFd);
-  }
+  return reopen(pathFd, member, readOnly, ({ type }) => {
+    if (type === "file") return;
+    const cure = "use the directory of a split pool";
+    throw new UserError(member, "is not a regular file", { code: "EINVAL", cure });
+  }).fd;
 }
 
 function typeOf(stat: Stats, path: string): PoolEntryType {
@@ -85,7 +87,7 @@ function typeOf(stat: Stats, path: string): PoolEntryType {
   throw new UserError(path, `is ${kind}`, { code: "EINVAL", cure: "use a regular file, a directory or /dev/daxX.Y" });
 }
 
-/** Whoever else may write or truncate the pool can read and break what is stored in it. */
+/** Refuses a pool that another user can write, who could read, change or truncate it. */
 function refuseForeign(stat: Stats, path: string): void {
   const me = process.geteuid?.() ?? 0;
   if (stat.uid !== me && stat.uid !== 0)
@@ -102,16 +104,13 @@ function refuseForeign(stat: Stats, path: string): void {
 }
 
 function openError(path: string, result: number): UserError {
-  if (result === -ENOENT)
-    return startError(
-      path,
-      "no such file or directory",
-      result,
-      `kmemfs format ${path} --size SIZE, or mount with --create --size SIZE`,
-    );
-  if (result === -ENOTDIR) return startError(path, "a part of the path is not a directory", result);
-  if (result === -EACCES || result === -EPERM)
-    return startError(path, "permission denied", result, "run as its owner or as root");
-  if (result === -EROFS) return startError(path, "is on a read-only file system", result, "use --read-only");
-  return startError(path, "cannot be opened", result);
+  const denied = ["permission denied", "run as its owner or as root"] as const;
+  const causes: Causes = {
+    [ENOENT]: ["no such file or directory", `kmemfs format ${path} --size SIZE, or mount with --create --size SIZE`],
+    [ENOTDIR]: ["a part of the path is not a directory"],
+    [EACCES]: denied,
+    [EPERM]: denied,
+    [EROFS]: ["is on a read-only file system", "use --read-only"],
+  };
+  return knownError(path, result, causes, "cannot be opened");
 }

@@ -13,7 +13,6 @@ import {
   HUGETLBFS_MAGIC,
   MAP_SHARED_VALIDATE,
   MAP_SYNC,
-  O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
@@ -28,8 +27,8 @@ import {
 } from "../syscall/constants.js";
 import { fallocate, fsync, ftruncate, ioctl, open } from "../syscall/libc.js";
 import { mmap, munmap } from "../syscall/libcMemory.js";
-import { startError } from "../syscall/startError.js";
-import { type Backing, type BackingKind, fileSystemOf, sizeFloor } from "./backing.js";
+import { type Causes, knownError, startError } from "../syscall/startError.js";
+import { type Backing, type BackingKind, fileSystemOf, singleBacking, sizeFloor } from "./backing.js";
 import { lockPool } from "./poolLock.js";
 
 /**
@@ -37,7 +36,7 @@ import { lockPool } from "./poolLock.js";
  * @throws UserError EEXIST, ENOENT, EACCES, ENOSPC, EFBIG, EOPNOTSUPP
  */
 export function createPoolFile(path: string, size: { readonly pageCount: number }): Backing {
-  const fd = open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0o600);
+  const fd = open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR, 0o600);
   if (fd < 0) throw createError(path, fd);
   try {
     lockPool(fd, path, false);
@@ -52,9 +51,9 @@ export function createPoolFile(path: string, size: { readonly pageCount: number 
 }
 
 /**
- * Gives a file that is about to be formatted another length, and empties it: a
- * pool in a file of another length would be damaged, and a cut leaves it whole or none.
- * @throws UserError EFBIG where a file cannot be that long: it is as it was
+ * Empties a file that is about to be formatted and sets its length. A pool in a file
+ * of another length would be damaged, so that a crash must leave it intact or empty.
+ * @throws UserError EFBIG if a file cannot be that long; it is unchanged
  */
 export function resizePoolFile(backing: Backing, path: string, pageCount: number): Backing {
   tryLength(path, pageCount);
@@ -63,9 +62,9 @@ export function resizePoolFile(backing: Backing, path: string, pageCount: number
   return fileBacking(backing.metaFd, path, false);
 }
 
-/** On a file without a name, which goes with its fd. Nothing is said where there are none (open(2), O_TMPFILE). */
+/** Tried on a file without a name, which ends with its fd; skipped where O_TMPFILE is not supported (open(2)). */
 function tryLength(path: string, pageCount: number): void {
-  const fd = open(dirname(path), O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600);
+  const fd = open(dirname(path), O_TMPFILE | O_RDWR, 0o600);
   if (fd < 0) return;
   try {
     setLength(fd, path, pageCount);
@@ -82,9 +81,9 @@ function setLength(fd: number, path: string, pageCount: number): void {
   if (result < 0) throw startError(path, `cannot be resized to ${lengthBytes} bytes`, result);
 }
 
-/** Puts the names in a directory on the media, as fsync of a file need not do (fsync(2)). @throws UserError */
+/** Syncs the names in a directory, which fsync of a file need not do (fsync(2)). @throws UserError */
 export function syncDirectory(path: string): void {
-  const fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const fd = open(path, O_RDONLY | O_DIRECTORY);
   const result = fd < 0 ? fd : fsync(fd);
   if (fd >= 0) closeSync(fd);
   // EINVAL: a file system that has no media.
@@ -101,21 +100,8 @@ export function fileBacking(fd: number, path: string, readOnly: boolean): Backin
     refuseWithoutPunch(fd, path, magic);
     requireInPlace(fd, path, magic);
   }
-  return {
-    kind,
-    path,
-    layout: "single",
-    metaFd: fd,
-    dataFd: fd,
-    metaBytes,
-    dataBytes: 0,
-    pageCount: metaBytes / PAGE_BYTES,
-    grainPages: grainBytes / PAGE_BYTES,
-    durable: kind === "file" || kind === "fsdax",
-    canPunch: true,
-    mapAlignBytes: grainBytes,
-    readOnly,
-  };
+  const durable = kind === "file" || kind === "fsdax";
+  return singleBacking({ kind, path, metaFd: fd, metaBytes, durable, readOnly }, grainBytes);
 }
 
 /** The kind of file system an open regular file is on; `fsdax` when MAP_SYNC works, which nothing else answers for. */
@@ -131,9 +117,9 @@ export function kindOf(fd: number, magic: number, lengthBytes: number, readOnly:
 }
 
 /**
- * A hole punched past the end changes nothing, but says whether the file
- * system can: without it memory never comes back. Past the true end: the file
- * may be anything, and its last page need not be whole.
+ * Punching a hole past the end changes nothing, but tells whether the file
+ * system supports it: without it memory is never released. Past the true end, as
+ * the file can hold anything and its last page may be partial.
  */
 export function refuseWithoutPunch(fd: number, path: string, magic: number): void {
   const grainBytes = grainBytesOf(fd);
@@ -169,19 +155,18 @@ export function requireInPlace(fd: number, path: string, magic: number): void {
   });
 }
 
-/** Bytes that the file system holds and gives back together: the huge page size on hugetlbfs. */
+/** Bytes that the file system allocates and releases together: the huge page size on hugetlbfs. */
 function grainBytesOf(fd: number): number {
   const { magic, blockBytes } = fileSystemOf(fd);
   return magic === HUGETLBFS_MAGIC ? blockBytes : PAGE_BYTES;
 }
 
 function createError(path: string, result: number): UserError {
-  if (result === -EEXIST)
-    return startError(path, "already exists", result, "mount it without --create, or format --force");
-  if (result === -ENOENT)
-    return startError(path, "its directory does not exist", result, `mkdir -p "$(dirname ${path})"`);
-  if (result === -EACCES)
-    return startError(path, "permission denied", result, "run as the directory's owner or as root");
-  if (result === -EROFS) return startError(path, "is on a read-only file system", result);
-  return startError(path, "cannot be created", result);
+  const causes: Causes = {
+    [EEXIST]: ["already exists", "mount it without --create, or format --force"],
+    [ENOENT]: ["its directory does not exist", `mkdir -p "$(dirname ${path})"`],
+    [EACCES]: ["permission denied", "run as the directory's owner or as root"],
+    [EROFS]: ["is on a read-only file system"],
+  };
+  return knownError(path, result, causes, "cannot be created");
 }

@@ -1,7 +1,7 @@
 /**
- * One process at a time has a pool open: flock(2) on its file, which follows
- * the open file description into the server that inherits the fd and is let go
- * with the last fd. Readers share.
+ * Only one process at a time has a pool open: flock(2) on its file, which belongs
+ * to the open file description, passes to the server that inherits the fd, and is
+ * released with the last fd. Readers share it.
  */
 import { EAGAIN } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";

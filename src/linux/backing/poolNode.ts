@@ -1,19 +1,18 @@
 /**
  * The NUMA node of a pool's memory. The policy of a file on tmpfs or of a memfd
  * is the inode's (mpol_set_shared_policy): what is set through a mapping
- * stays when that is gone, for as long as the inode is in memory, and counts for
- * pages made by write(2), fallocate(2) and the kernel too. So the kernel is
- * asked, and nothing is noted. hugetlbfs has no such policies ("has not been
- * completed", numa_memory_policy.rst): mbind sets that of the mapping alone.
+ * stays when the mapping is gone, for as long as the inode is in memory, and also
+ * applies to pages allocated by write(2), fallocate(2) and the kernel. So the policy
+ * is read from the kernel and not recorded. hugetlbfs has no such policies ("has not
+ * been completed", numa_memory_policy.rst): there mbind applies only to the mapping.
  */
 import { fstatSync } from "node:fs";
 import { ENOSYS, EPERM, errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { SEEK_DATA, SEEK_HOLE } from "../../base/fileFlags.js";
-import { MIB } from "../../base/units.js";
-import { deviceNumbers } from "../proc/deviceNumbers.js";
-import { memoryNodes, nodeOfBlockDevice } from "../proc/numaNodes.js";
-import { shortOf } from "../proc/shortage.js";
+import { MIB, PAGE_BYTES } from "../../base/units.js";
+import { memoryNodes, nodeOfBlockDevice, shortOf } from "../proc/numaNodes.js";
+import { deviceNumbers } from "../proc/procFile.js";
 import {
   MADV_POPULATE_READ,
   MAP_NORESERVE,
@@ -28,11 +27,14 @@ import {
 } from "../syscall/constants.js";
 import { lseek } from "../syscall/libc.js";
 import { get_mempolicy, madvise, mbind, mmap, munmap, NODE_SET_BITS } from "../syscall/libcMemory.js";
-import type { Backing, BackingKind } from "./backing.js";
+import type { Backing } from "./backing.js";
 import { readDaxDevice } from "./daxDevice.js";
 
-/** Pages are moved in so many bytes at a time: both copies are there then. */
+/** Bytes moved at a time, of which both copies exist meanwhile. */
 const MOVE_BYTES = 16 * MIB;
+
+/** Why the memory of these kinds is where it is. */
+const FIXED = { devdax: "a DAX device", fsdax: "on a DAX file system", file: "on a disk" };
 
 /** The node that all of the pool's memory is on, or comes from; null when that is not one known node. */
 export function nodeOfPool(backing: Backing): number | null {
@@ -53,26 +55,19 @@ function knownNode(backing: Backing): number | null {
 
 /** The one node that the pool's files are bound to; null for none, and where memory cannot be bound. */
 export function boundNode(backing: Backing): number | null {
-  if (!canBeBound(backing)) return null;
-  const nodes = new Set([backing.metaFd, backing.dataFd].map((fd) => policyNode(fd, backing.mapAlignBytes)));
-  return nodes.size === 1 ? [...nodes][0] : null;
+  if (backing.kind !== "tmpfs" && backing.kind !== "memfd") return null;
+  const nodes = new Set([backing.metaFd, backing.dataFd].map(policyNode));
+  return nodes.size === 1 ? ([...nodes].find((node) => node >= 0) ?? null) : null;
 }
 
-function canBeBound({ kind }: Backing): boolean {
-  return kind === "tmpfs" || kind === "memfd";
-}
-
-/** The only node of the MPOL_BIND policy at the beginning of a file, or null. */
-function policyNode(fd: number, lengthBytes: number): number | null {
-  return mapped(fd, 0, lengthBytes, PROT_NONE, (address) => {
+/** The only node of the MPOL_BIND policy at the beginning of a file, or a negative number. */
+function policyNode(fd: number): number {
+  return mapped(fd, 0, PAGE_BYTES, PROT_NONE, (address) => {
     const mode = new Uint32Array(1);
     const nodes = new Uint8Array(NODE_SET_BITS / 8);
-    const result = address < 0 ? address : get_mempolicy(new Uint8Array(mode.buffer), nodes, address, MPOL_F_ADDR);
-    if (result < 0 || (mode[0] & MPOL_MODES) !== MPOL_BIND) return null;
-    const found = Array.from({ length: NODE_SET_BITS }, (_, node) => node).filter(
-      (node) => (nodes[node >> 3] & (1 << (node & 7))) !== 0,
-    );
-    return found.length === 1 ? found[0] : null;
+    const result = get_mempolicy(new Uint8Array(mode.buffer), nodes, address, MPOL_F_ADDR);
+    if (result < 0 || (mode[0] & MPOL_MODES) !== MPOL_BIND) return -1;
+    return memoryNodes().find((node) => Buffer.compare(nodes, setOf(node)) === 0) ?? -1;
   });
 }
 
@@ -84,18 +79,29 @@ function policyNode(fd: number, lengthBytes: number): number | null {
  */
 export function bindToNode(backing: Backing, node: number): boolean {
   const { metaFd, dataFd, metaBytes, dataBytes, path, kind } = backing;
+  const refuse = (reason: string, code = "EOPNOTSUPP", cure = "omit it"): never => {
+    throw new UserError(`--numa-node ${node}`, reason, { code, cure });
+  };
   const where = path ?? `the ${kind} pool`;
-  if (!canBeBound(backing)) throw unbindable(node, where, kind);
+  if (kind === "hugetlbfs") {
+    const cure = `huge pages of that node alone: /sys/devices/system/node/node${node}/hugepages`;
+    return refuse(`${where} is on hugetlbfs, which has no memory policy for a file`, undefined, cure);
+  }
+  if (kind !== "tmpfs" && kind !== "memfd") return refuse(`${where} is ${FIXED[kind]}: its memory cannot be moved`);
   const files = [{ fd: metaFd, lengthBytes: metaBytes }];
   if (dataFd !== metaFd) files.push({ fd: dataFd, lengthBytes: dataBytes });
   for (const { fd, lengthBytes } of files) {
-    const set = (address: number): number => (address < 0 ? address : bindRange(address, lengthBytes, node, 0));
-    const result = lengthBytes === 0 ? 0 : mapped(fd, 0, lengthBytes, PROT_NONE, set);
-    if (result < 0) throw refusedByKernel(node, -result);
+    const bind = (address: number): number => bindRange(address, lengthBytes, node, 0);
+    const result = lengthBytes === 0 ? 0 : mapped(fd, 0, lengthBytes, PROT_NONE, bind);
+    const code = errnoName(-result);
+    if (result === -ENOSYS) return refuse("this kernel has no NUMA", code);
+    const cap = "docker run --cap-add SYS_NICE, or omit it";
+    if (result === -EPERM) return refuse("this process has no permission to bind memory", code, cap);
+    if (result < 0) return refuse("the kernel refused it", code);
   }
-  // As on hugetlbfs: it would be the mapping's alone.
+  // As on hugetlbfs, where the policy would be only the mapping's.
   if (boundNode(backing) !== node) {
-    throw bindError(node, `the file system of ${where} has no memory policy`, "EOPNOTSUPP", "a pool on tmpfs");
+    return refuse(`the file system of ${where} has no memory policy`, undefined, "a pool on tmpfs");
   }
   if (memoryNodes().length === 1) return true;
   return files.map(({ fd, lengthBytes }) => moveHeld(fd, lengthBytes, node)).every((isMoved) => isMoved);
@@ -114,7 +120,6 @@ export function moveHeld(fd: number, lengthBytes: number, node: number): boolean
     const end = Math.min(lseek(fd, start, SEEK_HOLE), start + MOVE_BYTES, lengthBytes);
     if (end <= start || shortOf(node, MOVE_BYTES) !== null) return false;
     const result = mapped(fd, start, end - start, PROT_READ, (address) => {
-      if (address < 0) return address;
       // EINVAL: a kernel before 5.14, which moves nothing then.
       const populated = madvise(address, end - start, MADV_POPULATE_READ);
       return populated < 0 ? populated : bindRange(address, end - start, node, MPOL_MF_MOVE | MPOL_MF_STRICT);
@@ -125,45 +130,24 @@ export function moveHeld(fd: number, lengthBytes: number, node: number): boolean
   return isMoved;
 }
 
-function bindRange(address: number, lengthBytes: number, node: number, flags: number): number {
+/** The set of one node, as mbind(2) takes it. */
+function setOf(node: number): Uint8Array {
   const nodes = new Uint8Array(NODE_SET_BITS / 8);
   nodes[node >> 3] = 1 << (node & 7);
-  return mbind(address, lengthBytes, MPOL_BIND, nodes, flags);
+  return nodes;
 }
 
-/** Runs `act` on a range of a file while it is mapped. @param act gets the address, or -errno */
-function mapped<T>(fd: number, at: number, lengthBytes: number, protection: number, act: (address: number) => T): T {
+function bindRange(address: number, lengthBytes: number, node: number, flags: number): number {
+  return mbind(address, lengthBytes, MPOL_BIND, setOf(node), flags);
+}
+
+/** What `act` gives for a range of a file while it is mapped; -errno when it cannot be. */
+function mapped(fd: number, at: number, lengthBytes: number, protection: number, act: (address: number) => number) {
   const address = mmap(0, lengthBytes, protection, MAP_SHARED | MAP_NORESERVE, fd, at);
+  if (address < 0) return address;
   try {
     return act(address);
   } finally {
-    if (address >= 0) munmap(address, lengthBytes);
+    munmap(address, lengthBytes);
   }
-}
-
-function unbindable(node: number, where: string, kind: BackingKind): UserError {
-  if (kind === "hugetlbfs") {
-    const cure = `huge pages of that node alone: /sys/devices/system/node/node${node}/hugepages`;
-    return bindError(node, `${where} is on hugetlbfs, which has no memory policy for a file`, "EOPNOTSUPP", cure);
-  }
-  const what = kind === "devdax" ? "a DAX device" : kind === "fsdax" ? "on a DAX file system" : "on a disk";
-  return bindError(node, `${where} is ${what}: its memory cannot be moved`, "EOPNOTSUPP", "omit it");
-}
-
-function refusedByKernel(node: number, errno: number): UserError {
-  const code = errnoName(errno);
-  if (errno === ENOSYS) return bindError(node, "this kernel has no NUMA", code, "omit it");
-  if (errno === EPERM) {
-    return bindError(
-      node,
-      "this process has no permission to bind memory",
-      code,
-      "docker run --cap-add SYS_NICE, or omit it",
-    );
-  }
-  return bindError(node, "the kernel refused it", code, "omit it");
-}
-
-function bindError(node: number, reason: string, code: string, cure: string): UserError {
-  return new UserError(`--numa-node ${node}`, reason, { code, cure });
 }

@@ -1,9 +1,9 @@
 /** Reads metadata without mapping the pool: the superblock, before its geometry is known. */
-import { readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { MAP_SHARED, MFD_CLOEXEC, PROT_READ } from "../syscall/constants.js";
-import { close, memfd_create, write } from "../syscall/libc.js";
+import { memfd_create, write } from "../syscall/libc.js";
 import { mmap, munmap } from "../syscall/libcMemory.js";
 import type { Backing } from "./backing.js";
 
@@ -48,7 +48,7 @@ function readMapped(backing: Backing, at: number, lengthBytes: number): Uint8Arr
     if (result < lengthBytes) throw readError(backing, "EIO");
     return readFd(backing, copyFd, 0, lengthBytes);
   } finally {
-    if (copyFd >= 0) close(copyFd);
+    if (copyFd >= 0) closeSync(copyFd);
     munmap(address, mapBytes);
   }
 }

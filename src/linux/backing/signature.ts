@@ -1,6 +1,6 @@
 /**
- * Recognises what is already on a file that is about to be formatted.
- * blkid(8) knows most; the small table covers where it is missing, and DAX
+ * Recognises the content of a file that is about to be formatted. blkid(8) knows
+ * most signatures; the small table is for machines without it, and for DAX
  * devices, which blkid cannot read.
  */
 import { runSync } from "../process/command.js";
@@ -51,7 +51,7 @@ export function signatureOf(bytes: Uint8Array): string | null {
   return null;
 }
 
-/** The child reads the inherited fd 3: the path may be gone, and would be looked up again. */
+/** The child reads the inherited fd 3, as the path may be gone or lead elsewhere by then. */
 function blkid(fd: number, tag: string): string | null {
   const look = ["-p", "-o", "value", "-s", tag, "/proc/self/fd/3"];
   const result = runSync("blkid", look, { timeoutMs: BLKID_TIMEOUT_MS, inheritedFd: fd });

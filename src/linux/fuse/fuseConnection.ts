@@ -1,17 +1,17 @@
 /** The kernel's FUSE connections in /sys/fs/fuse/connections: the way to free a stuck mount. */
-import { writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 import { EIO, ENOENT } from "../../base/errno.js";
 import type { Errno } from "../../base/units.js";
 import { type MountEntry, mountOn, readMounts } from "../proc/mounts.js";
-import { FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, O_CLOEXEC, O_WRONLY } from "../syscall/constants.js";
-import { close, open, openat } from "../syscall/libc.js";
-import { fsconfig, fsmount, fsopen } from "../syscall/libcMount.js";
+import { O_WRONLY } from "../syscall/constants.js";
+import { open, openat } from "../syscall/libc.js";
+import { mountDetached } from "../syscall/libcMount.js";
 
 const CONNECTIONS = "/sys/fs/fuse/connections";
 
 /**
  * Number N of the connection behind the FUSE mount at `directory`, or null.
- * It is the minor of the mount's device number; the mount itself is not asked.
+ * It is the minor of the mount's device number; the mount itself is not accessed.
  */
 export function connectionOf(directory: string, mounts: readonly MountEntry[] = readMounts()): number | null {
   const entry = mountOn(directory, mounts);
@@ -30,18 +30,19 @@ export function abortConnection(connection: number): Errno {
 }
 
 /**
- * Opens what aborts a connection as soon as it is written to. Where nobody has mounted
- * fusectl, it is opened through a mount of our own that no directory shows.
+ * Opens the file that aborts a connection when it is written to. Where fusectl is not
+ * mounted, it is opened through a detached mount of our own.
  * @returns an fd or -errno
  */
 export function openAbort(connection: number): number {
   const abort = `${connection}/abort`;
-  const fd = open(`${CONNECTIONS}/${abort}`, O_WRONLY | O_CLOEXEC);
+  const fd = open(`${CONNECTIONS}/${abort}`, O_WRONLY);
   if (fd >= 0) return fd;
-  const mountFd = mountFusectl();
+  // fusectl has one superblock: this mount shows the same connections as any other.
+  const mountFd = mountDetached("fusectl", {}, 0);
   if (mountFd < 0) return fd === -ENOENT ? mountFd : fd;
-  const ownFd = openat(mountFd, abort, O_WRONLY | O_CLOEXEC);
-  close(mountFd);
+  const ownFd = openat(mountFd, abort, O_WRONLY);
+  closeSync(mountFd);
   return ownFd;
 }
 
@@ -52,16 +53,6 @@ function writeOne(fd: number): Errno {
   } catch (error) {
     return -((error as NodeJS.ErrnoException).errno ?? -EIO);
   } finally {
-    close(fd);
+    closeSync(fd);
   }
-}
-
-/** fusectl has one superblock: this mount shows the same connections as any other. @returns an fd or -errno */
-function mountFusectl(): number {
-  const contextFd = fsopen("fusectl", FSOPEN_CLOEXEC);
-  if (contextFd < 0) return contextFd;
-  const created = fsconfig(contextFd, FSCONFIG_CMD_CREATE, null, null);
-  const mountFd = created < 0 ? created : fsmount(contextFd, FSMOUNT_CLOEXEC, 0);
-  close(contextFd);
-  return mountFd;
 }

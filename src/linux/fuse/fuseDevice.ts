@@ -1,38 +1,40 @@
 /**
  * `/dev/fuse`: the session's fd, its clones, and the channel on one of them.
- * All fds are close-on-exec; the holder hands them on explicitly. A clone that
- * is closed ends the requests read through it with EIO, so the holder keeps
- * every one open (fuse_dev_release in the kernel's fs/fuse/dev.c).
+ * All fds are close-on-exec; the holder passes them on explicitly. Closing a clone
+ * ends the requests read through it with EIO, so the holder keeps all of them open
+ * (fuse_dev_release in the kernel's fs/fuse/dev.c).
  */
-import { EACCES, ENODEV, ENOENT, ENXIO, EPERM, errnoName } from "../../base/errno.js";
-import { UserError } from "../../base/errors.js";
+import { closeSync } from "node:fs";
+import { EACCES, ENODEV, ENOENT, ENXIO, EPERM } from "../../base/errno.js";
 import type { Address, Errno } from "../../base/units.js";
 import { allocateBuffer } from "../syscall/buffers.js";
 import {
   FUSE_DEV_IOC_BACKING_CLOSE,
   FUSE_DEV_IOC_BACKING_OPEN,
   FUSE_DEV_IOC_CLONE,
-  O_CLOEXEC,
   O_RDWR,
 } from "../syscall/constants.js";
-import { close, errnoOf, ioctl, open, poll, read, write, writev } from "../syscall/libc.js";
+import { errnoOf, hasEvent, ioctl, open, read, write, writev } from "../syscall/libc.js";
+import { type Causes, knownError } from "../syscall/startError.js";
+import { fuse_backing_map, StructMemory } from "../syscall/structs.js";
 
 const DEVICE = "/dev/fuse";
 
+const DENIED = ["access is denied", "run as root, or allow the device (in a container: --device /dev/fuse)"] as const;
+const NO_FUSE = ["the kernel has no FUSE", "modprobe fuse"] as const;
+const CAUSES: Causes = {
+  [ENOENT]: ["no such device", "modprobe fuse"],
+  [ENODEV]: NO_FUSE,
+  [ENXIO]: NO_FUSE,
+  [EACCES]: DENIED,
+  [EPERM]: DENIED,
+};
+
 /** @returns a new fd without a session. @throws UserError ENOENT, EACCES, EPERM, … */
 export function openFuseDevice(): number {
-  const fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-  if (fd >= 0) return fd;
-  const code = errnoName(-fd);
-  if (fd === -ENOENT) throw new UserError(DEVICE, "no such device", { code, cure: "modprobe fuse" });
-  if (fd === -ENODEV || fd === -ENXIO)
-    throw new UserError(DEVICE, "the kernel has no FUSE", { code, cure: "modprobe fuse" });
-  if (fd === -EACCES || fd === -EPERM)
-    throw new UserError(DEVICE, "access is denied", {
-      code,
-      cure: "run as root, or allow the device (in a container: --device /dev/fuse)",
-    });
-  throw new UserError(DEVICE, "cannot be opened", { code });
+  const fd = open(DEVICE, O_RDWR);
+  if (fd < 0) throw knownError(DEVICE, fd, CAUSES, "cannot be opened");
+  return fd;
 }
 
 /**
@@ -40,27 +42,25 @@ export function openFuseDevice(): number {
  * @returns the fd, or -errno (EINVAL while `sessionFd` is not mounted)
  */
 export function cloneFuseDevice(sessionFd: number): number {
-  const fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+  const fd = open(DEVICE, O_RDWR);
   if (fd < 0) return fd;
   const argument = new Uint8Array(Uint32Array.of(sessionFd).buffer);
   const result = ioctl(fd, FUSE_DEV_IOC_CLONE, argument);
   if (result >= 0) return fd;
-  close(fd);
+  closeSync(fd);
   return result;
 }
 
 /**
  * Registers a file for passthrough in the session of `sessionFd` (FUSE_DEV_IOC_BACKING_OPEN, Linux 6.9).
- * The kernel keeps the open file, and with it its lock, as long as anybody uses it.
+ * The kernel keeps the file open, and so its lock held, as long as it is in use.
  * @returns the backing id, above 0, or -errno: EPERM without CAP_SYS_ADMIN, ELOOP on a stacked file system
  */
 export function openFuseBacking(sessionFd: number, fileFd: number): number {
-  // struct fuse_backing_map: fd, flags, padding.
-  const map = new Uint8Array(Int32Array.of(fileFd, 0, 0, 0).buffer);
-  return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_OPEN, map);
+  return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_OPEN, new StructMemory(fuse_backing_map).set({ fd: fileFd }).bytes);
 }
 
-/** Takes a registration back that no open uses. */
+/** Removes a registration that no open file uses. */
 export function closeFuseBacking(sessionFd: number, backingId: number): number {
   return ioctl(sessionFd, FUSE_DEV_IOC_BACKING_CLOSE, new Uint8Array(Int32Array.of(backingId).buffer));
 }
@@ -68,8 +68,8 @@ export function closeFuseBacking(sessionFd: number, backingId: number): number {
 const FUSE_NOTIFY_RESEND = 7;
 
 /**
- * Has the kernel give out again, marked, every request of the session that was read and not answered,
- * through whichever fd (FUSE_NOTIFY_RESEND, Linux 6.9). Whoever read them must be gone.
+ * Has the kernel resend every request of the session that was read but not answered, through any fd
+ * (FUSE_NOTIFY_RESEND, Linux 6.9). The process that read them must have ended.
  * @returns 0 or a positive errno: ENODEV when the session is over, EINVAL on older kernels
  */
 export function resendRequests(fd: number): Errno {
@@ -83,11 +83,9 @@ const NOTIFY_BYTES = 16;
 
 const POLLERR = 0x8;
 
-/** True when the session of `fd` is over: unmounted or aborted (fuse_dev_poll says POLLERR then). */
+/** True when the session of `fd` has ended: unmounted or aborted (fuse_dev_poll returns POLLERR). */
 export function isSessionOver(fd: number): boolean {
-  const pollfd = new Int16Array(4);
-  new Int32Array(pollfd.buffer)[0] = fd;
-  return poll(new Uint8Array(pollfd.buffer), 1, 0) > 0 && (pollfd[3] & POLLERR) !== 0;
+  return hasEvent(fd, POLLERR);
 }
 
 /** One thread's end of the device. Never retries: the loop above knows what each errno means. */

@@ -1,16 +1,32 @@
 /**
- * mount(2) of the FUSE mount, without a helper as root and with fusermount3 as a
- * user; `mountHandle.ts` unmounts. Nothing here looks at the mount itself: the caller
- * may be the process that serves it.
+ * Mounts the FUSE file system: with mount(2) as root and with fusermount3 as a user;
+ * `mountHandle.ts` unmounts. Nothing here accesses the mount itself, as the caller may
+ * be the process that serves it.
  */
 import { EBUSY, EINVAL, ENODEV, ENOENT, ENOTDIR, EPERM } from "../../base/errno.js";
-import type { UserError } from "../../base/errors.js";
 import { MS_NODEV, MS_NOSUID, MS_RDONLY } from "../syscall/constants.js";
 import { mount } from "../syscall/libcMount.js";
-import { startError } from "../syscall/startError.js";
-import { type FuseMountOptions, kernelOptions } from "./fuseMountOptions.js";
+import { type Causes, knownError } from "../syscall/startError.js";
 
 const SUBTYPE = "kmemfs";
+
+/** What a FUSE mount is made with. */
+export interface FuseMountOptions {
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+  readonly maxReadBytes?: number;
+  /** What mountinfo shows as the source; absent: `kmemfs`. */
+  readonly source?: string;
+}
+
+/** The options that mount(2) and fusermount3 both take. */
+export function kernelOptions(options: FuseMountOptions): string[] {
+  return [
+    "default_permissions",
+    ...(options.allowOther ? ["allow_other"] : []),
+    ...(options.maxReadBytes === undefined ? [] : [`max_read=${options.maxReadBytes}`]),
+  ];
+}
 
 /**
  * Mounts the session of `fd` (an open /dev/fuse) on `directory`, as root.
@@ -27,17 +43,16 @@ export function mountFuse(fd: number, directory: string, options: FuseMountOptio
     ...kernelOptions(options),
   ].join(",");
   const result = mount(options.source ?? SUBTYPE, directory, `fuse.${SUBTYPE}`, flags, data);
-  if (result < 0) throw mountError(directory, result);
+  if (result < 0) throw knownError(`mount ${directory}`, result, causes(directory), "cannot be mounted");
 }
 
-function mountError(directory: string, result: number): UserError {
-  const what = `mount ${directory}`;
-  if (result === -EPERM)
-    return startError(what, "not permitted", result, "run as root, or install fuse3 for fusermount3");
-  if (result === -ENOENT) return startError(what, "no such directory", result, `mkdir -p ${directory}`);
-  if (result === -ENOTDIR) return startError(what, "not a directory", result);
-  if (result === -EBUSY) return startError(what, "it is in use, or something is mounted there", result);
-  if (result === -ENODEV) return startError(what, "the kernel has no FUSE", result, "modprobe fuse");
-  if (result === -EINVAL) return startError(what, "the kernel refused the mount options", result);
-  return startError(what, "cannot be mounted", result);
+function causes(directory: string): Causes {
+  return {
+    [EPERM]: ["not permitted", "run as root, or install fuse3 for fusermount3"],
+    [ENOENT]: ["no such directory", `mkdir -p ${directory}`],
+    [ENOTDIR]: ["not a directory"],
+    [EBUSY]: ["it is in use, or something is mounted there"],
+    [ENODEV]: ["the kernel has no FUSE", "modprobe fuse"],
+    [EINVAL]: ["the kernel refused the mount options"],
+  };
 }

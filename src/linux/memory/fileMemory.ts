@@ -1,100 +1,85 @@
 /**
  * Memory whose backing takes write(2): tmpfs, memfd, regular files, DAX file
- * systems. Fresh pages are never stored to through the mapping: pwritev makes
- * and defines them at once and returns an errno, where a store would be SIGBUS.
+ * systems. Fresh pages are never written through the mapping: pwritev allocates and
+ * defines them in one call and returns an errno, where a store would raise SIGBUS.
  *
- * One instance a thread: its iovecs are native memory made at start, so that
- * the methods make no JavaScript objects.
+ * One instance per thread: its iovecs are native memory allocated at start, so that
+ * the methods allocate no JavaScript objects.
  */
-import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../../base/errno.js";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.js";
+import { EINTR, EIO, ENXIO } from "../../base/errno.js";
+import { FALLOC_FL_KEEP_SIZE, SEEK_DATA, SEEK_HOLE } from "../../base/fileFlags.js";
 import { IovecList } from "../../base/iovec.js";
 import type { Memory } from "../../base/ports.js";
-import { type Address, type ByteOffset, type Errno, PAGE_BYTES, type PageNo } from "../../base/units.js";
-import { allocateBuffer } from "../syscall/buffers.js";
+import {
+  type Address,
+  type ByteOffset,
+  bytesToPagesCeil,
+  bytesToPagesFloor,
+  type Errno,
+  PAGE_BYTES,
+  type PageNo,
+} from "../../base/units.js";
+import { allocateBuffer, ZERO_BYTES, zeros } from "../syscall/buffers.js";
 import { MADV_POPULATE_WRITE } from "../syscall/constants.js";
-import { errnoOf, fallocate, fdatasync, memcpy, pwrite, pwritev } from "../syscall/libc.js";
-import { madvise } from "../syscall/libcMemory.js";
-import { ZERO_BYTES, zeros } from "../syscall/zeros.js";
-import { FaultedPages } from "./faultedPages.js";
+import { errnoOf, fallocate, fdatasync, lseek, memcpy, pwrite, pwritev } from "../syscall/libc.js";
+import { AttachedMemory } from "./attachedMemory.js";
 import type { MemoryMapping } from "./mapping.js";
-import { MetadataWindows } from "./metadataWindows.js";
-import { PageFile } from "./pageFile.js";
 
 /**
- * From this length on a copy through the mapping is taken: to pages that are
- * mapped it beats pwrite, which holds the inode's lock (with two threads 95
- * against 185 µs for 1 MiB on a memfd). To pages not mapped yet it loses (at
- * 4 KiB 2.2 against 1.1 µs). The border between the two lengths is a guess.
+ * From this length on data is copied through the mapping: to mapped pages that is
+ * faster than pwrite, which holds the inode's lock (with two threads 95 against
+ * 185 µs for 1 MiB on a memfd). To unmapped pages it is slower (at 4 KiB 2.2 against
+ * 1.1 µs). The threshold between the two lengths is a guess.
  */
 const MAPPED_WRITE_BYTES = 32 * 1024;
 
-export class FileMemory implements Memory {
-  readonly pageCount: number;
-  readonly baseAddress: Address;
-  readonly durable: boolean;
+export class FileMemory extends AttachedMemory implements Memory {
   readonly needsPersist = false;
-  readonly grainPages = 1;
-  readonly canPunch = true;
 
-  private readonly windows: MetadataWindows;
-  private readonly faulted: FaultedPages;
-  private readonly file: PageFile;
   private readonly metaFd: number;
   private readonly dataFd: number;
+  /** Of a split pool: `[0, borderPage)` are pages of the metadata file, the rest of the data file from offset 0. */
+  private readonly borderPage: PageNo;
   /** tmpfs and memfd: no I/O errors, no copy on write; holes that fallocate filled must be zeroed to count as data. */
   private readonly isShmem: boolean;
   private readonly iovecAddress: Address;
   private readonly iovecs: IovecList;
 
   constructor(mapping: MemoryMapping) {
+    super(mapping);
     const { backing } = mapping;
-    this.pageCount = mapping.pageCount;
-    this.baseAddress = mapping.baseAddress;
-    this.durable = backing.durable;
-    this.windows = new MetadataWindows(mapping);
-    this.faulted = new FaultedPages(mapping);
-    this.file = new PageFile(mapping);
     this.metaFd = backing.metaFd;
     this.dataFd = backing.dataFd;
+    this.borderPage = backing.layout === "split" ? mapping.metadataPages : 0;
     this.isShmem = backing.kind === "tmpfs" || backing.kind === "memfd";
     const buffer = allocateBuffer(PAGE_BYTES);
     this.iovecAddress = buffer.address;
     this.iovecs = new IovecList(new Int32Array(buffer.bytes));
   }
 
-  metadataWords(windowNo: number): Int32Array {
-    return this.windows.words(windowNo);
-  }
-
   populate(firstPage: PageNo, pageCount: number): Errno {
     const at = firstPage * PAGE_BYTES;
     const lengthBytes = pageCount * PAGE_BYTES;
-    let result = 0;
-    do {
-      result = fallocate(this.file.fdOf(at), FALLOC_FL_KEEP_SIZE, this.file.offsetOf(at), lengthBytes);
-    } while (result === -EINTR);
+    const result = fallocate(this.fdOf(at), FALLOC_FL_KEEP_SIZE, this.offsetOf(at), lengthBytes);
     if (result < 0) return -result;
     // SEEK_DATA passes over a page that shmem_fallocate made and nothing has touched (folio_seek_hole_data).
-    return this.isShmem ? this.touch(this.baseAddress + at, lengthBytes) : 0;
+    return this.isShmem ? this.populateBytes(at, lengthBytes, MADV_POPULATE_WRITE) : 0;
   }
 
   fill(firstPage: PageNo, pageCount: number, headBytes: number, source: Address, lengthBytes: number): Errno {
     const at = firstPage * PAGE_BYTES;
     const totalBytes = pageCount * PAGE_BYTES;
     const errno = this.writeAround(at, totalBytes, headBytes, source, lengthBytes);
-    // What was made of a fill that failed goes back: no entry will ever name these pages.
+    // Pages of a failed fill are released: no entry will ever name them.
     if (errno !== 0) this.release(firstPage, pageCount);
     return errno;
   }
 
   write(at: ByteOffset, source: Address, lengthBytes: number): Errno {
-    if (this.isShmem && lengthBytes >= MAPPED_WRITE_BYTES) {
-      const inPage = at % PAGE_BYTES;
-      if (this.touch(this.baseAddress + at - inPage, inPage + lengthBytes) === 0) {
-        memcpy(this.baseAddress + at, source, lengthBytes);
-        return 0;
-      }
+    const isMapped = this.isShmem && lengthBytes >= MAPPED_WRITE_BYTES;
+    if (isMapped && this.populateBytes(at, lengthBytes, MADV_POPULATE_WRITE) === 0) {
+      memcpy(this.baseAddress + at, source, lengthBytes);
+      return 0;
     }
     return this.writeAll(at, source, lengthBytes);
   }
@@ -109,48 +94,46 @@ export class FileMemory implements Memory {
 
   release(firstPage: PageNo, pageCount: number): Errno {
     const at = firstPage * PAGE_BYTES;
-    const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    this.faulted.forget(firstPage, pageCount);
-    for (;;) {
-      const result = fallocate(this.file.fdOf(at), mode, this.file.offsetOf(at), pageCount * PAGE_BYTES);
-      if (result !== -EINTR) return errnoOf(result);
-    }
-  }
-
-  faultIn(firstPage: PageNo, pageCount: number): void {
-    this.faulted.faultIn(firstPage, pageCount);
+    return this.punch(firstPage, pageCount, this.fdOf(at), this.offsetOf(at));
   }
 
   persist(): void {}
 
   sync(): Errno {
     if (!this.durable) return 0;
-    // Data first: an entry on the media must not name a page that is not.
+    // Data first: an entry on the media must never name a page that is not there yet.
     const data = this.dataFd === this.metaFd ? 0 : fdatasync(this.dataFd);
     return data < 0 ? -data : errnoOf(fdatasync(this.metaFd));
   }
 
+  /** An errno counts as data: skip nothing unseen. */
   nextHeld(fromPage: PageNo, endPage: PageNo): PageNo {
-    return this.file.nextHeld(fromPage, endPage);
+    return this.seek(fromPage, endPage, SEEK_DATA);
   }
 
   nextUnheld(fromPage: PageNo, endPage: PageNo): PageNo {
-    return this.file.nextUnheld(fromPage, endPage);
-  }
-
-  /** Faults pages in for writing; EINVAL is a kernel before 5.14, where held pages are simply stored to. */
-  private touch(address: Address, lengthBytes: number): Errno {
-    for (;;) {
-      const result = madvise(address, lengthBytes, MADV_POPULATE_WRITE);
-      if (result === -EINTR || result === -EAGAIN) continue;
-      if (result === 0 || result === -EINVAL) return 0;
-      return result === -EFAULT ? EIO : -result;
+    for (let page = fromPage; ; ) {
+      const hole = this.seek(page, endPage, SEEK_HOLE);
+      // Where blocks are smaller than a page, the rest of it may hold something: then it is no hole.
+      if (hole >= endPage || this.nextHeld(hole, hole + 1) > hole) return hole;
+      page = hole + 1;
     }
   }
 
+  /** The file that holds byte `at` of the pool. */
+  private fdOf(at: ByteOffset): number {
+    return at < this.borderPage * PAGE_BYTES ? this.metaFd : this.dataFd;
+  }
+
+  /** Offset of byte `at` of the pool in that file. */
+  private offsetOf(at: ByteOffset): number {
+    const borderBytes = this.borderPage * PAGE_BYTES;
+    return at < borderBytes ? at : at - borderBytes;
+  }
+
   private writeAll(at: ByteOffset, source: Address, lengthBytes: number): Errno {
-    const fd = this.file.fdOf(at);
-    const offset = this.file.offsetOf(at);
+    const fd = this.fdOf(at);
+    const offset = this.offsetOf(at);
     for (let done = 0; done < lengthBytes; ) {
       const result = pwrite(fd, source + done, lengthBytes - done, offset + done);
       if (result === -EINTR) continue;
@@ -160,7 +143,7 @@ export class FileMemory implements Memory {
     return 0;
   }
 
-  /** `headBytes` zeros, the source, zeros to `totalBytes`; a short write goes on, and meets its errno, where it stopped. */
+  /** Writes `headBytes` zeros, the source, and zeros up to `totalBytes`; continues a short write where it stopped. */
   private writeAround(
     at: ByteOffset,
     totalBytes: number,
@@ -168,8 +151,8 @@ export class FileMemory implements Memory {
     source: Address,
     lengthBytes: number,
   ): Errno {
-    const fd = this.file.fdOf(at);
-    const offset = this.file.offsetOf(at);
+    const fd = this.fdOf(at);
+    const offset = this.offsetOf(at);
     const dataEnd = headBytes + lengthBytes;
     for (let done = 0; done < totalBytes; ) {
       this.iovecs.clear();
@@ -186,5 +169,24 @@ export class FileMemory implements Memory {
       done += result;
     }
     return 0;
+  }
+
+  private seek(fromPage: PageNo, endPage: PageNo, whence: number): PageNo {
+    if (fromPage >= endPage) return endPage;
+    if (fromPage >= this.borderPage || endPage <= this.borderPage) return this.seekOne(fromPage, endPage, whence);
+    const found = this.seekOne(fromPage, this.borderPage, whence);
+    return found < this.borderPage ? found : this.seekOne(this.borderPage, endPage, whence);
+  }
+
+  /** `[fromPage, endPage)` lies in one file. A file system block may be smaller than a page. */
+  private seekOne(fromPage: PageNo, endPage: PageNo, whence: number): PageNo {
+    const at = fromPage * PAGE_BYTES;
+    const firstPage = (at - this.offsetOf(at)) / PAGE_BYTES;
+    const found = lseek(this.fdOf(at), this.offsetOf(at), whence);
+    // ENXIO: nothing more until the end (lseek(2)); for both searches that is the end of the file.
+    if (found === -ENXIO) return endPage;
+    if (found < 0) return whence === SEEK_DATA ? fromPage : endPage;
+    const page = firstPage + (whence === SEEK_DATA ? bytesToPagesFloor(found) : bytesToPagesCeil(found));
+    return Math.min(Math.max(page, fromPage), endPage);
   }
 }

@@ -1,7 +1,8 @@
 /**
- * The pool as one address range of this process: metadata first, then data,
- * for both layouts. Plain JSON: every thread of the process attaches to it.
+ * The pool as one address range of this process: metadata first, then data, for
+ * both layouts. Plain JSON, by which every thread of the process attaches to it.
  */
+import { BitSet } from "../../base/bitset.js";
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { FALLOC_FL_KEEP_SIZE } from "../../base/fileFlags.js";
@@ -23,7 +24,6 @@ import {
 } from "../syscall/constants.js";
 import { fallocate } from "../syscall/libc.js";
 import { madvise, mmap, munmap } from "../syscall/libcMemory.js";
-import { faultedBytes } from "./faultedPages.js";
 
 export interface MemoryMapping {
   readonly backing: Backing;
@@ -32,7 +32,7 @@ export interface MemoryMapping {
   /** Pages in the range; for a split pool `metadataPages` and the pages of `data`. */
   readonly pageCount: number;
   readonly lengthBytes: number;
-  /** Of the bits of `FaultedPages`: memory of which nothing is there until it is used. */
+  /** Of a bit for each page, in the page tables or not: memory of which nothing is there until it is used. */
   readonly faultedAddress: Address;
 }
 
@@ -64,10 +64,15 @@ export function mapBacking(backing: Backing, metadataPages: number): MemoryMappi
   throw mapError(backing, "not enough huge pages for the metadata", errnoName(-result), "sysctl vm.nr_hugepages=N");
 }
 
-/** Every Memory attached to the mapping must be out of use, in every thread. */
+/** No thread may use a Memory attached to the mapping any more. */
 export function unmapBacking(mapping: MemoryMapping): void {
   munmap(mapping.baseAddress, mapping.lengthBytes);
   munmap(mapping.faultedAddress, faultedBytes(mapping.pageCount));
+}
+
+/** Of the bits of so many pages. */
+export function faultedBytes(pageCount: number): number {
+  return 4 * BitSet.wordsFor(pageCount);
 }
 
 function mapBits(pageCount: number): Address {
@@ -81,7 +86,7 @@ function mapSingle(backing: Backing): Address {
   return address;
 }
 
-/** Reserves the whole range, then lays both files over it: no other mapping can come between. */
+/** Reserves the whole range, then maps both files over it, so that no other mapping can be in between. */
 function mapSplit(backing: Backing, metadataBytes: number): Address {
   const lengthBytes = metadataBytes + backing.dataBytes;
   const base = mmap(0, lengthBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -96,7 +101,7 @@ function mapSplit(backing: Backing, metadataBytes: number): Address {
   throw mapError(backing, "cannot be mapped", errnoName(-result));
 }
 
-/** MAP_NORESERVE: on hugetlbfs a mapping would otherwise reserve huge pages for all of its length. */
+/** MAP_NORESERVE: otherwise a mapping on hugetlbfs would reserve huge pages for its whole length. */
 function flagsOf(backing: Backing): number {
   const sync = backing.kind === "fsdax" || (backing.kind === "devdax" && !backing.readOnly);
   return (sync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED) | MAP_NORESERVE;

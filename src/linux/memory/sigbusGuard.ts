@@ -1,15 +1,16 @@
 /**
- * Keeps the process alive when memory of the pool is lost: a page poisoned by
- * the machine, a file that somebody truncated. A SIGBUS in a guarded range maps
- * a private page of ones over the grain that faulted, and the access is done
- * again: an index entry of ones names no page, so its block is EIO. Stores to
- * such a page are lost. Every other SIGBUS does what it did without the guard.
+ * Keeps the process alive when memory of the pool is lost: a poisoned page, or a
+ * truncated file. A SIGBUS in a guarded range maps a private page of ones over the
+ * grain that faulted, and the access is repeated: an index entry of ones names no
+ * data page, so its block is EIO. Stores to such a page are lost. Every other SIGBUS
+ * has the same effect as without the guard.
  *
  * The handler is machine code (`sigbusCode.ts`) in two pages that are never
  * unmapped: code from a memfd, so that no page is ever writable and executable,
  * and its words. Only the main thread writes the ranges, in an order in which
  * each state between covers no more than the range.
  */
+import { closeSync } from "node:fs";
 import { assert } from "../../base/assert.js";
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
@@ -26,7 +27,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../syscall/constants.js";
-import { close, fcntl, memfd_create, pwrite } from "../syscall/libc.js";
+import { fcntl, memfd_create, pwrite } from "../syscall/libc.js";
 import { mmap, munmap, setSignalHandler, viewMemory } from "../syscall/libcMemory.js";
 import { guardRange, guardWords, handlerCode, RANGES } from "./sigbusCode.js";
 
@@ -36,22 +37,9 @@ const SIGBUS = 7;
  * window, so that neighbours become one mapping: a process may have 65,530.
  */
 const ONES_BYTES = 256 * KIB;
-/** Larger grains (1 GiB pages) would cost as much memory in ones. */
+/** Larger grains (1 GiB pages) would need as much memory of ones. */
 const MOST_GRAIN_BYTES = 2 * MIB;
 const WORD = 2 ** 32;
-
-export interface SigbusGuard {
-  /** Of its words, for every thread of the process: `attachFaults(address)`. */
-  readonly address: Address;
-  /**
-   * Guards `[address, address + lengthBytes)` until `forget`, which must come before munmap.
-   * @param grainBytes what is lost at once: a power of two, 4096 to 2 MiB; the range must be made of whole ones
-   * @throws UserError when there is no place for one more range, the grain is too large, or no memory for its ones
-   */
-  guard(address: Address, lengthBytes: number, grainBytes: number): void;
-  /** Ends the guard of the range that begins at `address`; none is no error. */
-  forget(address: Address): void;
-}
 
 /** What the handler has seen. Each read is a plain load: no system call, nothing allocated. */
 export class Faults {
@@ -72,7 +60,7 @@ export class Faults {
     return this.address(guardWords.word.lastAddress);
   }
 
-  /** Two loads, again until nothing came between. */
+  /** Two loads, repeated until both agree. */
   private address(word: number): Address {
     for (;;) {
       const high = Atomics.load(this.words, word + 1);
@@ -99,7 +87,7 @@ export function installSigbusGuard(architecture: string = process.arch): SigbusG
   const address = codeAddress + PAGE_BYTES;
   const words = new Int32Array(viewMemory(address, PAGE_BYTES));
   const onesFd = must("memfd_create", memfd_create("kmemfs-ones", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  const guard = new Guard(address, words, onesFd);
+  const guard = new SigbusGuard(address, words, onesFd);
   must("sealing its memfd", fcntl(onesFd, F_ADD_SEALS, F_SEAL_SHRINK));
   guard.makeOnes(ONES_BYTES);
   must("sigaction", setSignalHandler(SIGBUS, codeAddress));
@@ -116,14 +104,15 @@ function mapCode(code: Uint8Array): Address {
   must("pwrite", pwrite(fd, address + PAGE_BYTES, PAGE_BYTES, 0));
   staging.fill(0);
   const mapped = mmap(address, PAGE_BYTES, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);
-  close(fd);
+  closeSync(fd);
   if (mapped < 0) munmap(address, 2 * PAGE_BYTES);
   return must("mmap", mapped);
 }
 
-class Guard implements SigbusGuard {
+export class SigbusGuard {
   private onesBytes = 0;
 
+  /** @param address of its words, for every thread of the process: `attachFaults(address)` */
   constructor(
     readonly address: Address,
     private readonly words: Int32Array,
@@ -132,6 +121,11 @@ class Guard implements SigbusGuard {
     this.words[guardWords.word.onesFd] = onesFd;
   }
 
+  /**
+   * Guards `[address, address + lengthBytes)` until `forget`, which must come before munmap.
+   * @param grainBytes what is lost at once: a power of two, 4096 to 2 MiB; the range must be made of whole ones
+   * @throws UserError when there is no place for one more range, the grain is too large, or no memory for its ones
+   */
   guard(address: Address, lengthBytes: number, grainBytes: number): void {
     assert(grainBytes >= PAGE_BYTES && Number.isInteger(Math.log2(grainBytes)), `a grain of ${grainBytes} bytes`);
     assert(address % grainBytes === 0 && lengthBytes % grainBytes === 0, "the range is not made of whole grains");
@@ -147,6 +141,7 @@ class Guard implements SigbusGuard {
     this.store(at + length, lengthBytes);
   }
 
+  /** Ends the guard of the range that begins at `address`; none is no error. */
   forget(address: Address): void {
     const at = this.slot((start, length) => start === address && length > 0);
     if (at < 0) return;
@@ -156,7 +151,7 @@ class Guard implements SigbusGuard {
     this.store(at + guardRange.word.start, 0);
   }
 
-  /** Makes the file of ones at least so long. A power of two. */
+  /** Extends the file of ones to at least this length, a power of two. */
   makeOnes(lengthBytes: number): void {
     if (lengthBytes <= this.onesBytes) return;
     const ones = must("mmap", mmap(0, lengthBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));

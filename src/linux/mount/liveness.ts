@@ -1,13 +1,13 @@
-/** Mounts whose session is over but that are still there: every look at one is ENOTCONN. */
+/** Mounts whose session has ended but that still exist: every access to one is ENOTCONN. */
 import { UserError } from "../../base/errors.js";
 import type { MountEntry } from "../proc/mounts.js";
 import { run } from "../process/command.js";
 import { type MountHandle, openExactly } from "./mountHandle.js";
 
-/** A live mount whose server hangs would hang us too: a child looks, and is not waited for longer. */
+/** A child process accesses the mount and gets this long: a hanging server would block this process too. */
 const LOOK_TIMEOUT_MS = 3_000;
 
-/** `silent`: it did not answer in time, and may be alive. `unseen`: this user cannot tell. */
+/** `silent`: it did not answer in time but may be alive. `unseen`: this user cannot tell. */
 export type Liveness = "alive" | "dead" | "silent" | "unseen";
 
 /**
@@ -27,7 +27,7 @@ export function livenessOf(entry: MountEntry): Promise<Liveness> {
 async function ask(fd: number, user: ReturnType<typeof ownerOf>): Promise<Liveness> {
   const look = ["-L", "-c", "%i", "/proc/self/fd/3"];
   try {
-    // One that hangs in the kernel cannot be ended: it is left to itself.
+    // A child that hangs in the kernel cannot be killed and is left behind.
     const { exitCode, stderr } = await run("stat", look, {
       timeoutMs: LOOK_TIMEOUT_MS,
       graceMs: 0,
@@ -41,7 +41,7 @@ async function ask(fd: number, user: ReturnType<typeof ownerOf>): Promise<Livene
   }
 }
 
-/** The user id that a FUSE mount was made for; null when the options do not have it. */
+/** The user id in a FUSE mount's options; null if there is none. */
 export function fuseOwner(options: string): number | null {
   const match = /(?:^|,)user_id=(\d+)(?:,|$)/.exec(options);
   return match === null ? null : Number(match[1]);

@@ -1,9 +1,10 @@
 /** Attaching and detaching loop devices, by the ioctls of linux/loop.h. */
 import { closeSync } from "node:fs";
 import { readU64 } from "../../base/bytes.js";
-import { EBUSY, EINVAL, ENOENT, ENOTTY, ENXIO, errnoName } from "../../base/errno.js";
-import { UserError } from "../../base/errors.js";
+import { EBUSY, EINVAL, ENOENT, ENOTTY, ENXIO } from "../../base/errno.js";
+import type { UserError } from "../../base/errors.js";
 import type { Errno } from "../../base/units.js";
+import { deviceNumbers } from "../proc/procFile.js";
 import {
   BLKGETDISKSEQ,
   LO_FLAGS_DIRECT_IO,
@@ -17,23 +18,15 @@ import {
   LOOP_SET_DIRECT_IO,
   LOOP_SET_FD,
   LOOP_SET_STATUS64,
-  O_CLOEXEC,
   O_RDONLY,
   O_RDWR,
 } from "../syscall/constants.js";
 import { errnoOf, ioctl, ioctlNumber, open } from "../syscall/libc.js";
+import { type Causes, knownError, startError } from "../syscall/startError.js";
+import { loop_config, loop_info64, StructMemory } from "../syscall/structs.js";
 
 const CONTROL = "/dev/loop-control";
 const NOTHING = new Uint8Array(8);
-
-// struct loop_info64 and struct loop_config around it (linux/loop.h).
-const INFO_BYTES = 232;
-const INFO_FLAGS_AT = 52;
-const INFO_NAME_AT = 56;
-const NAME_BYTES = 64;
-const CONFIG_BYTES = 304;
-const CONFIG_BLOCK_SIZE_AT = 4;
-const CONFIG_INFO_AT = 8;
 
 /** Others may take the device that the kernel named before we have it. */
 const MOST_TRIES = 100;
@@ -49,11 +42,11 @@ export interface LoopWishes {
 /**
  * Makes a block device of the open file `fileFd`, with direct I/O.
  * @returns its path
- * @throws UserError ENXIO no device is free, ENOENT no loop devices here, EACCES, EPERM, …
+ * @throws UserError ENXIO without a free device, ENOENT without loop devices, EACCES, EPERM, …
  */
 export function attachLoopDevice(what: string, fileFd: number, wishes: LoopWishes): string {
-  const control = open(CONTROL, O_RDWR | O_CLOEXEC);
-  if (control < 0) throw noLoopDevices(what, control);
+  const control = open(CONTROL, O_RDWR);
+  if (control < 0) throw knownError(what, control, NO_LOOP, `${CONTROL} cannot be opened`, "run as root");
   try {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const number = ioctl(control, LOOP_CTL_GET_FREE, NOTHING);
@@ -69,22 +62,26 @@ export function attachLoopDevice(what: string, fileFd: number, wishes: LoopWishe
   throw noneFree(what, -EBUSY);
 }
 
-/** @returns 0 or -errno: EBUSY when another was faster */
-function configure(path: string, fileFd: number, wishes: LoopWishes): number {
-  const device = open(path, O_RDWR | O_CLOEXEC);
+/** @returns what `act` gives, or -errno when the device cannot be opened */
+function onDevice<Result>(path: string, flags: number, act: (device: number) => Result): Result | number {
+  const device = open(path, flags);
   if (device < 0) return device;
   try {
-    const config = new Uint8Array(CONFIG_BYTES);
-    const view = new DataView(config.buffer);
-    view.setUint32(0, fileFd, true);
-    view.setUint32(CONFIG_BLOCK_SIZE_AT, wishes.sectorBytes, true);
-    config.set(infoOf(wishes), CONFIG_INFO_AT);
-    const result = ioctl(device, LOOP_CONFIGURE, config);
-    const isUnknown = result === -ENOTTY || result === -EINVAL;
-    return isUnknown ? configureInSteps(device, fileFd, wishes) : Math.min(0, result);
+    return act(device);
   } finally {
     closeSync(device);
   }
+}
+
+/** @returns 0 or -errno: EBUSY when another was faster */
+function configure(path: string, fileFd: number, wishes: LoopWishes): number {
+  return onDevice(path, O_RDWR, (device) => {
+    const config = new StructMemory(loop_config).set({ fd: fileFd, block_size: wishes.sectorBytes });
+    config.bytesOf("info", loop_info64.sizeBytes).set(infoOf(wishes));
+    const result = ioctl(device, LOOP_CONFIGURE, config.bytes);
+    const isUnknown = result === -ENOTTY || result === -EINVAL;
+    return isUnknown ? configureInSteps(device, fileFd, wishes) : Math.min(0, result);
+  });
 }
 
 /** Before Linux 5.8, where there is no LOOP_CONFIGURE. */
@@ -103,38 +100,32 @@ function configureInSteps(device: number, fileFd: number, wishes: LoopWishes): n
 }
 
 function infoOf({ readOnly, name }: LoopWishes): Uint8Array {
-  const info = new Uint8Array(INFO_BYTES);
-  new DataView(info.buffer).setUint32(INFO_FLAGS_AT, LO_FLAGS_DIRECT_IO | (readOnly ? LO_FLAGS_READ_ONLY : 0), true);
-  info.set(new TextEncoder().encode(name).subarray(0, NAME_BYTES - 1), INFO_NAME_AT);
-  return info;
+  const lo_flags = LO_FLAGS_DIRECT_IO | (readOnly ? LO_FLAGS_READ_ONLY : 0);
+  const info = new StructMemory(loop_info64).set({ lo_flags });
+  // A zero is left at its end.
+  info.bytesOf("lo_file_name", 63).set(new TextEncoder().encode(name).subarray(0, 63));
+  return info.bytes;
 }
 
 /**
- * Takes `path` off its file; the kernel does so when the last user has closed it.
- * @param diskSeq what it was known by, as `readDiskSeq` had it: another file may have the device by now
- * @returns 0, also when it is gone already or is another file's; or a positive errno
+ * Detaches the loop device `path`; the kernel does so once its last user has closed it.
+ * @param diskSeq its `readDiskSeq`, as the device may have been given to another file since
+ * @returns 0, also when it is already detached or belongs to another file; or a positive errno
  */
 export function detachLoopDevice(path: string, diskSeq: string | null): Errno {
-  const device = open(path, O_RDONLY | O_CLOEXEC);
-  if (device === -ENXIO || device === -ENOENT) return 0;
-  if (device < 0) return -device;
-  try {
-    const now = readDiskSeq(device);
-    if (diskSeq !== null && now !== null && now !== diskSeq) return 0;
-    const errno = errnoOf(ioctl(device, LOOP_CLR_FD, NOTHING));
-    return errno === ENXIO ? 0 : errno;
-  } finally {
-    closeSync(device);
-  }
+  const errno = errnoOf(
+    onDevice(path, O_RDONLY, (device) => {
+      const now = readDiskSeq(device);
+      const isAnother = diskSeq !== null && now !== null && now !== diskSeq;
+      return isAnother ? 0 : ioctl(device, LOOP_CLR_FD, NOTHING);
+    }),
+  );
+  return errno === ENXIO || errno === ENOENT ? 0 : errno;
 }
 
-/** Makes a loop device as long as its file is now; asks the file's server. @returns 0 or a positive errno */
+/** Adjusts a loop device to the size of its file, which asks the file's server. @returns 0 or a positive errno */
 export function refreshLoopSize(path: string): Errno {
-  const device = open(path, O_RDONLY | O_CLOEXEC);
-  if (device < 0) return -device;
-  const errno = errnoOf(ioctl(device, LOOP_SET_CAPACITY, NOTHING));
-  closeSync(device);
-  return errno;
+  return errnoOf(onDevice(path, O_RDONLY, (device) => ioctl(device, LOOP_SET_CAPACITY, NOTHING)));
 }
 
 /** The number that the kernel gives to each use of a block device, once (Linux 5.15); null before. */
@@ -144,7 +135,7 @@ function readDiskSeq(device: number): string | null {
   return result < 0 ? null : String(readU64(words, 0));
 }
 
-/** What a loop device is on, as the kernel knows it. */
+/** The file of a loop device. */
 export interface LoopBacking {
   /** `MAJ:MIN` of the file system of its file, decimal, as in mountinfo. */
   readonly majorMinor: string;
@@ -156,44 +147,23 @@ export interface LoopBacking {
  * @returns what it is on, or a positive errno: ENOTCONN on a dead FUSE mount, ENXIO on nothing
  */
 export function readLoopBacking(path: string): LoopBacking | Errno {
-  const device = open(path, O_RDONLY | O_CLOEXEC);
-  if (device < 0) return -device;
-  try {
-    const words = new Uint32Array(INFO_BYTES / 4);
-    const result = ioctl(device, LOOP_GET_STATUS64, new Uint8Array(words.buffer));
-    if (result < 0) return -result;
-    // huge_encode_dev in linux/kdev_t.h.
-    const device32 = words[0];
-    const major = (device32 >>> 8) & 0xfff;
-    const minor = (device32 & 0xff) | ((device32 >>> 12) & 0xfff00);
-    return { majorMinor: `${major}:${minor}`, inode: readU64(words, 2) };
-  } finally {
-    closeSync(device);
-  }
+  const info = new StructMemory(loop_info64);
+  const result = onDevice(path, O_RDONLY, (device) => ioctl(device, LOOP_GET_STATUS64, info.bytes));
+  if (result < 0) return -result;
+  // As in a dev_t: huge_encode_dev in linux/kdev_t.h.
+  const { major, minor } = deviceNumbers(info.get("lo_device"));
+  return { majorMinor: `${major}:${minor}`, inode: info.get("lo_inode") };
 }
 
-function noLoopDevices(what: string, result: number): UserError {
-  const code = errnoName(-result);
-  if (result === -ENOENT)
-    return new UserError(what, "loop devices are not available", {
-      code,
-      cure: "modprobe loop; in a container: docker run --device /dev/loop-control",
-    });
-  return new UserError(what, `${CONTROL} cannot be opened`, { code, cure: "run as root" });
-}
+const NO_LOOP: Causes = {
+  [ENOENT]: ["loop devices are not available", "modprobe loop; in a container: docker run --device /dev/loop-control"],
+};
 
 function noneFree(what: string, result: number): UserError {
-  return new UserError(what, "no loop device is free", {
-    code: errnoName(-result),
-    cure: "losetup -a, to see what they are used for",
-  });
+  return startError(what, "no loop device is free", result, "losetup -a, to see what they are used for");
 }
 
 function refused(what: string, path: string, result: number): UserError {
-  const code = errnoName(-result);
-  if (result === -ENOENT) {
-    const number = path.slice("/dev/loop".length);
-    return new UserError(what, `${path} has no device node`, { code, cure: `mknod ${path} b 7 ${number}` });
-  }
-  return new UserError(what, `${path} cannot be attached`, { code });
+  const node = `mknod ${path} b 7 ${path.slice("/dev/loop".length)}`;
+  return knownError(what, result, { [ENOENT]: [`${path} has no device node`, node] }, `${path} cannot be attached`);
 }

@@ -1,9 +1,9 @@
 /**
- * Acts on a mount by what it is, not by where its path leads. A path may lead to
- * another mount by the time that it is used: something was mounted over it or over
- * a parent, or a parent was renamed. So a path is opened once, the fd is shown to be
- * on the mount that is meant, and the act goes through that fd. Opening with O_PATH,
- * and reading fdinfo, ask the file system nothing.
+ * Acts on a mount by its identity, not by its path. A path may lead to another mount
+ * by the time it is used: something was mounted over it or over a parent, or a parent
+ * was renamed. So the path is opened once, the fd is verified to be on the wanted
+ * mount, and the action uses that fd. Neither opening with O_PATH nor reading fdinfo
+ * accesses the file system.
  */
 import { closeSync } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -12,13 +12,12 @@ import { UserError } from "../../base/errors.js";
 import type { Errno } from "../../base/units.js";
 import { unmountWithFusermount } from "../fuse/fusermount.js";
 import { type MountEntry, mountOfPath, readMounts } from "../proc/mounts.js";
-import { readText } from "../proc/procFile.js";
+import { numberOf, readText } from "../proc/procFile.js";
 import {
   MNT_DETACH,
   MNT_EXPIRE,
   MS_PRIVATE,
   MS_REC,
-  O_CLOEXEC,
   O_DIRECTORY,
   O_NOFOLLOW,
   O_PATH,
@@ -28,7 +27,7 @@ import {
 import { errnoOf, open } from "../syscall/libc.js";
 import { mount, umount2 } from "../syscall/libcMount.js";
 
-/** What a mount is known by. A number is given out again once its mount is gone, so the device must be right too. */
+/** The identity of a mount. Its id is reused once the mount is gone, so the device must match too. */
 export type MountIdentity = Pick<MountEntry, "mountId" | "majorMinor" | "mountpoint">;
 
 export interface MountHandle {
@@ -38,7 +37,7 @@ export interface MountHandle {
   close(): void;
 }
 
-/** How often something else may be mounted or looked at while a mount is taken away. */
+/** How often unmounting is retried when something else is mounted, or accesses the mount, meanwhile. */
 const MOST_TRIES = 20;
 
 /**
@@ -48,7 +47,7 @@ const MOST_TRIES = 20;
  * @throws UserError EBUSY when its path leads elsewhere, naming where; ENOENT when it is gone; or why it cannot be opened
  */
 export function openExactly(what: string, wanted: MountIdentity, access: "path" | "read" = "path"): MountHandle {
-  const flags = (access === "path" ? O_PATH : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC;
+  const flags = (access === "path" ? O_PATH : O_RDONLY) | O_NOFOLLOW;
   const fd = open(wanted.mountpoint, flags);
   if (fd < 0) {
     const cover = coverOf(wanted);
@@ -60,9 +59,24 @@ export function openExactly(what: string, wanted: MountIdentity, access: "path" 
   throw covered(what, wanted, coverOf(wanted));
 }
 
+/** Runs `act` on the mount that is meant, as `openExactly` opens it. */
+export function onMount<Result>(
+  what: string,
+  wanted: MountIdentity,
+  act: (mount: MountHandle) => Result,
+  access: "path" | "read" = "path",
+): Result {
+  const handle = openExactly(what, wanted, access);
+  try {
+    return act(handle);
+  } finally {
+    handle.close();
+  }
+}
+
 /** True when the path of `wanted` leads to it: nothing lies over it or a parent. */
 export function isReachable(wanted: MountIdentity): boolean {
-  const fd = open(wanted.mountpoint, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  const fd = open(wanted.mountpoint, O_PATH | O_NOFOLLOW);
   if (fd < 0) return false;
   try {
     return isOn(fd, wanted);
@@ -118,7 +132,7 @@ export function unmountExactly(what: string, wanted: MountIdentity): Errno {
       if (marked !== -EAGAIN) return errnoOf(marked);
       if (readText("/proc/self/mountinfo") !== table) continue;
       const result = umount2(place.path, UMOUNT_NOFOLLOW | MNT_EXPIRE);
-      // Whoever looks at the mount takes the mark off it.
+      // Any access to the mount removes the mark.
       if (result !== -EAGAIN) return errnoOf(result);
     } finally {
       place.close();
@@ -144,7 +158,7 @@ function openPlace({ mountId, mountpoint }: MountIdentity): Pick<MountHandle, "p
   while (around !== undefined && around.mountpoint === mountpoint) around = parentOf(around.mountId);
   // The root of a namespace, or of a chroot, is in no directory.
   if (around === undefined) return { path: mountpoint, close: () => {} };
-  const fd = open(dirname(mountpoint), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  const fd = open(dirname(mountpoint), O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (fd < 0) return null;
   const close = (): void => closeSync(fd);
   if (isOn(fd, around)) return { path: `/proc/self/fd/${fd}/${basename(mountpoint)}`, close };
@@ -161,19 +175,15 @@ function openPlace({ mountId, mountpoint }: MountIdentity): Pick<MountHandle, "p
  */
 export function detachExactly(what: string, wanted: MountIdentity, withInside = false): Errno {
   if (!isMounted(wanted)) return ENOENT;
-  const handle = openExactly(what, wanted);
-  try {
+  const result = onMount(what, wanted, ({ path }) => {
     // As late as can be: umount2(2) takes what is on top.
     refuseChildren(what, wanted, withInside);
-    const result = umount2(handle.path, MNT_DETACH);
-    if (result === 0 && isMounted(wanted)) {
-      const reason = `something mounted over ${wanted.mountpoint} was detached instead`;
-      throw new UserError(what, reason, { code: "EBUSY", cure: "mount that again, and try again" });
-    }
-    if (result !== -EPERM || process.geteuid?.() === 0) return errnoOf(result);
-  } finally {
-    handle.close();
-  }
+    const detached = umount2(path, MNT_DETACH);
+    if (detached !== 0 || !isMounted(wanted)) return detached;
+    const reason = `something mounted over ${wanted.mountpoint} was detached instead`;
+    throw new UserError(what, reason, { code: "EBUSY", cure: "mount that again, and try again" });
+  });
+  if (result !== -EPERM || process.geteuid?.() === 0) return errnoOf(result);
   return unmountWithFusermount(wanted.mountpoint, true);
 }
 
@@ -192,16 +202,12 @@ function refuseChildren(what: string, wanted: MountIdentity, withInside: boolean
 
 /** Keeps what happens inside `wanted` from happening in other places of it too. @returns 0 or a positive errno */
 export function makePrivate(what: string, wanted: MountIdentity, withInside: boolean): Errno {
-  const handle = openExactly(what, wanted);
-  try {
-    return errnoOf(mount("none", handle.path, "none", MS_PRIVATE | (withInside ? MS_REC : 0), ""));
-  } finally {
-    handle.close();
-  }
+  const flags = MS_PRIVATE | (withInside ? MS_REC : 0);
+  return onMount(what, wanted, ({ path }) => errnoOf(mount("none", path, "none", flags, "")));
 }
 
 /** True when `fd` is on the mount that is meant (proc_pid_fdinfo(5)); with the fd open its number is nobody else's. */
 function isOn(fd: number, wanted: MountIdentity): boolean {
-  const mountId = Number(/^mnt_id:\s+(\d+)$/m.exec(readText(`/proc/self/fdinfo/${fd}`) ?? "")?.[1]);
+  const mountId = numberOf("mnt_id", readText(`/proc/self/fdinfo/${fd}`));
   return mountId === wanted.mountId && isMounted(wanted);
 }

@@ -14,9 +14,9 @@ import {
 } from "../syscall/constants.js";
 import { errnoOf } from "../syscall/libc.js";
 import { mount } from "../syscall/libcMount.js";
-import { openExactly } from "./mountHandle.js";
+import { onMount } from "./mountHandle.js";
 
-/** What MS_REMOUNT takes away unless it is said again. Not atime: path_mount() keeps that where nothing is said. */
+/** Flags that MS_REMOUNT clears unless they are given again. Not atime: path_mount() keeps that by default. */
 const KEPT: Readonly<Record<string, number>> = {
   nosuid: MS_NOSUID,
   nodev: MS_NODEV,
@@ -28,17 +28,13 @@ const KEPT: Readonly<Record<string, number>> = {
 };
 
 /**
- * Makes exactly `wanted` read-only, or lets it be written to.
+ * Makes exactly `wanted` read-only or writable.
  * @returns 0 or a positive errno: EBUSY when a file on it is open for writing
  * @throws UserError when its path leads elsewhere
  */
 export function remountExactly(what: string, wanted: MountEntry, readOnly: boolean): Errno {
   const words = wanted.options.split(",");
   const kept = words.reduce((flags, word) => flags | (KEPT[word] ?? 0), MS_REMOUNT);
-  const handle = openExactly(what, wanted);
-  try {
-    return errnoOf(mount("none", handle.path, "none", kept | (readOnly ? MS_RDONLY : 0), ""));
-  } finally {
-    handle.close();
-  }
+  const flags = kept | (readOnly ? MS_RDONLY : 0);
+  return onMount(what, wanted, ({ path }) => errnoOf(mount("none", path, "none", flags, "")));
 }

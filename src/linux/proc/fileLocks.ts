@@ -1,8 +1,7 @@
-/** Who has a file locked by flock(2), from /proc/locks and fdinfo (proc_locks(5)). */
+/** The process that holds a flock(2), from /proc/locks and fdinfo (proc_locks(5)). */
 import { fstatSync, readdirSync, readFileSync } from "node:fs";
-import { deviceNumbers } from "./deviceNumbers.js";
 import { hasEnded, isAlive } from "./proc.js";
-import { processIds } from "./procFile.js";
+import { deviceNumbers, hexDevice, processIds } from "./procFile.js";
 
 /** Pid of a process that has the flock on the file of `fd`; null when /proc does not tell. */
 export function lockOwner(fd: number): number | null {
@@ -27,8 +26,7 @@ export function lockOwnerIsEnding(fd: number): boolean {
 function lockKey(fd: number): string {
   const stat = fstatSync(fd, { bigint: true });
   const { major, minor } = deviceNumbers(Number(stat.dev));
-  const hex = (value: number): string => value.toString(16).padStart(2, "0");
-  return `${hex(major)}:${hex(minor)}:${stat.ino}`;
+  return `${hexDevice(major, minor)}:${stat.ino}`;
 }
 
 /** Pid of the flock on `key` (`MAJ:MIN:INODE`, hexadecimal device) in the text of /proc/locks (proc_locks(5)). */
@@ -49,7 +47,7 @@ function findInFdinfo(key: string): number | null {
         if (info.split("\n").some((line) => line.includes(" FLOCK ") && line.includes(` ${key} `))) return pid;
       }
     } catch {
-      // Ended meanwhile, or another user's: not to be seen is not an error here.
+      // It may have ended or belong to another user, which is not an error here.
     }
   }
   return null;

@@ -1,4 +1,4 @@
-/** What an older kernel does not have of what is used, and what follows from that. */
+/** The features that an older kernel lacks, and the consequences. */
 
 /** @param release as uname -r @returns one phrase each; null when a mount cannot work at all */
 export function kernelLacks(release: string): string[] | null {

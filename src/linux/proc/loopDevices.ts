@@ -27,11 +27,7 @@ export function readLoopDevices(root = "/sys"): LoopDevice[] {
 }
 
 /** An attached loop device with its partitions. */
-export interface LoopNodes {
-  readonly path: string;
-  readonly backingFile: string;
-  /** As in `LoopDevice`. */
-  readonly diskSeq: string | null;
+export interface LoopNodes extends Omit<LoopDevice, "autoclear"> {
   /** The device itself, then its partitions. */
   readonly nodes: readonly BlockNode[];
 }
@@ -46,21 +42,16 @@ export interface BlockNode {
 
 /** All attached loop devices with their partitions. @param root where sysfs is mounted */
 export function readLoopNodes(root = "/sys"): LoopNodes[] {
-  return readLoopDevices(root).map(({ path, backingFile, diskSeq }) => {
-    const name = path.slice("/dev/".length);
+  return readLoopDevices(root).map(({ autoclear: _, ...device }) => {
+    const name = device.path.slice("/dev/".length);
     const partitions = readNames(`${root}/block/${name}`).filter((entry) => entry.startsWith(`${name}p`));
     const nodes = [name, ...partitions.map((part) => `${name}/${part}`)].map((place) => ({
       path: `/dev/${place.slice(place.indexOf("/") + 1)}`,
       majorMinor: readText(`${root}/block/${place}/dev`)?.trim() ?? "",
       partOf: readNames(`${root}/block/${place}/holders`).map((other) => `/dev/${other}`),
     }));
-    return { path, backingFile, diskSeq, nodes };
+    return { ...device, nodes };
   });
-}
-
-/** The loop devices whose backing file is exactly `filePath`, also when it was deleted or its mount is gone. */
-export function loopDevicesOn(filePath: string, devices: readonly LoopDevice[] = readLoopDevices()): LoopDevice[] {
-  return devices.filter(({ backingFile }) => backingFile === filePath || backingFile === `${filePath} (deleted)`);
 }
 
 /** Devices and files in use as swap (proc_swaps(5)). */

@@ -1,10 +1,10 @@
 /**
- * Which processes keep a mount busy: cwd, root, open files, mappings. Only
- * readlink and text files of /proc are read, which ask the mount nothing; a
- * stat through /proc/PID/fd would hang on a stuck FUSE mount.
+ * The processes that keep a mount busy: cwd, root, open files, mappings. Uses only
+ * readlink and text files of /proc, which do not access the mount; a stat through
+ * /proc/PID/fd would hang on a stuck FUSE mount.
  */
-import { type MountEntry, mountOfPath, mountOn, mountsOf } from "./mounts.js";
-import { processIds, processName, readLink, readNames, readText } from "./procFile.js";
+import { type MountEntry, mountOfPath, mountOn, mountsOf, readMounts } from "./mounts.js";
+import { hexDevice, numberOf, processIds, processName, readLink, readNames, readText } from "./procFile.js";
 
 export interface MountUser {
   readonly pid: number;
@@ -14,11 +14,11 @@ export interface MountUser {
 }
 
 /**
- * One entry for each process and way, of the processes this user may look into.
+ * One entry per process and kind of use, for the processes that this user can inspect.
  * @param mount `MAJ:MIN` of the file system, decimal, as in mountinfo; or its mount point
  */
 export function usersOfMount(mount: string): MountUser[] {
-  const majorMinor = mount.startsWith("/") ? mountOn(mount)?.majorMinor : mount;
+  const majorMinor = mount.startsWith("/") ? mountOn(mount, readMounts())?.majorMinor : mount;
   if (majorMinor === undefined) return [];
   const holders: MountUser[] = [];
   const namespaces = new Map<string, MountEntry[]>();
@@ -40,13 +40,20 @@ export function usersOfMount(mount: string): MountUser[] {
   return holders;
 }
 
-/** Processes that have the device node `devicePath` (`/dev/loop0`) open or mapped. */
+/**
+ * The name of a process of ours that only asks a device which file it is on. Commands about
+ * other disks do that at any time: it uses no disk, and is gone in a moment.
+ */
+export const ASKER_NAME = "kmemfs-ask";
+
+/** Processes that have the device node `devicePath` (`/dev/loop0`) open, but those that only ask it. */
 export function usersOfDevice(devicePath: string): MountUser[] {
   const holders: MountUser[] = [];
   for (const pid of processIds()) {
     for (const fd of readNames(`/proc/${pid}/fd`)) {
       if (readLink(`/proc/${pid}/fd/${fd}`) !== devicePath) continue;
-      holders.push({ pid, name: processName(pid) ?? "unknown", how: "open file", path: devicePath });
+      const name = processName(pid) ?? "unknown";
+      if (name !== ASKER_NAME) holders.push({ pid, name, how: "open file", path: devicePath });
       break;
     }
   }
@@ -55,10 +62,11 @@ export function usersOfDevice(devicePath: string): MountUser[] {
 
 /** First file of the device in the text of /proc/PID/maps, whose device numbers are hexadecimal (proc_pid_maps(5)). */
 export function mappingOn(maps: string, majorMinor: string): string | null {
-  const [major, minor] = majorMinor.split(":").map((part) => Number(part).toString(16).padStart(2, "0"));
+  const [major, minor] = majorMinor.split(":").map(Number);
+  const device = hexDevice(major, minor);
   for (const line of maps.split("\n")) {
     const match = /^\S+ \S+ \S+ (\S+) \d+\s+(.*)$/.exec(line);
-    if (match !== null && match[1] === `${major}:${minor}` && match[2] !== "") return match[2];
+    if (match !== null && match[1] === device && match[2] !== "") return match[2];
   }
   return null;
 }
@@ -70,7 +78,7 @@ function linkOn(link: string, majorMinor: string, mounts: readonly MountEntry[])
 
 function openFileOn(pid: number, majorMinor: string, mounts: readonly MountEntry[]): string | null {
   for (const fd of readNames(`/proc/${pid}/fdinfo`)) {
-    const mountId = Number(/^mnt_id:\s+(\d+)$/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`) ?? "")?.[1]);
+    const mountId = numberOf("mnt_id", readText(`/proc/${pid}/fdinfo/${fd}`));
     if (!mounts.some((entry) => entry.mountId === mountId && entry.majorMinor === majorMinor)) continue;
     return readLink(`/proc/${pid}/fd/${fd}`) ?? `fd ${fd}`;
   }

@@ -1,6 +1,6 @@
 /**
- * The mounts of a process, from mountinfo (proc_pid_mountinfo(5)). Reading
- * this asks no file system anything, so a stuck mount cannot hang it.
+ * The mounts of a process, from mountinfo (proc_pid_mountinfo(5)). Reading it
+ * accesses no file system, so a stuck mount cannot block it.
  */
 import { readText } from "./procFile.js";
 
@@ -31,7 +31,7 @@ export function mountsOf(pid: number | "self"): MountEntry[] {
   return parseMountinfo(readText(`/proc/${pid}/mountinfo`) ?? "");
 }
 
-/** Parses mountinfo; a line that is not in its form is passed over. */
+/** Parses mountinfo; malformed lines are skipped. */
 export function parseMountinfo(text: string): MountEntry[] {
   const entries: MountEntry[] = [];
   for (const line of text.split("\n")) {
@@ -65,13 +65,8 @@ export function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
-/** The mount that is on top at `directory`, or null. */
-export function mountOn(directory: string): MountEntry | null;
-export function mountOn<M extends Pick<MountEntry, "mountpoint">>(directory: string, mounts: readonly M[]): M | null;
-export function mountOn(
-  directory: string,
-  mounts: readonly Pick<MountEntry, "mountpoint">[] = readMounts(),
-): Pick<MountEntry, "mountpoint"> | null {
+/** The mount of `mounts` that is on top at `directory`, or null. */
+export function mountOn<M extends Pick<MountEntry, "mountpoint">>(directory: string, mounts: readonly M[]): M | null {
   return mounts.filter((entry) => entry.mountpoint === directory).at(-1) ?? null;
 }
 

@@ -1,11 +1,12 @@
 /**
- * The machine's NUMA nodes, and what each has of memory. A kernel without NUMA
+ * The machine's NUMA nodes, what each has of memory, and how much of that pools leave to everybody else. A kernel without NUMA
  * has one node, 0. `root` is where /sys and /proc are; a directory of plain
  * files stands in for them in tests.
  */
+import { totalmem } from "node:os";
 import { dirname } from "node:path";
 import { UserError } from "../../base/errors.js";
-import { KIB, PAGE_BYTES } from "../../base/units.js";
+import { GIB, KIB, MIB, PAGE_BYTES } from "../../base/units.js";
 import { machineMemory, parseKilobytes } from "./proc.js";
 import { readText, realPath } from "./procFile.js";
 
@@ -103,4 +104,23 @@ function watermarks(node: number, zoneinfo: string): { readonly lowBytes: number
     reservePages += Math.min(pages("high") + Math.max(...protection), pages("managed"));
   }
   return { lowBytes: lowPages * PAGE_BYTES, reserveBytes: reservePages * PAGE_BYTES };
+}
+
+/** A pool in memory stops growing here: what fresh pages can take within a period of housekeeping stays free. */
+export function reserveBytes(totalBytes = totalmem()): number {
+  return Math.min(GIB, Math.max(64 * MIB, totalBytes / 16));
+}
+
+/**
+ * What has less than its reserve, for people; null for nothing. When the node
+ * that a pool is bound to has none left, the kernel kills processes, however
+ * much other nodes have (CONSTRAINT_MEMORY_POLICY in mm/oom_kill.c).
+ * @param node the one that the pool is bound to; null for none
+ * @param moreBytes what is about to be taken of it
+ */
+export function shortOf(node: number | null, moreBytes = 0, root = ""): string | null {
+  const memory = node === null ? null : nodeMemory(node, root);
+  if (memory !== null && memory.availableBytes - moreBytes < reserveBytes(memory.totalBytes))
+    return `NUMA node ${node}`;
+  return machineMemory().availableBytes - moreBytes < reserveBytes() ? "the machine" : null;
 }

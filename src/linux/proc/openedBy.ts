@@ -1,6 +1,7 @@
-/** Which processes have the same file open as we, and whether one is gone with all its threads. */
+/** Which processes have the same file open as this one, and whether a process has ended with all its threads. */
 import { UserError } from "../../base/errors.js";
-import { processIds, readNames, readText } from "./procFile.js";
+import { isAlive } from "./proc.js";
+import { numberOf, processIds, readNames, readText } from "./procFile.js";
 
 /**
  * Processes other than this one that have the file of `fd` open. Nothing is
@@ -20,19 +21,17 @@ export function openedBy(fd: number): number[] {
 
 /** False as long as a thread is left, also when the first, by which a process is known, has ended. */
 export function isGone(pid: number): boolean {
-  const stat = readText(`/proc/${pid}/stat`);
-  return stat === null || (isZombie(stat) && readNames(`/proc/${pid}/task`).length <= 1);
+  return !isAlive(pid) && readNames(`/proc/${pid}/task`).length <= 1;
 }
 
-/** Words of the command line; none for a process that is ending. */
+/** The arguments of the command line; empty for a process that is ending. */
 export function commandLine(pid: number): string[] {
   return (readText(`/proc/${pid}/cmdline`) ?? "").split("\0").filter((word) => word !== "");
 }
 
 /** The threads of a process share its fds; when the first has ended another one shows them. */
 function fdinfoDirectories(pid: number): string[] {
-  const stat = readText(`/proc/${pid}/stat`);
-  if (stat === null || !isZombie(stat)) return [`/proc/${pid}/fdinfo`];
+  if (isAlive(pid)) return [`/proc/${pid}/fdinfo`];
   return readNames(`/proc/${pid}/task`).map((tid) => `/proc/${pid}/task/${tid}/fdinfo`);
 }
 
@@ -43,11 +42,6 @@ function hasFile(directory: string, file: string): boolean {
 /** Mount and inode (proc_pid_fdinfo(5); the inode since Linux 5.14). */
 function fileOf(fdinfoPath: string): string | null {
   const text = readText(fdinfoPath);
-  const mount = /^mnt_id:\s+(\d+)$/m.exec(text ?? "")?.[1];
-  const inode = /^ino:\s+(\d+)$/m.exec(text ?? "")?.[1];
-  return mount === undefined || inode === undefined ? null : `${mount}:${inode}`;
-}
-
-function isZombie(stat: string): boolean {
-  return /^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  const [mount, inode] = [numberOf("mnt_id", text), numberOf("ino", text)];
+  return Number.isNaN(mount + inode) ? null : `${mount}:${inode}`;
 }

@@ -1,31 +1,19 @@
-/** What /proc tells of processes and of the machine's memory. Absent files give null, never an exception. */
+/** Processes and the machine's memory as shown in /proc. A missing file gives null, never an exception. */
 import { KIB, PAGE_BYTES } from "../../base/units.js";
-import { readText } from "./procFile.js";
+import { readText, statFields } from "./procFile.js";
 
-export interface ResidentMemory {
-  readonly anonBytes: number;
-  readonly fileBytes: number;
-  readonly shmemBytes: number;
-  readonly totalBytes: number;
-}
-
-/** False for a zombie too: it holds nothing any more (proc_pid_stat(5), field 3). */
+/** False for a zombie too: it holds nothing any more. */
 export function isAlive(pid: number): boolean {
-  const stat = readText(`/proc/${pid}/stat`);
-  if (stat === null) return false;
-  const state = stat.charAt(stat.lastIndexOf(")") + 2);
-  return state !== "Z" && state !== "X";
+  const [state] = statFields(readText(`/proc/${pid}/stat`));
+  return state !== undefined && state !== "Z" && state !== "X";
 }
 
-/** PF_EXITING of include/linux/sched.h: it runs no program any more, only the kernel's clearing away. */
+/** PF_EXITING of include/linux/sched.h: the program has ended, and the kernel is cleaning up. */
 const PF_EXITING = 0x4;
 
-/** True for a process that answers nobody any more: gone, a zombie, or on its way there (field 9 of its stat). */
+/** True for a process that no longer runs: gone, a zombie, or exiting (field 9 of its stat). */
 export function hasEnded(pid: number): boolean {
-  if (!isAlive(pid)) return true;
-  const stat = readText(`/proc/${pid}/stat`) ?? "";
-  const flags = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[6]);
-  return (flags & PF_EXITING) !== 0;
+  return !isAlive(pid) || (Number(statFields(readText(`/proc/${pid}/stat`))[6]) & PF_EXITING) !== 0;
 }
 
 /** Values of `Name:   123 kB` lines in bytes (proc_meminfo(5), proc_pid_status(5)). */
@@ -44,15 +32,6 @@ export function machineMemory(root = ""): {
   const values = parseKilobytes(readText(`${root}/proc/meminfo`) ?? "");
   const bytes = (name: string): number => values.get(name) ?? 0;
   return { totalBytes: bytes("MemTotal"), availableBytes: bytes("MemAvailable"), freeBytes: bytes("MemFree") };
-}
-
-/** Resident memory of a process; all 0 when it is gone. The pool's pages it has mapped count as shmem. */
-export function residentBytes(pid: number): ResidentMemory {
-  const values = parseKilobytes(readText(`/proc/${pid}/status`) ?? "");
-  const anonBytes = values.get("RssAnon") ?? 0;
-  const fileBytes = values.get("RssFile") ?? 0;
-  const shmemBytes = values.get("RssShmem") ?? 0;
-  return { anonBytes, fileBytes, shmemBytes, totalBytes: anonBytes + fileBytes + shmemBytes };
 }
 
 /**

@@ -1,7 +1,7 @@
-/** Reading files of /proc and /sys, leaf of everything that does. */
+/** Reads files of /proc and /sys. */
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 
-/** Content of a /proc or /sys file, or null when it is not to be had. Never use on a path below a FUSE mount. */
+/** Content of a /proc or /sys file, or null if it cannot be read. Never use it on a path below a FUSE mount. */
 export function readText(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
@@ -10,7 +10,7 @@ export function readText(path: string): string | null {
   }
 }
 
-/** Names in a directory of /proc or /sys; none when it is gone or not ours to read. */
+/** Names in a directory of /proc or /sys; empty if it cannot be read. */
 export function readNames(path: string): string[] {
   try {
     return readdirSync(path);
@@ -28,13 +28,35 @@ export function readLink(path: string): string | null {
   }
 }
 
-/** Where a path of /sys leads when all its links are followed, or null. */
+/** A path of /sys with all links resolved, or null. */
 export function realPath(path: string): string | null {
   try {
     return realpathSync(path);
   } catch {
     return null;
   }
+}
+
+/** Fields of the text of proc_pid_stat(5), from 3, the state, on: the name before it may hold blanks and brackets. */
+export function statFields(text: string | null): string[] {
+  return text === null ? [] : text.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+/** The number after `name:` in a text like proc_pid_fdinfo(5); NaN where there is none. */
+export function numberOf(name: string, text: string | null): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text ?? "")?.[1]);
+}
+
+/** Major and minor of a Linux dev_t as Node gives it (gnu_dev_major(3)). */
+export function deviceNumbers(rdev: number): { readonly major: number; readonly minor: number } {
+  const low = rdev % 0x1_0000_0000;
+  const high = Math.floor(rdev / 0x1_0000_0000);
+  return { major: ((low >>> 8) & 0xfff) | (high & 0xfffff000), minor: (low & 0xff) | ((low >>> 12) & 0xfff00) };
+}
+
+/** `MAJ:MIN` as in proc_pid_maps(5) and proc_locks(5), hexadecimal. */
+export function hexDevice(major: number, minor: number): string {
+  return [major, minor].map((value) => value.toString(16).padStart(2, "0")).join(":");
 }
 
 /** Of all processes that /proc shows. */

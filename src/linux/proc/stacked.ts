@@ -1,4 +1,4 @@
-/** What else of the kernel lies on a file system or a device: overlays, btrfs over several devices. */
+/** Kernel objects stacked on a file system or device: overlays, btrfs over several devices. */
 import { basename } from "node:path";
 import { type MountEntry, mountOfPath, unescapeOctal } from "./mounts.js";
 import { readNames } from "./procFile.js";

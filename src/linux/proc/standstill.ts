@@ -1,7 +1,7 @@
-/** Whether a process stands still by somebody's will: stopped by a signal, or frozen with its cgroup. */
+/** Whether a process was deliberately halted: stopped by a signal, or frozen with its cgroup. */
 import { dirname, join } from "node:path";
 import { type MountEntry, parseMountinfo } from "./mounts.js";
-import { readText } from "./procFile.js";
+import { readText, statFields } from "./procFile.js";
 
 export type Standstill =
   | { readonly state: "stopped" }
@@ -11,9 +11,9 @@ export type Standstill =
 /** Where a task sleeps that its cgroup froze: v2 (kernel/signal.c), v1 (kernel/freezer.c). */
 const FREEZERS = new Set(["do_freezer_trap", "__refrigerator"]);
 
-/** Null for a process that runs or sleeps as ever, is gone, or is another user's. */
+/** Null for a process that runs or sleeps normally, is gone, or belongs to another user. */
 export function standstillOf(pid: number, root = ""): Standstill | null {
-  const state = statFields(pid, root)[0];
+  const state = statFields(readText(`${root}/proc/${pid}/stat`))[0];
   if (state === undefined || state === "Z" || state === "X") return null;
   const thaw = thawOf(pid, root);
   if (thaw !== null) return { state: "frozen", thaw };
@@ -25,13 +25,7 @@ export function standstillOf(pid: number, root = ""): Standstill | null {
 
 /** When the process began, in clock ticks since the boot: a pid used again is another process. Null when it is gone. */
 export function startTicksOf(pid: number, root = ""): string | null {
-  return statFields(pid, root)[19] ?? null;
-}
-
-/** From field 3 of proc_pid_stat(5) on; the name before it may hold blanks and brackets. */
-function statFields(pid: number, root: string): string[] {
-  const stat = readText(`${root}/proc/${pid}/stat`);
-  return stat === null ? [] : stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return statFields(readText(`${root}/proc/${pid}/stat`))[19] ?? null;
 }
 
 function thawOf(pid: number, root: string): { readonly file: string; readonly word: string } | null {
@@ -42,9 +36,9 @@ function thawOf(pid: number, root: string): { readonly file: string; readonly wo
     const isUnified = controllers === "";
     if (!isUnified && !controllers.split(",").includes("freezer")) continue;
     const mount = mounts.find((entry) => (isUnified ? entry.fsType === "cgroup2" : isFreezer(entry)));
-    // Of a mount of a part of the tree nobody can tell which.
+    // For a mount of only a part of the tree the place is not known.
     if (mount?.root !== "/") continue;
-    const thaw = isUnified ? thawUnified(mount.mountpoint, path, root) : thawFreezer(mount.mountpoint, path, root);
+    const thaw = thawIn(isUnified ? UNIFIED : FREEZER, root, mount.mountpoint, path);
     if (thaw !== null) return thaw;
   }
   return null;
@@ -54,25 +48,32 @@ function isFreezer(entry: MountEntry): boolean {
   return entry.fsType === "cgroup" && entry.options.split(",").includes("freezer");
 }
 
+/** The files of a cgroup: what says that it is frozen, what says that it is by itself, and what to write to which. */
+const UNIFIED = {
+  state: "cgroup.events",
+  frozen: /^frozen 1$/m,
+  own: "cgroup.freeze",
+  file: "cgroup.freeze",
+  word: "0",
+};
+const FREEZER = {
+  state: "freezer.state",
+  frozen: /^(?!THAWED)./,
+  own: "freezer.self_freezing",
+  file: "freezer.state",
+  word: "THAWED",
+};
+
 /** A cgroup is frozen by itself or by one above it: that one is to be thawed. */
-function frozenAbove(path: string, isFrozen: (path: string) => boolean): string {
+function thawIn(
+  { state, frozen, own, file, word }: typeof UNIFIED,
+  root: string,
+  mountpoint: string,
+  path: string,
+): { file: string; word: string } | null {
+  const read = (at: string, name: string): string => readText(root + join(mountpoint, at, name))?.trim() ?? "";
+  if (!frozen.test(read(path, state))) return null;
   let above = path;
-  while (!isFrozen(above) && above !== "/") above = dirname(above);
-  return isFrozen(above) ? above : path;
-}
-
-function thawUnified(mountpoint: string, path: string, root: string): { file: string; word: string } | null {
-  const file = (name: string, at: string): string => join(mountpoint, at, name);
-  const events = readText(root + file("cgroup.events", path)) ?? "";
-  if (!/^frozen 1$/m.test(events)) return null;
-  const above = frozenAbove(path, (at) => readText(root + file("cgroup.freeze", at))?.trim() === "1");
-  return { file: file("cgroup.freeze", above), word: "0" };
-}
-
-function thawFreezer(mountpoint: string, path: string, root: string): { file: string; word: string } | null {
-  const file = (name: string, at: string): string => join(mountpoint, at, name);
-  const state = readText(root + file("freezer.state", path))?.trim() ?? "THAWED";
-  if (state === "THAWED") return null;
-  const above = frozenAbove(path, (at) => readText(root + file("freezer.self_freezing", at))?.trim() === "1");
-  return { file: file("freezer.state", above), word: "THAWED" };
+  while (read(above, own) !== "1" && above !== "/") above = dirname(above);
+  return { file: join(mountpoint, read(above, own) === "1" ? above : path, file), word };
 }

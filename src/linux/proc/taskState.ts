@@ -1,6 +1,6 @@
 /** What /proc tells of how a process stands with the kernel: task flags, limits, capabilities, locked memory. */
-import { KIB } from "../../base/units.js";
-import { readLink, readNames, readText } from "./procFile.js";
+import { parseKilobytes } from "./proc.js";
+import { readLink, readNames, readText, statFields } from "./procFile.js";
 
 /** What prctl(PR_SET_IO_FLUSHER) sets (include/linux/sched.h; the same numbers since Linux 5.6). */
 const PF_MEMALLOC_NOIO = 0x00080000;
@@ -31,7 +31,7 @@ export interface ProcessState {
   readonly lockedBytes: number;
   readonly limits: Limits | null;
   readonly openFiles: number;
-  /** How many of its files are /dev/fuse. */
+  /** The number of its open files on /dev/fuse. */
   readonly channels: number;
 }
 
@@ -47,24 +47,19 @@ export function processState(pid: number): ProcessState | null {
     pid,
     ioFlusher,
     oomScoreAdj: Number(readText(`/proc/${pid}/oom_score_adj`) ?? "0"),
-    lockedBytes: lockedBytes(status),
+    lockedBytes: parseKilobytes(status).get("VmLck") ?? 0,
     limits: parseLimits(readText(`/proc/${pid}/limits`) ?? ""),
     openFiles: links.length,
     channels: links.filter((link) => link === "/dev/fuse").length,
   };
 }
 
-/** From the text of /proc/PID/task/TID/stat, field 9; the name in field 2 may hold blanks. null when it is cut off. */
+/** From the text of /proc/PID/task/TID/stat, field 9. null when it is cut off. */
 export function isIoFlusher(stat: string): boolean | null {
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(stat);
   const flags = Number(fields[6]);
   if (fields.length < 7 || !Number.isInteger(flags)) return null;
   return (flags & IO_FLUSHER) === IO_FLUSHER;
-}
-
-/** VmLck of the text of /proc/PID/status (proc_pid_status(5)). */
-export function lockedBytes(status: string): number {
-  return Number(/^VmLck:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * KIB;
 }
 
 /** True when the text of /proc/PID/status has `capability` in the effective set. */
@@ -76,13 +71,15 @@ export function hasCapability(status: string, capability: number): boolean {
 
 /** The text of /proc/PID/limits (proc_pid_limits(5)); null when it lacks what is asked for. */
 export function parseLimits(text: string): Limits | null {
-  const limit = (name: string): Limit | null => {
-    const match = new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)\\s+\\S+\\s*$`, "m").exec(text);
-    return match === null ? null : { soft: count(match[1]), hard: count(match[2]) };
-  };
-  const memlockBytes = limit("Max locked memory");
-  const openFiles = limit("Max open files");
+  const memlockBytes = parseLimit("Max locked memory", text);
+  const openFiles = parseLimit("Max open files", text);
   return memlockBytes === null || openFiles === null ? null : { memlockBytes, openFiles };
+}
+
+/** One of them, by the words that it begins with. */
+export function parseLimit(name: string, text: string): Limit | null {
+  const match = new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)\\s+\\S+\\s*$`, "m").exec(text);
+  return match === null ? null : { soft: count(match[1]), hard: count(match[2]) };
 }
 
 function count(word: string): number {

@@ -1,8 +1,8 @@
 /** What /proc tells of single threads. */
-import { readLink, readNames, readText } from "./procFile.js";
+import { readLink, readNames, readText, statFields } from "./procFile.js";
 
 export interface ThreadState {
-  /** In an uninterruptible sleep: the kernel works, or a disk does. */
+  /** In an uninterruptible sleep: it waits for the kernel or a disk. */
   readonly isWaitingForIo: boolean;
   /** Stopped by a debugger. */
   readonly isTraced: boolean;
@@ -18,7 +18,7 @@ const TICK_MS = 10;
 
 /** Parses /proc/PID/task/TID/stat (proc_pid_stat(5)): state is field 3, utime field 14, stime field 15. */
 export function parseThread(text: string): ThreadState {
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(text);
   return {
     isWaitingForIo: fields[0] === "D",
     isTraced: fields[0] === "t",
@@ -39,7 +39,7 @@ export function threadId(): number {
   return Number(readLink("/proc/thread-self")?.split("/").at(-1) ?? 0);
 }
 
-/** Whether a process does anything: it used a CPU since the last look, or a thread of it waits for a disk. */
+/** Whether a process makes progress: it used a CPU since the last check, or one of its threads waits for a disk. */
 export class ProcessProgress {
   private usedMs = -1;
 

@@ -1,6 +1,6 @@
 /**
- * A limit for what blocks this thread in the kernel. Another thread watches, of code that is in
- * Node itself and in memory: it needs no file of ours, which may be gone.
+ * A time limit for a call that blocks this thread in the kernel. A second thread watches it; its
+ * code is passed as a string, as our files may be gone.
  */
 import { Worker } from "node:worker_threads";
 
@@ -11,11 +11,25 @@ const LATE = 2;
 const WRITTEN = 3;
 
 const WATCHER = `
-const { workerData: { state, fd, limitMs } } = require("node:worker_threads");
-Atomics.wait(state, 0, ${RUNS}, limitMs);
+const { readSync, writeSync } = require("node:fs");
+const { workerData: { state, fd, limits: { limitMs, mostMs, progress } } } = require("node:worker_threads");
+const look = () => {
+  if (progress === undefined) return "";
+  const bytes = Buffer.alloc(progress.lengthBytes);
+  readSync(progress.fd, bytes, 0, bytes.length, progress.at);
+  return bytes.toString("latin1");
+};
+const began = performance.now();
+let before = null;
+let now = look();
+do {
+  before = now;
+  Atomics.wait(state, 0, ${RUNS}, limitMs);
+  now = look();
+} while (Atomics.load(state, 0) === ${RUNS} && now !== before && performance.now() - began < mostMs);
 if (Atomics.compareExchange(state, 0, ${RUNS}, ${LATE}) === ${RUNS}) {
   try {
-    require("node:fs").writeSync(fd, "1");
+    writeSync(fd, "1");
   } catch {
     // The connection is gone: nothing waits for it.
   }
@@ -23,17 +37,31 @@ if (Atomics.compareExchange(state, 0, ${RUNS}, ${LATE}) === ${RUNS}) {
   Atomics.notify(state, 0);
 }`;
 
+/** Bytes of an open file that change while whoever is waited for goes on. */
+export interface ProgressBytes {
+  readonly fd: number;
+  readonly at: number;
+  readonly lengthBytes: number;
+}
+
+interface Limits {
+  readonly limitMs: number;
+  /** With `progress`, which begins `limitMs` anew: no longer than this. */
+  readonly mostMs: number;
+  readonly progress?: ProgressBytes | undefined;
+}
+
 /**
- * Does `act`; when that takes longer than `limitMs`, "1" is written to `abortFd`, which is to free it.
+ * Does `act`; when that takes longer than its limits, "1" is written to `abortFd`, which is to free it.
  * @returns what `act` gave, and whether it was in time
  */
 export function withinLimit<Result>(
   abortFd: number,
-  limitMs: number,
+  limits: Limits,
   act: () => Result,
 ): { readonly result: Result; readonly inTime: boolean } {
   const state = new Int32Array(new SharedArrayBuffer(4));
-  const watcher = new Worker(WATCHER, { eval: true, workerData: { state, fd: abortFd, limitMs } });
+  const watcher = new Worker(WATCHER, { eval: true, workerData: { state, fd: abortFd, limits } });
   // Without a thread there is no limit; what is to be done is done all the same.
   watcher.on("error", () => {});
   watcher.unref();

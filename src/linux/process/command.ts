@@ -1,8 +1,7 @@
 /**
- * Child commands. Each has a time limit and its own session, so that Ctrl-C
- * reaches only us and the cleaning up after it is never cut short.
- * A child that hangs in the kernel cannot be killed: it is left behind then,
- * and the caller goes on with an error.
+ * Child commands. Each has a time limit and its own session, so that Ctrl-C reaches
+ * only this process and does not interrupt cleaning up. A child that hangs in the
+ * kernel cannot be killed: it is left behind, and the caller gets an error.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -20,11 +19,11 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Aborting kills the child and rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Whom to run it as. */
+  /** The user to run it as. */
   readonly user?: { readonly uid: number; readonly gid: number } | null;
-  /** What it inherits as fd 3: a file by what it is, whatever its path leads to by then. */
+  /** Inherited as fd 3, so that the file is the same even if its path leads elsewhere by then. */
   readonly inheritedFd?: number;
-  /** What a killed child gets to go away before it is left behind. */
+  /** The time that a killed child gets to end before it is left behind. */
   readonly graceMs?: number;
 }
 
@@ -36,25 +35,20 @@ const SEARCH_PATH = `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/local/sbin:/usr
 /** As it is when the child starts: what a service manager had left in ours is taken out first. */
 const environment = (): NodeJS.ProcessEnv => ({ ...nodeEnvironment(), PATH: SEARCH_PATH, LC_ALL: "C" });
 
+/** Debian's packages, where it is another than that of most commands. */
 const PACKAGES: Readonly<Record<string, string>> = {
   "mkfs.ext4": "e2fsprogs",
   "mkfs.xfs": "xfsprogs",
   "mkfs.btrfs": "btrfs-progs",
-  fusermount3: "fuse3",
   dd: "coreutils",
   rm: "coreutils",
-  sync: "coreutils",
+  cmp: "diffutils",
 };
-
-/** Debian's package that brings `command`. */
-function packageOf(command: string): string {
-  return PACKAGES[command] ?? "util-linux mount";
-}
 
 export function missingCommand(what: string, command: string): UserError {
   return new UserError(what, `the command ${command} is not installed`, {
     code: "ENOENT",
-    cure: `apt-get install ${packageOf(command)}`,
+    cure: `apt-get install ${PACKAGES[command] ?? "util-linux mount"}`,
   });
 }
 
@@ -65,7 +59,7 @@ export function requireCommand(what: string, command: string): void {
       accessSync(join(directory, command), constants.X_OK);
       return;
     } catch {
-      // Looked for in the next directory.
+      // Try the next directory.
     }
   }
   throw missingCommand(what, command);
@@ -148,7 +142,7 @@ export function runSync(
   });
 }
 
-/** What a command said of its failure: the first line (usage or hints follow it), without its own name. */
+/** A command's error message: the first line (usage or hints follow it), without its own name. */
 export function complaint(result: RunResult): string {
   const lines = `${result.stderr}\n${result.stdout}`.split("\n").map((line) => line.trim());
   const first = lines.find((line) => line !== "") ?? `exit code ${result.exitCode}`;

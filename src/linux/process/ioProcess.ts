@@ -1,8 +1,8 @@
 /**
- * Makes this process fit to serve a block device. What the machine refuses is
- * told, and the process goes on without it. The flags are inherited over fork
- * and exec: the holder sets them before it starts the server, because V8's
- * helper threads exist before any script of the server runs.
+ * Prepares this process to serve a block device. What the machine refuses is
+ * reported, and the process runs without it. The flags are inherited over fork and
+ * exec: the holder sets them before it starts the server, because V8's helper
+ * threads exist before any script of the server runs.
  */
 import { writeFileSync } from "node:fs";
 import { errnoName } from "../../base/errno.js";

@@ -1,18 +1,18 @@
-/** One process at a time has a name: flock(2) on a file that is removed again with the name. */
+/** A name that one process at a time can hold: flock(2) on a file that is removed when the name is released. */
 import { closeSync, fstatSync, statSync, unlinkSync } from "node:fs";
 import { EAGAIN } from "../../base/errno.js";
 import { lockOwnerIsEnding } from "../proc/fileLocks.js";
-import { LOCK_EX, LOCK_NB, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_RDWR } from "../syscall/constants.js";
+import { LOCK_EX, LOCK_NB, O_CREAT, O_NOFOLLOW, O_RDWR } from "../syscall/constants.js";
 import { flock, open } from "../syscall/libc.js";
 import { startError } from "../syscall/startError.js";
 
 export interface NameLock {
-  /** Whoever has a duplicate of it has the name as well. */
+  /** A process with a duplicate of the fd holds the name too. */
   readonly fd: number;
   release(): void;
 }
 
-/** Who only asks whether a name is taken has it for an instant: nobody fails because of that. */
+/** How long taking a name is retried, as a check whether it is taken holds it for an instant. */
 const ASKING_MS = 10;
 
 /**
@@ -22,7 +22,7 @@ const ASKING_MS = 10;
 export function lockName(path: string): NameLock | null {
   let isLastTry = false;
   for (;;) {
-    const fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o600);
+    const fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW, 0o600);
     if (fd < 0) throw startError(path, "its lock file cannot be created", fd);
     const result = flock(fd, LOCK_EX | LOCK_NB);
     if (result === 0 && isStillAt(path, fd)) return adoptName(path, fd);
@@ -34,32 +34,32 @@ export function lockName(path: string): NameLock | null {
       continue;
     }
     if (result < 0) throw startError(path, "cannot be locked", result);
-    // Whoever had it before removed the file between our open and our lock: once more.
+    // The previous owner removed the file between our open and our lock: try again.
   }
 }
 
-/** The name that `fd`, a duplicate from its last owner, has already. */
+/** The name already held by `fd`, a duplicate from its last owner. */
 export function adoptName(path: string, fd: number): NameLock {
   return { fd, release: () => release(path, fd) };
 }
 
-/** True when a process has the name of the file `path`. Makes no file; whoever asks has the name for an instant. */
+/** True when a process holds the name of the file `path`. Creates no file; holds the name for an instant. */
 export function isNameTaken(path: string): boolean {
-  const fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  const fd = open(path, O_RDWR | O_NOFOLLOW);
   if (fd < 0) return false;
   const result = flock(fd, LOCK_EX | LOCK_NB);
   closeSync(fd);
   return result === -EAGAIN;
 }
 
-/** As `isNameTaken`, but not by a process whose program has ended. */
+/** As `isNameTaken`, but false for a process whose program has ended. */
 export function isNameHeld(path: string): boolean {
   return isNameTaken(path) && !isNameOfEnded(path);
 }
 
-/** True when who has the name is a process whose program has ended: it answers nobody. */
+/** True when the name is held by a process whose program has ended, so that it does not answer. */
 export function isNameOfEnded(path: string): boolean {
-  const fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  const fd = open(path, O_RDWR | O_NOFOLLOW);
   if (fd < 0) return false;
   try {
     return lockOwnerIsEnding(fd);
@@ -68,12 +68,12 @@ export function isNameOfEnded(path: string): boolean {
   }
 }
 
-/** Never throws: the directory may have been removed meanwhile, and another may have the name by now. */
+/** Never throws: the directory may have been removed, or another process may hold the name by now. */
 function release(path: string, fd: number): void {
   try {
     if (isStillAt(path, fd)) unlinkSync(path);
   } catch {
-    // What cannot be removed is taken over by the next one.
+    // A file that cannot be removed is reused by the next owner.
   }
   closeSync(fd);
 }

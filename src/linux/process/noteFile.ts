@@ -1,6 +1,6 @@
 /**
- * A text in memory that outlives its process in whoever holds the fd: replaced as
- * a whole, so that a SIGKILL at any moment leaves the old one or the new one.
+ * A text in memory that outlives the process as long as an fd is open. It is replaced
+ * atomically: a SIGKILL at any moment leaves the old text or the new one.
  */
 import { readSync, writeSync } from "node:fs";
 import { assert } from "../../base/assert.js";
@@ -25,7 +25,7 @@ export function writeNote(fd: number, text: string): void {
   assert(bytes.length <= SLOT_BYTES, "the session record is too long");
   const slot = 1 - (readHeader(fd)?.slot ?? 1);
   writeSync(fd, bytes, 0, bytes.length, slotAt(slot));
-  // The text is there before the header says so; 8 bytes of one page are written whole or not at all.
+  // The text is written before the header; 8 bytes within a page are written atomically.
   writeSync(fd, new Uint8Array(Uint32Array.of(slot, bytes.length).buffer), 0, HEADER_BYTES, 0);
 }
 

@@ -1,17 +1,17 @@
 /**
- * The service manager's side of us, without libsystemd: the datagrams of
- * sd_notify(3), its fd store (sd_pid_notify_with_fds(3)), the fds that come
- * back from it (sd_listen_fds(3)), and the watchdog (sd_watchdog_enabled(3)).
- * A manager that does not listen never ends a mount: everything answers with an errno.
+ * The protocol of the service manager, without libsystemd: the datagrams of
+ * sd_notify(3), its fd store (sd_pid_notify_with_fds(3)), the fds that it returns
+ * (sd_listen_fds(3)), and the watchdog (sd_watchdog_enabled(3)). Everything returns
+ * an errno, so that a manager that does not listen never ends a mount.
  */
 import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EAGAIN, EINVAL, ETIMEDOUT } from "../../base/errno.js";
 import type { Errno } from "../../base/units.js";
-import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM } from "../syscall/constants.js";
-import { fcntl, poll } from "../syscall/libc.js";
-import { socket, socketpair } from "../syscall/libcMount.js";
-import { MOST_FDS, UnixMessage, unixAddress } from "../syscall/unixMessage.js";
+import { AF_UNIX, F_SETFD, FD_CLOEXEC, SOCK_CLOEXEC, SOCK_DGRAM } from "../syscall/constants.js";
+import { fcntl, hasEvent } from "../syscall/libc.js";
+import { socket } from "../syscall/libcMount.js";
+import { MOST_FDS, UnixMessage, unixAddress, unixSocketPair } from "../syscall/unixMessage.js";
 
 type Environment = Record<string, string | undefined>;
 
@@ -23,7 +23,7 @@ const QUEUE_WAIT_MS = 5_000;
 
 /** What a process was started with. */
 export interface ServiceEnvironment {
-  /** null where no service manager asked to be told. */
+  /** null without a service manager. */
   readonly manager: ServiceManager | null;
   /** How often it wants WATCHDOG=1, ms; null for never. */
   readonly watchdogMs: number | null;
@@ -31,7 +31,7 @@ export interface ServiceEnvironment {
   readonly storedFds: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Started by nobody who keeps anything. */
+/** For a process that no service manager started. */
 export const NO_SERVICE: ServiceEnvironment = { manager: null, watchdogMs: null, storedFds: new Map() };
 
 /**
@@ -61,7 +61,7 @@ export function takeServiceEnvironment(environment: Environment = process.env): 
   };
 }
 
-/** True when fds came with us that nobody has taken from the environment yet. */
+/** True when the environment has passed fds that were not taken yet. */
 export function hasStoredFds(environment: Environment = process.env): boolean {
   return Number(environment.LISTEN_PID) === process.pid && Number(environment.LISTEN_FDS) > 0;
 }
@@ -123,14 +123,13 @@ export class ServiceManager {
    * @returns 0 or a positive errno: ETIMEDOUT
    */
   async settled(timeoutMs: number): Promise<Errno> {
-    const pair = new Int32Array(2);
-    const result = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, new Uint8Array(pair.buffer));
-    if (result < 0) return -result;
+    const pair = unixSocketPair();
+    if (typeof pair === "number") return pair;
     const [ours, theirs] = pair;
     let errno = await this.send(["BARRIER=1"], [theirs]);
     closeSync(theirs);
     const deadline = Date.now() + timeoutMs;
-    while (errno === 0 && !isHungUp(ours)) {
+    while (errno === 0 && !hasEvent(ours, POLLHUP)) {
       if (Date.now() >= deadline) errno = ETIMEDOUT;
       else await sleep(RETRY_MS);
     }
@@ -146,7 +145,7 @@ export class ServiceManager {
 
   /** A full queue is tried again for a while: blocking in the kernel would stop our own thread. */
   private async sendNow(lines: readonly string[], fds: readonly number[]): Promise<Errno> {
-    if (this.socketFd < 0) this.socketFd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC);
+    if (this.socketFd < 0) this.socketFd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (this.socketFd < 0) return -this.socketFd;
     const deadline = Date.now() + QUEUE_WAIT_MS;
     for (;;) {
@@ -160,10 +159,4 @@ export class ServiceManager {
 /** As FDNAME= takes them: ASCII without control characters and colons, 255 at most. */
 function isFdName(name: string): boolean {
   return /^[\x20-\x39\x3b-\x7e]{1,255}$/.test(name);
-}
-
-function isHungUp(fd: number): boolean {
-  const pollfd = new Int16Array(4);
-  new Int32Array(pollfd.buffer)[0] = fd;
-  return poll(new Uint8Array(pollfd.buffer), 1, 0) > 0 && (pollfd[3] & POLLHUP) !== 0;
 }

@@ -1,4 +1,4 @@
-/** Memory that several processes share through an inherited fd: counters of the holder and its servers. */
+/** Memory shared by the holder and its servers through an inherited fd. */
 import { closeSync } from "node:fs";
 import { EFBIG } from "../../base/errno.js";
 import { type Address, PAGE_BYTES } from "../../base/units.js";

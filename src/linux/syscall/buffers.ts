@@ -1,12 +1,12 @@
 /**
- * Native memory outside the JavaScript heap. It is made at start and lives as
- * long as the process: a buffer that was read into by the kernel must not be
- * faulted in by a request (a SIGKILL during a page fault in a FUSE read ends
- * that request with EIO), and a view of unmapped memory crashes.
+ * Native memory outside the JavaScript heap. It is allocated at start and lives as
+ * long as the process: a buffer that the kernel reads into must not fault during a
+ * request (a SIGKILL during a page fault in a FUSE read ends that request with EIO),
+ * and a view of unmapped memory crashes.
  */
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
-import { type Address, PAGE_BYTES } from "../../base/units.js";
+import { type Address, MIB, PAGE_BYTES } from "../../base/units.js";
 import {
   MADV_DONTFORK,
   MADV_NOHUGEPAGE,
@@ -35,22 +35,29 @@ export function allocateBuffer(lengthBytes: number): NativeBuffer {
   const length = Math.ceil(lengthBytes / PAGE_BYTES) * PAGE_BYTES;
   const address = mmap(0, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (address < 0) throw noMemory(length, -address);
-  // A child's copy-on-write would make our next store fault again; a child needs none of this.
+  // After a fork, copy-on-write would make our next store fault; a child does not need the buffer.
   madvise(address, length, MADV_DONTFORK);
   const locked = mlock(address, length) === 0;
   return { address, lengthBytes: length, bytes: viewMemory(address, length), locked };
 }
 
+/** What `zeros` has. */
+export const ZERO_BYTES = MIB;
+
+let zeroAddress: Address = 0;
+
 /**
- * Address of `lengthBytes` zeros that cost no memory: a read-only private
- * mapping, never written, whose every page is the kernel's one zero page.
+ * Address of ZERO_BYTES zeros, the thread's own, that cost no memory: a read-only private mapping,
+ * never written, whose every page is the kernel's one zero page.
  * @throws UserError ENOMEM
  */
-export function zeroRegion(lengthBytes: number): Address {
-  const address = mmap(0, lengthBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (address < 0) throw noMemory(lengthBytes, -address);
+export function zeros(): Address {
+  if (zeroAddress !== 0) return zeroAddress;
+  const address = mmap(0, ZERO_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address < 0) throw noMemory(ZERO_BYTES, -address);
   // Without this a kernel with transparent huge pages makes a 2 MiB page of zeros.
-  madvise(address, lengthBytes, MADV_NOHUGEPAGE);
+  madvise(address, ZERO_BYTES, MADV_NOHUGEPAGE);
+  zeroAddress = address;
   return address;
 }
 

@@ -21,23 +21,15 @@ export function libpmem(): Libpmem | null {
   return loaded;
 }
 
-function open() {
+function load(): Libpmem | null {
   try {
-    return koffi.load("libpmem.so.1");
+    const library = koffi.load("libpmem.so.1");
+    return {
+      persist: library.func("void pmem_persist(uint64_t addr, uint64_t len)"),
+      memcpy: library.func("void pmem_memcpy_persist(uint64_t dest, uint64_t src, uint64_t len)"),
+      memset: library.func("void pmem_memset_persist(uint64_t dest, int c, uint64_t len)"),
+    };
   } catch {
     return null;
   }
-}
-
-function load(): Libpmem | null {
-  const library = open();
-  if (library === null) return null;
-  const persist = library.func("void pmem_persist(uint64_t addr, uint64_t len)");
-  const memcpy = library.func("void pmem_memcpy_persist(uint64_t dest, uint64_t src, uint64_t len)");
-  const memset = library.func("void pmem_memset_persist(uint64_t dest, int c, uint64_t len)");
-  return {
-    persist: (address, lengthBytes) => void persist(address, lengthBytes),
-    memcpy: (to, from, lengthBytes) => void memcpy(to, from, lengthBytes),
-    memset: (at, byte, lengthBytes) => void memset(at, byte, lengthBytes),
-  };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
 import { parsePool, toMountOptions } from "../../../src/cli/mountOptions.js";
 import { parseOptionList } from "../../../src/cli/optionList.js";
-import type { RawOptions } from "../../../src/cli/optionTable.js";
+import type { RawOptions } from "../../../src/mounts/optionTable.js";
 
 const root = { root: true, directory: "/home/me" };
 const user = { root: false, directory: "/home/me", own: { uid: 1000, gids: [1000, 27] } };

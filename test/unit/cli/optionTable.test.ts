@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { expect, it } from "vitest";
 import { parseOptionList } from "../../../src/cli/optionList.js";
-import { flagsOf, optionKey, toggleRows, valueRows } from "../../../src/cli/optionTable.js";
+import { flagsOf, optionKey, toggleRows, valueRows } from "../../../src/mounts/optionTable.js";
 
 /** The table of docs/options.md; `npx vitest run --project unit optionTable -u` writes it anew. */
 function reference(): string {
@@ -24,7 +24,7 @@ function reference(): string {
   return `# Options of a mount
 
 Flags of \`kmemfs mount\` and \`kmemfs up\`, and what the same is called in \`-o\` and in fstab.
-This page is made from the table that the program itself reads (\`src/cli/optionTable.ts\`).
+This page is made from the table that the program itself reads (\`src/mounts/optionTable.ts\`).
 [Operations](operations.md#options-of-mount8-and-fstab) explains some of them.
 \`up\` has no ${upLacks.map((key) => `\`${key}\``).join(" and no ")}; it has \`--fs\` and \`--pool\` besides.
 

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
 import { EndSignals } from "../../../src/daemon/holder/endSignals.js";
 import { Holder } from "../../../src/daemon/holder/holder.js";
-import type { Mount } from "../../../src/daemon/holder/mount.js";
+import type { Mount } from "../../../src/daemon/holder/openMount.js";
 import { Service } from "../../../src/daemon/holder/service.js";
 import type { Session } from "../../../src/daemon/holder/session.js";
 import { initAttributes, readConfig, SESSION_BYTES } from "../../../src/daemon/session/sessionMemory.js";
@@ -22,7 +22,7 @@ import { openPool } from "../../../src/media/openPool.js";
 import { callControl } from "../../../src/mounts/control.js";
 import { takeName } from "../../../src/mounts/mountName.js";
 import type { MountOptions } from "../../../src/mounts/options.js";
-import { makeStateDirectory, socketPath } from "../../../src/mounts/stateDirectory.js";
+import { diskPaths, makeStateDirectory } from "../../../src/mounts/stateDirectory.js";
 import type { MountStatus } from "../../../src/mounts/status.js";
 import { CLOSED, END, FakeServer, refusal } from "../../support/fakeServer.js";
 
@@ -125,8 +125,8 @@ function makeHolder(changes: Partial<MountOptions> = {}, begins: Partial<Mount> 
     missingProgram: () => null,
   });
   const status = async () =>
-    (await callControl(socketPath(options.mountpoint), "GET", "/status", WAIT_MS)) as MountStatus;
-  const ask = (url: string) => callControl(socketPath(options.mountpoint), "POST", url, WAIT_MS);
+    (await callControl(diskPaths(options.mountpoint).socket, "GET", "/status", WAIT_MS)) as MountStatus;
+  const ask = (url: string) => callControl(diskPaths(options.mountpoint).socket, "POST", url, WAIT_MS);
   return { holder, options, servers, logged, stored, status, ask, mount };
 }
 
@@ -136,7 +136,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 /** Nothing of a mount is left: its name can be taken again, and nobody answers for it. */
 function expectNothingLeft({ mountpoint }: MountOptions): void {
-  expect(existsSync(socketPath(mountpoint))).toBe(false);
+  expect(existsSync(diskPaths(mountpoint).socket)).toBe(false);
   takeName(mountpoint).release();
 }
 
@@ -145,7 +145,7 @@ it("begins: stores what the next holder needs, then a server serves, and it answ
   const started = holder.start();
   await until(() => servers.length === 1);
   expect(stored).toEqual(["stored"]);
-  expect(existsSync(socketPath(options.mountpoint))).toBe(false);
+  expect(existsSync(diskPaths(options.mountpoint).socket)).toBe(false);
   servers[0].serve();
   await started;
   expect(await status()).toMatchObject({ mountpoint: options.mountpoint, io: "served", serverPid: 1, restarts: 0 });

@@ -46,8 +46,6 @@ function makeEnd(changes: Partial<EndParts> = {}) {
     serverPid: () => null,
     abandon: tell("abandon"),
     stop: (force) => end.stop(force),
-    begun: tell("begun"),
-    refused: tell("refused"),
     settled: tell("settled"),
     isAwaited: false,
     ...changes,
@@ -58,10 +56,10 @@ function makeEnd(changes: Partial<EndParts> = {}) {
 it("a session that somebody keeps out of sight is refused, and nobody is told of an end", async () => {
   const { end, told } = makeEnd();
   await expect(end.stop(false)).rejects.toThrow("something that cannot be found still uses it");
-  expect(told).toEqual(["begun", "refused"]);
+  expect([end.isBegun, told]).toEqual([false, []]);
   endSession();
   await end.stop(false);
-  expect(told.slice(2)).toEqual(["begun", "settled"]);
+  expect([end.isBegun, told]).toEqual([true, ["settled"]]);
   end.close();
 });
 
@@ -79,7 +77,19 @@ it("what keeps an end by force from happening refuses it, and is no bug", async 
   const { end, told } = makeEnd({ stop });
   expect(await end.takeDown("SIGTERM")).toBe(false);
   expect(told).toContain("stopping it by force");
-  expect(told.slice(-2)).toEqual(["refused", "not stopped: it is in use, and stopping it would harm its users"]);
+  expect(told.at(-1)).toBe("not stopped: it is in use, and stopping it would harm its users");
+  expect(end.isBegun).toBe(false);
+});
+
+it("an end by force is not put off by one in order", async () => {
+  vi.useFakeTimers();
+  const { end, told } = makeEnd({ isDurable: () => true });
+  await end.stop(true);
+  endSession();
+  await end.stop(false);
+  vi.advanceTimersByTime(closeDeadlineMs(true, true));
+  expect(told).toContain("abandon");
+  end.close();
 });
 
 it("however often it is asked for, the server is watched once", async () => {

@@ -1,7 +1,7 @@
 /** What the doctor says of machines and mounts that were read: each finding by itself, the rest as it should be. */
 import { describe, expect, it } from "vitest";
 import { doctorLines } from "../../../src/cli/doctor.js";
-import { lockedBytesNeeded } from "../../../src/daemon/session/lockedMemory.js";
+import { lockedBytesNeeded } from "../../../src/daemon/session/exchange.js";
 import type { Check } from "../../../src/doctor/finding.js";
 import { checkKernel, checkMachine, type MachineReading } from "../../../src/doctor/machineChecks.js";
 import { checkMount, type MountReading } from "../../../src/doctor/mountChecks.js";

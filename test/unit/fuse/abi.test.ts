@@ -3,16 +3,12 @@
  * offsets and constants, and each must be ours. A header older than ours lacks
  * some; which ones follows from its minor, and exactly those are absent.
  */
-import { execFileSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect } from "vitest";
+import { beforeAll, expect } from "vitest";
 import * as errno from "../../../src/base/errno.js";
 import * as fileFlags from "../../../src/base/fileFlags.js";
-import type { FieldSpec, Struct } from "../../../src/base/struct.js";
 import * as abi from "../../../src/fuse/abi.js";
-import { opcodeRows } from "../../../src/fuse/opcodes.js";
-import { temporaryDirectory } from "../../support/project.js";
+import { rowByOpcode } from "../../../src/fuse/opcodes.js";
+import { type AnyStruct, type Fact, factsOfStruct, headerValues } from "../../support/headerFacts.js";
 import { requires } from "../../support/requires.js";
 
 /** The minor with which the header got each of these; everything else is in 7.28 already. */
@@ -48,7 +44,6 @@ const SECOND_WORD = new Set(["FUSE_DIRECT_IO_ALLOW_MMAP", "FUSE_HAS_RESEND", "FU
 /** Ours alone: the header has it under no name. */
 const OWN = new Set(["OLDEST_MINOR", "FUSE_KERNEL_MINOR_VERSION"]);
 
-type AnyStruct = Struct<Record<string, FieldSpec>>;
 const isStruct = (value: unknown): value is AnyStruct => typeof value === "object" && value !== null;
 const structs = Object.values<unknown>(abi).filter(isStruct);
 
@@ -58,111 +53,43 @@ function numbersOf(module: object): [string, number][] {
   return entries.filter((entry): entry is [string, number] => typeof entry[1] === "number");
 }
 
-const ELEMENT_BYTES = { u16: 2, u32: 4, u64: 8 } as const;
-
-function fieldBytes(spec: FieldSpec): number {
-  return typeof spec === "string" ? ELEMENT_BYTES[spec] : ELEMENT_BYTES[spec[0]] * spec[1];
-}
-
-/** One thing to compare: what the C program calls it, how it gets it, and what it is here. */
-interface Fact {
-  readonly name: string;
-  readonly since: number;
-  readonly expression: string;
-  readonly value: number;
-}
-
-function factsOfStruct(struct: AnyStruct): Fact[] {
-  const { name } = struct;
-  const since = SINCE[name] ?? 0;
-  const size: Fact = {
-    name: `sizeof ${name}`,
-    since: Math.max(since, SIZE_SINCE[name] ?? 0),
-    expression: `sizeof(struct ${name})`,
-    value: struct.sizeBytes,
-  };
-  const fields = Object.entries(struct.fields).flatMap(([field, spec]): Fact[] => {
-    const fieldSince = Math.max(since, SINCE[`${name}.${field}`] ?? 0);
-    return [
-      {
-        name: `offsetof ${name}.${field}`,
-        since: fieldSince,
-        expression: `offsetof(struct ${name}, ${field})`,
-        value: struct.offset[field]!,
-      },
-      {
-        name: `sizeof ${name}.${field}`,
-        since: fieldSince,
-        expression: `sizeof(((struct ${name} *)0)->${field})`,
-        value: fieldBytes(spec),
-      },
-    ];
-  });
-  return [size, ...fields];
-}
-
 function constant(name: string, value: number): Fact {
   const expression = SECOND_WORD.has(name) ? `((uint64_t)${name} >> 32)` : name;
   return { name, since: SINCE[name] ?? 0, expression, value };
 }
 
 const facts: readonly Fact[] = [
-  ...structs.flatMap(factsOfStruct),
+  ...structs.flatMap((struct) => factsOfStruct(struct, (name) => SINCE[name] ?? 0, SIZE_SINCE[struct.name])),
   ...numbersOf({ ...abi, ...fileFlags })
     .filter(([name]) => !OWN.has(name))
     .map(([name, value]) => constant(name, value)),
-  ...opcodeRows.map((row) => constant(`FUSE_${row.name}`, row.opcode)),
+  ...rowByOpcode.filter((row) => row !== undefined).map((row) => constant(`FUSE_${row.name}`, row.opcode)),
   ...numbersOf(errno).map(([name, value]) => constant(name, value)),
 ];
 
-const PROGRAM_HEAD = `#define _GNU_SOURCE
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <dirent.h>
-#include <errno.h>
-#include <unistd.h>
-#include <sys/stat.h>
-#include <linux/falloc.h>
-#include <linux/fcntl.h>
-#include <linux/stat.h>
-#include <linux/fuse.h>
-#define PRINT(name, value) printf("%s = %llu\\n", name, (unsigned long long)(value))
-int main(void)
-{
-`;
-
-function program(): string {
-  const lines = facts.map(
-    ({ name, since, expression }) =>
-      `#if FUSE_KERNEL_MINOR_VERSION >= ${since}\n\tPRINT("${name}", ${expression});\n#endif\n`,
-  );
-  return `${PROGRAM_HEAD}\tPRINT("minor", FUSE_KERNEL_MINOR_VERSION);\n${lines.join("")}\treturn 0;\n}\n`;
-}
+const HEADERS = [
+  "dirent.h",
+  "errno.h",
+  "unistd.h",
+  "sys/stat.h",
+  "linux/falloc.h",
+  "linux/fcntl.h",
+  "linux/stat.h",
+  "linux/fuse.h",
+];
 
 const { describe, it } = requires({ commands: ["cc"], files: ["/usr/include/linux/fuse.h"] });
 
 describe("the ABI is the system header's", () => {
-  let directory = "";
   let minor = 0;
-  const printed = new Map<string, number>();
+  let printed: ReadonlyMap<string, number> = new Map();
 
   beforeAll(() => {
-    directory = temporaryDirectory("abi");
-    const source = join(directory, "abi.c");
-    const binary = join(directory, "abi");
-    writeFileSync(source, program());
-    execFileSync("cc", ["-Wall", "-Werror", "-o", binary, source], { encoding: "utf8", timeout: 60_000 });
-    for (const line of execFileSync(binary, { encoding: "utf8", timeout: 60_000 }).trim().split("\n")) {
-      const [name = "", value = ""] = line.split(" = ");
-      printed.set(name, Number(value));
-    }
+    const since = (fact: Fact): string => `FUSE_KERNEL_MINOR_VERSION >= ${fact.since}`;
+    const asked = { name: "minor", since: 0, expression: "FUSE_KERNEL_MINOR_VERSION", value: 0 };
+    printed = headerValues(HEADERS, [asked, ...facts], since);
     minor = printed.get("minor") ?? 0;
   }, 90_000);
-
-  afterAll(() => {
-    if (directory !== "") rmSync(directory, { recursive: true });
-  });
 
   it("each struct, field, flag, opcode and errno that it has", () => {
     const present = facts.filter(({ since }) => since <= minor);

@@ -3,13 +3,13 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ENOSPC } from "../../../src/base/errno.js";
 import { MIB, PAGE_BYTES } from "../../../src/base/units.js";
-import { type Backing, heldBytes } from "../../../src/linux/backing/backing.js";
+import type { Backing } from "../../../src/linux/backing/backing.js";
 import { createMemfd } from "../../../src/linux/backing/memfd.js";
 import { createPoolDirectory } from "../../../src/linux/backing/poolDirectory.js";
 import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
 import { createPrivateTmpfs } from "../../../src/linux/backing/privateTmpfs.js";
 import { readMetadata } from "../../../src/linux/backing/readMetadata.js";
-import { filled, isRoot, poolBytes, withDirectory, withMemory } from "./support.js";
+import { filled, heldBytes, isRoot, poolBytes, withDirectory, withMemory } from "./support.js";
 
 type Make = (directory: string) => Backing;
 const METADATA_PAGES = 4;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EFAULT, EIO, ENOSPC } from "../../../src/base/errno.js";
 import { MIB, PAGE_BYTES } from "../../../src/base/units.js";
-import { type Backing, closeBacking, heldBytes } from "../../../src/linux/backing/backing.js";
+import { type Backing, closeBacking } from "../../../src/linux/backing/backing.js";
 import { createMemfd } from "../../../src/linux/backing/memfd.js";
 import { openBacking } from "../../../src/linux/backing/openBacking.js";
 import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
@@ -14,7 +14,7 @@ import { mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
 import { attachMemory } from "../../../src/linux/memory/memory.js";
 import { memcpy, memset } from "../../../src/linux/syscall/libc.js";
 import { mount, umount2 } from "../../../src/linux/syscall/libcMount.js";
-import { filled, isRoot, poolBytes, withMemory } from "./support.js";
+import { filled, heldBytes, isRoot, poolBytes, withMemory } from "./support.js";
 
 const NR_HUGEPAGES = "/proc/sys/vm/nr_hugepages";
 const HUGE = 2 * MIB;

@@ -10,7 +10,7 @@ import { cloneFuseDevice, FuseChannel, openFuseDevice } from "../../../src/linux
 import { mountWithFusermount } from "../../../src/linux/fuse/fusermount.js";
 import { mountFuse } from "../../../src/linux/fuse/mountFuse.js";
 import { detachExactly, unmountExactly } from "../../../src/linux/mount/mountHandle.js";
-import { mountOn } from "../../../src/linux/proc/mounts.js";
+import { mountOn, readMounts } from "../../../src/linux/proc/mounts.js";
 import { usersOfMount } from "../../../src/linux/proc/mountUsers.js";
 import { allocateBuffer } from "../../../src/linux/syscall/buffers.js";
 import { isRoot, userError, withDirectory } from "./support.js";
@@ -25,7 +25,7 @@ function withMount(mount: (directory: string) => number, act: (fd: number, direc
     act(fd, directory);
   } finally {
     if (fd >= 0) closeSync(fd);
-    const left = mountOn(directory);
+    const left = mountOn(directory, readMounts());
     if (left !== null) detachExactly("the test", left);
     rmdirSync(directory);
   }
@@ -50,7 +50,7 @@ describe.skipIf(!isRoot)("a FUSE mount", () => {
     ["fusermount3", helper],
   ] as const)("by %s shows its source and type and hands over INIT", (_name, mount) => {
     withMount(mount, (fd, directory) => {
-      const entry = mountOn(directory);
+      const entry = mountOn(directory, readMounts());
       expect(entry).toMatchObject({ fsType: "fuse.kmemfs", source: "/pool with, comma" });
       expect(entry?.options).toMatch(/^ro,nosuid,nodev.*default_permissions,allow_other,max_read=1048576/);
       const buffer = allocateBuffer(MIB + 8192);

@@ -23,7 +23,7 @@ describe.skipIf(!isRoot)("a mount handle", () => {
   const tmpfs = (directory: string, source = "one"): MountEntry => {
     mkdirSync(directory, { recursive: true });
     command("mount", "-t", "tmpfs", source, directory);
-    const entry = mountOn(directory);
+    const entry = mountOn(directory, readMounts());
     if (entry === null) throw new Error("not mounted");
     return entry;
   };
@@ -76,7 +76,7 @@ describe.skipIf(!isRoot)("a mount handle", () => {
     expect(here()).toEqual(["one"]);
     for (const name of ["file", "other"]) closeSync(openSync(`${top}/a/${name}`, "w"));
     command("mount", "--bind", `${top}/a/file`, `${top}/a/other`);
-    const file = mountOn(`${top}/a/other`);
+    const file = mountOn(`${top}/a/other`, readMounts());
     expect(file && unmountExactly("the test", file)).toBe(0);
     expect(unmountExactly("the test", one)).toBe(0);
   });

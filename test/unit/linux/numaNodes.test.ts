@@ -11,8 +11,9 @@ import {
   parseNodeList,
   reckonedMemory,
   requireNode,
+  reserveBytes,
+  shortOf,
 } from "../../../src/linux/proc/numaNodes.js";
-import { reserveBytes, shortOf } from "../../../src/linux/proc/shortage.js";
 import { plant, userError, withDirectory } from "./support.js";
 
 const MIB = 2 ** 20;

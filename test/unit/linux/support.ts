@@ -1,5 +1,5 @@
 /** Shared by the tests of src/linux: temporary directories, mappings, and their end. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { fstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { UserError } from "../../../src/base/errors.js";
@@ -90,4 +90,9 @@ export function userError(act: () => unknown): UserError {
     throw error;
   }
   throw new Error("nothing was thrown");
+}
+
+/** What the backing really holds, bytes: st_blocks of its files. */
+export function heldBytes({ metaFd, dataFd }: Backing): number {
+  return [...new Set([metaFd, dataFd])].reduce((sum, fd) => sum + fstatSync(fd).blocks * 512, 0);
 }

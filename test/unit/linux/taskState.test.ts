@@ -11,7 +11,6 @@ import {
   CAP_SYS_RESOURCE,
   hasCapability,
   isIoFlusher,
-  lockedBytes,
   parseLimits,
   processState,
 } from "../../../src/linux/proc/taskState.js";
@@ -55,8 +54,6 @@ it("reads limits, locked memory and capabilities", () => {
     openFiles: { soft: 20000, hard: 524288 },
   });
   expect(parseLimits("Max open files 1 2 files\n")).toBeNull();
-  expect(lockedBytes(STATUS)).toBe(1044 * 1024);
-  expect(lockedBytes("")).toBe(0);
   const has = [CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE].map((one) => hasCapability(STATUS, one));
   expect(has).toEqual([true, true, false]);
   expect(hasCapability("", CAP_SYS_ADMIN)).toBe(false);

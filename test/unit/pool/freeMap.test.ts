@@ -1,14 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AssertionError } from "../../../src/base/assert.js";
+import { BitSet } from "../../../src/base/bitset.js";
 import { FreeMap } from "../../../src/pool/freeMap.js";
 import { budget } from "../../support/budget.js";
 import type { ClaimerInput } from "../../support/threads/claimer.js";
 import { runThreads } from "../../support/threads.js";
 
 function makeMap(pages: number) {
-  const words = new Int32Array(new SharedArrayBuffer(FreeMap.wordsFor(pages) * 4));
-  const summary = new Int32Array(new SharedArrayBuffer(FreeMap.summaryWordsFor(pages) * 4));
+  const words = new Int32Array(new SharedArrayBuffer(BitSet.wordsFor(pages) * 4));
+  const summary = new Int32Array(new SharedArrayBuffer(BitSet.wordsFor(BitSet.wordsFor(pages)) * 4));
   return { map: new FreeMap(words, summary, pages), words, summary };
 }
 
@@ -21,9 +22,9 @@ describe("one bit a page", () => {
     "page %d is taken alone, and freed alone",
     (page) => {
       const { map } = makeMap(2000);
-      expect(map.take(page)).toBe(true);
+      expect(map.claimFrom(page, 1)).toBe(1);
       expect(takenOf(map)).toEqual([page]);
-      expect(map.take(page)).toBe(false);
+      expect(map.claimFrom(page, 1)).toBe(0);
       map.free(page, 1);
       expect(takenOf(map)).toEqual([]);
       expect(map.claimFrom(0, 2000)).toBe(2000);
@@ -44,8 +45,7 @@ describe("one bit a page", () => {
   });
 
   it("needs words enough, and says so", () => {
-    expect([0, 1, 32, 33, 1024, 1025].map(FreeMap.wordsFor)).toEqual([0, 1, 1, 2, 32, 33]);
-    expect([0, 1, 1024, 1025].map(FreeMap.summaryWordsFor)).toEqual([0, 1, 1, 2]);
+    expect([0, 1, 32, 33, 1024, 1025].map(BitSet.wordsFor)).toEqual([0, 1, 1, 2, 32, 33]);
     expect(() => new FreeMap(new Int32Array(1), new Int32Array(1), 33)).toThrow(AssertionError);
     expect(() => new FreeMap(new Int32Array(33), new Int32Array(1), 1025)).toThrow(AssertionError);
   });
@@ -75,7 +75,7 @@ describe("a claim", () => {
   it("ends at the first page that is taken, in any word", () => {
     for (const obstacle of [1, 31, 32, 33, 63, 64, 100]) {
       const { map } = makeMap(128);
-      map.take(obstacle);
+      map.claimFrom(obstacle, 1);
       expect(map.claimFrom(0, 128)).toBe(obstacle);
       expect(map.claimFrom(obstacle, 1)).toBe(0);
     }

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ENOSPC } from "../../../src/base/errno.js";
 import { PAGE_BYTES } from "../../../src/base/units.js";
-import { beginDirect, endDirect, recoverDirect } from "../../../src/pool/directMode.js";
+import { beginDirect, endDirect, rebuildIndex, recoverDirect, releaseHoles } from "../../../src/pool/directMode.js";
 import type { Geometry } from "../../../src/pool/geometry.js";
-import { rebuildIndex, releaseHoles } from "../../../src/pool/rebuild.js";
 import { STATE_CLEAN, STATE_DIRECT, STATE_DIRTY } from "../../../src/pool/superblock.js";
 import { formatSplit, superblockOf, wholeData } from "../../support/directPool.js";
 import type { FakeMemory } from "../../support/fakeMemory.js";

@@ -1,4 +1,5 @@
 /** What is left of a dead disk, in which order it is cleared, and how it comes back: from recorded mounts and devices. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { toMountOptions } from "../../../src/cli/mountOptions.js";
 import { isMeant } from "../../../src/cli/recover.js";
@@ -198,8 +199,9 @@ describe("the way back", () => {
 
 it("what a record says of the holder tells of it, and is no option of the next one", () => {
   const holder = { pid: 7, startTicks: "4711" };
-  expect(parseMountRecord(JSON.stringify({ ...OPTIONS, holder }))).toEqual({ ...OPTIONS, holder });
-  expect(parseMountRecord(JSON.stringify({ ...OPTIONS, holder: { pid: "7" } }))).toEqual(OPTIONS);
+  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  expect(parseMountRecord(JSON.stringify({ ...OPTIONS, holder, boot }))).toEqual({ ...OPTIONS, holder });
+  expect(parseMountRecord(JSON.stringify({ ...OPTIONS, holder: { pid: "7" }, boot }))).toEqual(OPTIONS);
   expect(wayBack(deadDisk(facts({ records: [{ ...OPTIONS, holder }] })))?.options).not.toHaveProperty("holder");
   // Process 1 did not begin then: the number is another's.
   expect(standingStill({ ...OPTIONS, holder: { pid: 1, startTicks: "no" } })).toBeNull();
@@ -217,4 +219,14 @@ it("a record that was cut off is none", () => {
   const text = JSON.stringify(OPTIONS);
   expect(parseMountRecord(text)).toEqual(OPTIONS);
   for (const bad of [text.slice(0, -5), "", "{}", '{"pool":{}}', "null"]) expect(parseMountRecord(bad)).toBeNull();
+});
+
+it("a record has each option, of its kind, or the option's default", () => {
+  const { spare: _spare, restarts: _restarts, ...others } = OPTIONS;
+  expect(parseMountRecord(JSON.stringify(others))).toEqual({ ...others, spare: true, restarts: 5 });
+  for (const [field, value] of Object.entries(OPTIONS)) {
+    if (field === "sizeBytes") continue;
+    const other = JSON.stringify({ ...OPTIONS, [field]: typeof value === "number" ? `${value}` : 7 });
+    expect(parseMountRecord(other), field).toBeNull();
+  }
 });

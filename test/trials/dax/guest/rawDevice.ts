@@ -1,6 +1,6 @@
 /** The bytes of a DAX device, past kmemfs: only mmap works on it. */
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
-import { deviceNumbers } from "../../../../src/linux/proc/deviceNumbers.js";
+import { deviceNumbers } from "../../../../src/linux/proc/procFile.js";
 import { allocateBuffer } from "../../../../src/linux/syscall/buffers.js";
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../../src/linux/syscall/constants.js";
 import { memcpy } from "../../../../src/linux/syscall/libc.js";

@@ -1,41 +1,33 @@
 /**
- * Every option of a mount, one row each. The flags of `mount` and `up`, the keys of `-o`, the
- * parsed options, what a remount may change and docs/options.md all come from these rows.
+ * Every option of a mount, one row each. The flags of `mount` and `up`, the keys of `-o`, the parsed
+ * options, what their record must have, what a remount may change and docs/options.md all come from these rows.
  */
-import { UserError } from "../base/errors.js";
-import type { IoMode, MountOptions } from "../mounts/options.js";
-import { type OwnIds, parseGroup, parseMode, parseUser } from "./owner.js";
-import { parsePageSizeFloor } from "./sizes.js";
+export type IoMode = "auto" | "served" | "direct";
 
-/** Who asks, and from where: all that parsing needs to know of the world. */
-export interface Invoker {
-  readonly root: boolean;
-  readonly directory: string;
-  /** Absent: of a user who may name nobody. */
-  readonly own?: OwnIds;
-}
+/** How a value is written. */
+export type ValueKind = "size" | "count" | "node" | "threads" | "user" | "group" | "permissions" | "io" | "name";
+type ValueOf<Kind extends ValueKind> = Kind extends "io" ? IoMode : Kind extends "name" ? string : number;
 
 /** An option that is written with a value. Its key of `-o` is the name in kebab case, its flag the same. */
 interface ValueRow {
   /** What the parsed value becomes. */
-  readonly field: keyof MountOptions;
+  readonly field: string;
+  readonly kind: ValueKind;
   /** The placeholder in help; absent where there is only the key of `-o`. */
   readonly placeholder?: string;
   readonly help: string;
   /** `up` has no flag for it. */
   readonly mountOnly?: true;
   /** The value where nothing was written. */
-  readonly otherwise?: string;
+  readonly otherwise?: string | number;
   /** A remount may change it. */
   readonly remounts?: true;
-  /** @throws UserError */
-  parse(text: string, invoker: Invoker): MountOptions[keyof MountOptions];
 }
 
-/** An option that is said or not. */
+/** An option without a value. */
 interface ToggleRow {
   /** Absent where it only decides how to mount. */
-  readonly field?: keyof MountOptions;
+  readonly field?: string;
   /** What each key of `-o` stands for. */
   readonly keys: Readonly<Record<string, boolean>>;
   /** As commander takes it; absent where there is only the key of `-o`. */
@@ -46,104 +38,67 @@ interface ToggleRow {
   readonly remounts?: true;
 }
 
-function usage(what: string, reason: string, cure: string): UserError {
-  return new UserError(what, reason, { cure, exitCode: 2 });
-}
-
-const pageSize =
-  (option: string) =>
-  (text: string): number =>
-    parsePageSizeFloor(text, `${option} ${text}`);
-
-const count =
-  (option: string) =>
-  (text: string): number => {
-    if (/^\d{1,6}$/.test(text)) return Number(text);
-    throw usage(`${option} ${text}`, "not a number", "a number from 0 to 999999");
-  };
-
-/** Which nodes there are is asked when the pool is made. */
-function parseNumaNode(text: string): number {
-  if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw usage(`numa-node ${text}`, "not the number of a NUMA node", "a number from 0 up, as shown by lscpu");
-}
-
-function parseIo(text: string): IoMode {
-  if (text === "auto" || text === "served" || text === "direct") return text;
-  throw usage(`io ${text}`, "not an I/O mode", "auto, served or direct");
-}
-
-/** One less than MAX_THREADS of the pool: the main thread is one. */
-const MAX_WORKERS = 63;
-
-function parseWorkers(text: string): number {
-  const threads = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (threads >= 1 && threads <= MAX_WORKERS) return threads;
-  throw usage(`workers ${text}`, "not a number of threads", `a number from 1 to ${MAX_WORKERS}`);
-}
-
 export const VALUES = {
   size: {
     field: "sizeBytes",
+    kind: "size",
     placeholder: "size",
     help: "size of the disk: 512M, 4G, 1.5GiB, 4GB, bytes, or 50% of the memory",
     remounts: true,
-    parse: pageSize("size"),
   },
   maxSize: {
     field: "maxSizeBytes",
+    kind: "size",
     placeholder: "size",
     help: "largest size the disk can be resized to",
-    parse: pageSize("max-size"),
   },
   poolSize: {
     field: "poolSizeBytes",
+    kind: "size",
     placeholder: "size",
     help: "memory the pool may use; if less than the size, the disk is thin",
-    parse: pageSize("pool-size"),
   },
   numaNode: {
     field: "numaNode",
+    kind: "node",
     placeholder: "node",
     help: "NUMA node to take the pool's memory from",
-    parse: parseNumaNode,
   },
   io: {
     field: "io",
+    kind: "io",
     placeholder: "mode",
     help: "I/O mode: auto, served or direct",
     otherwise: "auto",
-    parse: parseIo,
   },
   workers: {
     field: "workers",
+    kind: "threads",
     placeholder: "count",
     help: "number of serving threads",
     mountOnly: true,
-    parse: parseWorkers,
   },
   restarts: {
     field: "restarts",
+    kind: "count",
     placeholder: "count",
     help: "how many times within a minute a dead server is replaced",
-    otherwise: "5",
-    parse: count("restarts"),
+    otherwise: 5,
   },
   watchdog: {
     field: "watchdogSeconds",
+    kind: "count",
     placeholder: "seconds",
     help: "how long a server may be unresponsive before it is killed; 0: forever",
-    otherwise: "10",
-    parse: count("watchdog"),
+    otherwise: 10,
   },
-  uid: { field: "uid", help: "owner of the file disk and its directory: a number or a name", parse: parseUser },
-  gid: { field: "gid", help: "group of the file disk and its directory: a number or a name", parse: parseGroup },
-  mode: { field: "mode", help: "permissions of the file disk, octal", parse: parseMode },
+  uid: { field: "uid", kind: "user", help: "owner of the file disk and its directory: a number or a name" },
+  gid: { field: "gid", kind: "group", help: "group of the file disk and its directory: a number or a name" },
+  mode: { field: "mode", kind: "permissions", help: "permissions of the file disk, octal" },
   fsname: {
     field: "source",
+    kind: "name",
     help: "source shown in mountinfo; without it, the pool as it was named",
-    // `sourceOf` judges it, which knows the pool.
-    parse: (text) => text,
   },
 } as const satisfies Readonly<Record<string, ValueRow>>;
 
@@ -189,6 +144,7 @@ export const TOGGLES = {
     field: "allowOther",
     keys: { allow_other: true },
     help: "give other users the access that owner and mode allow",
+    otherwise: false,
   },
   allowRoot: {
     keys: { allow_root: true },
@@ -246,16 +202,20 @@ export function flagsOf(command: "mount" | "up"): { readonly flags: string; read
   return [...values, ...toggles];
 }
 
-/** The fields of `raw`, parsed, and those that have a value where nothing was written. @throws UserError */
-export function parseFields(raw: RawOptions, invoker: Invoker): Partial<MountOptions> {
-  const fields: Record<string, unknown> = {};
-  for (const [name, { field, otherwise, parse }] of valueRows) {
-    const text = raw[name] ?? otherwise;
-    if (text !== undefined) fields[field] = parse(text, invoker);
-  }
-  for (const [name, { field, otherwise }] of toggleRows) {
-    const value = raw[name] ?? otherwise;
-    if (field !== undefined && value !== undefined) fields[field] = value;
-  }
-  return fields as Partial<MountOptions>;
-}
+/** The fields of options that are not given, where they have a value all the same. */
+export const FIELDS_OTHERWISE: Readonly<Record<string, unknown>> = Object.fromEntries(
+  [...Object.values(VALUES), ...Object.values(TOGGLES)].flatMap((row) =>
+    "otherwise" in row ? [[row.field, row.otherwise]] : [],
+  ),
+);
+
+type Values = typeof VALUES;
+type Toggles = typeof TOGGLES;
+type FieldOf<Row> = Row extends { readonly field: infer Field extends string } ? Field : never;
+type Parsed = { readonly [Name in ValueName as Values[Name]["field"]]: ValueOf<Values[Name]["kind"]> } & {
+  readonly [Name in ToggleName as FieldOf<Toggles[Name]>]: boolean;
+};
+type Always = FieldOf<Extract<Values[ValueName] | Toggles[ToggleName], { readonly otherwise: unknown }>>;
+
+/** What the options become. */
+export type OptionFields = Pick<Parsed, Always> & Partial<Omit<Parsed, Always>>;
