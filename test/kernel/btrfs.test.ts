@@ -7,7 +7,7 @@ const { it } = requires({
   root: true,
   fuse: true,
   loop: true,
-  commands: ["mkfs.btrfs", "btrfs", "fstrim"],
+  commands: ["mkfs.btrfs", "btrfs", "fstrim", "xfs_io"],
   fileSystems: ["btrfs"],
   freeMemoryBytes: 2 ** 30,
 });

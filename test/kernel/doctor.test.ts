@@ -90,7 +90,8 @@ it("swap on the disk itself is a problem, and the next mount warns of it", () =>
   }));
 
 it("a disk whose server hangs is a problem, told in time", () =>
-  withDisk({ size: "16M" }, async (disk, place) => {
+  // Nobody replaces the server meanwhile.
+  withDisk({ size: "16M", args: ["--watchdog", "0"] }, async (disk, place) => {
     const server = (await disk.status()).serverPid ?? 0;
     process.kill(server, "SIGSTOP");
     place.cleanup.add("the server", () => void (existsSync(`/proc/${server}`) && process.kill(server, "SIGCONT")));

@@ -7,7 +7,7 @@ const { it } = requires({
   root: true,
   fuse: true,
   loop: true,
-  commands: ["mkfs.ext4", "e2fsck", "fstrim"],
+  commands: ["mkfs.ext4", "e2fsck", "fstrim", "xfs_io"],
   fileSystems: ["ext4"],
   freeMemoryBytes: 2 ** 30,
 });

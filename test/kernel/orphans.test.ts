@@ -71,8 +71,14 @@ it("status and doctor say how much it holds, and recover frees it before it forg
     expect([isThere(), records().length]).toEqual([true, 1]);
     await user.stop();
 
-    const { stdout } = await place.kmemfs(["recover", mountpoint]);
-    expect(stdout).toContain(`detached ${path}\n`);
+    let said = "";
+    const isRecovered = async (): Promise<boolean> => {
+      const { status, stdout } = await place.refused(["recover", mountpoint]);
+      said += stdout;
+      return status === 0;
+    };
+    await until(isRecovered, END_MS, "nobody to have a look at it");
+    expect(said).toContain(`detached ${path}\n`);
     // All its processes are gone: the loop device was the last that held the file, and its memory.
     await until(() => !isThere(), END_MS, `${path} to be detached`);
     expect([records(), existsSync(`/run/kmemfs/${id}.lock`)]).toEqual([[], false]);

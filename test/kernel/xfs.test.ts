@@ -7,7 +7,7 @@ const { it } = requires({
   root: true,
   fuse: true,
   loop: true,
-  commands: ["mkfs.xfs", "xfs_repair", "fstrim"],
+  commands: ["mkfs.xfs", "xfs_repair", "fstrim", "xfs_io"],
   fileSystems: ["xfs"],
   freeMemoryBytes: 2 ** 30,
 });

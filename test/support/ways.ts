@@ -41,6 +41,7 @@ const servedAlone = [
 ];
 const directAlone = [
   "check-repair",
+  "dead-places",
   "discard-device",
   "failover",
   "fd-store",
