@@ -15,11 +15,11 @@ export const trials = {
   stress: { short: count(1_000_000), long: long(100_000_000) },
   powerCuts: { short: count(15), long: long(1_000) },
   kills: { short: count(30), long: long(4_000) },
-  failover: { short: count(60), long: long(10_000) },
+  failover: { short: [...count(36), "--span", "350"], long: long(10_000) },
   pauses: { short: count(6), long: count(100) },
   // All calls of all steps.
   syscalls: { short: count(1), long: [] },
-  stops: { short: count(2), long: long(100) },
-  pressure: { short: ["--seconds", "10", "--most", "1024"], long: ["--seconds", "300"] },
-  dax: { short: [], long: [] },
+  stops: { short: count(1), long: long(100) },
+  pressure: { short: ["--seconds", "5", "--most", "1024", "--side", "kmemfs"], long: ["--seconds", "300"] },
+  dax: { short: ["--brief"], long: [] },
 };

@@ -4,7 +4,7 @@
  * cgroup may hold, for `--seconds`. Something is written in every 5 seconds, no task
  * hangs, the file system is clean. Then the same with nbdfuse over nbdkit's memory.
  *
- * `--most MIB`: the pool takes no more, however much there is. `--side NAME`: that one alone.
+ * `--most MIB`: the pool takes no more, however much there is. `--side NAME`: only those whose names begin with it.
  */
 import { readFileSync } from "node:fs";
 import { trialArguments } from "./arguments.js";
@@ -30,18 +30,19 @@ function wanted(name: string, otherwise: number): number {
 const seconds = wanted("seconds", 300);
 const leaveMib = wanted("leave", DEFAULT_LEAVE_MIB);
 const mostMib = wanted("most", Number.MAX_SAFE_INTEGER);
-const sides = SIDES.filter(({ name }) => more.side === undefined || name === more.side);
+const sides = SIDES.filter(({ name }) => name.startsWith(more.side ?? ""));
 
 function availableMib(): number {
   return Math.floor(Number(/^MemAvailable:\s+(\d+)/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1] ?? 0) / 1024);
 }
 
 print(`trial pressure: ${seconds} s on each of ${sides.map(({ name }) => name).join(", ")}, ${leaveMib} MiB left`);
+const peer = sides.some(({ name }) => name === "nbdfuse") ? ["nbdfuse", "nbdkit"] : [];
 const needs = {
   root: true,
   fuse: true,
   loop: true,
-  commands: ["fio", "mkfs.ext4", "e2fsck", "losetup", "nbdfuse", "nbdkit"],
+  commands: ["fio", "mkfs.ext4", "e2fsck", "losetup", ...peer],
   files: ["/dev/kmsg"],
 };
 await runTrial("pressure", `node scripts/trial.js pressure --seconds ${seconds}`, needs, async (place) => {

@@ -84,7 +84,8 @@ const script = (name: string): string => join(projectRoot, "test/trials/dax", na
 
 function copyProject(to: string): void {
   for (const name of PROJECT) cpSync(join(projectRoot, name), join(to, name), { recursive: true });
-  const modules = join(projectRoot, "node_modules");
+  // The copy has the packages also where this is a link to those of another checkout.
+  const modules = realpathSync(join(projectRoot, "node_modules"));
   cpSync(modules, join(to, "node_modules"), {
     recursive: true,
     filter: (source) => dirname(source) !== modules || !NOT_NEEDED.has(basename(source)),

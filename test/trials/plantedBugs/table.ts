@@ -116,6 +116,6 @@ export const plantedBugs: readonly NamedBug[] = [
     in: "closePool",
     without: "writeState",
     trial: "stops",
-    args: ["--count=2", "--io=served"],
+    args: ["--count=1", "--io=served", "--way=unmount"],
   },
 ];

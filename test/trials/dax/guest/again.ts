@@ -60,7 +60,7 @@ async function mountAll(): Promise<void> {
 }
 
 /** Writes until the machine is gone. */
-async function underLoad(): Promise<void> {
+export async function underLoad(): Promise<void> {
   const place = new Place("/mnt/pm");
   writeFileSync(LOAD_PLACE, place.directory);
   await Promise.all(
