@@ -14,7 +14,7 @@ import { machineMemory } from "../linux/proc/proc.js";
 import { runOk } from "../linux/process/command.js";
 import { FIGURE_COLUMNS, type Figures, figureCells, readFigures } from "./figures.js";
 import { currentInvoker, toMountOptions } from "./mountOptions.js";
-import { type Column, formatRow, printLine } from "./print.js";
+import { type Column, formatTable, printLine } from "./print.js";
 import { formatBytes, parsePageSizeFloor } from "./sizes.js";
 import { requireRoot, wrongUsage } from "./usage.js";
 
@@ -26,17 +26,11 @@ type Report = (step: string) => Promise<Figures>;
 /** Prints the table row by row; the widths are known before the first. */
 function makeReport(mountpoint: string): Report {
   const columns: readonly Column[] = [{ title: "STEP", minWidth: 30 }, ...FIGURE_COLUMNS];
-  const widths = columns.map((column) => Math.max(column.title.length, column.minWidth ?? 0));
-  printLine(
-    formatRow(
-      columns,
-      widths,
-      columns.map((column) => column.title),
-    ),
-  );
+  const [titles] = formatTable(columns, []);
+  printLine(titles);
   return async (step) => {
     const figures = await readFigures(mountpoint);
-    printLine(formatRow(columns, widths, [step, ...figureCells(figures)]));
+    printLine(formatTable(columns, [[step, ...figureCells(figures)]])[1]);
     return figures;
   };
 }

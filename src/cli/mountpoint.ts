@@ -12,19 +12,15 @@ import { stateDirectory } from "../mounts/stateDirectory.js";
 
 function refuseUnreachable(what: string, path: string, error: unknown): never {
   const code = (error as NodeJS.ErrnoException).code ?? "EIO";
-  if (code === "ENOENT") {
-    throw new UserError(what, "no such directory", { code, cure: `mkdir -p ${quote(path)}` });
-  }
-  if (code === "EACCES" || code === "EPERM") {
-    throw new UserError(what, "you have no access to this directory", {
-      code,
-      cure: "a directory of your own, or as root",
-    });
-  }
-  if (code === "ENOTCONN") {
-    throw new UserError(what, "a dead mount is in the way", { code, cure: `umount -l ${quote(path)}` });
-  }
-  throw new UserError(what, "cannot be examined", { code });
+  const denied = ["you have no access to this directory", "a directory of your own, or as root"];
+  const known: Readonly<Record<string, readonly string[]>> = {
+    ENOENT: ["no such directory", `mkdir -p ${quote(path)}`],
+    EACCES: denied,
+    EPERM: denied,
+    ENOTCONN: ["a dead mount is in the way", `umount -l ${quote(path)}`],
+  };
+  const [reason = "cannot be examined", cure] = known[code] ?? [];
+  throw new UserError(what, reason, { code, ...(cure === undefined ? {} : { cure }) });
 }
 
 /**

@@ -74,19 +74,18 @@ function systemErrorLine(error: NodeJS.ErrnoException): string {
   return what === "" ? `${cause} (${error.code})` : `${what}: ${cause} (${error.code})`;
 }
 
+function messageOf(error: unknown): string {
+  if (error instanceof MediaError) return `pool: ${error.message}`;
+  if (!(error instanceof Error)) return String(error);
+  const isSystems = !(error instanceof UserError) && typeof (error as NodeJS.ErrnoException).code === "string";
+  return isSystems ? systemErrorLine(error) : error.message;
+}
+
 /** The lines that tell of `error`; with `debug` the stack follows. */
 export function failureLines(error: unknown, debug: boolean): string[] {
-  const lines: string[] = [];
-  if (error instanceof UserError) {
-    lines.push(`kmemfs: ${oneLine(error.message)}`);
-    if (error.options.cure !== undefined) lines.push(`try: ${oneLine(error.options.cure)}`);
-  } else if (error instanceof MediaError) {
-    lines.push(`kmemfs: pool: ${oneLine(error.message)}`);
-  } else if (error instanceof Error && typeof (error as NodeJS.ErrnoException).code === "string") {
-    lines.push(`kmemfs: ${oneLine(systemErrorLine(error))}`);
-  } else {
-    lines.push(`kmemfs: ${oneLine(error instanceof Error ? error.message : String(error))}`);
-  }
+  const lines = [`kmemfs: ${oneLine(messageOf(error))}`];
+  const cure = error instanceof UserError ? error.options.cure : undefined;
+  if (cure !== undefined) lines.push(`try: ${oneLine(cure)}`);
   if (debug && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
   return lines;
 }

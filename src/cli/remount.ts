@@ -52,10 +52,8 @@ export async function remount(
   if (raw.readOnly === false && disk.readOnly) allowWriting(what, disk, record);
   if (sizeBytes !== disk.sizeBytes) {
     if (disk.readOnly && raw.readOnly !== false) {
-      throw new UserError(what, "the size of a read-only disk cannot be changed", {
-        code: "EROFS",
-        cure: `mount -o remount,rw,size=${raw.size} ${quote(mountpoint)}`,
-      });
+      const cure = `mount -o remount,rw,size=${raw.size} ${quote(mountpoint)}`;
+      throw new UserError(what, "the size of a read-only disk cannot be changed", { code: "EROFS", cure });
     }
     await resizeDisk({ ...disk, readOnly: false }, sizeBytes);
   }
@@ -134,10 +132,8 @@ function newSize(what: string, disk: MountStatus, { size }: RawOptions, sizeIsAs
 
 function allowWriting(what: string, disk: MountStatus, record: MountOptions | null): void {
   if (disk.damage !== null) {
-    throw new UserError(what, `the pool is damaged: ${disk.damage}`, {
-      code: "EROFS",
-      cure: "unmount it, then kmemfs check",
-    });
+    const cure = "unmount it, then kmemfs check";
+    throw new UserError(what, `the pool is damaged: ${disk.damage}`, { code: "EROFS", cure });
   }
   if (record?.readOnly === true) {
     throw new UserError(what, "it was mounted read-only, so its pool is open for reading only", {

@@ -20,28 +20,21 @@ export async function chooseFileSystem(
   signal?: AbortSignal,
 ): Promise<Chosen> {
   const what = `up ${disk.mountpoint}`;
+  const taken = (reason: string, cure: string) => new UserError(what, reason, { code: "EEXIST", cure });
   const content = await probeDevice(device);
   if (content.kind === "fileSystem") {
     if (wanted === null || wanted === content.type) return { type: content.type, fresh: false };
-    throw new UserError(what, `the pool holds ${content.type}, not ${wanted}`, {
-      code: "EEXIST",
-      cure: `--fs ${content.type}, or another pool`,
-    });
+    throw taken(`the pool holds ${content.type}, not ${wanted}`, `--fs ${content.type}, or another pool`);
   }
   if (content.kind === "other") {
-    throw new UserError(what, `the pool holds no file system but ${content.name}`, {
-      code: "EEXIST",
-      cure: "kmemfs mount and losetup --partscan by hand",
-    });
+    throw taken(`the pool holds no file system but ${content.name}`, "kmemfs mount and losetup --partscan by hand");
   }
   if (disk.readOnly) {
     throw new UserError(what, "the pool is blank and read-only", { code: "EROFS", cure: "without --read-only" });
   }
   if (disk.usedBytes > 0 && !(await isBlank(device, disk.sizeBytes))) {
-    throw new UserError(what, "the pool holds unrecognised data", {
-      code: "EEXIST",
-      cure: `kmemfs format --force ${disk.pool.path ?? ""}, which destroys it`,
-    });
+    const cure = `kmemfs format --force ${disk.pool.path ?? ""}, which destroys it`;
+    throw taken("the pool holds unrecognised data", cure);
   }
   const type = wanted ?? "ext4";
   requireSize(what, type, disk.sizeBytes);

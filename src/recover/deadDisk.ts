@@ -6,10 +6,11 @@
 import { dirname } from "node:path";
 import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
 import { backingPath, fileOf } from "../disk/loopFiles.js";
+import { liesOn } from "../disk/stackedOn.js";
 import type { Remains } from "../disk/steps.js";
 import { partClauses } from "../disk/users.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
-import { type MountEntry, mountOfPath } from "../linux/proc/mounts.js";
+import type { MountEntry } from "../linux/proc/mounts.js";
 import type { MountNamespace } from "../linux/proc/namespaces.js";
 import type { MountRecord } from "../mounts/mountRecord.js";
 import { diskDirectories } from "../mounts/stateDirectory.js";
@@ -58,15 +59,10 @@ function rank(entry: MountEntry): number {
 export function deadDiskOf(dead: readonly MountEntry[], facts: MachineView): DeadDisk {
   const files = new Set(dead.map(fileOf));
   const loops = facts.loops.filter((loop) => files.has(backingPath(loop)));
-  const nodes = loops.flatMap((loop) => loop.nodes);
   const own = mountsOnLoops(loops, facts.mounts);
   const { bound, living } = insideOf(own, facts.mounts);
   const fileSystems = facts.mounts.filter((mount) => own.includes(mount) || bound.includes(mount)).reverse();
-  const paths = new Set(nodes.map((node) => node.path));
-  const swapAreas = facts.swapAreas.filter((area) => {
-    const on = mountOfPath(area, facts.mounts);
-    return paths.has(area) || (on !== null && own.includes(on));
-  });
+  const swapAreas = facts.swapAreas.filter(liesOn(loops, facts.mounts));
   const record = recordOf(dead, facts.records);
   return {
     mountpoint: record?.mountpoint ?? nameOf(dead[0], own),
