@@ -13,7 +13,7 @@ const MOST_RESTARTS = 100_000;
 /** Each look is a request to the holder, which has a server to start. */
 const POLL_MS = 10;
 /** What still waits for a server by then, when a trial cleans up, will wait for ever. */
-const RESCUE_MS = 5_000;
+const RESCUE_MS = 30_000;
 
 export interface DiskWishes {
   /** Absent: a private tmpfs. */
