@@ -228,14 +228,16 @@ export function livingInside({ fileSystems, namespaces }: SessionUse): string[] 
 
 /** What is mounted over the session's directory, or in it: taking that away would take it too. One clause each. */
 export function coverClauses({ main, namespaces }: SessionPlaces): string[] {
-  if (main === null) return [];
-  const own = ownMounts(namespaces);
+  return main === null ? [] : coversOf(main, ownMounts(namespaces));
+}
+
+/** @param leaving what goes before the mount does, and is not named */
+function coversOf(mount: MountEntry, own: readonly MountEntry[], leaving: readonly MountEntry[] = []): string[] {
   const clauses = own
-    .filter((entry) => entry.parentId === main.mountId)
-    .map((entry) => `${nameOf(entry)} is mounted ${whereIn(entry, main)}`);
-  const cover = coverOf(main, own);
-  const isHidden = cover !== null && cover.parentId !== main.mountId;
-  return isHidden ? [...clauses, hiddenClause(main, cover)] : clauses;
+    .filter((other) => other.parentId === mount.mountId && !leaving.includes(other))
+    .map((other) => `${nameOf(other)} is mounted ${whereIn(other, mount)}`);
+  const cover = coverOf(mount, own);
+  return cover === null || cover.parentId === mount.mountId ? clauses : [...clauses, hiddenClause(mount, cover)];
 }
 
 /** What of its file systems a path does not lead to: it can be neither written out nor unmounted. One clause each. */
@@ -255,13 +257,8 @@ function hiddenClause(mount: MountEntry, cover: MountEntry): string {
 }
 
 function fileSystemClauses(mount: MountEntry, { namespaces, fileSystems, loops }: SessionUse): string[] {
-  const own = ownMounts(namespaces);
   const { mountpoint } = mount;
-  const clauses = own
-    .filter((other) => other.parentId === mount.mountId && !fileSystems.includes(other))
-    .map((other) => `${nameOf(other)} is mounted ${whereIn(other, mount)}`);
-  const cover = coverOf(mount, own);
-  if (cover !== null && cover.parentId !== mount.mountId) clauses.push(hiddenClause(mount, cover));
+  const clauses = coversOf(mount, ownMounts(namespaces), fileSystems);
   const inside = (path: string): boolean => path.startsWith(`${mountpoint}/`);
   for (const loop of readLoopDevices()) {
     if (inside(loop.backingFile)) clauses.push(`${loop.path} is attached to ${loop.backingFile}`);

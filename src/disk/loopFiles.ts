@@ -8,7 +8,7 @@ import { ECONNABORTED, ENOTCONN } from "../base/errno.js";
 import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { type MountEntry, mountOfPath } from "../linux/proc/mounts.js";
 import type { MountNamespace } from "../linux/proc/namespaces.js";
-import { readMountRecords } from "../mounts/mountRecord.js";
+import { type MountRecord, readMountRecords } from "../mounts/mountRecord.js";
 import { tryCalls } from "./call.js";
 
 /** The limit of a query, which a file system that hangs would block. */
@@ -59,7 +59,7 @@ export async function loopsOfDevices(
       if (!isPathless && ![...means].some((device) => devices.has(device))) return "other";
       if (!isPathless && [...means].every((device) => devices.has(device))) return "ours";
       // A query can hang forever, so it is skipped for a device that a holder has recorded as a disk's.
-      const known = deviceInRecords(loop);
+      const known = recordOfLoop(loop, readMountRecords())?.seen?.device ?? null;
       if (known !== null) return devices.has(known) ? "ours" : "other";
       const on = await backingOf(loop.path, dead);
       if (on === "silent") return isPathless ? "other" : "silent";
@@ -72,12 +72,14 @@ export async function loopsOfDevices(
   };
 }
 
-/** `MAJ:MIN` of the session that a holder saw the loop device on; null when none did. */
-function deviceInRecords({ path, diskSeq }: LoopNodes): string | null {
-  // Without a number of its own it may be on another file by now.
-  if (diskSeq === null) return null;
-  const isIt = (one: Pick<LoopNodes, "path" | "diskSeq">): boolean => one.path === path && one.diskSeq === diskSeq;
-  return readMountRecords().find(({ seen }) => seen?.loops.some(isIt))?.seen?.device ?? null;
+/** The record of the disk that a holder saw the loop device on; null when none did. */
+export function recordOfLoop(loop: LoopNodes, records: readonly MountRecord[]): MountRecord | null {
+  return records.find(({ seen }) => seen?.loops.some((one) => isSame(one, loop))) ?? null;
+}
+
+/** Without a number (before Linux 5.15) another file may have the device by now: then it is asked. */
+export function isSame(seen: Pick<LoopNodes, "path" | "diskSeq">, loop: LoopNodes): boolean {
+  return loop.diskSeq !== null && seen.path === loop.path && seen.diskSeq === loop.diskSeq;
 }
 
 /** The file systems that `path` may be on, over all namespaces, hidden places of `devices` among them. */

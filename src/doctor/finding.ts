@@ -13,3 +13,6 @@ export interface Check {
 export const ok = (name: string, found: string): Check => ({ name, state: "ok", found });
 export const warning = (name: string, found: string, cure: string): Check => ({ name, state: "warning", found, cure });
 export const problem = (name: string, found: string, cure: string): Check => ({ name, state: "problem", found, cure });
+
+/** Of what needs CAP_SYS_RESOURCE. */
+export const UNIT_CURE = "the systemd unit, as root, or docker run --cap-add SYS_RESOURCE";

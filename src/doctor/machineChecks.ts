@@ -3,7 +3,7 @@ import { MIB } from "../base/units.js";
 import { lockedBytesNeeded } from "../daemon/session/exchange.js";
 import { kernelLacks } from "../linux/proc/kernelLacks.js";
 import { CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, hasCapability, type Limits } from "../linux/proc/taskState.js";
-import { type Check, ok, problem, warning } from "./finding.js";
+import { type Check, ok, problem, UNIT_CURE, warning } from "./finding.js";
 
 export interface MachineReading {
   readonly isRoot: boolean;
@@ -44,10 +44,15 @@ export function checkMachine(reading: MachineReading): Check[] {
     checkFuse(reading),
     checkFusermount(reading),
     checkLoop(reading),
-    ...checkCapabilities(reading),
+    checkAdmin(reading),
+    checkResource(reading),
     checkMemlock(reading),
     checkOpenFiles(reading),
-    ...checkSysctls(reading),
+    checkOvercommit(reading),
+    checkSwap(reading),
+    checkMaps(reading),
+    checkRequestSize(reading),
+    checkRequestTime(reading),
   ];
 }
 
@@ -94,24 +99,18 @@ function checkLoop({ isRoot, loopControlError, loops }: MachineReading): Check {
   return ok("loop", `${counts}; the kernel adds more when needed`);
 }
 
-function checkCapabilities({ isRoot, status }: MachineReading): Check[] {
-  const has = (capability: number): boolean => hasCapability(status, capability);
-  const admin = has(CAP_SYS_ADMIN)
-    ? ok("sys-admin", "CAP_SYS_ADMIN: mounts, loop devices and direct mode")
-    : isRoot
-      ? problem("sys-admin", "no CAP_SYS_ADMIN: root cannot mount here", "docker run --cap-add SYS_ADMIN")
-      : ok(
-          "sys-admin",
-          "no CAP_SYS_ADMIN, as a user: mounts through fusermount3, in served mode, without loop devices",
-        );
-  const resource = has(CAP_SYS_RESOURCE)
-    ? ok("sys-resource", "CAP_SYS_RESOURCE: IO_FLUSHER and oom_score_adj can be set")
-    : warning(
-        "sys-resource",
-        "no CAP_SYS_RESOURCE: neither IO_FLUSHER nor oom_score_adj can be set",
-        "the systemd unit, as root, or docker run --cap-add SYS_RESOURCE",
-      );
-  return [admin, resource];
+function checkAdmin({ isRoot, status }: MachineReading): Check {
+  const name = "sys-admin";
+  if (hasCapability(status, CAP_SYS_ADMIN)) return ok(name, "CAP_SYS_ADMIN: mounts, loop devices and direct mode");
+  if (isRoot) return problem(name, "no CAP_SYS_ADMIN: root cannot mount here", "docker run --cap-add SYS_ADMIN");
+  return ok(name, "no CAP_SYS_ADMIN, as a user: mounts through fusermount3, in served mode, without loop devices");
+}
+
+function checkResource({ status }: MachineReading): Check {
+  const name = "sys-resource";
+  if (hasCapability(status, CAP_SYS_RESOURCE))
+    return ok(name, "CAP_SYS_RESOURCE: IO_FLUSHER and oom_score_adj can be set");
+  return warning(name, "no CAP_SYS_RESOURCE: neither IO_FLUSHER nor oom_score_adj can be set", UNIT_CURE);
 }
 
 function checkMemlock({ limits, cpus, status }: MachineReading): Check {
@@ -129,55 +128,47 @@ function checkOpenFiles({ limits }: MachineReading): Check {
   return soft >= LEAST_OPEN_FILES ? ok("nofile", found) : warning("nofile", found, `ulimit -n ${LEAST_OPEN_FILES * 4}`);
 }
 
-function checkSysctls({ sysctls, swapAreas }: MachineReading): Check[] {
-  const checks: Check[] = [];
-  const set = (name: string, value: number): string => `sysctl -w ${name}=${value}`;
-  const overcommit = sysctls.get("vm.overcommit_memory");
-  checks.push(
-    overcommit === 2
-      ? warning(
-          "overcommit",
-          "vm.overcommit_memory is 2: reserved memory counts too, and Node reserves a lot",
-          set("vm.overcommit_memory", 0),
-        )
-      : ok("overcommit", `vm.overcommit_memory is ${overcommit ?? "not readable"}`),
-  );
-  const swappiness = sysctls.get("vm.swappiness") ?? DEFAULT_SWAPPINESS;
-  if (swapAreas.length === 0) checks.push(ok("swap", "no swap: a pool in memory stays in memory"));
-  else if (swappiness <= DEFAULT_SWAPPINESS) {
-    checks.push(ok("swap", `${swapAreas.join(", ")}, vm.swappiness ${swappiness}: pools in tmpfs may be swapped out`));
-  } else {
-    const found = `${swapAreas.join(", ")}, vm.swappiness ${swappiness}: pools in tmpfs are swapped out early`;
-    checks.push(warning("swap", found, set("vm.swappiness", 10)));
-  }
-  const maps = sysctls.get("vm.max_map_count") ?? DEFAULT_MAPS;
-  checks.push(
-    maps < DEFAULT_MAPS
-      ? warning(
-          "maps",
-          `vm.max_map_count is ${maps}, less than the kernel's default`,
-          set("vm.max_map_count", DEFAULT_MAPS),
-        )
-      : ok("maps", `vm.max_map_count is ${maps}`),
-  );
-  return [...checks, ...checkFuseSysctls(sysctls, set)];
+/** The cure of a sysctl. */
+function set(name: string, value: number): string {
+  return `sysctl -w ${name}=${value}`;
 }
 
-function checkFuseSysctls(sysctls: ReadonlyMap<string, number>, set: (name: string, value: number) => string): Check[] {
-  const pages = sysctls.get("fs.fuse.max_pages_limit") ?? WANTED_PAGES;
-  const size =
-    pages < WANTED_PAGES
-      ? warning(
-          "request-size",
-          `fs.fuse.max_pages_limit is ${pages}: requests are smaller than they could be`,
-          set("fs.fuse.max_pages_limit", WANTED_PAGES),
-        )
-      : ok("request-size", `a request has up to ${Math.min(pages, WANTED_PAGES)} pages`);
+function checkOvercommit({ sysctls }: MachineReading): Check {
+  const overcommit = sysctls.get("vm.overcommit_memory");
+  if (overcommit !== 2) return ok("overcommit", `vm.overcommit_memory is ${overcommit ?? "not readable"}`);
+  const found = "vm.overcommit_memory is 2: reserved memory counts too, and Node reserves a lot";
+  return warning("overcommit", found, set("vm.overcommit_memory", 0));
+}
+
+function checkSwap({ sysctls, swapAreas }: MachineReading): Check {
+  if (swapAreas.length === 0) return ok("swap", "no swap: a pool in memory stays in memory");
+  const swappiness = sysctls.get("vm.swappiness") ?? DEFAULT_SWAPPINESS;
+  const found = `${swapAreas.join(", ")}, vm.swappiness ${swappiness}: pools in tmpfs`;
+  if (swappiness <= DEFAULT_SWAPPINESS) return ok("swap", `${found} may be swapped out`);
+  return warning("swap", `${found} are swapped out early`, set("vm.swappiness", 10));
+}
+
+function checkMaps({ sysctls }: MachineReading): Check {
+  const maps = sysctls.get("vm.max_map_count") ?? DEFAULT_MAPS;
+  const found = `vm.max_map_count is ${maps}`;
+  if (maps >= DEFAULT_MAPS) return ok("maps", found);
+  return warning("maps", `${found}, less than the kernel's default`, set("vm.max_map_count", DEFAULT_MAPS));
+}
+
+function checkRequestSize({ sysctls }: MachineReading): Check {
+  const name = "fs.fuse.max_pages_limit";
+  const pages = sysctls.get(name) ?? WANTED_PAGES;
+  if (pages >= WANTED_PAGES) return ok("request-size", `a request has up to ${WANTED_PAGES} pages`);
+  const found = `${name} is ${pages}: requests are smaller than they could be`;
+  return warning("request-size", found, set(name, WANTED_PAGES));
+}
+
+function checkRequestTime({ sysctls }: MachineReading): Check {
   const limits = ["fs.fuse.max_request_timeout", "fs.fuse.default_request_timeout"];
   const bounding = limits.find((name) => (sysctls.get(name) ?? 0) > 0);
-  if (bounding === undefined) return [size, ok("request-time", "the kernel sets no time limit on requests")];
+  if (bounding === undefined) return ok("request-time", "the kernel sets no time limit on requests");
   const found = `${bounding} is ${sysctls.get(bounding)}: the kernel ends a mount whose flush takes longer (seconds)`;
-  return [size, warning("request-time", found, set(bounding, 0))];
+  return warning("request-time", found, set(bounding, 0));
 }
 
 /** For people. */

@@ -4,7 +4,7 @@ import type { Liveness } from "../linux/mount/liveness.js";
 import type { ProcessState } from "../linux/proc/taskState.js";
 import { quote } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
-import { type Check, ok, problem, warning } from "./finding.js";
+import { type Check, ok, problem, UNIT_CURE, warning } from "./finding.js";
 import { mib } from "./machineChecks.js";
 
 export interface LoopReading {
@@ -32,7 +32,6 @@ const BLOCK_BYTES = 4096;
 const PROTECTED_OOM_SCORE = -1000;
 /** More of its files than this in use, and a process is near its limit. */
 const MOST_OF_LIMIT = 0.8;
-const UNIT_CURE = "the systemd unit, as root, or docker run --cap-add SYS_RESOURCE";
 
 export function checkMount(reading: MountReading): Check[] {
   const checks = [
@@ -43,7 +42,8 @@ export function checkMount(reading: MountReading): Check[] {
     ...checkDamage(reading.status),
     ...checkProcesses(reading),
     ...reading.loops.map(checkLoop),
-    ...checkPlaces(reading),
+    checkOwnSwap(reading),
+    checkOwnLog(reading),
   ];
   return checks.map((check) => ({ ...check, mountpoint: reading.status.mountpoint }));
 }
@@ -155,22 +155,14 @@ function checkLoop({ path, directIo, sectorBytes }: LoopReading): Check {
   return warning("loop-device", `${found}: a write smaller than a page has to read it first`, cure);
 }
 
-function checkPlaces({ swapOnIt, stateOnIt }: MountReading): Check[] {
-  const swap =
-    swapOnIt.length === 0
-      ? ok("own-swap", "no swap is on it")
-      : problem(
-          "own-swap",
-          `${swapOnIt.join(", ")} is on it: swapping a page out would itself need memory`,
-          `swapoff ${swapOnIt.join(" ")}`,
-        );
-  const state =
-    stateOnIt === null
-      ? ok("own-log", "the log and the control socket are elsewhere")
-      : problem(
-          "own-log",
-          `${stateOnIt} is on it: a disk that waits for its own log hangs`,
-          "set XDG_RUNTIME_DIR to another place, and mount again",
-        );
-  return [swap, state];
+function checkOwnSwap({ swapOnIt }: MountReading): Check {
+  if (swapOnIt.length === 0) return ok("own-swap", "no swap is on it");
+  const found = `${swapOnIt.join(", ")} is on it: swapping a page out would itself need memory`;
+  return problem("own-swap", found, `swapoff ${swapOnIt.join(" ")}`);
+}
+
+function checkOwnLog({ stateOnIt }: MountReading): Check {
+  if (stateOnIt === null) return ok("own-log", "the log and the control socket are elsewhere");
+  const found = `${stateOnIt} is on it: a disk that waits for its own log hangs`;
+  return problem("own-log", found, "set XDG_RUNTIME_DIR to another place, and mount again");
 }

@@ -4,7 +4,7 @@
  */
 import { basename } from "node:path";
 import { mountsOnLoops } from "../disk/inUse.js";
-import { backingOf, backingPath, PATHLESS } from "../disk/loopFiles.js";
+import { backingOf, backingPath, PATHLESS, recordOfLoop } from "../disk/loopFiles.js";
 import { describeUsers, partClauses } from "../disk/users.js";
 import { abortConnection } from "../linux/fuse/fuseConnection.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
@@ -47,7 +47,7 @@ export async function findOrphans(
   const pathless = loops.filter((loop) => backingPath(loop) === PATHLESS);
   const found = await Promise.all(
     pathless.map(async (loop): Promise<Orphan | null> => {
-      const record = records.find(({ seen }) => seen?.loops.some((one) => isSame(one, loop))) ?? null;
+      const record = recordOfLoop(loop, records);
       if (record === null ? !ask || (await backingOf(loop.path, false)) !== "dead" : isReachable(record, namespaces))
         return null;
       return {
@@ -85,11 +85,6 @@ export function endSession({ device }: Orphan): void {
   const isHeld = ({ mountpoint: name }: MountRecord): boolean => isNameHeld(diskPaths(name).lock);
   if (readMountRecords().some((record) => record.seen?.device === device && isHeld(record))) return;
   abortConnection(Number(connection));
-}
-
-/** Without a number (before Linux 5.15) another file may have the device by now: then it is asked. */
-export function isSame(seen: Pick<LoopNodes, "path" | "diskSeq">, loop: LoopNodes): boolean {
-  return loop.diskSeq !== null && seen.path === loop.path && seen.diskSeq === loop.diskSeq;
 }
 
 function blockersOf(loop: LoopNodes, namespaces: readonly MountNamespace[]): string[] {

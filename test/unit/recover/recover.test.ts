@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { toMountOptions } from "../../../src/cli/mountOptions.js";
 import { forgetStep } from "../../../src/cli/recover.js";
+import { isSame } from "../../../src/disk/loopFiles.js";
 import { stepsOf } from "../../../src/disk/steps.js";
 import { type MountEntry, parseMountinfo } from "../../../src/linux/proc/mounts.js";
 import { parseMountRecord } from "../../../src/mounts/mountRecord.js";
@@ -10,7 +11,6 @@ import { standingStill } from "../../../src/mounts/silent.js";
 import { diskDirectories } from "../../../src/mounts/stateDirectory.js";
 import { type WayBack, wayBack as wayBackWith } from "../../../src/recover/bringBack.js";
 import { type DeadDisk, deadDiskOf, isMeant, type MachineView, sessionsOf } from "../../../src/recover/deadDisk.js";
-import { isSame } from "../../../src/recover/orphans.js";
 
 const FUSE = "rw,user_id=0,group_id=0";
 const HIDDEN = `${diskDirectories()}/0123456789abcdef`;
