@@ -30,7 +30,10 @@ export interface AwaitedSession {
 
 /** Of a process that found its file, but not all that belongs to it. */
 const UNLOADED = /Cannot find |MODULE_NOT_FOUND/;
-/** A blocked holder cannot start a server. Less than the time limit of a machine that shuts down. */
+/**
+ * A blocked holder cannot start a server. Less than the time limit of a machine that shuts down;
+ * longer only while a server is seen to answer.
+ */
 const HERE_MS = 45_000;
 const MAIN = fileURLToPath(new URL("./callMain.js", import.meta.url));
 
@@ -60,11 +63,13 @@ function makeInTime(what: string, calls: readonly Call[], { waitsFor, timeoutMs 
   const fd = connection === undefined ? -1 : openAbort(Number(connection));
   if (fd < 0) return makeHereUnasked(what, calls);
   const limitMs = Math.min(timeoutMs, HERE_MS);
+  const begunMs = performance.now();
   try {
     const limits = { limitMs, mostMs: timeoutMs, progress: waitsFor?.progress };
     const { result, inTime } = withinLimit(fd, limits, () => makeHereUnasked(what, calls));
     if (inTime) return result;
-    const reason = `no process can be started for it, as the program is gone; it did not end within ${limitMs / 1000} s`;
+    const seconds = Math.round((performance.now() - begunMs) / 1000);
+    const reason = `no process can be started for it, as the program is gone; it did not end within ${seconds} s`;
     return [{ error: { what, reason: `${reason}, and the disk was aborted`, code: "ETIMEDOUT" } }];
   } finally {
     closeSync(fd);

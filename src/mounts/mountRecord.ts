@@ -3,11 +3,11 @@
  * the holder without asking it: a file in the state directory that exists as long as
  * the mount.
  */
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
-import { readText } from "../linux/proc/procFile.js";
+import { readNames, readText } from "../linux/proc/procFile.js";
 import type { MountOptions } from "./options.js";
 import { FIELDS_OTHERWISE } from "./optionTable.js";
 import { diskId, diskPaths, idOfFuse, idPaths, removeQuietly, stateDirectory } from "./stateDirectory.js";
@@ -57,26 +57,27 @@ export function removeMountRecord(mountpoint: string): void {
  */
 export function readMountRecords(): MountRecord[] {
   const directory = stateDirectory();
+  return readNames(directory)
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => readRecordFile(join(directory, name)))
+    .filter((found) => found !== null)
+    .sort((a, b) => b.writtenMs - a.writtenMs)
+    .map(({ record }) => record);
+}
+
+/** Null also for one that is removed meanwhile. */
+function readRecordFile(path: string): { readonly record: MountRecord; readonly writtenMs: number } | null {
   try {
-    const files = readdirSync(directory)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => ({ path: join(directory, name), writtenMs: statSync(join(directory, name)).mtimeMs }));
-    return files
-      .sort((a, b) => b.writtenMs - a.writtenMs)
-      .map(({ path }) => parseMountRecord(readFileSync(path, "utf8")))
-      .filter((record) => record !== null);
+    const record = parseMountRecord(readFileSync(path, "utf8"));
+    return record === null ? null : { record, writtenMs: statSync(path).mtimeMs };
   } catch {
-    return [];
+    return null;
   }
 }
 
 /** The record of the disk with this id, or null. */
 export function readMountRecord(id: string): MountRecord | null {
-  try {
-    return parseMountRecord(readFileSync(idPaths(id).record, "utf8"));
-  } catch {
-    return null;
-  }
+  return readRecordFile(idPaths(id).record)?.record ?? null;
 }
 
 /**

@@ -1,8 +1,9 @@
 /** mount returns when the disk is ready, in the background or in the foreground, and its end leaves nothing. */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
+import { statusOf } from "../support/disk.js";
 import { controlSocket, isMounted, withPlace } from "../support/place.js";
-import { killGroup, run, until } from "../support/processes.js";
+import { killGroup, run, stillRunning, until } from "../support/processes.js";
 import { testedIo } from "../support/project.js";
 import { requires } from "../support/requires.js";
 
@@ -20,7 +21,10 @@ for (const words of [["mount"], []]) {
       await run("dd", ["if=/dev/zero", `of=${directory}/disk`, "bs=4k", "count=1", "conv=notrunc", "status=none"]);
       expect((await run("ls", ["-A", directory])).stdout).toBe("disk\n");
       expect((await run("stat", ["-c", "%a %u %s", `${directory}/disk`])).stdout).toBe(`600 0 ${2 ** 24}\n`);
+      const { holderPid, serverPid } = await statusOf(directory);
       await place.kmemfs(["unmount", directory]);
+      // At once: the command waits for its processes.
+      expect(stillRunning([holderPid, serverPid])).toEqual([]);
       expect([isMounted(directory), existsSync(controlSocket(directory))]).toEqual([false, false]);
       await place.expectNothingLeft();
     }));

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { statusOf } from "../support/disk.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
-import { run } from "../support/processes.js";
+import { run, stillRunning } from "../support/processes.js";
 import { expectRefusal } from "../support/refusal.js";
 import { requires } from "../support/requires.js";
 
@@ -63,6 +63,8 @@ for (const type of ["ext4", "xfs", "btrfs"] as const) {
       expect((await statusOf(directory)).usedBytes).toBeLessThan(32 * MIB);
 
       await place.kmemfs(["down", directory], { timeoutMs: 60_000 });
+      // At once: the command waits for its processes.
+      expect(stillRunning([status.holderPid, status.serverPid])).toEqual([]);
       expectGone(directory);
       await place.expectNothingLeft();
     }));

@@ -4,6 +4,7 @@
  * all that it started; a group that is left when the test process exits is killed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { patience } from "./patience.js";
 
 export interface RunOptions {
@@ -166,4 +167,16 @@ export async function until(
     if (performance.now() > endMs) throw new Error(`waited ${patience * timeoutMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Those of `pids` that run still: a zombie waits only to be reaped. */
+export function stillRunning(pids: readonly (number | null)[]): number[] {
+  const stateOf = (pid: number): string => {
+    try {
+      return /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
+    } catch {
+      return "";
+    }
+  };
+  return pids.filter((pid) => pid !== null).filter((pid) => !["", "Z", "X"].includes(stateOf(pid)));
 }

@@ -46,10 +46,12 @@ export class ControlDoor {
         (error: unknown) => send(outgoing, error instanceof UserError ? 409 : 500, errorBody(error)),
       );
     });
-    await once(server.listen(this.path), "listening");
     this.server = server;
-    chmodSync(this.path, 0o600);
+    await once(server.listen(this.path), "listening");
+    // A connection that cannot be accepted for want of memory or fds is that caller's loss alone.
+    server.on("error", () => {});
     if (this.isClosed) this.close();
+    else chmodSync(this.path, 0o600);
   }
 
   /**

@@ -12,7 +12,7 @@ import type { MountOptions } from "../../mounts/options.js";
 import type { MountStatus } from "../../mounts/status.js";
 
 const PERIOD_MS = 10_000;
-/** Smaller changes of the held memory are not recorded. */
+/** The held memory is recorded in steps of this size. */
 const STEP_BYTES = 16 * MIB;
 
 /** As /proc shows it, which may be of another pid namespace than ours. */

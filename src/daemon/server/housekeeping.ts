@@ -93,6 +93,8 @@ export function keepServed(pool: Pool, backing: Backing, faults: Faults | null):
   const run = (): void => {
     watchLength(pool.damage, backing);
     noteFaults(pool, faults);
+    // A flush may take long, or hang: what is known already is told before.
+    tell(pool.failedErrno);
     pool.flushAndDrain();
     tell(pool.failedErrno);
     if (takesMemory) watch.look(pool.account.used);

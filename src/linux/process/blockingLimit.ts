@@ -10,6 +10,9 @@ const ENDED = 1;
 const LATE = 2;
 const WRITTEN = 3;
 
+/** A server that dies after it moved is to be known long before a machine that shuts down ends us. */
+const LOOK_MS = 5_000;
+
 const WATCHER = `
 const { readSync, writeSync } = require("node:fs");
 const { workerData: { state, fd, limits: { limitMs, mostMs, progress } } } = require("node:worker_threads");
@@ -19,14 +22,17 @@ const look = () => {
   readSync(progress.fd, bytes, 0, bytes.length, progress.at);
   return bytes.toString("latin1");
 };
-const began = performance.now();
-let before = null;
-let now = look();
-do {
-  before = now;
-  Atomics.wait(state, 0, ${RUNS}, limitMs);
-  now = look();
-} while (Atomics.load(state, 0) === ${RUNS} && now !== before && performance.now() - began < mostMs);
+const endsMs = performance.now() + (progress === undefined ? limitMs : mostMs);
+let seen = look();
+let seenMs = performance.now();
+for (;;) {
+  const now = performance.now();
+  const leftMs = Math.min(seenMs + limitMs, endsMs) - now;
+  if (leftMs <= 0 || Atomics.wait(state, 0, ${RUNS}, Math.min(leftMs, ${LOOK_MS})) !== "timed-out") break;
+  const looked = look();
+  if (looked !== seen) seenMs = performance.now();
+  seen = looked;
+}
 if (Atomics.compareExchange(state, 0, ${RUNS}, ${LATE}) === ${RUNS}) {
   try {
     writeSync(fd, "1");
