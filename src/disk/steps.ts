@@ -11,7 +11,7 @@ import { type MountEntry, readMounts } from "../linux/proc/mounts.js";
 import { type MountUser, usersOfDevice, usersOfMount } from "../linux/proc/mountUsers.js";
 import { runOk } from "../linux/process/command.js";
 import { isNameOfEnded, lockName } from "../linux/process/nameLock.js";
-import { quote } from "../mounts/paths.js";
+import { KMEMFS_TYPES, quote } from "../mounts/paths.js";
 import { idPaths, removePrivateDirectory, stateDirectory } from "../mounts/stateDirectory.js";
 import { type AwaitedSession, makeCalls, tryCalls } from "./call.js";
 import { mountFileSystem } from "./fileSystems.js";
@@ -102,7 +102,7 @@ type Around = Pick<Remains, "bound" | "dead">;
 function unmount(mount: MountEntry, around: Around, manner: Manner): Step {
   const { mountpoint, fsType, source } = mount;
   if (manner.kind === "lazily") {
-    const name = isFuse(mount) ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
+    const name = isDiskItself(mount) ? `the dead mount ${mountpoint}` : `${mountpoint} (${fsType} on ${source})`;
     return {
       plan: `unmount ${name}${usedBy(", lazily if still ", manner.users.ofMount(mount))}`,
       act: () => unmountLazily(mount, name, around, manner.users),
@@ -124,8 +124,8 @@ function unmount(mount: MountEntry, around: Around, manner: Manner): Step {
   };
 }
 
-function isFuse({ fsType }: MountEntry): boolean {
-  return fsType.startsWith("fuse");
+function isDiskItself({ fsType }: MountEntry): boolean {
+  return KMEMFS_TYPES.has(fsType);
 }
 
 /** A frozen file system is thawed first: what waits for it would wait for ever, and nobody could thaw it later. */
@@ -134,7 +134,7 @@ function unmounting(mount: MountEntry): Call[] {
     { act: "thaw", mount },
     { act: "unmount", mount },
   ];
-  return isFuse(mount) ? calls.slice(1) : calls;
+  return isDiskItself(mount) ? calls.slice(1) : calls;
 }
 
 function detaching(mount: MountEntry): Call[] {
@@ -143,7 +143,7 @@ function detaching(mount: MountEntry): Call[] {
 
 async function unmountInOrder(mount: MountEntry, { kind, what, cure, waitsFor }: InOrder): Promise<void> {
   const calls = kind === "at once" ? detaching(mount) : unmounting(mount);
-  const timeoutMs = isFuse(mount) ? UNMOUNT_TIMEOUT_MS : FLUSH_TIMEOUT_MS;
+  const timeoutMs = isDiskItself(mount) ? UNMOUNT_TIMEOUT_MS : FLUSH_TIMEOUT_MS;
   try {
     await makeCalls(what, calls, { timeoutMs, waitsFor });
   } catch (error) {
@@ -226,9 +226,14 @@ function detach(loop: LoopNodes, manner: Manner): Step {
 export function forgetDisk(id: string, isOurs = false): void {
   if (!existsSync(stateDirectory())) return;
   const { socket, record, clearing, directory, lock } = idPaths(id);
-  const name = isOurs ? null : lockName(lock);
-  if (name === null && !isOurs && !isNameOfEnded(lock)) return;
-  for (const path of [socket, record, `${record}.new`, clearing]) rmSync(path, { force: true });
+  let name = isOurs ? null : lockName(lock);
+  if (name === null && !isOurs) {
+    if (!isNameOfEnded(lock)) return;
+    // It may have let go by now: then a new holder could have made its socket between our look and the removal.
+    name = lockName(lock);
+  }
+  const isTaken = isOurs || name !== null;
+  for (const path of [record, `${record}.new`, ...(isTaken ? [socket, clearing] : [])]) rmSync(path, { force: true });
   removePrivateDirectory(directory);
   name?.release();
 }
