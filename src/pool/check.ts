@@ -1,6 +1,6 @@
 /**
  * Check: reports everything that is wrong with a pool, in the order it is found.
- * Changes nothing. Needs at most four bits of memory per page.
+ * Changes nothing. Needs at most four bits of memory per page, and a few words for each page with two owners.
  */
 import { assert } from "../base/assert.js";
 import { BitSet } from "../base/bitset.js";

@@ -18,9 +18,14 @@ const { readSync, writeSync } = require("node:fs");
 const { workerData: { state, fd, limits: { limitMs, mostMs, progress } } } = require("node:worker_threads");
 const look = () => {
   if (progress === undefined) return "";
-  const bytes = Buffer.alloc(progress.lengthBytes);
-  readSync(progress.fd, bytes, 0, bytes.length, progress.at);
-  return bytes.toString("latin1");
+  try {
+    const bytes = Buffer.alloc(progress.lengthBytes);
+    readSync(progress.fd, bytes, 0, bytes.length, progress.at);
+    return bytes.toString("latin1");
+  } catch {
+    // What cannot be seen is no progress: the limit holds.
+    return "";
+  }
 };
 const endsMs = performance.now() + (progress === undefined ? limitMs : mostMs);
 let seen = look();

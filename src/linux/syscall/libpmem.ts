@@ -22,13 +22,19 @@ export function libpmem(): Libpmem | null {
 }
 
 function load(): Libpmem | null {
+  const library = installed();
+  if (library === null) return null;
+  // One that is there but lacks these is an error: a pool must not be volatile without a word.
+  return {
+    persist: library.func("void pmem_persist(uint64_t addr, uint64_t len)"),
+    memcpy: library.func("void pmem_memcpy_persist(uint64_t dest, uint64_t src, uint64_t len)"),
+    memset: library.func("void pmem_memset_persist(uint64_t dest, int c, uint64_t len)"),
+  };
+}
+
+function installed() {
   try {
-    const library = koffi.load("libpmem.so.1");
-    return {
-      persist: library.func("void pmem_persist(uint64_t addr, uint64_t len)"),
-      memcpy: library.func("void pmem_memcpy_persist(uint64_t dest, uint64_t src, uint64_t len)"),
-      memset: library.func("void pmem_memset_persist(uint64_t dest, int c, uint64_t len)"),
-    };
+    return koffi.load("libpmem.so.1");
   } catch {
     return null;
   }
