@@ -32,6 +32,10 @@ const MKFS_ARGS: Readonly<Record<FileSystemType, readonly string[]>> = {
 };
 
 const GONE_MS = 60_000;
+/** After a failure somebody may hold it; what is unmounted next frees it. */
+const DETACHED_MS = 20_000;
+/** As GONE_MS, after a failure: then it is freed by force. */
+export const FAILED_MS = 2_000;
 
 export class Place {
   readonly directory: string;
@@ -104,7 +108,7 @@ export class Place {
   async detach(device: string): Promise<void> {
     if (!this.isAttached(device)) return;
     await run("losetup", ["-d", device]);
-    await until(() => !this.isAttached(device), GONE_MS, `${device} to be detached`);
+    await until(() => !this.isAttached(device), DETACHED_MS, `${device} to be detached`);
   }
 
   isAttached(device: string): boolean {
@@ -149,19 +153,23 @@ export class Place {
   }
 
   /** Processes have a moment to end in. @throws Error when something of this place is still there then */
-  async expectNothingLeft(): Promise<void> {
-    await until(() => this.leftovers().length === 0, GONE_MS, "nothing to be left").catch(() => {
+  async expectNothingLeft(waitMs = GONE_MS): Promise<void> {
+    await until(() => this.leftovers().length === 0, waitMs, "nothing to be left").catch(() => {
       const left = this.leftovers();
       if (left.length > 0) throw new Error(`left behind:\n  ${left.join("\n  ")}`);
     });
   }
 
-  /** Undoes everything. @returns what went wrong, one line each */
-  async end(): Promise<string[]> {
+  /**
+   * Undoes everything.
+   * @param waitMs for what ends by itself; after a failure nothing may
+   * @returns what went wrong, one line each
+   */
+  async end(waitMs = GONE_MS): Promise<string[]> {
     const wrong: string[] = [];
     const note = (error: Error): void => void wrong.push(error.message);
     await this.cleanup.run().catch(note);
-    await this.expectNothingLeft().catch(note);
+    await this.expectNothingLeft(waitMs).catch(note);
     await freeOurs(this.#before).catch(note);
     rmSync(this.directory, { recursive: true, force: true });
     return wrong;
@@ -187,7 +195,7 @@ export async function withPlace(body: (place: Place) => Promise<unknown>, parent
   } catch (error) {
     failure = error as Error;
   }
-  const wrong = await place.end();
+  const wrong = await place.end(failure === undefined ? GONE_MS : FAILED_MS);
   if (failure !== undefined) {
     if (wrong.length > 0) failure.message += `\nand then: ${wrong.join("; ")}`;
     throw failure;

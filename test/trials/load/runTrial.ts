@@ -1,6 +1,6 @@
 /** A trial on real mounts from beginning to end: what it needs, its place, its last line, and its cleaning up. */
 import { missingOf, type Needs } from "../../support/needs.js";
-import { Place } from "../../support/place.js";
+import { FAILED_MS, Place } from "../../support/place.js";
 
 /** On tmpfs: what is written there is there at once, and no disk is slow. */
 const PARENT = "/dev/shm";
@@ -25,7 +25,7 @@ export async function runTrial(
   const interrupted = (): void => {
     isInterrupted = true;
     print("interrupted; cleaning up");
-    place.end().finally(() => {
+    place.end(FAILED_MS).finally(() => {
       fail(name, "interrupted");
       process.exit();
     });
@@ -40,7 +40,7 @@ export async function runTrial(
   } catch (error) {
     // What was taken away under it fails: the other end counts.
     if (isInterrupted) return;
-    const wrong = await place.end();
+    const wrong = await place.end(FAILED_MS);
     for (const line of wrong) print(`cleaning up: ${line}`);
     print(String((error as Error).stack));
     print(`again: ${replay}`);
