@@ -63,13 +63,23 @@ export async function loopsOfDevices(
       if (known !== null) return devices.has(known) ? "ours" : "other";
       const on = await backingOf(loop.path, dead);
       if (on === "silent") return isPathless ? "other" : "silent";
-      return (on === "dead" ? dead : devices.has(on)) ? "ours" : "other";
+      return (on === "dead" ? dead && !isUsedOnlyElsewhere(loop, namespaces) : devices.has(on)) ? "ours" : "other";
     }),
   );
   return {
     ours: loops.filter((_loop, i) => judged[i] === "ours"),
     silent: loops.filter((_loop, i) => judged[i] === "silent"),
   };
+}
+
+/**
+ * What lies on it is mounted in other namespaces and not in ours: of two dead sessions, which answer
+ * alike, the device is then on that of a container.
+ */
+export function isUsedOnlyElsewhere({ nodes }: LoopNodes, namespaces: readonly MountNamespace[]): boolean {
+  const numbers = new Set(nodes.map(({ majorMinor }) => majorMinor));
+  const using = namespaces.filter(({ mounts }) => mounts.some((mount) => numbers.has(mount.majorMinor)));
+  return using.length > 0 && using.every(({ isOwn }) => !isOwn);
 }
 
 /** The record of the disk that a holder saw the loop device on; null when none did. */

@@ -1,14 +1,15 @@
 /** The process that holds a flock(2), from /proc/locks and fdinfo (proc_locks(5)). */
 import { fstatSync, readdirSync, readFileSync } from "node:fs";
 import { hasEnded, isAlive } from "./proc.js";
-import { deviceNumbers, hexDevice, processIds } from "./procFile.js";
+import { deviceNumbers, hexDevice, processIds, readText } from "./procFile.js";
 
 /** Pid of a process that has the flock on the file of `fd`; null when /proc does not tell. */
 export function lockOwner(fd: number): number | null {
   const key = lockKey(fd);
   const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
-  // The process that called flock may be gone while a child has the fd; fdinfo shows who has it now.
-  return pid !== null && isAlive(pid) ? pid : findInFdinfo(key);
+  // The process that called flock may have let go, or be gone and its number another's by now, while
+  // a child has the fd; fdinfo shows who has it.
+  return pid !== null && isAlive(pid) && showsLock(pid, key) !== false ? pid : findInFdinfo(key);
 }
 
 /**
@@ -39,16 +40,16 @@ export function parseLocks(locks: string, key: string): number | null {
 }
 
 function findInFdinfo(key: string): number | null {
-  for (const pid of processIds()) {
-    if (pid === process.pid) continue;
-    try {
-      for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-        const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1");
-        if (info.split("\n").some((line) => line.includes(" FLOCK ") && line.includes(` ${key} `))) return pid;
-      }
-    } catch {
-      // It may have ended or belong to another user, which is not an error here.
-    }
+  return processIds().find((pid) => pid !== process.pid && showsLock(pid, key) === true) ?? null;
+}
+
+/** Whether a fd of the process has the lock; null for a process that has ended or is another user's. */
+function showsLock(pid: number, key: string): boolean | null {
+  const isIt = (line: string): boolean => line.includes(" FLOCK ") && line.includes(` ${key} `);
+  try {
+    const infos = readdirSync(`/proc/${pid}/fdinfo`).map((fd) => readText(`/proc/${pid}/fdinfo/${fd}`) ?? "");
+    return infos.some((info) => info.split("\n").some(isIt));
+  } catch {
+    return null;
   }
-  return null;
 }

@@ -8,7 +8,7 @@ import {
   otherPlaces,
   type SessionUse,
 } from "../../../src/disk/inUse.js";
-import { loopsByPath } from "../../../src/disk/loopFiles.js";
+import { isUsedOnlyElsewhere, loopsByPath } from "../../../src/disk/loopFiles.js";
 import { neededSectorBytes, SECTOR_LOOK_BYTES } from "../../../src/disk/sectorSize.js";
 import { mountOfPath, parseMountinfo } from "../../../src/linux/proc/mounts.js";
 import type { MountNamespace } from "../../../src/linux/proc/namespaces.js";
@@ -41,6 +41,15 @@ function use(own: readonly string[], ...others: MountNamespace[]): SessionUse {
 }
 
 const MAIN = "30 20 0:40 / /mnt/x rw - fuse.kmemfs kmemfs rw";
+
+it("of two dead sessions that answer alike, a loop device used only in another namespace is on the other", () => {
+  const used = "40 20 7:0 / /files rw - ext4 /dev/loop0 rw";
+  const [own, other] = [namespace([used]), namespace([used], false)];
+  expect(isUsedOnlyElsewhere(LOOP, [namespace([]), other])).toBe(true);
+  expect(isUsedOnlyElsewhere(LOOP, [own, other])).toBe(false);
+  expect(isUsedOnlyElsewhere(LOOP, [own])).toBe(false);
+  expect(isUsedOnlyElsewhere(LOOP, [namespace([])])).toBe(false);
+});
 
 describe("other places of a session", () => {
   it("are none where it is mounted once", () => expect(otherPlaces(use([MAIN]))).toEqual([]));
