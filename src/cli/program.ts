@@ -20,7 +20,7 @@ function version(): string {
 }
 
 /** As the list of all shows them. */
-const COMMANDS: readonly { name: string; alias?: string; usage: string; summary: string }[] = [
+const COMMANDS: readonly { name: keyof typeof DEFINE; alias?: string; usage: string; summary: string }[] = [
   { name: "up", usage: "MOUNTPOINT [options]", summary: "make a disk with a file system" },
   { name: "down", usage: "MOUNTPOINT", summary: "take a disk down, in the safe order" },
   { name: "trim", usage: "MOUNTPOINT", summary: "return the memory of deleted files" },
@@ -39,7 +39,7 @@ const COMMANDS: readonly { name: string; alias?: string; usage: string; summary:
 ];
 
 /** What gives a command its options; its module is loaded when it is the one that is meant. */
-const DEFINE: Readonly<Record<string, () => Promise<(command: Command, outcome: Outcome) => void>>> = {
+const DEFINE = {
   up: async () => (await import("./up.js")).defineUp,
   down: async () => (await import("./down.js")).defineDown,
   trim: async () => (await import("./trim.js")).defineTrim,
@@ -55,7 +55,7 @@ const DEFINE: Readonly<Record<string, () => Promise<(command: Command, outcome: 
   dump: async () => (await import("./dump.js")).defineDump,
   rehome: async () => (await import("./rehome.js")).defineRehome,
   demo: async () => (await import("./demo.js")).defineDemo,
-};
+} satisfies Readonly<Record<string, () => Promise<(command: Command, outcome: Outcome) => void>>>;
 
 /**
  * @param args as `withCommand` gives them; only the command that they name gets its options
