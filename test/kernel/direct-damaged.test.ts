@@ -5,6 +5,7 @@
 import { closeSync, existsSync, openSync, statSync, truncateSync, writeSync } from "node:fs";
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
+import { signal } from "../support/killed.js";
 import { LOG_ERROR, logOf } from "../support/log.js";
 import { type Place, withPlace } from "../support/place.js";
 import { run, until } from "../support/processes.js";
@@ -53,7 +54,7 @@ it("an index entry that is overwritten", () =>
     await expectDamage(disk, /block 1000: its index entry points to page 2147483647/);
     expect((await disk.status()).serverPid).toBe(serverPid);
     // The next server knows it too.
-    process.kill(serverPid ?? 0, "SIGKILL");
+    signal(serverPid, "SIGKILL");
     expect(await io(disk, "pwrite 0 4k")).toMatch(/Read-only file system/);
     expect(await io(disk, `pread ${1000 * PAGE} 4k`)).toMatch(/Input\/output error/);
     expect(await io(disk, `pread -v ${1001 * PAGE} 1`)).toMatch(/^003e9000: {2}21/);
@@ -103,7 +104,7 @@ it("data of a directory that somebody cuts off in direct mode", () =>
     await expectDamage(disk, /another process truncated the pool/);
     expect(await io(disk, "fpunch 0 4k")).toMatch(/Read-only file system/);
     // The next server knows it too, and makes nothing longer.
-    process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
+    signal((await disk.status()).serverPid, "SIGKILL");
     expect(await io(disk, "fpunch 0 4k")).toMatch(/Read-only file system/);
     expect(statSync(`${pool}/data`).size).toBe(8 * MIB);
     expect(await io(disk, "pread -v 7m 1")).toMatch(/: {2}33/);
@@ -127,7 +128,7 @@ it("a pool that was not closed says so once", () =>
   withPlace(async (place) => {
     const { disk, pool, serverPid } = await servedDisk(place, ["--restarts", "0"]);
     const { holderPid } = await disk.status();
-    process.kill(serverPid ?? 0, "SIGKILL");
+    signal(serverPid, "SIGKILL");
     const again = ["mount", pool, place.makeDirectory("again")];
     place.endsWithUs(place.path("again"));
     await until(() => !existsSync(`/proc/${holderPid}`), FOUND_MS, "the holder to end");

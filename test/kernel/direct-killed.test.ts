@@ -1,6 +1,7 @@
 /** Server, holder or both are killed in direct mode under load: all that was acknowledged is in the pool, whichever way it is opened. */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
+import { signal } from "../support/killed.js";
 import { someOf } from "../support/longForm.js";
 import { withPlace } from "../support/place.js";
 import { run, start, until } from "../support/processes.js";
@@ -36,8 +37,8 @@ for (const { killed, where } of someOf(cases, 2)) {
       await until(isWritten, END_MS, "fio to write");
       const victims = { "the server": [serverPid], "the holder": [holderPid], both: [holderPid, serverPid] }[killed];
       // A server that runs would see its holder die, and close the pool.
-      if (killed === "both") process.kill(serverPid ?? 0, "SIGSTOP");
-      for (const pid of victims) process.kill(pid ?? 0, "SIGKILL");
+      if (killed === "both") signal(serverPid, "SIGSTOP");
+      for (const pid of victims) signal(pid, "SIGKILL");
       // The kernel goes on with what is open: no write fails.
       expect(await load.exited, load.stderr()).toBe(0);
       const isGone = (): boolean => ![serverPid, holderPid].some((pid) => existsSync(`/proc/${pid}`));
@@ -71,7 +72,7 @@ it("a pool that was cut off is shown read-only in direct mode, and served only w
     await disk.io("pwrite -q -S 0x41 -b 1m 4m 4m");
     const sum = await disk.sum();
     const { serverPid, holderPid } = await disk.status();
-    process.kill(serverPid ?? 0, "SIGKILL");
+    signal(serverPid, "SIGKILL");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     const { stdout } = await run("sh", ["-c", `cat ${pool}/* | sha256sum`]);
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
 import type { Check } from "../../src/doctor/finding.js";
-import { killBoth } from "../support/killed.js";
+import { killBoth, signal } from "../support/killed.js";
 import { type Place, withDisk } from "../support/place.js";
 import { run } from "../support/processes.js";
 import { requires } from "../support/requires.js";
@@ -93,8 +93,8 @@ it("a disk whose server hangs is a problem, told in time", () =>
   // Nobody replaces the server meanwhile.
   withDisk({ size: "16M", args: ["--watchdog", "0"] }, async (disk, place) => {
     const server = (await disk.status()).serverPid ?? 0;
-    process.kill(server, "SIGSTOP");
-    place.cleanup.add("the server", () => void (existsSync(`/proc/${server}`) && process.kill(server, "SIGCONT")));
+    signal(server, "SIGSTOP");
+    place.cleanup.add("the server", () => void (existsSync(`/proc/${server}`) && signal(server, "SIGCONT")));
     const { status, of } = await doctor(place, disk.directory);
     expect([status, of("answers")?.state]).toEqual([1, "problem"]);
     expect(of("answers")?.cure).toContain("kmemfs unmount --force");

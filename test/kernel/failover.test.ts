@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { expect } from "vitest";
 import type { Disk } from "../support/disk.js";
 import { startLoad } from "../support/fio.js";
+import { signal } from "../support/killed.js";
 import { LOG_ERROR, logOf } from "../support/log.js";
 import { isLongForm, someOf } from "../support/longForm.js";
 import { isMounted, withDisk, withPlace } from "../support/place.js";
@@ -35,7 +36,7 @@ it("kill -9 under fio with verification, on the file and on a file system", () =
     let before = await disk.status();
     for (let kills = 0; load.isRunning() && kills < (isLongForm ? 12 : 5); kills++) {
       await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 300));
-      process.kill(before.serverPid ?? 0, "SIGKILL");
+      signal(before.serverPid, "SIGKILL");
       await nextServer(disk, before.serverPid);
       const now = await disk.status();
       expect(now.restarts).toBe(before.restarts + 1);
@@ -61,7 +62,7 @@ it("kill -9 while holes and cold pages are read", () =>
     let { serverPid } = await disk.status();
     for (let kills = 0; load.isRunning() && kills < (isLongForm ? 20 : 5); kills++) {
       await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 200));
-      process.kill(serverPid ?? 0, "SIGKILL");
+      signal(serverPid, "SIGKILL");
       serverPid = await nextServer(disk, serverPid);
     }
     await load.finish();
@@ -92,7 +93,7 @@ it("a server that hangs is killed, and the next one takes over", () =>
     await disk.io("pwrite -q -S 0x31 0 4m");
     const sum = await disk.sum();
     const { serverPid } = await disk.status();
-    process.kill(serverPid ?? 0, "SIGSTOP");
+    signal(serverPid, "SIGSTOP");
     await nextServer(disk, serverPid);
     expect(await disk.sum()).toBe(sum);
     expect((await disk.status()).lastDeath).toMatch(/^hung and was killed: its .* was unresponsive for 1 s$/);
@@ -126,7 +127,7 @@ it("a server that dies while its mount ends closes the pool all the same", () =>
       const { serverPid, holderPid } = await disk.status();
       await run("umount", [disk.directory]);
       await new Promise((resolve) => setTimeout(resolve, delayMs));
-      if (existsSync(`/proc/${serverPid}`)) process.kill(serverPid ?? 0, "SIGKILL");
+      if (existsSync(`/proc/${serverPid}`)) signal(serverPid, "SIGKILL");
       await until(() => !existsSync(`/proc/${holderPid}`), NEXT_MS, "the holder to end");
       expect((await place.kmemfs(["check", pool])).stdout).toMatch(/: clean, .*no errors/);
     }

@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import { isGone } from "../../src/linux/proc/openedBy.js";
 import { readNote, writeNote } from "../../src/linux/process/noteFile.js";
 import { startLoad } from "../support/fio.js";
+import { signal } from "../support/killed.js";
 import { isLongForm, someOf } from "../support/longForm.js";
 import { ManagedMount } from "../support/managedMount.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
@@ -81,7 +82,7 @@ it("a pool that no directory shows goes on with a file system on it, and SIGTERM
     await mount.start();
     // The server of a session that went on may die like any other.
     const { serverPid } = await mount.disk.status();
-    process.kill(serverPid ?? 0, "SIGKILL");
+    signal(serverPid, "SIGKILL");
     await until(async () => (await mount.disk.status()).serverPid !== null, END_MS, "the next server");
     await load.finish();
     expect(await mount.disk.status()).toMatchObject({ restarts: 2, lastDeath: "was killed by SIGKILL" });

@@ -7,6 +7,7 @@ import { expect } from "vitest";
 import { readNote, writeNote } from "../../src/linux/process/noteFile.js";
 import type { MountStatus } from "../../src/mounts/status.js";
 import { statusOf } from "../support/disk.js";
+import { signal } from "../support/killed.js";
 import { LOG_ERROR, logOf } from "../support/log.js";
 import { someOf } from "../support/longForm.js";
 import { ManagedMount } from "../support/managedMount.js";
@@ -28,7 +29,7 @@ const recover = (place: Place, ...args: string[]): Promise<RunResult> => place.k
 /** Kills the server, and waits until it is given up. */
 async function giveUp(directory: string): Promise<MountStatus> {
   const { serverPid } = await statusOf(directory);
-  process.kill(serverPid ?? 0, "SIGKILL");
+  signal(serverPid, "SIGKILL");
   const isGivenUp = async (): Promise<boolean> => (await statusOf(directory)).givenUp !== null;
   await until(isGivenUp, END_MS, "the holder to give up");
   return statusOf(directory);
@@ -205,7 +206,7 @@ it("a pool with a path ends with its servers, and recover --up brings it back fr
     await place.kmemfs(["up", directory, "--pool", pool, ...LAST]);
     const sum = await write(directory, "a");
     const { serverPid, holderPid } = await statusOf(directory);
-    process.kill(serverPid ?? 0, "SIGKILL");
+    signal(serverPid, "SIGKILL");
     await until(isGone(holderPid), END_MS, "the holder to end");
     await recover(place, "--up", directory);
     expect((await run("sha256sum", [`${directory}/a`])).stdout.slice(0, 64)).toBe(sum);
@@ -231,7 +232,7 @@ users.it("a user's disk too", () =>
     await user(["dd", "if=/dev/urandom", `of=${directory}/disk`, "bs=1M", "count=4", "conv=notrunc", "status=none"]);
     const sum = (await user(["sha256sum", `${directory}/disk`])).stdout;
     const { serverPid, holderPid } = await status();
-    process.kill(serverPid ?? 0, "SIGKILL");
+    signal(serverPid, "SIGKILL");
     await until(async () => (await status()).givenUp !== null, END_MS, "the holder to give up");
     expect((await user(["ls", "-A", directory])).stdout).toBe("");
     await kmemfs("recover", "--up", directory);
@@ -249,7 +250,7 @@ longIt("a holder that is killed while it brings the disk back is followed by one
     await disk.io("pwrite -q -S 0x31 -b 1m 1m 4m", "fsync");
     const sum = await disk.sum();
     const before = manager.messages.length;
-    process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
+    signal((await disk.status()).serverPid, "SIGKILL");
     await manager.waitFor("STATUS=given up; the pool is kept", END_MS, before);
     const [noteFd] = manager.stored("note");
     const note = readNote(noteFd ?? -1) ?? "";
@@ -279,7 +280,7 @@ it("under a service manager the pool is kept through the holder's death too, and
     const pings = (): number => manager.lines().filter((line) => line === "WATCHDOG=1").length;
     const givenUp = async (): Promise<void> => {
       const before = manager.messages.length;
-      process.kill((await disk.status()).serverPid ?? 0, "SIGKILL");
+      signal((await disk.status()).serverPid, "SIGKILL");
       await manager.waitFor("STATUS=given up; the pool is kept", END_MS, before);
       expect(manager.storedNames()).toEqual(names.filter((name) => !name.startsWith("channel")));
     };

@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import type { MountStatus } from "../../src/mounts/status.js";
 import { Disk } from "../support/disk.js";
 import { startLoad } from "../support/fio.js";
+import { signal } from "../support/killed.js";
 import { logOf } from "../support/log.js";
 import { someOf } from "../support/longForm.js";
 import { isMounted, type Place, withPlace } from "../support/place.js";
@@ -35,6 +36,7 @@ async function upFromCopy(place: Place, ...args: string[]): Promise<UpDisk> {
   const status = async (): Promise<MountStatus> =>
     (JSON.parse((await place.kmemfs(["status", directory, "-J"])).stdout) as { mounts: MountStatus[] })
       .mounts[0] as MountStatus;
+  await untilServed({ status });
   return { directory, program, status };
 }
 
@@ -44,14 +46,8 @@ function childrenOf(pid: number): Promise<string[]> {
   );
 }
 
-/** The spare says nothing to the outside: it stands by when its threads wait. */
-async function untilSpare({ status }: UpDisk): Promise<void> {
-  const { holderPid, serverPid } = await status();
-  const spare = async (): Promise<number | undefined> =>
-    (await childrenOf(holderPid)).map(Number).find((pid) => pid !== serverPid);
-  await until(async () => (await spare()) !== undefined, END_MS, "a spare");
-  // Its threads are the last that comes up.
-  const pid = (await spare()) ?? 0;
+/** It says nothing to the outside: a server has loaded all of its program when its threads wait. */
+async function untilLoaded(pid: number): Promise<void> {
   const threads = async (): Promise<number> => Number((await run("ps", ["-o", "nlwp=", "-p", String(pid)])).stdout);
   let before = 0;
   await until(
@@ -63,13 +59,26 @@ async function untilSpare({ status }: UpDisk): Promise<void> {
       return stands;
     },
     END_MS,
-    "the spare to stand by",
+    `the threads of process ${pid}`,
   );
+}
+
+async function untilSpare({ status }: UpDisk): Promise<void> {
+  const { holderPid, serverPid } = await status();
+  const spare = async (): Promise<number | undefined> =>
+    (await childrenOf(holderPid)).map(Number).find((pid) => pid !== serverPid);
+  await until(async () => (await spare()) !== undefined, END_MS, "a spare");
+  await untilLoaded((await spare()) ?? 0);
+}
+
+async function untilServed(disk: Pick<UpDisk, "status">): Promise<void> {
+  const { serverPid } = await disk.status();
+  await untilLoaded(serverPid ?? 0);
 }
 
 async function killServer({ status }: UpDisk): Promise<number> {
   const { serverPid } = await status();
-  process.kill(serverPid ?? 0, "SIGKILL");
+  signal(serverPid, "SIGKILL");
   return serverPid ?? 0;
 }
 
@@ -124,6 +133,7 @@ it("without one of its packages nothing can be started either; no such try count
     await nextServer(disk, 0);
     await load.finish();
     expect(await disk.status()).toMatchObject({ restarts: 1 });
+    await untilServed(disk);
 
     // There, but not whole: tried again and again, and none of that is a death of a server.
     const parts = [
@@ -139,6 +149,7 @@ it("without one of its packages nothing can be started either; no such try count
       disk.program.putBack(part);
       await nextServer(disk, 0);
       await again.finish();
+      await untilServed(disk);
       const { restarts, lastDeath } = await disk.status();
       expect(restarts).toBe(2 + i);
       expect(lastDeath).toMatch(words);
@@ -157,10 +168,11 @@ it("without them a disk ends in order, and where nobody can close the pool it is
       const disk = new Disk(place, directory);
       await disk.io("pwrite -q -S 0x31 1m 4m");
       const sum = await disk.sum();
+      await untilServed(disk);
       const { holderPid, serverPid } = await disk.status();
       program.remove();
       if (end === "unmount while it waits") {
-        process.kill(serverPid ?? 0, "SIGKILL");
+        signal(serverPid, "SIGKILL");
         const waits = async (): Promise<boolean> => (await disk.status()).lastDeath?.includes("is missing: ") === true;
         await until(waits, END_MS, "the holder to wait");
       }
@@ -183,9 +195,9 @@ it("SIGTERM ends a disk within a limit when its server hangs, and no process can
     const { holderPid, serverPid } = await disk.status();
     disk.program.remove();
     await run("dd", ["if=/dev/zero", `of=${disk.directory}/dirty`, "bs=1M", "count=8", "status=none"]);
-    process.kill(serverPid ?? 0, "SIGSTOP");
+    signal(serverPid, "SIGSTOP");
     place.cleanup.add("the stopped server", () => {
-      if (existsSync(`/proc/${serverPid}`)) process.kill(serverPid ?? 0, "SIGKILL");
+      if (existsSync(`/proc/${serverPid}`)) signal(serverPid, "SIGKILL");
     });
     process.kill(holderPid, "SIGTERM");
     await until(() => !existsSync(`/proc/${holderPid}`), FORCED_MS, "the holder to end");

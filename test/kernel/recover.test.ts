@@ -12,7 +12,7 @@ import { findDeadDisks } from "../../src/recover/find.js";
 import { withNameLock } from "../../src/recover/withNameLock.js";
 import { attachmentOf } from "../support/attachment.js";
 import { type Disk, statusOf } from "../support/disk.js";
-import { killBoth } from "../support/killed.js";
+import { killBoth, signal } from "../support/killed.js";
 import { isLongForm, someOf } from "../support/longForm.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { type Background, type RunResult, run, start, until } from "../support/processes.js";
@@ -176,8 +176,8 @@ longIt("leaves a disk that another process has the name of, and one that it has 
     // Served without a holder, it has no name.
     const { holderPid, serverPid } = await disk.status();
     const server = serverPid ?? 0;
-    process.kill(server, "SIGSTOP");
-    const end = (): void => void (existsSync(`/proc/${server}`) && process.kill(server, "SIGKILL"));
+    signal(server, "SIGSTOP");
+    const end = (): void => void (existsSync(`/proc/${server}`) && signal(server, "SIGKILL"));
     place.cleanup.add("the server", end);
     process.kill(holderPid, "SIGKILL");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
@@ -329,14 +329,14 @@ it("a server without its holder lives, and one that hangs is not dead", () =>
     const { holderPid, serverPid } = await disk.status();
     const server = serverPid ?? 0;
     // A server that does not run cannot end with its holder.
-    process.kill(server, "SIGSTOP");
-    place.cleanup.add("the server", () => void (existsSync(`/proc/${server}`) && process.kill(server, "SIGKILL")));
+    signal(server, "SIGSTOP");
+    place.cleanup.add("the server", () => void (existsSync(`/proc/${server}`) && signal(server, "SIGKILL")));
     process.kill(holderPid, "SIGKILL");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     const hung = await recover(place, disk.directory);
     expect(hung.stdout).toMatch(/^\S+: does not answer, but is not dead; to unmount it: kmemfs unmount --force .*\n/);
     expect(isMounted(disk.directory)).toBe(true);
-    process.kill(server, "SIGCONT");
+    signal(server, "SIGCONT");
     const lives = async (): Promise<boolean> =>
       /is served, but its holder is gone; to unmount it: kmemfs unmount /.test(
         (await recover(place, disk.directory)).stdout,

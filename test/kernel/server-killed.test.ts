@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { expect } from "vitest";
+import { signal } from "../support/killed.js";
 import { LOG_ERROR, logOf } from "../support/log.js";
 import { controlSocket, isMounted, type Place, withPlace } from "../support/place.js";
 import { run, start, until } from "../support/processes.js";
@@ -40,7 +41,7 @@ it("under load on the file", () =>
     place.cleanup.add("fio", () => load.stop());
     const isWritten = async (): Promise<boolean> => (await disk.status()).usedBytes > 2 ** 22;
     await until(isWritten, END_MS, "fio to write");
-    process.kill(serverPid ?? 0, "SIGKILL");
+    signal(serverPid, "SIGKILL");
     await until(() => !isMounted(disk.directory), END_MS, "the mount to go away");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     if (testedIo === "served") {
@@ -72,7 +73,7 @@ it("under a file system on a loop device", () =>
     const { serverPid, holderPid } = await disk.status();
     const writer = start("dd", ["if=/dev/zero", `of=${files}/b`, "bs=64k", "oflag=direct", "count=100000"]);
     place.cleanup.add("dd", () => writer.stop());
-    process.kill(serverPid ?? 0, "SIGKILL");
+    signal(serverPid, "SIGKILL");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     const timer = setTimeout(() => writer.stop(), END_MS);
     expect(await writer.exited).toBe(1);
@@ -95,7 +96,7 @@ it("a pool with a path opens again and has what was written", () =>
     await disk.io("pwrite -q -S 0x21 -b 1m 3m 8m", "fpunch 4m 1m", "fsync");
     const sum = await disk.sum();
     const { serverPid, holderPid } = await disk.status();
-    process.kill(serverPid ?? 0, "SIGKILL");
+    signal(serverPid, "SIGKILL");
     await until(() => !existsSync(`/proc/${holderPid}`), END_MS, "the holder to end");
     const again = await place.mount({ pool });
     expect(await again.sum()).toBe(sum);

@@ -62,10 +62,17 @@ async function checkedState({ place }: Session, pool: string, unformatted: boole
   if (status === 0) return /: (\w+), [^\n]*$/.exec(said)?.[1] ?? "unknown";
   // A line, and no crash: whoever formatted has to do so again.
   if (unformatted && status === 8 && /^kmemfs: [^\n]*(\ntry: [^\n]*)?$/.test(said)) return "no pool";
+  // The file's length was on the disk before the superblock was.
+  if (unformatted && status === 4 && isAllZeroSuperblock(said)) return "no pool";
   // One of the two copies of the superblock may be torn.
   const isOneCopy = status === 4 && /superblock copy/.test(said) && /, 1 error$/.test(said);
   if (!isOneCopy) throw new Error(`check ends with ${status}: ${said}`);
   return "one superblock";
+}
+
+function isAllZeroSuperblock(said: string): boolean {
+  const zeroCopies = said.match(/^superblock: magic at byte (0|2048): expected kmemfs, found 0{16}$/gm) ?? [];
+  return zeroCopies.length === 2 && /: unknown, 0 B used, 2 errors$/m.test(said);
 }
 
 async function compareDisk({ place, ledger, kind }: Session, cut: Cut, { file }: Mounted): Promise<void> {
