@@ -9,6 +9,7 @@ import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { type MountEntry, mountOfPath } from "../linux/proc/mounts.js";
 import type { MountNamespace } from "../linux/proc/namespaces.js";
 import { type MountRecord, readMountRecords } from "../mounts/mountRecord.js";
+import { KMEMFS_TYPES } from "../mounts/paths.js";
 import { tryCalls } from "./call.js";
 
 /** The limit of a query, which a file system that hangs would block. */
@@ -63,7 +64,9 @@ export async function loopsOfDevices(
       if (known !== null) return devices.has(known) ? "ours" : "other";
       const on = await backingOf(loop.path, dead);
       if (on === "silent") return isPathless ? "other" : "silent";
-      return (on === "dead" ? dead && !isUsedOnlyElsewhere(loop, namespaces) : devices.has(on)) ? "ours" : "other";
+      if (on !== "dead") return devices.has(on) ? "ours" : "other";
+      // All dead sessions answer alike: without a path, only a record tells them apart.
+      return !dead || isPathless || isAnothers(loop, devices, namespaces) ? "other" : "ours";
     }),
   );
   return {
@@ -73,13 +76,23 @@ export async function loopsOfDevices(
 }
 
 /**
- * What lies on it is mounted in other namespaces and not in ours: of two dead sessions, which answer
- * alike, the device is then on that of a container.
+ * What lies on a loop device is mounted in other namespaces only, and its path leads to another
+ * session of kmemfs there: of two dead ones the device is then on that.
  */
-export function isUsedOnlyElsewhere({ nodes }: LoopNodes, namespaces: readonly MountNamespace[]): boolean {
-  const numbers = new Set(nodes.map(({ majorMinor }) => majorMinor));
-  const using = namespaces.filter(({ mounts }) => mounts.some((mount) => numbers.has(mount.majorMinor)));
-  return using.length > 0 && using.every(({ isOwn }) => !isOwn);
+export function isAnothers(
+  loop: LoopNodes,
+  devices: ReadonlySet<string>,
+  namespaces: readonly MountNamespace[],
+): boolean {
+  // A btrfs has a device number of its own.
+  const isOnIt = ({ majorMinor, fsType, source }: MountEntry): boolean =>
+    loop.nodes.some((node) => node.majorMinor === majorMinor || (fsType === "btrfs" && node.path === source));
+  const using = namespaces.filter(({ mounts }) => mounts.some(isOnIt));
+  if (using.some(({ isOwn }) => isOwn)) return false;
+  return using.some(({ mounts }) => {
+    const under = mountOfPath(backingPath(loop), mounts);
+    return under !== null && KMEMFS_TYPES.has(under.fsType) && !devices.has(under.majorMinor);
+  });
 }
 
 /** The record of the disk that a holder saw the loop device on; null when none did. */

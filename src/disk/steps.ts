@@ -231,9 +231,13 @@ export function forgetDisk(id: string, isOurs = false): void {
     if (!isNameOfEnded(lock)) return;
     // It may have let go by now: then a new holder could have made its socket between our look and the removal.
     name = lockName(lock);
+    if (name === null && !isNameOfEnded(lock)) return;
   }
   const isTaken = isOurs || name !== null;
-  for (const path of [record, `${record}.new`, ...(isTaken ? [socket, clearing] : [])]) rmSync(path, { force: true });
-  removePrivateDirectory(directory);
-  name?.release();
+  try {
+    for (const path of [record, `${record}.new`, ...(isTaken ? [socket, clearing] : [])]) rmSync(path, { force: true });
+    removePrivateDirectory(directory);
+  } finally {
+    name?.release();
+  }
 }

@@ -104,8 +104,8 @@ export function parseMountRecord(text: string): MountRecord | null {
       ([field, otherwise]) => typeof options[field as keyof MountOptions] === typeof otherwise,
     );
     if (!isPlaced || !isWhole) return null;
-    // Numbers of another boot are somebody else's now. An earlier version did not note the boot.
-    if (boot !== undefined && boot !== bootId()) return options;
+    // Numbers of another boot are somebody else's now.
+    if (boot !== bootId()) return options;
     const isKnown = typeof holder?.pid === "number" && typeof holder.startTicks === "string";
     const hasSeen = typeof seen?.heldBytes === "number" && Array.isArray(seen.loops);
     return { ...options, ...(isKnown ? { holder } : {}), ...(hasSeen ? { seen } : {}) };

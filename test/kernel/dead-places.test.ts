@@ -60,7 +60,7 @@ it("unmount names the other places of a dead mount, and its record stays until t
     await place.expectNothingLeft();
   }));
 
-it("a loop device without a path that a container's dead disk is used by is not taken for ours", () =>
+it("the loop device of a container's dead disk is not taken for ours", () =>
   withPlace(async (place) => {
     const theirs = place.makeDirectory("theirs");
     const kmemfs = `${process.execPath} ${kmemfsProgram}`;

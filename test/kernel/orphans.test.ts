@@ -65,7 +65,7 @@ it("status and doctor say how much it holds, and recover frees it before it forg
 
     // Somebody has it open: it stays, and so does what tells whose it is.
     const user = await sleeperAfter(place, `exec 9<${path}`);
-    const refused = await place.refused(["recover"]);
+    const refused = await place.refused(["recover", mountpoint]);
     expect(refused.stderr).toContain(`${path} is in use by sleep (pid ${user.pid}, ${path})`);
     expect([isThere(), records().length]).toEqual([true, 1]);
     await user.stop();

@@ -1,6 +1,8 @@
 /** The program's files are removed while a disk is up: it works on, and what cannot be started is waited for. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
+import { DIRECT_WORKERS, lockedBytesNeeded } from "../../src/daemon/session/exchange.js";
+import { processState } from "../../src/linux/proc/taskState.js";
 import type { MountStatus } from "../../src/mounts/status.js";
 import { Disk } from "../support/disk.js";
 import { startLoad } from "../support/fio.js";
@@ -46,21 +48,13 @@ function childrenOf(pid: number): Promise<string[]> {
   );
 }
 
-/** It says nothing to the outside: a server has loaded all of its program when its threads wait. */
+/** A server has loaded all of its program when each of its threads has its buffers, which are locked. */
 async function untilLoaded(pid: number): Promise<void> {
-  const threads = async (): Promise<number> => Number((await run("ps", ["-o", "nlwp=", "-p", String(pid)])).stdout);
-  let before = 0;
-  await until(
-    async () => {
-      const now = await threads();
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      const stands = now === before && now > 1;
-      before = now;
-      return stands;
-    },
-    END_MS,
-    `the threads of process ${pid}`,
-  );
+  const isLoaded = (): boolean => {
+    const { channels = 0, lockedBytes = 0 } = processState(pid) ?? {};
+    return channels > 0 && lockedBytes >= lockedBytesNeeded(testedIo === "direct" ? DIRECT_WORKERS : channels);
+  };
+  await until(isLoaded, END_MS, `the threads of process ${pid}`);
 }
 
 async function untilSpare({ status }: UpDisk): Promise<void> {
@@ -145,14 +139,13 @@ it("without one of its packages nothing can be started either; no such try count
       disk.program.remove(part);
       const again = startLoad(place, `--directory=${disk.directory}`, "--numjobs=1");
       await killServer(disk);
-      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      const isTold = async (): Promise<boolean> => words.test((await disk.status()).lastDeath ?? "");
+      await until(isTold, END_MS, `a death that ${words}`);
       disk.program.putBack(part);
       await nextServer(disk, 0);
       await again.finish();
       await untilServed(disk);
-      const { restarts, lastDeath } = await disk.status();
-      expect(restarts).toBe(2 + i);
-      expect(lastDeath).toMatch(words);
+      expect((await disk.status()).restarts).toBe(2 + i);
     }
   }));
 

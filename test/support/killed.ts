@@ -19,14 +19,10 @@ export async function killBoth({ holderPid, serverPid }: Pick<MountStatus, "hold
 }
 
 /**
- * Sends a signal; one that is gone already is no error.
- * @throws Error where nobody serves: kill(2) takes 0 for the caller's own process group, all of the test run
+ * Sends a signal.
+ * @throws Error also where nobody serves: kill(2) takes 0 for the caller's own process group, all of the test run
  */
 export function signal(pid: number | null | undefined, name: NodeJS.Signals): void {
   if (!pid) throw new Error(`nobody to send ${name} to: ${pid}`);
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
+  process.kill(pid, name);
 }

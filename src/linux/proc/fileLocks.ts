@@ -19,7 +19,8 @@ export function lockOwner(fd: number): number | null {
 export function lockOwnerIsEnding(fd: number): boolean {
   const key = lockKey(fd);
   const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
-  if (pid === null || !hasEnded(pid)) return false;
+  // Its number may be another's by now, which has no such lock.
+  if (pid === null || (!hasEnded(pid) && showsLock(pid, key) !== false)) return false;
   const other = findInFdinfo(key);
   return other === null || hasEnded(other);
 }

@@ -17,14 +17,13 @@ const WATCHER = `
 const { readSync, writeSync } = require("node:fs");
 const { workerData: { state, fd, limits: { limitMs, mostMs, progress } } } = require("node:worker_threads");
 const look = () => {
-  if (progress === undefined) return "";
+  if (progress === undefined) return null;
   try {
     const bytes = Buffer.alloc(progress.lengthBytes);
     readSync(progress.fd, bytes, 0, bytes.length, progress.at);
     return bytes.toString("latin1");
   } catch {
-    // What cannot be seen is no progress: the limit holds.
-    return "";
+    return null;
   }
 };
 const endsMs = performance.now() + (progress === undefined ? limitMs : mostMs);
@@ -35,7 +34,9 @@ for (;;) {
   const leftMs = Math.min(seenMs + limitMs, endsMs) - now;
   if (leftMs <= 0 || Atomics.wait(state, 0, ${RUNS}, Math.min(leftMs, ${LOOK_MS})) !== "timed-out") break;
   const looked = look();
-  if (looked !== seen) seenMs = performance.now();
+  // What cannot be seen is no progress: the limit holds.
+  if (looked === null || looked === seen) continue;
+  if (seen !== null) seenMs = performance.now();
   seen = looked;
 }
 if (Atomics.compareExchange(state, 0, ${RUNS}, ${LATE}) === ${RUNS}) {

@@ -8,7 +8,7 @@ import {
   otherPlaces,
   type SessionUse,
 } from "../../../src/disk/inUse.js";
-import { isUsedOnlyElsewhere, loopsByPath } from "../../../src/disk/loopFiles.js";
+import { isAnothers, loopsByPath } from "../../../src/disk/loopFiles.js";
 import { neededSectorBytes, SECTOR_LOOK_BYTES } from "../../../src/disk/sectorSize.js";
 import { mountOfPath, parseMountinfo } from "../../../src/linux/proc/mounts.js";
 import type { MountNamespace } from "../../../src/linux/proc/namespaces.js";
@@ -42,13 +42,25 @@ function use(own: readonly string[], ...others: MountNamespace[]): SessionUse {
 
 const MAIN = "30 20 0:40 / /mnt/x rw - fuse.kmemfs kmemfs rw";
 
-it("of two dead sessions that answer alike, a loop device used only in another namespace is on the other", () => {
+describe("of two dead sessions at the same path, which answer alike, the loop device is on the other", () => {
+  const ours = new Set(["0:40"]);
   const used = "40 20 7:0 / /files rw - ext4 /dev/loop0 rw";
-  const [own, other] = [namespace([used]), namespace([used], false)];
-  expect(isUsedOnlyElsewhere(LOOP, [namespace([]), other])).toBe(true);
-  expect(isUsedOnlyElsewhere(LOOP, [own, other])).toBe(false);
-  expect(isUsedOnlyElsewhere(LOOP, [own])).toBe(false);
-  expect(isUsedOnlyElsewhere(LOOP, [namespace([])])).toBe(false);
+  const another = MAIN.replace("0:40", "0:50");
+  const judge = (...namespaces: MountNamespace[]): boolean => isAnothers(LOOP, ours, namespaces);
+
+  it("where only that one's namespace uses it", () => {
+    expect(judge(namespace([MAIN]), namespace([another, used], false))).toBe(true);
+    const btrfs = "40 20 0:60 / /files rw - btrfs /dev/loop0 rw";
+    expect(judge(namespace([MAIN]), namespace([another, btrfs], false))).toBe(true);
+  });
+  it("not where ours uses it, or nobody", () => {
+    expect(judge(namespace([MAIN, used]), namespace([another, used], false))).toBe(false);
+    expect(judge(namespace([MAIN]), namespace([another], false))).toBe(false);
+  });
+  it("not where a container has only the file system of ours", () => {
+    expect(judge(namespace([MAIN]), namespace([used], false))).toBe(false);
+    expect(judge(namespace([MAIN]), namespace([MAIN, used], false))).toBe(false);
+  });
 });
 
 describe("other places of a session", () => {
