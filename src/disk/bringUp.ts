@@ -6,8 +6,8 @@ import type { MountOptions } from "../mounts/options.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { Chosen } from "./chooseFileSystem.js";
 import { mountFileSystem, unmountFileSystem } from "./fileSystems.js";
-import { mountsOnLoops } from "./inUse.js";
 import { attachLoop, detachLoop } from "./loop.js";
+import { mountsOnLoops } from "./loopFiles.js";
 import type { Rollback } from "./rollback.js";
 
 export interface FileSystemWish {

@@ -12,7 +12,7 @@ import { goesWith, type MountNamespace, readNamespaces } from "../linux/proc/nam
 import { btrfsDevices, overlaysOn } from "../linux/proc/stacked.js";
 import { KMEMFS_TYPES } from "../mounts/paths.js";
 import type { MountStatus } from "../mounts/status.js";
-import { loopsOfDevices } from "./loopFiles.js";
+import { loopsOfDevices, mountsOnLoops } from "./loopFiles.js";
 import { describeUsers, deviceClauses } from "./users.js";
 
 /** A session by its number, and by where it was mounted. */
@@ -88,18 +88,6 @@ function stackOn(loops: readonly LoopNodes[], { namespaces }: SessionPlaces) {
 
 export function ownMounts(namespaces: readonly MountNamespace[]): readonly MountEntry[] {
   return namespaces.find(({ isOwn }) => isOwn)?.mounts ?? [];
-}
-
-/**
- * Mounts of what lies on `loops`. A btrfs has a device number of its own, and the name of one of its devices;
- * of any other type the source may be a word that somebody chose.
- */
-export function mountsOnLoops(loops: readonly LoopNodes[], mounts: readonly MountEntry[]): MountEntry[] {
-  const nodes = loops.flatMap((loop) => loop.nodes);
-  const paths = new Set(nodes.flatMap(({ path }) => [path, ...btrfsDevices(path)]));
-  const numbers = new Set(nodes.map((node) => node.majorMinor));
-  const isOn = ({ fsType, source }: MountEntry): boolean => fsType === "btrfs" && paths.has(source);
-  return mounts.filter((mount) => numbers.has(mount.majorMinor) || isOn(mount));
 }
 
 /**

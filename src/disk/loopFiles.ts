@@ -8,6 +8,7 @@ import { ECONNABORTED, ENOTCONN } from "../base/errno.js";
 import { type LoopNodes, readLoopNodes } from "../linux/proc/loopDevices.js";
 import { type MountEntry, mountOfPath } from "../linux/proc/mounts.js";
 import type { MountNamespace } from "../linux/proc/namespaces.js";
+import { btrfsDevices } from "../linux/proc/stacked.js";
 import { type MountRecord, readMountRecords } from "../mounts/mountRecord.js";
 import { KMEMFS_TYPES } from "../mounts/paths.js";
 import { tryCalls } from "./call.js";
@@ -35,6 +36,18 @@ export function backingPath(loop: Pick<LoopNodes, "backingFile">): string {
 export function loopsByPath(device: string, mounts: readonly MountEntry[], loops = readLoopNodes()): LoopNodes[] {
   const files = new Set(mounts.filter((mount) => mount.majorMinor === device).map(fileOf));
   return loops.filter((loop) => files.has(backingPath(loop)));
+}
+
+/**
+ * Mounts of what lies on `loops`. A btrfs has a device number of its own, and the name of one of its devices;
+ * of any other type the source may be a word that somebody chose.
+ */
+export function mountsOnLoops(loops: readonly LoopNodes[], mounts: readonly MountEntry[]): MountEntry[] {
+  const nodes = loops.flatMap((loop) => loop.nodes);
+  const paths = new Set(nodes.flatMap(({ path }) => [path, ...btrfsDevices(path)]));
+  const numbers = new Set(nodes.map((node) => node.majorMinor));
+  const isOn = ({ fsType, source }: MountEntry): boolean => fsType === "btrfs" && paths.has(source);
+  return mounts.filter((mount) => numbers.has(mount.majorMinor) || isOn(mount));
 }
 
 export interface LoopsFound {
@@ -84,10 +97,7 @@ export function isAnothers(
   devices: ReadonlySet<string>,
   namespaces: readonly MountNamespace[],
 ): boolean {
-  // A btrfs has a device number of its own.
-  const isOnIt = ({ majorMinor, fsType, source }: MountEntry): boolean =>
-    loop.nodes.some((node) => node.majorMinor === majorMinor || (fsType === "btrfs" && node.path === source));
-  const using = namespaces.filter(({ mounts }) => mounts.some(isOnIt));
+  const using = namespaces.filter(({ mounts }) => mountsOnLoops([loop], mounts).length > 0);
   if (using.some(({ isOwn }) => isOwn)) return false;
   return using.some(({ mounts }) => {
     const under = mountOfPath(backingPath(loop), mounts);

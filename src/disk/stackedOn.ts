@@ -2,7 +2,7 @@
 import { dirname } from "node:path";
 import { type LoopNodes, readLoopNodes, swapAreas } from "../linux/proc/loopDevices.js";
 import { type MountEntry, mountOfPath, readMounts } from "../linux/proc/mounts.js";
-import { mountsOnLoops } from "./inUse.js";
+import { mountsOnLoops } from "./loopFiles.js";
 
 /** A function that tells whether the path of a file or a device lies on `loops`, or on one of the mounts `also`. */
 export function liesOn(

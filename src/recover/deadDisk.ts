@@ -4,8 +4,8 @@
  * /proc and /sys.
  */
 import { dirname } from "node:path";
-import { elsewhere, fileSystemsElsewhere, insideOf, mountsOnLoops } from "../disk/inUse.js";
-import { backingPath, fileOf } from "../disk/loopFiles.js";
+import { elsewhere, fileSystemsElsewhere, insideOf } from "../disk/inUse.js";
+import { backingPath, fileOf, mountsOnLoops } from "../disk/loopFiles.js";
 import { liesOn } from "../disk/stackedOn.js";
 import type { Remains } from "../disk/steps.js";
 import { partClauses } from "../disk/users.js";

@@ -3,8 +3,7 @@
  * nowhere, as after a container with a disk in it was killed. They hold all of its memory.
  */
 import { basename } from "node:path";
-import { mountsOnLoops } from "../disk/inUse.js";
-import { backingOf, backingPath, PATHLESS, recordOfLoop } from "../disk/loopFiles.js";
+import { backingOf, backingPath, mountsOnLoops, PATHLESS, recordOfLoop } from "../disk/loopFiles.js";
 import { describeUsers, partClauses } from "../disk/users.js";
 import { abortConnection } from "../linux/fuse/fuseConnection.js";
 import type { LoopNodes } from "../linux/proc/loopDevices.js";

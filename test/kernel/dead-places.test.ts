@@ -15,12 +15,9 @@ import { expectRefusal } from "../support/refusal.js";
 import { requires } from "../support/requires.js";
 import { sleeperAfter } from "../support/sleeper.js";
 
-const { it } = requires({
-  root: true,
-  fuse: true,
-  loop: true,
-  commands: ["mkfs.ext4", "unshare", "nsenter", "losetup"],
-});
+const { it } = requires({ root: true, fuse: true });
+const commands = ["mkfs.ext4", "unshare", "nsenter", "losetup"];
+const containers = requires({ root: true, fuse: true, loop: true, commands });
 
 const END_MS = 60_000;
 
@@ -60,7 +57,7 @@ it("unmount names the other places of a dead mount, and its record stays until t
     await place.expectNothingLeft();
   }));
 
-it("the loop device of a container's dead disk is not taken for ours", () =>
+containers.it("the loop device of a container's dead disk is not taken for ours", () =>
   withPlace(async (place) => {
     const theirs = place.makeDirectory("theirs");
     const kmemfs = `${process.execPath} ${kmemfsProgram}`;
@@ -84,4 +81,5 @@ it("the loop device of a container's dead disk is not taken for ours", () =>
     await killBoth(await disk.status());
     await place.kmemfs(["unmount", disk.directory]);
     expect([isMounted(disk.directory), isThere()]).toEqual([false, true]);
-  }));
+  }),
+);

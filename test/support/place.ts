@@ -32,7 +32,7 @@ const MKFS_ARGS: Readonly<Record<FileSystemType, readonly string[]>> = {
 };
 
 const GONE_MS = 60_000;
-/** After a failure somebody may hold it; what is unmounted next frees it. */
+/** Where somebody holds it, what is unmounted next frees it. */
 const DETACHED_MS = 20_000;
 /** As GONE_MS, after a failure: then it is freed by force. */
 export const FAILED_MS = 2_000;

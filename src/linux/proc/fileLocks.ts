@@ -19,8 +19,7 @@ export function lockOwner(fd: number): number | null {
 export function lockOwnerIsEnding(fd: number): boolean {
   const key = lockKey(fd);
   const pid = parseLocks(readFileSync("/proc/locks", "latin1"), key);
-  // Its number may be another's by now, which has no such lock.
-  if (pid === null || (!hasEnded(pid) && showsLock(pid, key) !== false)) return false;
+  if (pid === null || !hasEnded(pid)) return false;
   const other = findInFdinfo(key);
   return other === null || hasEnded(other);
 }

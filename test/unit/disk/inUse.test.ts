@@ -4,11 +4,10 @@ import {
   coverClauses,
   fileSystemsElsewhere,
   livingInside,
-  mountsOnLoops,
   otherPlaces,
   type SessionUse,
 } from "../../../src/disk/inUse.js";
-import { isAnothers, loopsByPath } from "../../../src/disk/loopFiles.js";
+import { isAnothers, loopsByPath, mountsOnLoops } from "../../../src/disk/loopFiles.js";
 import { neededSectorBytes, SECTOR_LOOK_BYTES } from "../../../src/disk/sectorSize.js";
 import { mountOfPath, parseMountinfo } from "../../../src/linux/proc/mounts.js";
 import type { MountNamespace } from "../../../src/linux/proc/namespaces.js";

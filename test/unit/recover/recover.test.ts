@@ -197,6 +197,8 @@ it("what a record says of the holder tells of it, and is no option of the next o
   const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   expect(parseMountRecord(JSON.stringify({ ...OPTIONS, holder, boot }))).toEqual({ ...OPTIONS, holder });
   expect(parseMountRecord(JSON.stringify({ ...OPTIONS, holder: { pid: "7" }, boot }))).toEqual(OPTIONS);
+  // Of which boot it does not say.
+  expect(parseMountRecord(JSON.stringify({ ...OPTIONS, holder }))).toEqual(OPTIONS);
   expect(wayBack(deadDisk(facts({ records: [{ ...OPTIONS, holder }] })))?.options).not.toHaveProperty("holder");
   // Process 1 did not begin then: the number is another's.
   expect(standingStill({ ...OPTIONS, holder: { pid: 1, startTicks: "no" } })).toBeNull();
