@@ -15,7 +15,7 @@ function buildBench() {
   return attempt("node_modules/.bin/tsc", ["-p", "tsconfig.bench.json", "--noEmitOnError"]);
 }
 
-const status = build() || buildBench();
+const status = (await build()) || buildBench();
 const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
 if (status === 0) become(process.execPath, [join(compiled, "bench/run.js"), ...process.argv.slice(2)], { PATH });
 else process.exitCode = status;

@@ -1,16 +1,36 @@
 /**
- * Compiles src/ to dist/. A fresh directory is compiled and then takes dist's
- * place, so that nothing stale stays, a failed build leaves the old one, and a
- * program that starts meanwhile finds one or the other.
- * `node scripts/build.js [--if-needed]`
+ * Bundles src/ to dist/: one minified file for each of our processes and threads. A fresh
+ * directory is made and then takes dist's place, so that nothing stale stays, a failed
+ * build leaves the old one, and a program that starts meanwhile finds one or the other.
+ * `node scripts/build.js [--if-needed] [ROOT]`, ROOT for another tree than this
  */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { attempt, projectRoot } from "./run.js";
+import { projectRoot } from "./run.js";
 
-const dist = join(projectRoot, "dist");
-const compiler = join(projectRoot, "node_modules/.bin/tsc");
+/** The bundles by the modules they begin with; src/linux/process/programs.ts has their names. */
+const ENTRIES = {
+  kmemfs: "cli/kmemfsMain",
+  holder: "daemon/holder/holderMain",
+  server: "daemon/server/serverMain",
+  thread: "daemon/server/threadMain",
+  call: "disk/callMain",
+};
+
+/** What makes them, and goes into them. */
+const BUILDERS = ["scripts/build.js", "scripts/thinMap.js", "scripts/stub.cjs"];
 
 /** Newest modification at or below the paths, in milliseconds; a directory's own tells of a deleted file. */
 function newestMs(...paths) {
@@ -23,33 +43,84 @@ function newestMs(...paths) {
   return newest;
 }
 
-/** True when `made` in `directory` is there, and the directory newer than all `sources`, paths in the project. */
+/** True when `made` in `directory` is there, and newer than all `sources`, paths in the project. */
 export function isCurrent(directory, made, sources) {
-  if (!existsSync(join(directory, made))) return false;
-  return statSync(directory).mtimeMs > newestMs(...sources.map((name) => join(projectRoot, name)));
+  const found = statSync(join(directory, made), { throwIfNoEntry: false });
+  return found !== undefined && found.mtimeMs > newestMs(...sources.map((name) => join(projectRoot, name)));
 }
 
-/** @returns the compiler's status */
-export function build({ ifNeeded = false } = {}) {
-  if (ifNeeded && isCurrent(dist, "cli/main.js", ["src", "tsconfig.json", "package.json"])) return 0;
-  if (!existsSync(compiler)) {
-    console.error("build: no compiler here; `npm ci` brings it (without --omit=dev)");
-    return existsSync(dist) ? 0 : 1;
-  }
+/** Makes `root`/dist from `root`/src, which may be compiled already. */
+export async function bundle(root) {
+  // The program runs from here without them, where only the runtime packages are installed.
+  const [esbuild, { thinMap }] = await Promise.all([import("esbuild"), import("./thinMap.js")]);
+  const dist = join(root, "dist");
   const fresh = `${dist}.new-${process.pid}`;
   const old = `${dist}.old-${process.pid}`;
   try {
-    const status = attempt(compiler, ["-p", "tsconfig.json", "--outDir", fresh, "--noEmitOnError"]);
-    if (status !== 0) return status;
+    await esbuild.build({
+      absWorkingDir: root,
+      entryPoints: Object.fromEntries(
+        Object.entries(ENTRIES).map(([name, module]) => [`${name}.code`, `./src/${module}`]),
+      ),
+      outdir: fresh,
+      outExtension: { ".js": ".cjs" },
+      bundle: true,
+      // Modules that are imported while a command runs are evaluated only then, and so is koffi.
+      format: "cjs",
+      platform: "node",
+      target: "node20.19",
+      external: ["koffi"],
+      define: { "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
+      minify: true,
+      // The stub reads a byte a character.
+      charset: "ascii",
+      sourcemap: "linked",
+      sourcesContent: false,
+      logLevel: "warning",
+    });
+    const { code: stub } = await esbuild.transform(readFileSync(join(projectRoot, "scripts/stub.cjs"), "utf8"), {
+      minify: true,
+    });
+    for (const name of Object.keys(ENTRIES)) {
+      const map = join(fresh, `${name}.code.cjs.map`);
+      writeFileSync(map, thinMap(readFileSync(map, "utf8")));
+      const hash = createHash("sha256").update(readFileSync(join(fresh, `${name}.code.cjs`)));
+      const build = hash.digest("hex").slice(0, 12);
+      writeFileSync(join(fresh, `${name}.cjs`), stub.replaceAll("NAME", name).replaceAll("BUILD", build));
+    }
+    // Not by the stub, which would keep what help alone needs.
+    const kmemfs = (...args) =>
+      spawnSync(process.execPath, [join(fresh, "kmemfs.code.cjs"), ...args], { encoding: "utf8" });
+    const help = kmemfs("--help");
+    if (help.status !== 0) throw new Error(`kmemfs --help: ${help.stderr}`);
+    writeFileSync(join(fresh, "help.txt"), help.stdout);
+    copyFileSync(join(projectRoot, "node_modules/commander/LICENSE"), join(fresh, "LICENSE.commander"));
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
-    return 0;
   } finally {
     rmSync(fresh, { recursive: true, force: true });
     rmSync(old, { recursive: true, force: true });
   }
 }
 
+/** @returns 0, or 1 after the bundler has said why */
+export async function build({ ifNeeded = false, root = projectRoot } = {}) {
+  const dist = join(root, "dist");
+  if (ifNeeded && isCurrent(dist, "kmemfs.cjs", ["src", "package.json", ...BUILDERS])) return 0;
+  try {
+    await bundle(root);
+    return 0;
+  } catch (error) {
+    if (error.code !== "ERR_MODULE_NOT_FOUND") {
+      if (error.errors === undefined) console.error(`build: ${error.message}`);
+      return 1;
+    }
+    console.error("build: no bundler here; `npm ci` brings it (without --omit=dev)");
+    return existsSync(dist) ? 0 : 1;
+  }
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  process.exitCode = build({ ifNeeded: process.argv.includes("--if-needed") });
+  const [root] = process.argv.slice(2).filter((arg) => arg !== "--if-needed");
+  process.exitCode = await build({ ifNeeded: process.argv.includes("--if-needed"), root });
 }

@@ -4,6 +4,6 @@ import { demoPackages, ensurePackages } from "./debianPackages.js";
 import { become } from "./run.js";
 
 ensurePackages(demoPackages);
-const status = build({ ifNeeded: true });
+const status = await build({ ifNeeded: true });
 if (status === 0) become(process.execPath, ["bin/kmemfs.js", "demo", ...process.argv.slice(2)]);
 else process.exitCode = status;

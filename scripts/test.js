@@ -32,7 +32,7 @@ async function runKernelLanes(env, others) {
 }
 
 if (first !== "unit") ensurePackages(testPackages);
-const status = build();
+const status = await build();
 // Users' PATH often lacks sbin, where mkfs and losetup are.
 const env = { PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin` };
 if (status !== 0) process.exitCode = status;

@@ -6,7 +6,7 @@
  */
 import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { build, isCurrent } from "./build.js";
+import { build, bundle, isCurrent } from "./build.js";
 import { ensurePackages, guestPackages, testPackages } from "./debianPackages.js";
 import { attempt, become, projectRoot } from "./run.js";
 import { trials } from "./trials.js";
@@ -24,7 +24,7 @@ const ofTheKernel = new Set([
   "plantedBugs",
 ]);
 
-function buildTrials() {
+async function buildTrials() {
   const sources = [
     "src",
     "test/trials",
@@ -32,13 +32,16 @@ function buildTrials() {
     "test/protocol/support",
     "bench/craftedPool.ts",
     "tsconfig.trial.json",
+    "scripts/build.js",
   ];
   if (isCurrent(compiled, "test/trials/arguments.js", sources)) return 0;
   rmSync(compiled, { recursive: true, force: true });
   const status = attempt("node_modules/.bin/tsc", ["-p", "tsconfig.trial.json", "--noEmitOnError"]);
-  // Trials run kmemfs from there: it says its version.
-  if (status === 0) copyFileSync(join(projectRoot, "package.json"), join(compiled, "package.json"));
-  return status;
+  if (status !== 0) return status;
+  // Trials run kmemfs from there, which says its version.
+  copyFileSync(join(projectRoot, "package.json"), join(compiled, "package.json"));
+  await bundle(compiled);
+  return 0;
 }
 
 const [name, ...given] = process.argv.slice(2);
@@ -52,7 +55,7 @@ if (name === undefined || !existsSync(join(projectRoot, "test/trials", `${name}.
 } else {
   if (ofTheKernel.has(name)) ensurePackages(testPackages);
   if (name === "dax") ensurePackages([...testPackages, ...guestPackages]);
-  const status = build({ ifNeeded: true }) || buildTrials();
+  const status = (await build({ ifNeeded: true })) || (await buildTrials());
   const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
   if (status === 0) become(process.execPath, [join(compiled, "test/trials", `${name}.js`), ...args], { PATH });
   else process.exitCode = status;

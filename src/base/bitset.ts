@@ -46,7 +46,18 @@ export class BitSet {
     return added;
   }
 
+  /** Adds `[bit, bit + count)`, whichever of them is already there. */
+  addAll(bit: number, count: number): void {
+    for (let done = 0; done < count; ) {
+      const at = bit + done;
+      const inWord = Math.min(32 - (at & 31), count - done);
+      Atomics.or(this.words, at >>> 5, maskOf(at & 31, inWord));
+      done += inWord;
+    }
+  }
+
   private addInWord(word: number, bit: number, most: number): number {
+    if (most === 32 && Atomics.compareExchange(this.words, word, 0, -1) === 0) return 32;
     let old = Atomics.load(this.words, word);
     for (;;) {
       const run = Math.min(lowOnes(~old >>> bit), most);

@@ -1,12 +1,16 @@
 /** `kmemfs down MOUNTPOINT`: the reverse of `up`, in the safe order. */
 import type { Command } from "commander";
+import { prepareCalls } from "../disk/call.js";
 import { findDead, findDisk, noDisk } from "../disk/findDisk.js";
 import { interruptible } from "../disk/rollback.js";
 import { takeDown, takeDownDead } from "../disk/takeDown.js";
 import { printLine } from "./print.js";
 
 async function down(mountpoint: string): Promise<void> {
-  const disk = await findDisk(mountpoint);
+  const found = findDisk(mountpoint);
+  // While the holder is asked.
+  prepareCalls();
+  const disk = await found;
   const dead = disk === null ? await findDead(`down ${mountpoint}`, mountpoint) : null;
   if (disk === null && dead === null) throw noDisk("down", mountpoint);
   // Called from inside the file system, this process would hold it itself.

@@ -1,7 +1,7 @@
 /** From argv to an exit code. Every error ends here, as one line. */
+import { basename } from "node:path";
 import { CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
-import { isMountHelper, runMountHelper } from "./mountHelper.js";
 import { avoidFiles, printFailure, toleratePipeClose } from "./print.js";
 import { buildProgram, withCommand } from "./program.js";
 import { isHelp, type Outcome, wrongUsage } from "./usage.js";
@@ -32,13 +32,20 @@ async function goOnDespite(error: unknown): Promise<number> {
   });
 }
 
+const HELPER_NAMES = new Set(["mount.fuse.kmemfs", "mount.kmemfs"]);
+
+/** mount(8) calls us by another name. */
+export function isMountHelper(argv1: string | undefined): boolean {
+  return argv1 !== undefined && HELPER_NAMES.has(basename(argv1));
+}
+
 /** What an error's lines take, and more. */
 const WORDS_BYTES = 64 * 1024;
 
 /** Errors are printed even under `ulimit -f 0`, when standard error is a file. */
 async function makeRoomForWords(): Promise<void> {
   const { raiseFileSizeLimit } = await import("../linux/syscall/fileSizeLimit.js");
-  if (!(await raiseFileSizeLimit(WORDS_BYTES))) avoidFiles();
+  if (!raiseFileSizeLimit(WORDS_BYTES)) avoidFiles();
 }
 
 async function runCommand(args: readonly string[]): Promise<number> {
@@ -62,5 +69,6 @@ async function runCommand(args: readonly string[]): Promise<number> {
 export async function main(argv: string[]): Promise<void> {
   toleratePipeClose();
   const [, self, ...args] = argv;
-  process.exitCode = isMountHelper(self) ? await runMountHelper(args) : await runCommand(args);
+  if (isMountHelper(self)) process.exitCode = await (await import("./mountHelper.js")).runMountHelper(args);
+  else process.exitCode = await runCommand(args);
 }

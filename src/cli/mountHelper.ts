@@ -3,7 +3,6 @@
  * The exit codes are those of mount(8), section EXIT STATUS.
  */
 
-import { basename } from "node:path";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../base/errors.js";
 import { unescapeOctal } from "../linux/proc/mounts.js";
@@ -21,12 +20,6 @@ import { isHelp, throwUsageErrors, wrongUsage } from "./usage.js";
 const MOUNT_USAGE = 1;
 const MOUNT_SYSTEM = 2;
 const MOUNT_FAILED = 32;
-
-const HELPER_NAMES = new Set(["mount.fuse.kmemfs", "mount.kmemfs"]);
-
-export function isMountHelper(argv1: string | undefined): boolean {
-  return argv1 !== undefined && HELPER_NAMES.has(basename(argv1));
-}
 
 export interface HelperCall {
   readonly pool: string;

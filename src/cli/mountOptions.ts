@@ -29,8 +29,8 @@ export function currentInvoker(): Invoker {
   return { root: own.uid === 0, directory: process.cwd(), own };
 }
 
-/** One less than MAX_THREADS of the pool: the main thread is one. */
-const MAX_WORKERS = 63;
+/** Two less than MAX_THREADS of the pool: the main thread is one as it keeps house, and another as it serves. */
+const MAX_WORKERS = 62;
 
 /** @param what the option as it was written. @throws UserError */
 type Parser = (text: string, what: string, invoker: Invoker) => string | number;

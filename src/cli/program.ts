@@ -2,6 +2,7 @@
 
 import { lstatSync, readFileSync } from "node:fs";
 import { Command } from "commander";
+import { PACKAGE_FILE } from "../linux/process/programs.js";
 import { type Outcome, throwUsageErrors, wrongUsage } from "./usage.js";
 
 const EXAMPLE = `
@@ -15,8 +16,7 @@ Example, as root:
 kmemfs MOUNTPOINT is short for kmemfs mount MOUNTPOINT.`;
 
 function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
+  return (JSON.parse(readFileSync(PACKAGE_FILE, "utf8")) as { version: string }).version;
 }
 
 /** As the list of all shows them. */

@@ -35,6 +35,7 @@ const COLUMNS: readonly Column[] = [
   { title: "METADATA", right: true },
   { title: "LIMBO", right: true },
   { title: "PEAK", right: true },
+  { title: "OWN", right: true },
   { title: "POOL" },
   { title: "LOOP" },
 ];
@@ -51,6 +52,8 @@ export function statusTable(mounts: readonly MountStatus[], inBytes: boolean): s
     size(mount.metadataBytes),
     size(mount.limboBytes),
     size(mount.peakBytes),
+    // A holder of an older version does not say.
+    mount.ownBytes === undefined ? "-" : size(mount.ownBytes),
     mount.pool.path ?? mount.pool.kind,
     mount.loopDevices.length === 0 ? "-" : mount.loopDevices.join(","),
   ]);

@@ -5,7 +5,7 @@ import { findMount, startMount, stopMount } from "../mounts/client.js";
 import type { MountOptions } from "../mounts/options.js";
 import type { MountStatus } from "../mounts/status.js";
 import type { Chosen } from "./chooseFileSystem.js";
-import { mountFileSystem, unmountFileSystem } from "./fileSystems.js";
+import { mountFileSystem, mountOptionsFor, unmountFileSystem } from "./fileSystems.js";
 import { attachLoop, detachLoop } from "./loop.js";
 import { mountsOnLoops } from "./loopFiles.js";
 import type { Rollback } from "./rollback.js";
@@ -43,9 +43,11 @@ export async function bringUpFileSystem(
   const chosen = await choose(loop.path);
   if (chosen.fresh) await done?.(`mkfs.${chosen.type}`);
   signal?.throwIfAborted();
-  await mountFileSystem(chosen.type, loop.path, directory, disk.readOnly ? ["ro"] : []).catch((error: unknown) => {
-    throw explain?.(error) ?? error;
-  });
+  await mountFileSystem(chosen.type, loop.path, directory, mountOptionsFor(chosen.type, disk)).catch(
+    (error: unknown) => {
+      throw explain?.(error) ?? error;
+    },
+  );
   const mounts = mountsOnLoops([loop], readMounts());
   rollback.push("umount", async () => {
     for (const mount of mounts) await unmountFileSystem(mount);

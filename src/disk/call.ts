@@ -5,11 +5,12 @@
  * that one before it acts.
  */
 import { closeSync, existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { errorFromBody } from "../base/errors.js";
 import { openAbort } from "../linux/fuse/fuseConnection.js";
 import { type ProgressBytes, withinLimit } from "../linux/process/blockingLimit.js";
-import { complaint, run } from "../linux/process/command.js";
+import { type Answerer, complaint, startAnswerer } from "../linux/process/command.js";
+import { nodeArguments } from "../linux/process/nodeEnvironment.js";
+import { CALL_PROGRAM, filesOf } from "../linux/process/programs.js";
 import { asks, type Call, type CallOutcome, type CallValue, makeHere, makeHereUnasked } from "./kernelCalls.js";
 
 export interface CallOptions {
@@ -35,7 +36,18 @@ const UNLOADED = /Cannot find |MODULE_NOT_FOUND/;
  * longer only while a server is seen to answer.
  */
 const HERE_MS = 45_000;
-const MAIN = fileURLToPath(new URL("./callMain.js", import.meta.url));
+
+const startProcess = (): Answerer => startAnswerer(process.execPath, nodeArguments(CALL_PROGRAM));
+/** One that waits for its next calls; null where each list has a process of its own. */
+let kept: Answerer | null = null;
+
+/**
+ * Starts a process for all calls of a command that ends soon: Node takes longer to start than most calls, and the
+ * process ends with this one.
+ */
+export function prepareCalls(): void {
+  if (canStart()) kept ??= startProcess();
+}
 
 /**
  * Makes `calls` one after the other, until one fails.
@@ -44,7 +56,8 @@ const MAIN = fileURLToPath(new URL("./callMain.js", import.meta.url));
  */
 export async function tryCalls(what: string, calls: readonly Call[], options: CallOptions): Promise<CallOutcome[]> {
   if (canStart()) {
-    const result = await run(process.execPath, [MAIN, what, JSON.stringify(calls)], options);
+    const line = JSON.stringify({ what, calls });
+    const result = await (kept?.isReady ? kept.ask(line, options) : startProcess().askLast(line, options));
     if (result.exitCode === 0) return JSON.parse(result.stdout) as CallOutcome[];
     if (!UNLOADED.test(result.stderr)) return [{ error: { what, reason: complaint(result) } }];
   }
@@ -54,7 +67,7 @@ export async function tryCalls(what: string, calls: readonly Call[], options: Ca
 
 /** False when the program was removed while it runs. */
 export function canStart(): boolean {
-  return [MAIN, process.execPath].every((file) => existsSync(file));
+  return [...filesOf(CALL_PROGRAM), process.execPath].every((file) => existsSync(file));
 }
 
 /** In this process, which nothing but an abort of the session frees when its server hangs, or dies. */

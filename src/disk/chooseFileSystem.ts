@@ -1,7 +1,15 @@
 /** Chooses the file system of a device: the existing one, or a new one if it is blank. */
 import { UserError } from "../base/errors.js";
 import type { MountStatus } from "../mounts/status.js";
-import { type FileSystemType, isBlank, makeFileSystem, probeDevice, requireMkfs, requireSize } from "./fileSystems.js";
+import {
+  type DeviceContent,
+  type FileSystemType,
+  isBlank,
+  makeFileSystem,
+  probeDevice,
+  requireMkfs,
+  requireSize,
+} from "./fileSystems.js";
 
 export interface Chosen {
   readonly type: string;
@@ -21,7 +29,9 @@ export async function chooseFileSystem(
 ): Promise<Chosen> {
   const what = `up ${disk.mountpoint}`;
   const taken = (reason: string, cure: string) => new UserError(what, reason, { code: "EEXIST", cure });
-  const content = await probeDevice(device);
+  // Nothing of a private pool is anybody's: where it holds nothing, there is nothing to look for.
+  const isNew = disk.pool.path === null && disk.usedBytes === 0;
+  const content: DeviceContent = isNew ? { kind: "blank" } : await probeDevice(device);
   if (content.kind === "fileSystem") {
     if (wanted === null || wanted === content.type) return { type: content.type, fresh: false };
     throw taken(`the pool holds ${content.type}, not ${wanted}`, `--fs ${content.type}, or another pool`);

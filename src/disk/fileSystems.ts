@@ -6,6 +6,7 @@ import { UserError } from "../base/errors.js";
 import { KIB, MIB } from "../base/units.js";
 import type { MountEntry } from "../linux/proc/mounts.js";
 import { complaint, requireCommand, run, runOk } from "../linux/process/command.js";
+import type { MountStatus } from "../mounts/status.js";
 import { makeCalls } from "./call.js";
 
 export const FILE_SYSTEMS = ["ext4", "xfs", "btrfs"] as const;
@@ -94,6 +95,18 @@ export async function isBlank(device: string, sizeBytes: number): Promise<boolea
     if ((await run("cmp", ["-s", ...range, device, "/dev/zero"])).exitCode !== 0) return false;
   }
   return true;
+}
+
+/**
+ * Options of a file system on a private pool, where a flush has nothing to do and nothing to tell: SQLite with a
+ * transaction an insert, four rounds, 1.17 times as many. xfs has no such option. On a pool with a path a flush tells
+ * that somebody made it shorter.
+ */
+const PRIVATE_OPTIONS: Readonly<Record<string, readonly string[]>> = { ext4: ["nobarrier"], btrfs: ["nobarrier"] };
+
+/** The options that a disk's own properties ask for, as mount(8) takes them. */
+export function mountOptionsFor(type: string, { readOnly, pool }: MountStatus): readonly string[] {
+  return [...(readOnly ? ["ro"] : []), ...(pool.path === null ? (PRIVATE_OPTIONS[type] ?? []) : [])];
 }
 
 export function requireMkfs(what: string, type: FileSystemType): void {

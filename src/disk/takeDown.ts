@@ -34,9 +34,10 @@ export async function takeDown(status: MountStatus): Promise<string[]> {
 }
 
 /** Waits for a server that is just being replaced, as unmounting needs one. @throws UserError EAGAIN */
-async function requireServer({ mountpoint }: MountStatus): Promise<void> {
+async function requireServer(status: MountStatus): Promise<void> {
+  const { mountpoint } = status;
+  let now: MountStatus | null = status;
   for (let waitedMs = 0; ; waitedMs += SERVER_POLL_MS) {
-    const now = await findMount(mountpoint);
     if (now === null || now.serverPid !== null || (now.givenUp ?? null) !== null) return;
     if (waitedMs >= SERVER_MS) {
       throw new UserError(`down ${mountpoint}`, `no server is running; the last one ${now.lastDeath}`, {
@@ -45,6 +46,7 @@ async function requireServer({ mountpoint }: MountStatus): Promise<void> {
       });
     }
     await sleep(SERVER_POLL_MS);
+    now = await findMount(mountpoint);
   }
 }
 

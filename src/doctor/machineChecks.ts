@@ -116,7 +116,7 @@ function checkResource({ status }: MachineReading): Check {
 function checkMemlock({ limits, cpus, status }: MachineReading): Check {
   if (hasCapability(status, CAP_IPC_LOCK)) return ok("memlock", "CAP_IPC_LOCK: no limit on locked memory applies");
   if (limits === null) return warning("memlock", "the limits of this shell cannot be read", "mount /proc");
-  const needed = lockedBytesNeeded(cpus + 1);
+  const needed = lockedBytesNeeded(cpus + 2);
   const { soft } = limits.memlockBytes;
   const found = `${mib(soft)} may be locked; a mount's buffers need ${mib(needed)}`;
   return soft >= needed ? ok("memlock", found) : warning("memlock", found, "ulimit -l unlimited, or LimitMEMLOCK=");

@@ -1,5 +1,5 @@
 /** What is said of a running mount. Works on what was read; asks nobody. */
-import { DIRECT_WORKERS, lockedBytesNeeded } from "../daemon/session/exchange.js";
+import { lockedBytesNeeded } from "../daemon/session/exchange.js";
 import type { Liveness } from "../linux/mount/liveness.js";
 import type { ProcessState } from "../linux/proc/taskState.js";
 import { quote } from "../mounts/paths.js";
@@ -101,7 +101,7 @@ function checkDamage({ damage, pool, refused }: MountStatus): Check[] {
   return checks;
 }
 
-function checkProcesses({ status, holder, server }: MountReading): Check[] {
+function checkProcesses({ holder, server }: MountReading): Check[] {
   const processes = [
     ["holder", holder],
     ["server", server],
@@ -110,7 +110,7 @@ function checkProcesses({ status, holder, server }: MountReading): Check[] {
     ...processes.map(([role, state]) => checkIoFlusher(role, state)),
     ...processes.map(([role, state]) => checkOomScore(role, state)),
     ...processes.map(([role, state]) => checkOpenFiles(role, state)),
-    ...(server === null ? [] : [checkLocked(server, status.io)]),
+    ...(server === null ? [] : [checkLocked(server)]),
   ];
 }
 
@@ -137,8 +137,9 @@ function checkOpenFiles(role: string, { openFiles, limits }: ProcessState): Chec
   return warning(name, found, "ulimit -n, or LimitNOFILE=, and mount again");
 }
 
-function checkLocked({ lockedBytes, channels, limits }: ProcessState, io: MountStatus["io"]): Check {
-  const needed = lockedBytesNeeded(io === "direct" ? Math.min(channels, DIRECT_WORKERS) : channels);
+function checkLocked({ lockedBytes, channels, limits }: ProcessState): Check {
+  // Of the main thread: others are there when they are needed.
+  const needed = lockedBytesNeeded(1);
   const soft = limits?.memlockBytes.soft ?? Number.POSITIVE_INFINITY;
   const found = `${mib(lockedBytes)} locked, the buffers need ${mib(needed)}, the limit is ${mib(soft)}`;
   if (channels === 0)

@@ -12,6 +12,7 @@ import {
   EISDIR,
   ENAMETOOLONG,
   ENOENT,
+  ENOSYS,
   ENOTDIR,
   EOPNOTSUPP,
   EPERM,
@@ -39,6 +40,8 @@ export interface FileSystemParts {
   readonly exchange: Exchange;
   readonly clock: Clock;
   readonly readOnly: boolean;
+  /** The file ends with us, and nobody else can take it away: a flush has nothing to do, and nothing to tell. */
+  readonly isVolatile: boolean;
   /** The backing file for passthrough; 0 when all data is served. */
   readonly backingId: number;
 }
@@ -49,6 +52,7 @@ export class FileSystem {
   private readonly attributes: Attributes;
   private readonly clock: Clock;
   private readonly readOnly: boolean;
+  private readonly isVolatile: boolean;
   private readonly backingId: number;
 
   constructor(parts: FileSystemParts) {
@@ -57,6 +61,7 @@ export class FileSystem {
     this.attributes = parts.attributes;
     this.clock = parts.clock;
     this.readOnly = parts.readOnly;
+    this.isVolatile = parts.isVolatile;
     this.backingId = parts.backingId;
   }
 
@@ -174,7 +179,10 @@ export class FileSystem {
 
   fsync(): number {
     const node = this.node();
-    return node < 0 ? node : this.file.flush();
+    if (node < 0) return node;
+    const errno = this.file.flush();
+    // The kernel does not ask again, and says that it is done (fuse_fsync).
+    return errno === 0 && this.isVolatile ? -ENOSYS : errno;
   }
 
   fallocate(): number {

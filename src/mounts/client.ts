@@ -6,11 +6,11 @@ import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { type ErrorBody, errorFromBody, UserError } from "../base/errors.js";
 import { isAlive } from "../linux/proc/proc.js";
 import { ProcessProgress } from "../linux/proc/threads.js";
-import { nodeEnvironment } from "../linux/process/nodeEnvironment.js";
+import { nodeArguments, nodeEnvironment, SMALL_HEAPS } from "../linux/process/nodeEnvironment.js";
+import { HOLDER_PROGRAM } from "../linux/process/programs.js";
 import { callControl } from "./control.js";
 import { closeDeadlineMs } from "./deadlines.js";
 import { removeStaleSocket } from "./mountName.js";
@@ -22,7 +22,7 @@ import type { MountStatus } from "./status.js";
 
 const PASSED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const STATUS_TIMEOUT_MS = 5_000;
-const STOP_POLL_MS = 20;
+const STOP_POLL_MS = 5;
 /** Long, as a pool on a slow disk is read completely. */
 const RESTART_TIMEOUT_MS = 300_000;
 /** More than the holder's limit for its server. */
@@ -30,8 +30,7 @@ const STOP_SLACK_MS = 10_000;
 
 /** Starts a holder in the background; resolves when the mount is ready. @throws UserError */
 export async function startMount(options: MountOptions): Promise<MountStatus> {
-  const main = fileURLToPath(new URL("../daemon/holder/holderMain.js", import.meta.url));
-  const child = spawn(process.execPath, [main, JSON.stringify(options)], {
+  const child = spawn(process.execPath, [SMALL_HEAPS, ...nodeArguments(HOLDER_PROGRAM), JSON.stringify(options)], {
     cwd: "/",
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "pipe"],

@@ -42,6 +42,8 @@ export interface MountStatus {
   readonly stockBytes: number;
   readonly peakBytes: number;
   readonly limitBytes: number;
+  /** What kmemfs itself takes: memory of the holder, the server and the spare that is no file's and no pool's (RssAnon). */
+  readonly ownBytes: number;
   readonly discardedBytesTotal: number;
   /** null when direct: the kernel reads and writes without telling. */
   readonly readBytesTotal: number | null;

@@ -20,6 +20,8 @@ export const DAMAGE = {
 export type DamageKind = (typeof DAMAGE)[keyof typeof DAMAGE];
 
 const ALL_PAGES = 2 ** 32;
+/** Of one request: a MiB, and a page where it begins within one. */
+const MOST_WRITTEN_PAGES = 257;
 
 export class Damage {
   /**
@@ -75,13 +77,19 @@ export class Damage {
     }
     const { count } = faults;
     const fresh = (count - this.faultsSeen) >>> 0;
-    for (const address of [faults.firstAddress, faults.lastAddress]) {
+    const pages = [faults.firstAddress, faults.lastAddress].map((address) => {
       const page = Math.floor((address - memory.baseAddress) / PAGE_BYTES);
-      this.noteLost(page >= firstDataPage && page < memory.pageCount ? page : 0);
-    }
-    // The first and last address tell two faults apart. Data pages are accessed by system calls, which do not
-    // fault, so that more faults mean that much was lost at once.
+      return page >= firstDataPage && page < memory.pageCount ? page : 0;
+    });
+    for (const page of pages) this.noteLost(page);
+    // The first and last address tell two faults apart. More of them mean that much was lost at once: of a write
+    // through the mapping, which copies its pages in any order.
+    const isOfData = pages.some((page) => page !== 0);
     if (fresh > 2 && this.lostGrain > 1) this.noteTruncated(firstDataPage);
+    else if (fresh > 2 && isOfData) {
+      const lowest = Math.min(...pages.filter((page) => page !== 0));
+      this.noteTruncated(Math.max(firstDataPage, lowest - MOST_WRITTEN_PAGES));
+    }
     Atomics.store(this.control, CONTROL.faultsSeen, count | 0);
   }
 

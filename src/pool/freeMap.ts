@@ -35,8 +35,13 @@ export class FreeMap {
    */
   claimFrom(page: number, most: number): number {
     const claimed = this.taken.addRun(page, Math.min(most, this.pages - page));
+    if (claimed === 0) return 0;
     const endWord = (page + claimed + 31) >>> 5;
-    for (let word = page >>> 5; claimed > 0 && word < endWord; word++) if (this.isFull(word)) this.markFull(word);
+    for (let word = page >>> 5; word < endWord; word++) {
+      const first = word;
+      while (word < endWord && this.isFull(word)) word++;
+      if (word > first) this.markFull(first, word);
+    }
     return claimed;
   }
 
@@ -77,9 +82,9 @@ export class FreeMap {
     return Atomics.load(this.words, word) === -1;
   }
 
-  private markFull(word: number): void {
-    this.full.add(word);
+  private markFull(first: number, end: number): void {
+    this.full.addAll(first, end - first);
     // A page freed between the claim and the mark would stay hidden, so check again.
-    if (!this.isFull(word)) this.full.delete(word);
+    for (let word = first; word < end; word++) if (!this.isFull(word)) this.full.delete(word);
   }
 }

@@ -81,8 +81,27 @@ function runLength(
 ): number {
   const end = Math.min(most, blocks - block, geometry.pageCount - page);
   let count = 1;
+  // Eight at a time, with one branch: half of the time of a full pool's probe would be this loop.
+  while (count + 8 <= end && differenceOf8(words, word + 2 * count, page + count) === 0) count += 8;
   while (count < end && words[word + 2 * count] >>> 0 === page + count && words[word + 2 * count + 1] === 0) count++;
   return count;
+}
+
+/** 0 when the eight entries from `word` on name adjacent pages from `page` on. */
+function differenceOf8(words: Int32Array, word: number, page: PageNo): number {
+  const low = page | 0;
+  return (
+    (words[word] ^ low) |
+    (words[word + 2] ^ (low + 1)) |
+    (words[word + 4] ^ (low + 2)) |
+    (words[word + 6] ^ (low + 3)) |
+    (words[word + 8] ^ (low + 4)) |
+    (words[word + 10] ^ (low + 5)) |
+    (words[word + 12] ^ (low + 6)) |
+    (words[word + 14] ^ (low + 7)) |
+    (words[word + 1] | words[word + 3] | words[word + 5] | words[word + 7]) |
+    (words[word + 9] | words[word + 11] | words[word + 13] | words[word + 15])
+  );
 }
 
 function damageOf({ geometry, blocks }: ScannedIndex, block: BlockNo, page: PageNo, high: number): EntryDamage | null {

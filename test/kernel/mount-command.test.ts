@@ -1,5 +1,5 @@
 /** mount returns when the disk is ready, in the background or in the foreground, and its end leaves nothing. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { statusOf } from "../support/disk.js";
 import { controlSocket, isMounted, withPlace } from "../support/place.js";
@@ -67,4 +67,34 @@ it("every option also as -o, and names with blanks and quotes", () =>
     expect([write.status, write.stderr]).toEqual([1, expect.stringMatching(/Read-only file system/)]);
     await disk.unmount();
     await place.expectNothingLeft();
+  }));
+
+/** What /proc has of a process as a list of words. */
+const wordsOf = (pid: string, name: "environ" | "cmdline"): string[] =>
+  readFileSync(`/proc/${pid}/${name}`, "utf8").split("\0");
+
+it("holder, server and spare get no options for Node but those of --debug, and no certificates", () =>
+  withPlace(async (place) => {
+    const env = { NODE_EXTRA_CA_CERTS: "/nonexistent", NODE_OPTIONS: "--no-deprecation", KMEMFS_TEST_KEPT: "1" };
+    for (const [name, args] of [
+      ["plain", []],
+      ["debug", ["--debug"]],
+    ] as const) {
+      const directory = place.makeDirectory(name);
+      place.endsWithUs(directory);
+      await place.kmemfs(["mount", directory, "--size", "16M", ...args], { env });
+      const { holderPid } = await statusOf(directory);
+      const children = async (): Promise<string[]> =>
+        (await run("pgrep", ["-P", `${holderPid}`])).stdout.trimEnd().split("\n");
+      await until(async () => (await children()).length === 2, END_MS, "the spare");
+      for (const pid of [`${holderPid}`, ...(await children())]) {
+        const names = wordsOf(pid, "environ").map((word) => word.split("=")[0]);
+        expect(names).toContain("KMEMFS_TEST_KEPT");
+        expect(names).not.toContain("NODE_EXTRA_CA_CERTS");
+        expect(names).not.toContain("NODE_OPTIONS");
+        // The holder has its title there; the others have it from the holder.
+        if (pid === `${holderPid}`) continue;
+        expect(wordsOf(pid, "cmdline").includes("--enable-source-maps")).toBe(name === "debug");
+      }
+    }
   }));

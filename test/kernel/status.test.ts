@@ -33,6 +33,8 @@ it("-J has every field of the contract, with its type and value", () =>
     const counts = ["poolBytes", "metadataBytes", "freeBytes", "limitBytes", "serverPid", "holderPid"];
     for (const name of counts) expect(status[name as keyof typeof status], name).toEqual(expect.any(Number));
     expect(status.poolBytes).toBeGreaterThan(128 * MIB);
+    // Two or three processes of Node.
+    expect(status.ownBytes).toBeGreaterThan(8 * MIB);
     expect(status.freeBytes).toBe(128 * MIB - 6 * MIB);
     if (testedIo === "served") expect(status.readBytesTotal).toBeGreaterThanOrEqual(4 * MIB);
     else expect(status.readBytesTotal).toBe(null);
@@ -48,7 +50,7 @@ it("the table and -b show the same mount", () =>
     const row = async (...args: string[]): Promise<string[]> => {
       const { stdout } = await place.kmemfs(["status", disk.directory, ...args]);
       const lines = stdout.split("\n");
-      expect(lines[0]).toMatch(/^MOUNTPOINT +IO +SIZE +USED +FREE +METADATA +LIMBO +PEAK +POOL +LOOP$/);
+      expect(lines[0]).toMatch(/^MOUNTPOINT +IO +SIZE +USED +FREE +METADATA +LIMBO +PEAK +OWN +POOL +LOOP$/);
       return (lines[1] ?? "").split(/ {2,}/);
     };
     expect((await row()).slice(0, 5)).toEqual([disk.directory, testedIo, "64.0 MiB", "8.0 MiB", "56.0 MiB"]);

@@ -17,6 +17,15 @@ describe("FSYNC", () => {
     { name: "the file, read-only", readOnly: true, request: request(FSYNC, 2, ...body), reply: DONE },
     { name: "node 3", request: request(FSYNC, 3, ...body), reply: refusal(MINUS.ENOENT) },
     { name: "FSYNCDIR", request: request(FSYNCDIR, 1, ...body), reply: DONE },
+    { name: "a volatile file", isVolatile: true, request: request(FSYNC, 2, ...body), reply: refusal(MINUS.ENOSYS) },
+    { name: "node 3, volatile", isVolatile: true, request: request(FSYNC, 3, ...body), reply: refusal(MINUS.ENOENT) },
+    {
+      name: "a volatile file that has lost memory",
+      isVolatile: true,
+      given: (server) => server.pool.damage.noteLost(0),
+      request: request(FSYNC, 2, ...body),
+      reply: refusal(MINUS.EIO),
+    },
     { name: "FSYNCDIR of node 3", request: request(FSYNCDIR, 3, ...body), reply: refusal(MINUS.ENOENT) },
   ]);
 });

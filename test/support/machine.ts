@@ -84,7 +84,7 @@ function workingDirectory(pid: number): string {
 }
 
 function isProgram(argument: string, pid: number): boolean {
-  if (!/(^|\/)(bin\/kmemfs\.js|dist(-trial)?\/.*\.js)$/.test(argument)) return false;
+  if (!/(^|\/)(bin\/kmemfs\.js|dist(-trial)?\/.*\.c?js)$/.test(argument)) return false;
   const path = resolve(workingDirectory(pid), argument);
   return ["bin/kmemfs.js", "dist/", "dist-trial/"].some((one) => path.startsWith(`${projectRoot}/${one}`));
 }

@@ -7,6 +7,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSyn
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { run } from "./processes.js";
 import { projectRoot, temporaryDirectory } from "./project.js";
 
 export interface PlantedBug {
@@ -88,7 +89,7 @@ function replaced(text: string, nodes: readonly ts.Node[], by: string): string {
 }
 
 /** @returns the directory of the copy, which the caller removes. @throws Error as `changedSource` */
-export function plantBug(bug: PlantedBug): string {
+export async function plantBug(bug: PlantedBug): Promise<string> {
   const { file, text } = changedSource(bug);
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
   const { outputText } = ts.transpileModule(text, { compilerOptions });
@@ -97,8 +98,9 @@ export function plantBug(bug: PlantedBug): string {
   const out = join(target, file.replace(/\.ts$/, ".js"));
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(out, outputText);
-  writeFileSync(join(target, "package.json"), '{"type":"module"}');
+  writeFileSync(join(target, "package.json"), '{"type":"module","version":"planted"}');
   // A tree of its own: kmemfs itself, which cleans up after a trial, is without the bug.
   for (const name of ["node_modules", "bin"]) symlinkSync(join(projectRoot, name), join(target, name));
+  await run(process.execPath, [join(projectRoot, "scripts/build.js"), target]);
   return target;
 }

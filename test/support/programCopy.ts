@@ -1,5 +1,5 @@
 /** A copy of the built program as npm installs it, which a test may remove and put back. */
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type RunOptions, type RunResult, run } from "./processes.js";
 import { projectRoot, withTestedIo } from "./project.js";
@@ -38,6 +38,13 @@ export class ProgramCopy {
     const to = join(this.#aside, part || "all");
     mkdirSync(dirname(to), { recursive: true });
     renameSync(join(this.directory, part), to);
+  }
+
+  /** Only the first half of a file is there. */
+  halve(part: string): void {
+    this.remove(part);
+    const whole = readFileSync(join(this.#aside, part));
+    writeFileSync(join(this.directory, part), whole.subarray(0, whole.length / 2));
   }
 
   /** The same as before, part and all. */

@@ -44,7 +44,7 @@ function runTrial(directory: string, { trial, args }: NamedBug, further: readonl
 async function outputOf(bug: NamedBug): Promise<string> {
   // It compiles what it runs from the sources by itself.
   if (bug.trial === "pools") return runTrial(here, bug, [`--bug=${bug.name}`]);
-  const tree = plantBug(bug);
+  const tree = await plantBug(bug);
   try {
     return await runTrial(join(tree, "test/trials"), bug, []);
   } finally {

@@ -12,6 +12,7 @@ import { heldPages } from "../../linux/backing/backing.js";
 import { nodeOfPool } from "../../linux/backing/poolNode.js";
 import { isSessionOver } from "../../linux/fuse/fuseDevice.js";
 import { readMounts } from "../../linux/proc/mounts.js";
+import { anonymousBytes } from "../../linux/proc/proc.js";
 import { quote } from "../../mounts/paths.js";
 import type { MountStatus } from "../../mounts/status.js";
 import { Account } from "../../pool/account.js";
@@ -142,6 +143,7 @@ export class HeldDisk {
       stockBytes: pagesToBytes(account.stock),
       peakBytes: pagesToBytes(account.peak),
       limitBytes: pagesToBytes(geometry.pageCount),
+      ownBytes: [process.pid, ...(keeper?.pids ?? [])].reduce((bytes, pid) => bytes + anonymousBytes(pid), 0),
       discardedBytesTotal: traffic.discardedBytes,
       readBytesTotal: isDirect ? null : traffic.readBytes,
       writtenBytesTotal: isDirect ? null : traffic.writtenBytes,

@@ -16,17 +16,18 @@ function tell(message: object): void {
   }
 }
 
-const options = JSON.parse(process.argv[2]) as MountOptions;
-process.title = `kmemfs ${options.mountpoint}`;
-try {
-  const log = fileLog();
-  process.exitCode = await runHolder(
-    () => options,
-    log,
-    (status) => tell({ status }),
-  );
-} catch (error) {
-  tell({ error: errorBody(error) });
-  process.exitCode = 1;
+async function main(options: MountOptions): Promise<number> {
+  process.title = `kmemfs ${options.mountpoint}`;
+  try {
+    return await runHolder(
+      () => options,
+      fileLog(),
+      (status) => tell({ status }),
+    );
+  } catch (error) {
+    tell({ error: errorBody(error) });
+    return 1;
+  }
 }
-process.exit();
+
+void main(JSON.parse(process.argv[2])).then((exitCode) => process.exit(exitCode));

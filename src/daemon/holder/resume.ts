@@ -4,11 +4,13 @@
  * and the kernel must resend only requests that no server has.
  */
 import { closeSync } from "node:fs";
+import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.js";
 import type { Log } from "../../base/ports.js";
 import { commandLine, isGone, openedBy } from "../../linux/proc/openedBy.js";
 import { prepareIoProcess } from "../../linux/process/ioProcess.js";
+import { SERVER_PROGRAM } from "../../linux/process/programs.js";
 import { mapShared } from "../../linux/process/sharedMemory.js";
 import { readPool } from "../../media/readSuperblock.js";
 import { takeName } from "../../mounts/mountName.js";
@@ -146,7 +148,7 @@ async function endServers(memoryFd: number): Promise<void> {
   for (const pid of openedBy(memoryFd)) {
     // Whoever keeps the fds for us has that memory too; a process without a command line is ending already.
     const words = commandLine(pid);
-    const isServer = words.some((word) => word.endsWith("/serverMain.js"));
+    const isServer = words.some((word) => word.endsWith(`/${basename(SERVER_PROGRAM)}`));
     if (!isServer && words.length > 0) continue;
     if (isServer) kill(pid);
     while (!isGone(pid)) {

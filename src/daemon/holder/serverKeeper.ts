@@ -117,6 +117,11 @@ export class ServerKeeper {
     return this.isServing ? this.server.pid : null;
   }
 
+  /** Of all servers that are there: the one that serves, or starts, and the spare. */
+  get pids(): number[] {
+    return [this.server, this.successor].flatMap((server) => (server === null ? [] : [server.pid]));
+  }
+
   /** Kills the server, and no other one follows. */
   abandon(): void {
     this.isAbandoned = true;

@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { errorFromBody, UserError } from "../../base/errors.js";
 import { type Backing, fdsOf, withFds } from "../../linux/backing/backing.js";
-import { nodeEnvironment } from "../../linux/process/nodeEnvironment.js";
-import { missingProgram, SERVER_MAIN } from "../session/program.js";
+import { nodeArguments, nodeEnvironment, SMALL_HEAPS } from "../../linux/process/nodeEnvironment.js";
+import { SERVER_PROGRAM } from "../../linux/process/programs.js";
+import { missingProgram } from "../session/program.js";
 import { type FromServer, type ServerReady, STANDBY } from "../session/serverProtocol.js";
 
 /** Called for what a server reports while it serves. */
@@ -13,9 +14,6 @@ export interface ServerListener {
   damage(message: string): void;
 }
 const FIRST_FURTHER_FD = 4;
-
-/** Little garbage is made: with V8's own size of the young generation a server took 8 MB more. */
-const SMALL_HEAPS = "--max-semi-space-size=1";
 
 export interface ServerEnd {
   readonly exitCode: number | null;
@@ -74,13 +72,17 @@ export function startServer(start: ServerStart, listener: ServerListener): Serve
 }
 
 function spawnServer(start: ServerStart): ChildProcess {
-  const child = spawn(process.execPath, [SMALL_HEAPS, SERVER_MAIN, ...(start.standby ? [STANDBY] : [])], {
-    cwd: "/",
-    // Its own session: a Ctrl-C at the terminal is the holder's to answer.
-    detached: true,
-    stdio: [start.standby ? "pipe" : "ignore", "pipe", "inherit", start.memoryFd, ...start.furtherFds],
-    env: { ...nodeEnvironment(), NODE_OPTIONS: "" },
-  });
+  const child = spawn(
+    process.execPath,
+    [SMALL_HEAPS, ...nodeArguments(SERVER_PROGRAM), ...(start.standby ? [STANDBY] : [])],
+    {
+      cwd: "/",
+      // Its own session: a Ctrl-C at the terminal is the holder's to answer.
+      detached: true,
+      stdio: [start.standby ? "pipe" : "ignore", "pipe", "inherit", start.memoryFd, ...start.furtherFds],
+      env: nodeEnvironment(),
+    },
+  );
   // A server that has ended gets no message; its exit tells why.
   child.stdin?.on("error", () => {});
   return child;
@@ -173,7 +175,7 @@ function listen(child: ChildProcess, listener: ServerListener): ServerProcess {
 
 /** Whoever ends by itself without a word has not come as far as its first line: Node did not find a module. */
 function whyUnloaded(): string {
-  return missingProgram() ?? `the program cannot be loaded: ${SERVER_MAIN}`;
+  return missingProgram() ?? `the program cannot be loaded: ${SERVER_PROGRAM}`;
 }
 
 /** A line that is not ours (a library's own words) is passed on as a warning. */

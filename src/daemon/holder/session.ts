@@ -24,6 +24,8 @@ import { type Obstacle, type Passthrough, registerData } from "./ioMode.js";
 
 /** A bound for machines with many CPUs, which were not measured; `--workers` can exceed it. */
 const MOST_WORKERS = 8;
+/** FUSE_MIN_READ_BUFFER: no larger request comes before INIT is answered. */
+const INIT_REQUEST_BYTES = 8192;
 
 export interface Session {
   readonly directory: string;
@@ -85,7 +87,7 @@ function cloneChannels(fd: number, count: number): number[] {
 
 function negotiate(fd: number, directory: string, passthrough: boolean): InitResult {
   const channel = new FuseChannel(fd);
-  const buffers = composeExchange();
+  const buffers = composeExchange(INIT_REQUEST_BYTES);
   for (;;) {
     const length = channel.read(buffers.requestAddress, buffers.requestBytes);
     if (length === -EINTR || length === -ENOENT) continue;

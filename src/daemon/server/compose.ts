@@ -40,7 +40,7 @@ export interface ThreadParts {
   readonly backingId: number;
   /** Memory of the pool that was lost; null where that kills the server. */
   readonly faults: Faults | null;
-  /** Number of this thread; 0 is the server's main thread. */
+  /** Number of this thread; 0 is the server's main thread where it keeps house. */
   readonly thread: number;
 }
 
@@ -48,7 +48,7 @@ export interface ThreadStack {
   readonly faults: Faults | null;
   readonly beat: Heartbeat;
   readonly fileSystem: FileSystem;
-  readonly channel: Pick<FuseChannel, "read" | "writev">;
+  readonly channel: Pick<FuseChannel, "read" | "writev" | "isReadable" | "setBlocking">;
   readonly requestAddress: number;
   readonly requestBytes: number;
   readonly iovecAddress: number;
@@ -64,6 +64,7 @@ export function composeThread(parts: ThreadParts): ThreadStack {
     exchange: buffers.exchange,
     clock,
     readOnly: parts.readOnly,
+    isVolatile: parts.mapping.backing.path === null,
     backingId: parts.backingId,
   });
   const beat = new Heartbeat(parts.session.heartbeatWords, parts.thread);
@@ -72,7 +73,7 @@ export function composeThread(parts: ThreadParts): ThreadStack {
 
 function composeServed(parts: ThreadParts): DiskFile {
   const { geometry, shared, thread, session } = parts;
-  const memory = attachMemory(parts.mapping);
+  const memory = attachMemory(parts.mapping, parts.faults !== null);
   return new ServedFile({
     pool: new Pool({ memory, geometry, shared, persistentWords: session.persistentWords, thread }),
     readOnly: parts.readOnly,

@@ -17,7 +17,7 @@ const PERIOD_MS = 100;
 /** In a durable pool each run costs a flush; freed memory is released within a second. */
 const PERIOD_DURABLE_MS = 500;
 
-interface Housekeeping {
+export interface Housekeeping {
   readonly periodMs: number;
   run(): void;
 }

@@ -21,7 +21,7 @@ import { decode, STATE_CLEAN, STATE_DIRECT, type Superblock } from "../../pool/s
 import { superblockPage } from "../../pool/superblockStore.js";
 import type { ServerConfig, SessionMemory } from "../session/sessionMemory.js";
 import { composeDirect } from "./compose.js";
-import { keepDirect, keepServed, noteFaults } from "./housekeeping.js";
+import { type Housekeeping, keepDirect, keepServed, noteFaults } from "./housekeeping.js";
 import { warnHolder } from "./serverEnd.js";
 
 /** How long the last users of the file may take to close it once the session has ended. */
@@ -46,7 +46,7 @@ export interface OpenedForIo {
   /** The pool had not been closed. */
   readonly wasUnclean: boolean;
   /** Run every `periodMs` on the main thread. */
-  readonly housekeeping: { readonly periodMs: number; run(): void };
+  readonly housekeeping: Housekeeping;
   /** After all other threads have ended. @throws UserError when the pool stays unclean */
   close(): void;
 }

@@ -12,25 +12,33 @@ import type { ThreadStack } from "./compose.js";
  * @throws AssertionError for a broken invariant, or when the device fails otherwise
  */
 export function serve(stack: ThreadStack): void {
+  while (serveOne(stack));
+}
+
+/**
+ * Waits for a request and answers it.
+ * @returns false when the session has ended
+ * @throws as `serve`
+ */
+export function serveOne(stack: ThreadStack): boolean {
   const { fileSystem, channel, requestAddress, requestBytes, faults, beat } = stack;
-  for (;;) {
-    if (beat.isDraining) park();
-    const length = channel.read(requestAddress, requestBytes);
-    if (length < 0) {
-      if (length === -ENODEV) return;
-      if (isRetried(-length)) continue;
-      throw new AssertionError(`reading /dev/fuse failed (${errnoName(-length)})`);
-    }
-    beat.begin();
-    const faultsSeen = fileSystem.enter();
-    if (dispatch(fileSystem, length)) {
-      // Lost under this request, or under another's at the same time: what it did cannot be trusted.
-      if (faults !== null && faults.count !== faultsSeen) fileSystem.failLost(faults);
-      reply(stack);
-    }
-    fileSystem.leave();
-    beat.end();
+  if (beat.isDraining) park();
+  const length = channel.read(requestAddress, requestBytes);
+  if (length < 0) {
+    if (length === -ENODEV) return false;
+    if (isRetried(-length)) return true;
+    throw new AssertionError(`reading /dev/fuse failed (${errnoName(-length)})`);
   }
+  beat.begin();
+  const faultsSeen = fileSystem.enter();
+  if (dispatch(fileSystem, length)) {
+    // Lost under this request, or under another's at the same time: what it did cannot be trusted.
+    if (faults !== null && faults.count !== faultsSeen) fileSystem.failLost(faults);
+    reply(stack);
+  }
+  fileSystem.leave();
+  beat.end();
+  return true;
 }
 
 /** The next server answers all further requests; this process is killed once its threads are idle. */

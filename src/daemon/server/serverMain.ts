@@ -3,8 +3,6 @@
  * fds, so that a server is disposable. It talks to the holder by lines of JSON
  * on stdout and never logs, mounts or forks.
  */
-import { statSync } from "node:fs";
-import { Worker } from "node:worker_threads";
 import { assert } from "../../base/assert.js";
 import { ENODEV, errnoName } from "../../base/errno.js";
 import { errorBody, MediaError, UserError } from "../../base/errors.js";
@@ -21,15 +19,16 @@ import { DIRECT_WORKERS } from "../session/exchange.js";
 import { Heartbeat } from "../session/heartbeats.js";
 import { SESSION_MEMORY_FD, STANDBY } from "../session/serverProtocol.js";
 import { readConfig, SESSION_BYTES, type ServerConfig, viewSession } from "../session/sessionMemory.js";
+import { composeThread, type ThreadStack } from "./compose.js";
+import type { Housekeeping } from "./housekeeping.js";
 import { type OpenedForIo, openForIo, requireGeometry } from "./openForIo.js";
-import { die, reportToHolder } from "./serverEnd.js";
-import type { WorkerInput } from "./worker.js";
+import { serveAlone } from "./serveAlone.js";
+import { die, reportToHolder, warnHolder } from "./serverEnd.js";
+import { type ServingThreads, startThreads } from "./servingThreads.js";
 
-type CommonInput = Omit<WorkerInput, "thread" | "channelFd" | "backingId" | "gate">;
-
-const WORKER = new URL("./worker.js", import.meta.url);
-/** The modification time of the running program. */
-const LOADED_MS = statSync(WORKER).mtimeMs;
+/** Number of the main thread when it serves; when it keeps house it is 0. */
+const MAIN_SERVES_AS = 1;
+const NOT_LOCKED = "MLOCK: buffers may be swapped out (ulimit -l)";
 
 async function main(): Promise<void> {
   process.on("uncaughtException", die);
@@ -44,52 +43,91 @@ async function main(): Promise<void> {
   const memory = attachMemory(mapping);
   const shared = allocateShared(geometry, memory.grainPages);
   shared.control[CONTROL.lostGrain] = Math.max(memory.grainPages, config.backing.mapAlignBytes / PAGE_BYTES);
-  const common = {
-    mapping,
-    geometry,
-    shared,
-    sessionAddress: sessionView.address,
-    readOnly: config.readOnly,
-    atomicWrites: config.atomicWrites,
-    faultsAddress,
-  };
-  // A session that goes on keeps its way, so that threads can come up while the pool is looked at: one, so that
-  // whoever waits is served before the others are there. Who stands by has all of them, as it may have to serve
-  // when there is no program any more to load them from.
-  const standsBy = process.argv[2] === STANDBY;
-  const early = config.isRestart
-    ? startWorkers(config, config.direct !== null, common, 0, standsBy ? undefined : 1)
-    : null;
-  if (standsBy) {
+  const session = viewSession(sessionView.bytes);
+  const parts = { mapping, geometry, shared, readOnly: config.readOnly, atomicWrites: config.atomicWrites };
+  const compose = (isDirect: boolean): ThreadStack =>
+    composeThread({
+      ...parts,
+      session,
+      faults,
+      backingId: backingIdOf(config, isDirect),
+      channelFd: config.channelFds[0],
+      thread: MAIN_SERVES_AS,
+    });
+  // A session that goes on keeps its way. Who stands by has all that it needs, as it may have to serve when
+  // there is no program any more.
+  const early = config.isRestart ? compose(config.direct !== null) : null;
+  if (process.argv[2] === STANDBY) {
     // A pool that cannot be served is refused while the server before this one still serves it.
     requireGeometry(config);
-    await early?.ready;
     reportToHolder({ kind: "standby" });
     await goAhead();
   }
-  const session = viewSession(sessionView.bytes);
   const way = openForIo({ config, mapping, memory, geometry, shared, session, faults }, requireGeometry(config));
-  const { io, ioReason, wasUnclean, housekeeping } = way;
+  const { io, ioReason, wasUnclean } = way;
   const isDirect = io === "direct";
   assert(early === null || isDirect === (config.direct !== null), "a resumed session changed its I/O mode");
-  const first = early ?? startWorkers(config, isDirect, common);
-  if (!(await first.ready)) refused.push("MLOCK: buffers may be swapped out (ulimit -l)");
+  const stack = early ?? compose(isDirect);
+  if (!stack.isLocked) refused.push(NOT_LOCKED);
   resend(config);
-  first.serve();
-  reportToHolder({ kind: "ready", refused, io, ioReason, wasUnclean });
-  const others = early === null || standsBy ? null : startWorkers(config, isDirect, common, 1);
-  others?.serve();
   const beat = new Heartbeat(session.heartbeatWords, 0);
   beat.attach(threadId());
-  const timer = setInterval(() => {
-    beat.begin();
-    housekeeping.run();
-    beat.end();
-  }, housekeeping.periodMs);
-  await Promise.all([first.ended, others?.ended]);
-  clearInterval(timer);
+  const housekeeping = {
+    periodMs: way.housekeeping.periodMs,
+    run: () => {
+      beat.begin();
+      way.housekeeping.run();
+      beat.end();
+    },
+  };
+  reportToHolder({ kind: "ready", refused, io, ioReason, wasUnclean });
+  const channelFds = isDirect ? config.channelFds.slice(0, DIRECT_WORKERS) : config.channelFds;
+  const common = {
+    ...parts,
+    backingId: backingIdOf(config, isDirect),
+    sessionAddress: sessionView.address,
+    faultsAddress,
+  };
+  await serveSession(stack, housekeeping, memory.durable, () => startThreads(common, channelFds));
   beat.close();
   process.exit(closeInOrder(way, config.readOnly) ? 0 : 1);
+}
+
+function backingIdOf({ direct }: ServerConfig, isDirect: boolean): number {
+  return isDirect ? (direct?.backingId ?? 0) : 0;
+}
+
+/**
+ * Serves until the session ends: at first alone, then by threads.
+ * @param isDurable housekeeping and flushes wait for a disk, and nobody should wait for them
+ */
+async function serveSession(
+  stack: ThreadStack,
+  housekeeping: Housekeeping,
+  isDurable: boolean,
+  start: () => ServingThreads | null,
+): Promise<void> {
+  let begun: ServingThreads | null = null;
+  let mayStart = true;
+  const threads = await serveAlone(stack, housekeeping, (load) => {
+    if (mayStart && (isDurable || load.isHigh)) {
+      mayStart = false;
+      begun = start();
+      if (begun === null) warnHolder("only one thread serves, as the program was replaced or removed; kmemfs restart");
+    }
+    const ready = begun?.ready ?? null;
+    if (!(ready instanceof Error)) return ready === null ? null : begun;
+    warnHolder(`only one thread serves, as no other could be started: ${ready.message}`);
+    begun?.dismiss();
+    begun = null;
+    return null;
+  });
+  if (threads === null) return;
+  if (!threads.isLocked) warnHolder(NOT_LOCKED);
+  threads.serve();
+  const timer = setInterval(housekeeping.run, housekeeping.periodMs);
+  await threads.ended;
+  clearInterval(timer);
 }
 
 /**
@@ -142,45 +180,6 @@ function guardPool(mapping: MemoryMapping, refused: string[]): number {
     refused.push(`SIGBUS_GUARD: ${error.options.code ?? error.reason}`);
     return 0;
   }
-}
-
-interface Workers {
-  /** Resolves when all threads could serve: true when their buffers are locked. */
-  readonly ready: Promise<boolean>;
-  /** Has them begin. */
-  serve(): void;
-  /** Resolves when all have ended. */
-  readonly ended: Promise<unknown>;
-}
-
-/** @param from number `from` up to `to` of the threads that this way has */
-function startWorkers(config: ServerConfig, isDirect: boolean, common: CommonInput, from = 0, to?: number): Workers {
-  // A thread of another version would not understand what we share. (One that is gone cannot be started either.)
-  const writtenMs = statSync(WORKER, { throwIfNoEntry: false })?.mtimeMs ?? LOADED_MS;
-  assert(writtenMs === LOADED_MS, "the program was replaced while it ran; use kmemfs restart after an upgrade");
-  const backingId = isDirect ? (config.direct?.backingId ?? 0) : 0;
-  const channelFds = isDirect ? config.channelFds.slice(0, DIRECT_WORKERS) : config.channelFds;
-  const gate = new Int32Array(new SharedArrayBuffer(4));
-  const started = channelFds.slice(from, to).map((channelFd, i) => {
-    const workerInput: WorkerInput = { ...common, backingId, channelFd, thread: from + i + 1, gate };
-    const worker = new Worker(WORKER, {
-      workerData: workerInput,
-      resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
-    });
-    worker.on("error", die);
-    return {
-      ready: new Promise<{ isLocked: boolean }>((resolve) => worker.once("message", resolve)),
-      ended: new Promise((resolve) => worker.once("exit", resolve)),
-    };
-  });
-  return {
-    ready: Promise.all(started.map((worker) => worker.ready)).then((all) => all.every(({ isLocked }) => isLocked)),
-    serve: () => {
-      Atomics.store(gate, 0, 1);
-      Atomics.notify(gate, 0);
-    },
-    ended: Promise.all(started.map((worker) => worker.ended)),
-  };
 }
 
 main().catch((error: unknown) => {

@@ -15,9 +15,12 @@ export function lockedBytesNeeded(threads: number): number {
   return threads * (REQUEST_BYTES + REPLY_BYTES + IOVEC_BYTES) + SESSION_BYTES;
 }
 
-/** The buffers of one thread: faulted in and locked, so that a request never faults. */
-export function composeExchange() {
-  const request = allocateBuffer(REQUEST_BYTES);
+/**
+ * The buffers of one thread: faulted in and locked, so that a request never faults.
+ * @param requestBytes of the largest request that can come
+ */
+export function composeExchange(requestBytes = REQUEST_BYTES) {
+  const request = allocateBuffer(requestBytes);
   const reply = allocateBuffer(REPLY_BYTES);
   const iovec = allocateBuffer(IOVEC_BYTES);
   const iovecs = new IovecList(new Int32Array(iovec.bytes));
@@ -33,7 +36,7 @@ export function composeExchange() {
     iovecs,
     iovecAddress: iovec.address,
     requestAddress: request.address,
-    requestBytes: REQUEST_BYTES,
+    requestBytes,
     /** False where the buffers may be swapped out. */
     isLocked: request.locked && reply.locked && iovec.locked,
   };

@@ -32,10 +32,15 @@ export class Heartbeat {
     Atomics.store(this.words, this.thread * STRIDE + TID, tid);
   }
 
+  /** When it works no more. */
+  detach(): void {
+    Atomics.store(this.words, this.thread * STRIDE + TID, 0);
+  }
+
   /** The main thread closes the pool, which may take long; no request is pending. */
   close(): void {
     Atomics.store(this.words, CLOSING, 1);
-    Atomics.store(this.words, this.thread * STRIDE + TID, 0);
+    this.detach();
   }
 
   begin(): void {

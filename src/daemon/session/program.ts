@@ -4,17 +4,15 @@
  * is not a failure of the server and may pass.
  */
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { filesOf, SERVER_PROGRAM, THREAD_PROGRAM } from "../../linux/process/programs.js";
 
-export const SERVER_MAIN = fileURLToPath(new URL("../server/serverMain.js", import.meta.url));
-const WORKER = fileURLToPath(new URL("../server/worker.js", import.meta.url));
-
-const FILES: readonly string[] = [SERVER_MAIN, WORKER, process.execPath, ...koffi()];
+const FILES: readonly string[] = [...[SERVER_PROGRAM, THREAD_PROGRAM].flatMap(filesOf), process.execPath, ...koffi()];
 
 /** The package that may be swept away alone. Looked up as this is loaded: when it is gone it has no path. */
 function koffi(): string[] {
   try {
-    return [fileURLToPath(import.meta.resolve("koffi"))];
+    return [createRequire(SERVER_PROGRAM).resolve("koffi")];
   } catch {
     return [];
   }

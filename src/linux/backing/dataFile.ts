@@ -4,7 +4,9 @@ import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.
 import type { DataFile } from "../../base/ports.js";
 import { type ByteOffset, type Errno, PAGE_BYTES, SECTOR_BYTES } from "../../base/units.js";
 import { F_SETLEASE, F_UNLCK, F_WRLCK } from "../syscall/constants.js";
-import { errnoOf, fallocate, fcntl, fstatx, ftruncate } from "../syscall/libc.js";
+import { errnoOf } from "../syscall/foreign.js";
+import { fcntl, ftruncate } from "../syscall/libc.js";
+import { fallocate, fstatx } from "../syscall/libcData.js";
 import { statx } from "../syscall/structs.js";
 
 /** One instance per thread, as each has its own statx buffer. */

@@ -25,7 +25,8 @@ import {
   RAMFS_MAGIC,
   TMPFS_MAGIC,
 } from "../syscall/constants.js";
-import { fallocate, fsync, ftruncate, ioctl, open } from "../syscall/libc.js";
+import { fsync, ftruncate, ioctl, open } from "../syscall/libc.js";
+import { fallocate } from "../syscall/libcData.js";
 import { mmap, munmap } from "../syscall/libcMemory.js";
 import { type Causes, knownError, startError } from "../syscall/startError.js";
 import { type Backing, type BackingKind, fileSystemOf, singleBacking, sizeFloor } from "./backing.js";

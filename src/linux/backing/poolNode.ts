@@ -25,7 +25,7 @@ import {
   PROT_NONE,
   PROT_READ,
 } from "../syscall/constants.js";
-import { lseek } from "../syscall/libc.js";
+import { lseek } from "../syscall/libcData.js";
 import { get_mempolicy, madvise, mbind, mmap, munmap, NODE_SET_BITS } from "../syscall/libcMemory.js";
 import type { Backing } from "./backing.js";
 import { readDaxDevice } from "./daxDevice.js";

@@ -3,7 +3,8 @@ import { closeSync, readSync } from "node:fs";
 import { errnoName } from "../../base/errno.js";
 import { UserError } from "../../base/errors.js";
 import { MAP_SHARED, MFD_CLOEXEC, PROT_READ } from "../syscall/constants.js";
-import { memfd_create, write } from "../syscall/libc.js";
+import { memfd_create } from "../syscall/libc.js";
+import { write } from "../syscall/libcData.js";
 import { mmap, munmap } from "../syscall/libcMemory.js";
 import type { Backing } from "./backing.js";
 

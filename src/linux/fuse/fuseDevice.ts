@@ -9,14 +9,19 @@ import { EACCES, ENODEV, ENOENT, ENXIO, EPERM } from "../../base/errno.js";
 import type { Address, Errno } from "../../base/units.js";
 import { allocateBuffer } from "../syscall/buffers.js";
 import {
+  F_GETFL,
+  F_SETFL,
   FUSE_DEV_IOC_BACKING_CLOSE,
   FUSE_DEV_IOC_BACKING_OPEN,
   FUSE_DEV_IOC_CLONE,
+  O_NONBLOCK,
   O_RDWR,
 } from "../syscall/constants.js";
-import { errnoOf, hasEvent, ioctl, open, read, write, writev } from "../syscall/libc.js";
+import { errnoOf } from "../syscall/foreign.js";
+import { fcntl, hasEvent, ioctl, open } from "../syscall/libc.js";
+import { poll, read, write, writev } from "../syscall/libcData.js";
 import { type Causes, knownError } from "../syscall/startError.js";
-import { fuse_backing_map, StructMemory } from "../syscall/structs.js";
+import { fuse_backing_map, pollfd, StructMemory } from "../syscall/structs.js";
 
 const DEVICE = "/dev/fuse";
 
@@ -81,6 +86,7 @@ export function resendRequests(fd: number): Errno {
 
 const NOTIFY_BYTES = 16;
 
+const POLLIN = 0x1;
 const POLLERR = 0x8;
 
 /** True when the session of `fd` has ended: unmounted or aborted (fuse_dev_poll returns POLLERR). */
@@ -90,7 +96,22 @@ export function isSessionOver(fd: number): boolean {
 
 /** One thread's end of the device. Never retries: the loop above knows what each errno means. */
 export class FuseChannel {
-  constructor(private readonly fd: number) {}
+  private readonly polled: Uint8Array;
+
+  constructor(private readonly fd: number) {
+    this.polled = new StructMemory(pollfd).set({ fd, events: POLLIN }).bytes;
+  }
+
+  /** Waits until a request can be read, or the session is over. @returns false after `timeoutMs`, or for a signal */
+  isReadable(timeoutMs: number): boolean {
+    return poll(this.polled, 1, Math.ceil(timeoutMs)) > 0;
+  }
+
+  /** Of all that have this fd, in each process. @param isBlocking false: `read` gives -EAGAIN where there is no request */
+  setBlocking(isBlocking: boolean): void {
+    const flags = fcntl(this.fd, F_GETFL);
+    fcntl(this.fd, F_SETFL, isBlocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+  }
 
   /** Blocks for one whole request. @returns its length in bytes, or -errno (ENODEV: unmounted) */
   read(address: Address, lengthBytes: number): number {

@@ -9,7 +9,8 @@ import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../../base/fileFlags.
 import { WINDOW_BYTES } from "../../base/ports.js";
 import { type Address, type Errno, PAGE_BYTES, type PageNo, pagesToBytes } from "../../base/units.js";
 import { MADV_POPULATE_READ } from "../syscall/constants.js";
-import { errnoOf, fallocate } from "../syscall/libc.js";
+import { errnoOf } from "../syscall/foreign.js";
+import { fallocate } from "../syscall/libcData.js";
 import { populate, viewMemory } from "../syscall/libcMemory.js";
 import { faultedBytes, type MemoryMapping } from "./mapping.js";
 
@@ -50,13 +51,15 @@ export abstract class AttachedMemory {
     return this.windows[windowNo] ?? this.openWindow(windowNo);
   }
 
-  faultIn(firstPage: PageNo, pageCount: number): void {
+  /** @returns an errno where a page is lost, or the machine has no memory for it */
+  faultIn(firstPage: PageNo, pageCount: number): Errno {
     const end = firstPage + pageCount;
     const page = this.staysFaulted ? this.faulted.nextAbsent(firstPage, end) : firstPage;
-    if (page === end) return;
-    // What cannot be read the writev will tell.
-    populate(this.baseAddress + page * PAGE_BYTES, (end - page) * PAGE_BYTES, MADV_POPULATE_READ);
+    if (page === end) return 0;
+    const errno = populate(this.baseAddress + page * PAGE_BYTES, (end - page) * PAGE_BYTES, MADV_POPULATE_READ);
+    if (errno !== 0) return errno;
     for (let faulted = page; this.staysFaulted && faulted < end; faulted++) this.faulted.add(faulted);
+    return 0;
   }
 
   /** Punches the pages out of `fd`, where they lie at `offset`; nobody may be using them. */

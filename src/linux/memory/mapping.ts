@@ -22,7 +22,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../syscall/constants.js";
-import { fallocate } from "../syscall/libc.js";
+import { fallocate } from "../syscall/libcData.js";
 import { madvise, mmap, munmap } from "../syscall/libcMemory.js";
 
 export interface MemoryMapping {

@@ -27,7 +27,8 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../syscall/constants.js";
-import { fcntl, memfd_create, pwrite } from "../syscall/libc.js";
+import { fcntl, memfd_create } from "../syscall/libc.js";
+import { pwrite } from "../syscall/libcData.js";
 import { mmap, munmap, setSignalHandler, viewMemory } from "../syscall/libcMemory.js";
 import { guardRange, guardWords, handlerCode, RANGES } from "./sigbusCode.js";
 

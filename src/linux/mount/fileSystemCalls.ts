@@ -1,7 +1,8 @@
 /** Calls on a mounted file system as a whole, through an fd that was verified to be on it. All may block. */
 import type { Errno } from "../../base/units.js";
 import { FITHAW, FITRIM } from "../syscall/constants.js";
-import { errnoOf, ioctl, syncfs } from "../syscall/libc.js";
+import { errnoOf } from "../syscall/foreign.js";
+import { ioctl, syncfs } from "../syscall/libc.js";
 import { fstrim_range, StructMemory } from "../syscall/structs.js";
 import { type MountHandle, type MountIdentity, onMount } from "./mountHandle.js";
 

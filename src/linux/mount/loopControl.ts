@@ -21,7 +21,8 @@ import {
   O_RDONLY,
   O_RDWR,
 } from "../syscall/constants.js";
-import { errnoOf, ioctl, ioctlNumber, open } from "../syscall/libc.js";
+import { errnoOf } from "../syscall/foreign.js";
+import { ioctl, ioctlNumber, open } from "../syscall/libc.js";
 import { type Causes, knownError, startError } from "../syscall/startError.js";
 import { loop_config, loop_info64, StructMemory } from "../syscall/structs.js";
 

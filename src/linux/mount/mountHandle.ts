@@ -24,7 +24,8 @@ import {
   O_RDONLY,
   UMOUNT_NOFOLLOW,
 } from "../syscall/constants.js";
-import { errnoOf, open } from "../syscall/libc.js";
+import { errnoOf } from "../syscall/foreign.js";
+import { open } from "../syscall/libc.js";
 import { mount, umount2 } from "../syscall/libcMount.js";
 
 /** The identity of a mount. Its id is reused once the mount is gone, so the device must match too. */

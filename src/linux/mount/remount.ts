@@ -12,7 +12,7 @@ import {
   MS_REMOUNT,
   MS_SYNCHRONOUS,
 } from "../syscall/constants.js";
-import { errnoOf } from "../syscall/libc.js";
+import { errnoOf } from "../syscall/foreign.js";
 import { mount } from "../syscall/libcMount.js";
 import { onMount } from "./mountHandle.js";
 

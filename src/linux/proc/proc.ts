@@ -23,6 +23,11 @@ export function parseKilobytes(text: string): ReadonlyMap<string, number> {
   return values;
 }
 
+/** Memory of a process that is no file's: its heaps, stacks and buffers, bytes (RssAnon in proc_pid_status(5)); 0 for one that is gone. */
+export function anonymousBytes(pid: number): number {
+  return parseKilobytes(readText(`/proc/${pid}/status`) ?? "").get("RssAnon") ?? 0;
+}
+
 /** The machine's memory: all of it, what could be had without swapping, and what is simply unused; 0 for unknown. */
 export function machineMemory(root = ""): {
   readonly totalBytes: number;

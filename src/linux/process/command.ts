@@ -3,8 +3,9 @@
  * only this process and does not interrupt cleaning up. A child that hangs in the
  * kernel cannot be killed: it is left behind, and the caller gets an error.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { UserError } from "../../base/errors.js";
 import { nodeEnvironment } from "./nodeEnvironment.js";
@@ -65,57 +66,159 @@ export function requireCommand(what: string, command: string): void {
   throw missingCommand(what, command);
 }
 
-/** Runs a command to its end. @throws UserError when it is missing or exceeds its time */
-export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, graceMs = GRACE_MS, inheritedFd } = options;
-  return new Promise((resolve, reject) => {
-    if (options.signal?.aborted) return reject(options.signal.reason);
-    const child = spawn(command, args, {
-      cwd: "/",
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe", ...(inheritedFd === undefined ? [] : [inheritedFd])],
-      env: environment(),
-      ...options.user,
-    });
-    const output = { stdout: "", stderr: "" };
-    // One that could not be started, as with EMFILE, has no streams; its `error` comes later.
-    child.stdout?.setEncoding("utf8").on("data", (text) => (output.stdout += text));
-    child.stderr?.setEncoding("utf8").on("data", (text) => (output.stderr += text));
+/** A child, and what becomes of it. */
+interface Launched {
+  readonly child: ChildProcess;
+  readonly output: { stdout: string; stderr: string };
+  /** Rejects when it could not be started. */
+  readonly closed: Promise<{ readonly exitCode: number | null; readonly killedBy: string | null }>;
+}
 
-    let verdict: unknown;
-    let grace: NodeJS.Timeout | undefined;
-    const stop = (reason: unknown): void => {
-      verdict ??= reason;
-      child.kill("SIGKILL");
-      grace ??= setTimeout(() => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-        child.unref();
-        finish(() => reject(verdict));
-      }, graceMs);
-    };
-    const onAbort = (): void => stop(options.signal?.reason);
-    const late = (): void =>
-      stop(new UserError(command, `did not finish within ${timeoutMs / 1000} s`, { code: "ETIMEDOUT" }));
-    const timer = setTimeout(late, timeoutMs);
-    options.signal?.addEventListener("abort", onAbort, { once: true });
-    const finish = (settle: () => void): void => {
-      clearTimeout(timer);
-      clearTimeout(grace);
-      options.signal?.removeEventListener("abort", onAbort);
-      settle();
-    };
-
-    child.on("error", (error: NodeJS.ErrnoException) =>
-      finish(() => reject(error.code === "ENOENT" ? missingCommand(command, command) : error)),
-    );
-    child.on("close", (exitCode, killedBy) =>
-      finish(() => {
-        if (verdict !== undefined) reject(verdict);
-        else resolve({ exitCode: exitCode ?? 128, ...output, stderr: output.stderr || (killedBy ?? "") });
-      }),
-    );
+function launch(
+  command: string,
+  args: readonly string[],
+  stdin: "ignore" | "pipe",
+  { inheritedFd, user }: RunOptions = {},
+): Launched {
+  const child = spawn(command, args, {
+    cwd: "/",
+    detached: true,
+    stdio: [stdin, "pipe", "pipe", ...(inheritedFd === undefined ? [] : [inheritedFd])],
+    env: environment(),
+    ...user,
   });
+  const output = { stdout: "", stderr: "" };
+  // One that could not be started, as with EMFILE, has no streams; its `error` comes later.
+  child.stdout?.setEncoding("utf8").on("data", (text) => (output.stdout += text));
+  child.stderr?.setEncoding("utf8").on("data", (text) => (output.stderr += text));
+  // One that has ended reads nothing; its end tells why.
+  child.stdin?.on("error", () => {});
+  const closed: Launched["closed"] = new Promise((resolve, reject) => {
+    child.on("error", (error: NodeJS.ErrnoException) =>
+      reject(error.code === "ENOENT" ? missingCommand(command, command) : error),
+    );
+    child.on("close", (exitCode, killedBy) => resolve({ exitCode, killedBy }));
+  });
+  closed.catch(() => {});
+  return { child, output, closed };
+}
+
+/** How a child ended. Rejects when it could not be started. */
+async function endOf({ output, closed }: Launched): Promise<RunResult> {
+  const { exitCode, killedBy } = await closed;
+  return { exitCode: exitCode ?? 128, ...output, stderr: output.stderr || (killedBy ?? "") };
+}
+
+/** Waits for what a child does, which it is killed for not doing in time. @throws UserError when it exceeds its time */
+async function inTime(
+  { child, closed }: Launched,
+  command: string,
+  options: RunOptions,
+  done: Promise<RunResult>,
+): Promise<RunResult> {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, graceMs = GRACE_MS, signal } = options;
+  const stopped: { isIt: boolean; reason?: unknown } = { isIt: false };
+  let grace: NodeJS.Timeout | undefined;
+  let leaveBehind: (end: null) => void = () => {};
+  const leftBehind = new Promise<null>((resolve) => {
+    leaveBehind = resolve;
+  });
+  const stop = (reason: unknown): void => {
+    if (!stopped.isIt) Object.assign(stopped, { isIt: true, reason });
+    child.kill("SIGKILL");
+    grace ??= setTimeout(() => leaveBehind(null), graceMs);
+  };
+  const late = new UserError(command, `did not finish within ${timeoutMs / 1000} s`, { code: "ETIMEDOUT" });
+  const timer = setTimeout(() => stop(late), timeoutMs);
+  const onAbort = (): void => stop(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const result = await Promise.race([done, leftBehind]);
+    if (result === null) {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      child.unref();
+    }
+    if (stopped.isIt || result === null) {
+      // Its end is awaited also where an answer came at the last moment.
+      await Promise.race([closed, leftBehind]);
+      throw stopped.reason;
+    }
+    return result;
+  } finally {
+    clearTimeout(timer);
+    clearTimeout(grace);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Runs a command to its end. @throws UserError when it is missing or exceeds its time */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  options.signal?.throwIfAborted();
+  const launched = launch(command, args, "ignore", options);
+  return inTime(launched, command, options, endOf(launched));
+}
+
+/** A command that answers each line of its standard input with a line, and ends with its input. */
+export interface Answerer {
+  /** Its answer as `stdout`; or how it ended instead. As `run`; its time begins now. */
+  ask(line: string, options: RunOptions): Promise<RunResult>;
+  /** As `ask`, and waits for its end. */
+  askLast(line: string, options: RunOptions): Promise<RunResult>;
+  /** False while it is asked, and once it has ended or did not answer in time. */
+  readonly isReady: boolean;
+}
+
+/** The next line that a child prints; never where it prints none. */
+function nextLine({ child, output }: Launched): Promise<RunResult> {
+  return new Promise((resolve) => {
+    child.stdout?.on("data", function look() {
+      const end = output.stdout.indexOf("\n");
+      if (end < 0) return;
+      child.stdout?.off("data", look);
+      const stdout = output.stdout.slice(0, end);
+      output.stdout = output.stdout.slice(end + 1);
+      resolve({ exitCode: 0, stdout, stderr: "" });
+    });
+  });
+}
+
+/** Starts a command that waits for lines. This process may end without it, and it then gets no more input. */
+export function startAnswerer(command: string, args: readonly string[]): Answerer {
+  const launched = launch(command, args, "pipe");
+  const { child } = launched;
+  const handles = [child, child.stdin, child.stdout, child.stderr] as (ChildProcess | Socket | null)[];
+  for (const handle of handles) handle?.unref();
+  let isReady = true;
+  const gone = (): void => {
+    isReady = false;
+  };
+  launched.closed.then(gone, gone);
+  const begin = ({ signal }: RunOptions): void => {
+    isReady = false;
+    for (const handle of handles) handle?.ref();
+    if (signal?.aborted) child.kill("SIGKILL");
+    signal?.throwIfAborted();
+  };
+  return {
+    get isReady() {
+      return isReady;
+    },
+    ask: async (line, options) => {
+      begin(options);
+      const answered = Promise.race([nextLine(launched), endOf(launched)]);
+      child.stdin?.write(`${line}\n`);
+      const result = await inTime(launched, command, options, answered);
+      for (const handle of handles) handle?.unref();
+      isReady = child.exitCode === null && child.signalCode === null;
+      return result;
+    },
+    askLast: async (line, options) => {
+      begin(options);
+      child.stdin?.end(`${line}\n`);
+      return inTime(launched, command, options, endOf(launched));
+    },
+  };
 }
 
 /**

@@ -49,6 +49,9 @@ export const LOCK_NB = 4;
 
 // linux/fcntl.h, asm-generic/fcntl.h
 export const F_SETFD = 2;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const O_NONBLOCK = 0o4000;
 export const FD_CLOEXEC = 1;
 export const F_SETLEASE = 1024;
 export const F_WRLCK = 1;

@@ -1,9 +1,8 @@
-/** System calls on address ranges. Same convention as `libc.ts`: the result or `-errno`. */
-import koffi from "koffi";
+/** System calls on address ranges. Same convention as `foreign.ts`: the result or `-errno`. */
 import { EAGAIN, EFAULT, EINTR, EINVAL, EIO } from "../../base/errno.js";
 import type { Address, Errno } from "../../base/units.js";
 import { EHWPOISON, SYS_get_mempolicy, SYS_mbind } from "./constants.js";
-import { checked, define, defineNumbered, defineRaw } from "./libc.js";
+import { checked, define, defineNumbered, defineRaw, koffi } from "./foreign.js";
 import { StructMemory, sigaction } from "./structs.js";
 
 type Mmap = [address: Address, lengthBytes: number, protection: number, flags: number, fd: number, offset: number];
@@ -16,11 +15,11 @@ export const mmap = define<Mmap>(
 export const munmap = define<[address: Address, lengthBytes: number]>("int munmap(uint64_t addr, uint64_t length)");
 export const mlock = define<[address: Address, lengthBytes: number]>("int mlock(uint64_t addr, uint64_t length)");
 
-const c_madvise = defineRaw<[address: Address, lengthBytes: number, advice: number]>(
-  "int madvise(uint64_t addr, uint64_t length, int advice)",
-);
-export const madvise = (address: Address, lengthBytes: number, advice: number): number =>
-  checked(c_madvise(address, lengthBytes, advice));
+let c_madvise: ((address: Address, lengthBytes: number, advice: number) => number) | null = null;
+export function madvise(address: Address, lengthBytes: number, advice: number): number {
+  c_madvise ??= defineRaw("int madvise(uint64_t addr, uint64_t length, int advice)");
+  return checked(c_madvise(address, lengthBytes, advice));
+}
 
 /**
  * Faults a range in by MADV_POPULATE_READ or MADV_POPULATE_WRITE: what would be SIGBUS later is an errno here.
@@ -75,5 +74,5 @@ export function setSignalHandler(signal: number, handler: Address): number {
  * @param lengthBytes below 4 GiB: a longer view aborts Node 20
  */
 export function viewMemory(address: Address, lengthBytes: number): ArrayBuffer {
-  return koffi.view(address, lengthBytes);
+  return koffi().view(address, lengthBytes);
 }

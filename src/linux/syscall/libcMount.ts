@@ -1,4 +1,4 @@
-/** System calls on mounts, processes and sockets. Same convention as `libc.ts`: the result or `-errno`. */
+/** System calls on mounts, processes and sockets. Same convention as `foreign.ts`: the result or `-errno`. */
 import { closeSync } from "node:fs";
 import {
   FSCONFIG_CMD_CREATE,
@@ -10,7 +10,7 @@ import {
   SYS_fsopen,
   SYS_fspick,
 } from "./constants.js";
-import { define, defineNumbered } from "./libc.js";
+import { define, defineNumbered } from "./foreign.js";
 
 export const mount = define<[source: string, target: string, type: string, flags: number, data: string]>(
   "int mount(const char *source, const char *target, const char *type, uint64_t flags, const char *data)",

@@ -3,8 +3,8 @@
  * is installed. It knows which instructions the CPU has, and whether its caches
  * survive a power cut by themselves.
  */
-import koffi from "koffi";
 import type { Address } from "../../base/units.js";
+import { koffi } from "./foreign.js";
 
 /** Each returns when the bytes are on the media. Addresses must be mapped. */
 export interface Libpmem {
@@ -34,7 +34,7 @@ function load(): Libpmem | null {
 
 function installed() {
   try {
-    return koffi.load("libpmem.so.1");
+    return koffi().load("libpmem.so.1");
   } catch {
     return null;
   }

@@ -12,7 +12,7 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from "./constants.js";
-import { errnoOf } from "./libc.js";
+import { errnoOf } from "./foreign.js";
 import { recvmsg, sendmsg, socketpair } from "./libcMount.js";
 import { cmsghdr, iovec, msghdr, StructMemory, sockaddr_un } from "./structs.js";
 

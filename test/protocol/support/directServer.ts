@@ -32,7 +32,8 @@ export class DirectServer {
     const clock = { nowMs: () => MOUNTED_MS };
     this.thread = new WireThread(
       new Arena(),
-      (exchange) => new FileSystem({ file, attributes, exchange, clock, readOnly, backingId: BACKING_ID }),
+      (exchange) =>
+        new FileSystem({ file, attributes, exchange, clock, readOnly, isVolatile: false, backingId: BACKING_ID }),
       // The kernel reads it by itself.
       () => false,
     );

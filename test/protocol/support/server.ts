@@ -33,6 +33,7 @@ export interface ServerOptions {
   readonly readOnly?: boolean;
   readonly durable?: boolean;
   readonly atomicWrites?: boolean;
+  readonly isVolatile?: boolean;
   /** Runs at last; may put content into a read-only pool too. */
   readonly given?: (server: WireServer) => void;
 }
@@ -69,6 +70,7 @@ export class WireServer {
       readOnly = false,
       durable = false,
       atomicWrites = false,
+      isVolatile = false,
     } = options;
     const geometry = chosenGeometry(1 + Math.ceil(maxBlocks / 512) + dataPages, maxBlocks);
     this.memory = new ArenaMemory(arena, geometry.pageCount, durable);
@@ -110,7 +112,7 @@ export class WireServer {
     const poolEnd = this.memory.baseAddress + geometry.pageCount * PAGE_BYTES;
     this.thread = new WireThread(
       arena,
-      (exchange) => new FileSystem({ file, attributes, exchange, clock, readOnly, backingId: 0 }),
+      (exchange) => new FileSystem({ file, attributes, exchange, clock, readOnly, isVolatile, backingId: 0 }),
       (address, lengthBytes) =>
         (address >= firstData && address + lengthBytes <= poolEnd) ||
         (address >= zeros.address && address + lengthBytes <= zeros.address + MAX_TRANSFER_BYTES),

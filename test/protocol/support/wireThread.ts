@@ -43,7 +43,12 @@ export class WireThread {
       beat: new Heartbeat(new Int32Array(HEARTBEAT_WORDS), 1),
       faults: null,
       fileSystem: makeFileSystem(this.exchange),
-      channel: { read: () => this.takePending(), writev: (_address: number, count: number) => this.takeAnswer(count) },
+      channel: {
+        read: () => this.takePending(),
+        writev: (_address: number, count: number) => this.takeAnswer(count),
+        isReadable: () => true,
+        setBlocking: () => {},
+      },
       requestAddress: this.request.address,
       requestBytes: REQUEST_BYTES,
       iovecAddress: 0,

@@ -15,7 +15,8 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../../../src/linux/syscall/constants.js";
-import { ftruncate, ioctl, memcpy, memfd_create } from "../../../src/linux/syscall/libc.js";
+import { ftruncate, ioctl, memfd_create } from "../../../src/linux/syscall/libc.js";
+import { memcpy } from "../../../src/linux/syscall/libcData.js";
 import { mmap, viewMemory } from "../../../src/linux/syscall/libcMemory.js";
 
 const MFD_HUGETLB = 4;

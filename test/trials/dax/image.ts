@@ -32,7 +32,7 @@ const LIBRARIES = ["libpmem.so.1"];
 
 /** Of the checkout; the packages that are left out only build, and make up most of it. */
 const PROJECT = ["bin", "dist", "dist-trial", "src", "test", "package.json", "vitest.config.ts", "tsconfig.json"];
-const NOT_NEEDED = new Set(["@biomejs", "typescript", "knip", "dependency-cruiser", ".cache"]);
+const NOT_NEEDED = new Set(["@biomejs", "typescript", "knip", "dependency-cruiser", "@esbuild", "esbuild", ".cache"]);
 
 /** Makes the image at `path`. @throws Error when a tool is missing */
 export async function makeImage(path: string, workDirectory: string, busybox: string): Promise<void> {

@@ -8,7 +8,7 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { ENOSPC } from "../../../src/base/errno.js";
 import { allocateBuffer } from "../../../src/linux/syscall/buffers.js";
-import { fallocate, fdatasync, lseek, pwrite } from "../../../src/linux/syscall/libc.js";
+import { fallocate, fdatasync, lseek, pwrite } from "../../../src/linux/syscall/libcData.js";
 import { Random } from "../../support/random.js";
 import { KIND_DISCARD, KIND_FLUSH, KIND_WRITE, Ledger, MAX_RECORDS, ZONE_SECTORS } from "./ledger.js";
 import { nextPlan, type Plan, type Shares } from "./operations.js";

@@ -35,12 +35,14 @@ export class Stage {
     const wrapper = place.path("server-wrapper");
     const lines = [
       "#!/bin/sh",
-      'case "$*" in *serverMain.js*)',
+      'case "$*" in */dist/server.cjs*)',
       `  if [ -e '${this.#plan}' ]; then`,
       `    plan=$(cat '${this.#plan}'); rm '${this.#plan}'`,
       // The tracer is no parent of the server: holder and server know each other as ever.
       `    exec strace -D -f $plan '${process.execPath}' "$@"`,
       "  fi ;;",
+      // Our processes do not hand NODE_OPTIONS on, and it is the holder that starts servers.
+      `*/dist/holder.cjs*) set -- '--require=${this.#preload}' "$@" ;;`,
       "esac",
       `exec '${process.execPath}' "$@"`,
     ];

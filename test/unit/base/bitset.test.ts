@@ -49,7 +49,7 @@ it("deleting what is not there stores nothing to a word, which could make memory
 
 it("does what a Set does", () => {
   const step = fc.record({
-    verb: fc.constantFrom("addRun", "deleteRun", "next", "nextAbsent"),
+    verb: fc.constantFrom("addRun", "addAll", "deleteRun", "next", "nextAbsent"),
     from: fc.nat(SIZE - 1),
     count: fc.integer({ min: 0, max: 100 }),
   });
@@ -64,6 +64,9 @@ it("does what a Set does", () => {
           const first = range.find((bit) => model.has(bit)) ?? end;
           expect(set.addRun(from, end - from)).toBe(first - from);
           for (let bit = from; bit < first; bit++) model.add(bit);
+        } else if (verb === "addAll") {
+          set.addAll(from, end - from);
+          for (const bit of range) model.add(bit);
         } else if (verb === "deleteRun") {
           expect(set.deleteRun(from, end - from)).toBe(range.every((bit) => model.has(bit)));
           for (const bit of range) model.delete(bit);

@@ -82,3 +82,32 @@ describe("a backing that became shorter", () => {
     expect(describeDamage(pool.pool.damage)).toBe("another process truncated the pool, which now ends before page 42");
   });
 });
+
+describe("faults on lost memory", () => {
+  const readable = (count: number, first: number, last: number): boolean[] => {
+    const pool = makePool({ pageCount: 1026 });
+    for (let block = 0; block < 900; block += 60) pool.write(block * PAGE, blocksOf(1, 60));
+    const { memory, damage, geometry } = pool.pool;
+    const addressOf = (block: number): number => memory.baseAddress + (geometry.firstDataPage + block) * PAGE;
+    damage.noteFaults(
+      { count, firstAddress: addressOf(first), lastAddress: addressOf(last) },
+      memory,
+      geometry.firstDataPage,
+    );
+    return [300, first - 1, first, first + 1, last, last + 1].map((block) => {
+      try {
+        return pool.read(block * PAGE, PAGE).length === PAGE;
+      } catch {
+        return false;
+      }
+    });
+  };
+
+  it("two are told apart by their addresses", () => {
+    expect(readable(2, 700, 720)).toEqual([true, true, false, true, false, true]);
+  });
+
+  it("of more, none of the pages of a write between them can be read", () => {
+    expect(readable(3, 700, 720)).toEqual([true, false, false, false, false, false]);
+  });
+});

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../src/base/errors.js";
-import { helperExitCode, isMountHelper, parseHelperCall } from "../../../src/cli/mountHelper.js";
+import { isMountHelper } from "../../../src/cli/main.js";
+import { helperExitCode, parseHelperCall } from "../../../src/cli/mountHelper.js";
 
 describe("isMountHelper", () => {
   it.each(["/sbin/mount.fuse.kmemfs", "mount.kmemfs"])("knows %s", (name) => expect(isMountHelper(name)).toBe(true));

@@ -28,6 +28,7 @@ const mount: MountStatus = {
   stockBytes: 0,
   peakBytes: 300 * MIB,
   limitBytes: 1024 * MIB,
+  ownBytes: 34 * MIB,
   discardedBytesTotal: 0,
   readBytesTotal: 0,
   writtenBytesTotal: 0,
@@ -59,16 +60,20 @@ describe("statusTable", () => {
   it("shows a mount in units", () => {
     const other = { ...mount, mountpoint: "/m", loopDevices: [], pool: { ...mount.pool, path: "/srv/pool" } };
     expect(statusTable([mount, other], false)).toEqual([
-      "MOUNTPOINT  IO         SIZE     USED        FREE  METADATA  LIMBO       PEAK  POOL       LOOP",
-      "/mnt/ram    served  1.0 GiB  1.5 MiB  1022.5 MiB   8.0 KiB    0 B  300.0 MiB  tmpfs      /dev/loop0",
-      "/m          served  1.0 GiB  1.5 MiB  1022.5 MiB   8.0 KiB    0 B  300.0 MiB  /srv/pool  -",
+      "MOUNTPOINT  IO         SIZE     USED        FREE  METADATA  LIMBO       PEAK       OWN  POOL       LOOP",
+      "/mnt/ram    served  1.0 GiB  1.5 MiB  1022.5 MiB   8.0 KiB    0 B  300.0 MiB  34.0 MiB  tmpfs      /dev/loop0",
+      "/m          served  1.0 GiB  1.5 MiB  1022.5 MiB   8.0 KiB    0 B  300.0 MiB  34.0 MiB  /srv/pool  -",
     ]);
   });
   it("shows bytes when asked", () => {
-    expect(statusTable([mount], true)[1]).toContain("1073741824  1572864  1072168960      8192      0  314572800");
+    expect(statusTable([mount], true)[1]).toContain(
+      "1073741824  1572864  1072168960      8192      0  314572800  35651584",
+    );
   });
   it("has only its titles without mounts", () => {
-    expect(statusTable([], false)).toEqual(["MOUNTPOINT  IO  SIZE  USED  FREE  METADATA  LIMBO  PEAK  POOL  LOOP"]);
+    expect(statusTable([], false)).toEqual([
+      "MOUNTPOINT  IO  SIZE  USED  FREE  METADATA  LIMBO  PEAK  OWN  POOL  LOOP",
+    ]);
   });
 });
 

@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { prepareIoProcess } from "../../../src/linux/process/ioProcess.js";
 import { mapShared, sharedMemory } from "../../../src/linux/process/sharedMemory.js";
 import { allocateBuffer, ZERO_BYTES, zeros } from "../../../src/linux/syscall/buffers.js";
-import { memcpy } from "../../../src/linux/syscall/libc.js";
+import { memcpy } from "../../../src/linux/syscall/libcData.js";
 import { viewMemory } from "../../../src/linux/syscall/libcMemory.js";
 
 it("a buffer is rounded up to pages, zeroed, and a view shows the same bytes", () => {

@@ -12,7 +12,7 @@ import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
 import { MappedMemory } from "../../../src/linux/memory/mappedMemory.js";
 import { mapBacking, unmapBacking } from "../../../src/linux/memory/mapping.js";
 import { attachMemory } from "../../../src/linux/memory/memory.js";
-import { memcpy, memset } from "../../../src/linux/syscall/libc.js";
+import { memcpy, memset } from "../../../src/linux/syscall/libcData.js";
 import { mount, umount2 } from "../../../src/linux/syscall/libcMount.js";
 import { filled, heldBytes, isRoot, poolBytes, withMemory } from "./support.js";
 

@@ -52,6 +52,19 @@ describe("an entry that is not valid refuses the pool", () => {
     expect(fingerprint(fake).equals(before)).toBe(true);
   });
 
+  it.each(Array.from({ length: 20 }, (_, i) => i))("at place %d of a run of pages in order", (place) => {
+    for (const [page, high, kind] of [
+      [2 + place, 1, "high-word"],
+      [1, 0, "range"],
+      [2 + place + (place < 10 ? 10 : -10), 0, "duplicate"],
+    ] as const) {
+      const fake = make();
+      for (let block = 0; block < 20; block++) plantEntry(fake, block, 2 + block);
+      plantEntry(fake, place, page, high);
+      expect(refusal(fake).field).toBe(`index entry (${kind})`);
+    }
+  });
+
   it("duplicate: two blocks with one page", () => {
     const fake = make();
     plantEntry(fake, 3, 5);

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { deviceNumbers } from "../../../../src/linux/proc/procFile.js";
 import { allocateBuffer } from "../../../../src/linux/syscall/buffers.js";
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from "../../../../src/linux/syscall/constants.js";
-import { memcpy } from "../../../../src/linux/syscall/libc.js";
+import { memcpy } from "../../../../src/linux/syscall/libcData.js";
 import { mmap, munmap } from "../../../../src/linux/syscall/libcMemory.js";
 
 /** A device is mapped in multiples of this. */

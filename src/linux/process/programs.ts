@@ -1,0 +1,18 @@
+/** The files that our processes and threads are started from: a bundle each, beside each other in dist/ (scripts/build.js). */
+import { basename, join } from "node:path";
+
+const here = import.meta.dirname;
+/** Tests run the sources, which have their dist/ beside them. */
+const directory = basename(here) === "process" ? join(here, "../../../dist") : here;
+const program = (name: string): string => join(directory, `${name}.cjs`);
+
+/** Has the version. */
+export const PACKAGE_FILE = join(directory, "../package.json");
+
+export const HOLDER_PROGRAM = program("holder");
+export const SERVER_PROGRAM = program("server");
+export const THREAD_PROGRAM = program("thread");
+export const CALL_PROGRAM = program("call");
+
+/** The files of one of them: what Node is started with, and the code that it loads. */
+export const filesOf = (file: string): string[] => [file, file.replace(/cjs$/, "code.cjs")];
