@@ -43,6 +43,13 @@ export const DERIVATIONS: readonly Derivation[] = [
   },
   { name: "delete", title: "deleting it, and sync", unit: "s", of: detail("deleteSeconds") },
   { name: "trim", title: "fstrim then", unit: "s", of: detail("trimSeconds") },
+  { name: "version", title: "kmemfs --version", unit: "×", of: detail("version") },
+  { name: "status", title: "kmemfs status", unit: "×", of: detail("status") },
+  { name: "mount", title: "kmemfs mount", unit: "×", of: detail("mount") },
+  { name: "down", title: "kmemfs down", unit: "×", of: detail("down") },
+  { name: "no-spare", title: "without a spare", unit: "bytes", of: detail("noSpareBytes") },
+  { name: "ten", title: "of ten disks", unit: "bytes", of: detail("tenBytes") },
+  { name: "over-empty", title: "over that of an empty one", unit: "×", of: detail("overEmpty") },
 ];
 
 /** The part of a key that names a row that is measured. */

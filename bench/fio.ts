@@ -70,6 +70,9 @@ export function onceArguments(file: string, load: Load, sizeBytes: number): stri
   return [...patternArguments(file, load, sizeBytes), ...count];
 }
 
+/** The arguments for data that are half noise, half the same; usually all is noise. */
+export const HALF_COMPRESSIBLE: readonly string[] = ["--buffer_compress_percentage=50"];
+
 /** The arguments that write all of the disk once, in order. */
 export function fillArguments(file: string, sizeBytes: number): string[] {
   return onceArguments(file, { pattern: "write", blockBytes: 2 ** 20, jobs: 1 }, sizeBytes);

@@ -24,6 +24,8 @@ const VERSION_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   fio: ["fio", "--version"],
   sqlite3: ["sqlite3", "--version"],
   tar: ["tar", "--version"],
+  pgbench: ["pgbench", "--version"],
+  npm: ["npm", "--version"],
 };
 
 async function versionOf([name = "", ...args]: readonly string[]): Promise<string> {

@@ -1,8 +1,10 @@
 /** A stage from the start of its sides to their end. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { formatBytes } from "../src/cli/sizes.js";
 import { Cleanup } from "../test/support/cleanup.js";
 import { busyShare } from "./busy.js";
 import { reasonMissing } from "./packages.js";
+import { processTree } from "./processTree.js";
 import type { RowResult, StageResult } from "./results.js";
 import { inTurn } from "./rounds.js";
 import { keyOf, type Row, type Sample, type Stage } from "./rows/row.js";
@@ -31,6 +33,7 @@ async function startSide(stage: Stage, side: Side, bench: Bench): Promise<Starte
     undo.add(side.title, started.cleanup);
     return await undoOnFailure(undo, async () => {
       await stage.prepare?.(started, bench);
+      checkUnpinned(started);
       return started;
     });
   } catch (error) {
@@ -46,9 +49,34 @@ function checkAlive(side: Side, { pids }: Started): void {
   if (pids.some((pid) => !existsSync(`/proc/${pid}`))) throw new Error(`${side.title}: a process of it has ended`);
 }
 
+const cpusOf = (thread: string): string => /^Cpus_allowed:.*$/m.exec(readFileSync(`${thread}/status`, "utf8"))![0];
+
+/** All sides have the same CPUs as fio has, or some would be measured at an advantage. */
+function checkUnpinned({ pids }: Started): void {
+  for (const pid of pids.flatMap(processTree)) {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      if (cpusOf(`/proc/${pid}/task/${thread}`) !== cpusOf("/proc/self")) {
+        throw new Error(`a thread of process ${pid} is bound to other CPUs than the benchmark`);
+      }
+    }
+  }
+}
+
 function has(side: Side, row: Row): boolean {
   if (row.isOursAlone && side.isPeer) return false;
   return side.onlyRows?.includes(row.name) ?? true;
+}
+
+/** Makes what a row needs. @returns why it cannot be measured, or nothing */
+async function reasonWithout(row: Row, bench: Bench): Promise<string | undefined> {
+  if ((row.leastBytes ?? 0) > bench.sizeBytes) return `needs disks of ${formatBytes(row.leastBytes!)}`;
+  try {
+    await row.setUp?.(bench);
+    return undefined;
+  } catch (error) {
+    bench.signal.throwIfAborted();
+    return reasonOf(error as Error);
+  }
 }
 
 /** Measures a row on each side that has it, and prints the medians. */
@@ -61,7 +89,7 @@ async function measureRow(
 ): Promise<RowResult> {
   const chosen = [...sides.keys()].filter((side) => has(side, row));
   const busyBefore = await busyShare(BUSY_SAMPLE_MS);
-  const samples = await inTurn(chosen, rounds, async (side) => {
+  const samples = await inTurn(chosen, Math.min(rounds, row.mostRounds ?? rounds), async (side) => {
     bench.signal.throwIfAborted();
     const running = sides.get(side)!;
     await row.prepare?.(running, bench);
@@ -94,9 +122,19 @@ export function measureStage(stage: Stage, bench: Bench, rounds: number): Promis
     const rows: RowResult[] = [];
     // Without kmemfs there is nothing to compare, but other stages may have it.
     const isOneOurs = [...sides.keys()].some((side) => !side.isPeer);
-    for (const row of isOneOurs ? stage.rows : [])
-      rows.push(await measureRow(row, keyOf(stage, row), sides, bench, rounds));
-    const present = [...sides.keys()].map(({ name, title, isPeer }) => ({ name, title, isPeer }));
+    for (const row of isOneOurs ? stage.rows : []) {
+      const key = keyOf(stage, row);
+      const reason = await reasonWithout(row, bench);
+      if (reason === undefined) rows.push(await measureRow(row, key, sides, bench, rounds));
+      else {
+        missing.push({ name: key, reason });
+        console.log(`${key} is left out: ${reason}`);
+      }
+    }
+    const present = [...sides.keys()].map(({ name, title, isPeer, isYardstick }) => ({
+      ...{ name, title, isPeer },
+      ...(isYardstick && { isYardstick }),
+    }));
     return { name: stage.name, title: stage.title, sides: present, missing, rows };
   });
 }

@@ -1,11 +1,9 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from "node:util";
 import { parsePageSizeFloor } from "../src/cli/sizes.js";
+import type { Form } from "./results.js";
 
-export interface Options {
-  readonly rounds: number;
-  readonly runtimeMs: number;
-  readonly sizeBytes: number;
+export interface Options extends Form {
   /** Only the rows that a short run has. */
   readonly isQuick: boolean;
   /** Parts of rows' keys; none means all rows. */
@@ -17,18 +15,26 @@ export interface Options {
 
 /** Fewer rounds than this are no record. */
 export const RECORD_ROUNDS = 5;
-const FULL = { rounds: RECORD_ROUNDS, runtimeMs: 1500, size: "1G" };
-const QUICK = { rounds: 2, runtimeMs: 250, size: "256M" };
+const FULL = { rounds: RECORD_ROUNDS, runtimeMs: 1000, size: "1G" };
+const QUICK = { rounds: 3, runtimeMs: 250, size: "256M" };
+
+/** How a short run measures; a record has its rows in this form too. */
+export const QUICK_FORM: Form = {
+  rounds: QUICK.rounds,
+  runtimeMs: QUICK.runtimeMs,
+  sizeBytes: parsePageSizeFloor(QUICK.size, "--quick"),
+};
 
 export const HELP = `npm run bench -- [options]
 npm run bench -- compare A.json B.json    the ratios of B to A
 npm run bench -- page RUN.json DIRECTORY  RESULTS.md and results.svg of a recorded run
 
-  --quick          a part of the rows, ${QUICK.rounds} rounds, ${QUICK.runtimeMs / 1000} s a load, disks of ${QUICK.size}: under 3 minutes
+  --quick          a part of the rows, ${QUICK.rounds} rounds, ${QUICK.runtimeMs / 1000} s a load, disks of ${QUICK.size}: 5 minutes; fails when a
+                   ratio has fallen by more than 15 % from the last record in every round
   --rows A,B       only the rows whose key contains A or B, e.g. file/ or randread or loop/discard
   --rounds N       rounds, each with every side in turn (${FULL.rounds})
   --runtime S      seconds of one load (${FULL.runtimeMs / 1000})
-  --size SIZE      size of each side's disk (${FULL.size}); eight are in memory at a time
+  --size SIZE      size of each side's disk (${FULL.size}); nine are in memory at a time
   --output FILE    also write the results there, as JSON
 A run of all rows, ${RECORD_ROUNDS} rounds and ${FULL.runtimeMs / 1000} s or more is recorded in bench/results/ and bench/RESULTS.md.
 Missing peers are installed (KMEMFS_NO_INSTALL=1 leaves them out). Needs root.`;

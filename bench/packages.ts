@@ -1,12 +1,15 @@
 /** The commands of the benchmarks and the Debian packages that bring them. */
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import type { Stage } from "./rows/row.js";
 import { command } from "./shell.js";
 import type { Side } from "./sides/side.js";
 
 /** What nearly all rows run. */
 const ALWAYS: Side["needs"] = { fio: "fio", blkdiscard: "util-linux", fstrim: "util-linux", fallocate: "util-linux" };
+const CLUSTER_SETTINGS = "/etc/postgresql-common/createcluster.conf";
+/** No questions; of settings that differ the present ones stay. */
+const QUIET = ["DEBIAN_FRONTEND=noninteractive", "UCF_FORCE_CONFFOLD=1"];
 const INSTALL_TIMEOUT_MS = 300_000;
 
 function hasCommand(name: string): boolean {
@@ -23,18 +26,26 @@ function hasCommand(name: string): boolean {
 /** The packages of those of `needs` that are not here. */
 export function missingPackages(needs: Side["needs"], has: (name: string) => boolean = hasCommand): string[] {
   const missing = Object.entries(needs).filter(([name]) => !has(name));
-  return [...new Set(missing.map(([, name]) => name))];
+  return [...new Set(missing.flatMap(([, names]) => names.split(" ")))];
+}
+
+/** Debian's package of PostgreSQL makes a cluster and starts it, unless this file says no. One that is there is the user's. */
+function refuseCluster(): void {
+  if (existsSync(CLUSTER_SETTINGS)) return;
+  mkdirSync(dirname(CLUSTER_SETTINGS), { recursive: true });
+  writeFileSync(CLUSTER_SETTINGS, "create_main_cluster = false\n");
 }
 
 async function install(names: readonly string[], signal: AbortSignal): Promise<void> {
   const options = { timeoutMs: INSTALL_TIMEOUT_MS, signal };
-  const args = ["install", "-y", "-q", "--no-install-recommends", "--no-remove", ...names];
+  if (names.includes("postgresql")) refuseCluster();
+  const args = [...QUIET, "apt-get", "install", "-y", "-q", "--no-install-recommends", "--no-remove", ...names];
   try {
-    await command("apt-get", args, options);
+    await command("env", args, options);
   } catch {
     signal.throwIfAborted();
     await command("apt-get", ["update", "-q"], options);
-    await command("apt-get", args, options);
+    await command("env", args, options);
   }
 }
 

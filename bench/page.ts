@@ -3,7 +3,8 @@ import { formatBytes } from "../src/cli/sizes.js";
 import { cpuLines, latencyLines } from "./matrices.js";
 import { RECORD_ROUNDS } from "./options.js";
 import type { Results } from "./results.js";
-import { markdownTable, type Section, sectionsOf, terminalTable } from "./table.js";
+import { summaryLines } from "./summary.js";
+import { markdownTable, parted, type Section, sectionsOf, terminalTable } from "./table.js";
 import { missedLines, unmeasuredLines, verdictLine } from "./verdicts.js";
 
 /** Above this mean the figures are not to be relied on. */
@@ -55,7 +56,8 @@ function methodLines({ sizeBytes, rounds, runtimeMs }: Results): string[] {
   return [
     `All sides of a table run at the same time, each with a disk of ${formatBytes(sizeBytes)}, written in full and warmed up before`,
     `the first row. A row has ${rounds} rounds; in each, every side is measured once, in turn, and the side that`,
-    `begins changes. Loads are fio with direct=1, ${runtimeMs / 1000} s each, by psync unless a depth is stated; its data are random.`,
+    `begins changes. Loads are fio with direct=1, ${runtimeMs / 1000} s each, by psync unless a depth is stated. No data compress,`,
+    "but those of `zram-half`: fio's and the tree's by half, the database's rows too. Some slow rows have 3 rounds.",
     "Figures are medians and ranges of the rounds. Ratios say how many times as good ours is as theirs, within a",
     "round: of rates ours / theirs, of times and latencies theirs / ours, so that more is better and a slow minute of",
     "the machine counts for both. A discard ends when the machine has the memory back. Resident memory is RssAnon +",
@@ -83,9 +85,17 @@ function targetLines(results: Results): string[] {
   ];
 }
 
+/** What nobody would choose, but shows how far one can get. */
+function yardstickLines(sections: readonly Section[]): string[] {
+  if (sections.length === 0) return [];
+  const tables = sections.flatMap((section) => [`### ${section.title}`, "", ...markdownTable(section), ""]);
+  return ["## What can be had at the most", "", "Yardsticks, no products.", "", ...tables];
+}
+
 /** bench/RESULTS.md; `file` is the recorded run beside it. */
 export function markdownPage(results: Results, file: string): string {
-  const tables = sectionsOf(results).flatMap((section) => [
+  const { products, yardsticks } = parted(results);
+  const tables = products.flatMap((section) => [
     `## ${section.title}`,
     "",
     ...markdownTable(section),
@@ -97,6 +107,8 @@ export function markdownPage(results: Results, file: string): string {
     "",
     `Written by \`${results.command}\` on ${results.date}; every sample is in [${file}](${file}).`,
     "One row again: `npm run bench -- --rows KEY`. Two runs: `bench/compare A.json B.json`.",
+    "",
+    ...summaryLines(results),
     "",
     "![How many times as good as each peer](results.svg)",
     "",
@@ -113,6 +125,7 @@ export function markdownPage(results: Results, file: string): string {
     ...methodLines(results),
     "",
     ...tables,
+    ...yardstickLines(yardsticks),
     ...latencyLines(results),
     ...cpuLines(results),
     "## What is not measured",

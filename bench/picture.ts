@@ -37,7 +37,10 @@ interface Panel {
 function panelOf(stage: StageResult): Panel | undefined {
   const ours = stage.sides.filter((side) => !side.isPeer).map((side) => side.name);
   if (stage.sides.every((side) => side.name.startsWith("kmemfs-"))) return undefined;
-  const compared = ours.flatMap((side) => comparisonsOf(stage, side).filter(hasPeer));
+  const yardsticks = stage.sides.filter((side) => side.isYardstick).map((side) => side.name);
+  const compared = ours
+    .flatMap((side) => comparisonsOf(stage, side).filter(hasPeer))
+    .filter(({ peer }) => !yardsticks.includes(peer.name));
   const keys = [...new Set(compared.map(({ row }) => row.key))];
   const lanes = keys.map((key): Lane => {
     const own = compared.filter(({ row }) => row.key === key);

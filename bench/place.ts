@@ -1,5 +1,5 @@
 /** The temporary place of a run: directories to mount on, and a tmpfs for the peers' files. */
-import { mkdirSync, mkdtempSync, readFileSync, rmdirSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Cleanup } from "../test/support/cleanup.js";
@@ -35,8 +35,10 @@ export function makeDirectory(path: string, undo: Cleanup): string {
 export async function makePlace(ramBytes: number, undo: Cleanup): Promise<Place> {
   const top = mkdtempSync(join(tmpdir(), "kmemfs-bench-"));
   undo.add(`directory ${top}`, () => rmdirSync(top));
+  // Another user's server works further down.
+  chmodSync(top, 0o711);
   const ram = makeDirectory(join(top, "ram"), undo);
   undo.add(`tmpfs ${ram}`, () => unmount(ram));
-  await command("mount", ["-t", "tmpfs", "-o", `size=${ramBytes},mode=0700`, "kmemfs-bench", ram]);
+  await command("mount", ["-t", "tmpfs", "-o", `size=${ramBytes},mode=0711`, "kmemfs-bench", ram]);
   return { path: (name) => join(top, name), ram };
 }

@@ -13,26 +13,40 @@ export interface RowResult {
   readonly samples: Readonly<Record<string, readonly Sample[]>>;
 }
 
+export interface SideResult {
+  readonly name: string;
+  readonly title: string;
+  readonly isPeer: boolean;
+  /** Absent in older records. */
+  readonly isYardstick?: boolean;
+}
+
 export interface StageResult {
   readonly name: string;
   readonly title: string;
-  readonly sides: readonly { readonly name: string; readonly title: string; readonly isPeer: boolean }[];
-  /** Sides that could not take part, and why. */
+  readonly sides: readonly SideResult[];
+  /** Sides and rows that could not take part, and why. */
   readonly missing: readonly { readonly name: string; readonly reason: string }[];
   readonly rows: readonly RowResult[];
 }
 
-export interface Results {
+/** How much was measured: figures of unlike forms cannot be compared. */
+export interface Form {
+  readonly rounds: number;
+  readonly runtimeMs: number;
+  readonly sizeBytes: number;
+}
+
+export interface Results extends Form {
   /** The version of this shape. Of 1, samples have fewer details and rows are fewer. */
   readonly version: 1 | 2;
   /** ISO 8601, of the start. */
   readonly date: string;
   readonly command: string;
-  readonly rounds: number;
-  readonly runtimeMs: number;
-  readonly sizeBytes: number;
   readonly machine: Machine;
   readonly stages: readonly StageResult[];
+  /** Of a record: the rows of a short run in its form, for later short runs. Older records have none. */
+  readonly quick?: Form & { readonly stages: readonly StageResult[] };
 }
 
 const READABLE: readonly number[] = [1, 2];

@@ -4,19 +4,20 @@ import { join, relative } from "node:path";
 import { comparisonLines } from "./compare.js";
 import { describeMachine } from "./machine.js";
 import { measureStage } from "./measure.js";
-import { HELP, isRecord, type Options, parseOptions } from "./options.js";
+import { HELP, isRecord, type Options, parseOptions, QUICK_FORM } from "./options.js";
 import { ensurePackages } from "./packages.js";
 import { markdownPage, terminalLines } from "./page.js";
 import { picture } from "./picture.js";
 import { makePlace } from "./place.js";
-import { type Results, readResults, type StageResult } from "./results.js";
+import { judge, lastRecord } from "./regression.js";
+import { type Form, type Results, readResults, type StageResult } from "./results.js";
 import type { Stage } from "./rows/row.js";
 import { quickRows, selectRows, stages } from "./stages.js";
 import { interruptible, withUndo } from "./undo.js";
 
-/** The most disks that a stage has in memory at a time, and what else a run takes: pools, a source tree. */
+/** The most disks that a stage has in memory at a time, and what else a run takes: pools, trees, caches, databases. */
 const DISKS = Math.max(...stages.map((stage) => stage.sides.length));
-const SPARE_BYTES = 2 ** 30;
+const SPARE_BYTES = 3 * 2 ** 30;
 
 function checkMachine(options: Options): void {
   if (process.getuid?.() !== 0) throw new Error("needs root, for mounts and loop devices; try: sudo npm run bench");
@@ -27,9 +28,9 @@ function checkMachine(options: Options): void {
   }
 }
 
-function measureAll(chosen: readonly Stage[], options: Options, signal: AbortSignal): Promise<StageResult[]> {
+function measureAll(chosen: readonly Stage[], form: Form, signal: AbortSignal): Promise<StageResult[]> {
   return withUndo(async (undo) => {
-    const { rounds, runtimeMs, sizeBytes } = options;
+    const { rounds, runtimeMs, sizeBytes } = form;
     const place = await makePlace(DISKS * sizeBytes + SPARE_BYTES, undo);
     const results: StageResult[] = [];
     for (const stage of chosen) {
@@ -38,6 +39,12 @@ function measureAll(chosen: readonly Stage[], options: Options, signal: AbortSig
     if (results.every((stage) => stage.rows.length === 0)) throw new Error("kmemfs cannot be started in any stage");
     return results;
   });
+}
+
+/** What later short runs are held against. */
+async function measureQuick(signal: AbortSignal): Promise<NonNullable<Results["quick"]>> {
+  console.log("The rows of a short run, in its form:");
+  return { ...QUICK_FORM, stages: await measureAll(quickRows(stages), QUICK_FORM, signal) };
 }
 
 async function bench(options: Options, args: readonly string[], signal: AbortSignal): Promise<Results> {
@@ -54,6 +61,7 @@ async function bench(options: Options, args: readonly string[], signal: AbortSig
     sizeBytes,
     machine: await describeMachine(),
     stages: await measureAll(chosen, options, signal),
+    ...(isRecord(options) && { quick: await measureQuick(signal) }),
   };
 }
 
@@ -69,6 +77,28 @@ function record(results: Results): void {
   writeFileSync(`bench/${file}`, `${JSON.stringify(results, null, 1)}\n`);
   writePage(results, file, "bench");
   console.log(`Recorded in bench/${file}, bench/RESULTS.md and bench/results.svg`);
+}
+
+/** Says what a short run means beside the last record. @returns false when a ratio has fallen */
+async function compareWithRecord(results: Results): Promise<boolean> {
+  const file = lastRecord("bench/results");
+  if (file === undefined) {
+    console.log("Not compared: bench/results has no record.");
+    return true;
+  }
+  let record: Results;
+  try {
+    record = readResults(file);
+  } catch (error) {
+    console.log(`Not compared: ${(error as Error).message}`);
+    return true;
+  }
+  const { lines, isWorse } = await judge(file, record, results, (keys) => {
+    console.log(`Measured again, as a ratio has fallen: ${keys.join(" ")}`);
+    return interruptible((signal) => measureAll(selectRows(quickRows(stages), keys), results, signal));
+  });
+  console.log(lines.join("\n"));
+  return !isWorse;
 }
 
 /** What can be done with recorded runs, without root; by the first word of the command line. */
@@ -97,6 +127,7 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(terminalLines(results).join("\n"));
   if (options.output !== undefined) writeFileSync(options.output, `${JSON.stringify(results, null, 1)}\n`);
   if (isRecord(options)) record(results);
+  if (options.isQuick && !(await compareWithRecord(results))) process.exitCode = 1;
 }
 
 main(process.argv.slice(2)).catch((error: Error) => {

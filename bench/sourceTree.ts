@@ -30,10 +30,15 @@ function makeText(next: () => number): Buffer {
   return Buffer.from(text);
 }
 
-/** 6000 files of about 16 KB in 300 directories: some 95 MB. */
-export function* sourceTree(): Generator<TreeFile> {
+/** As long, of bytes that do not compress. */
+function makeNoise(next: () => number): Buffer {
+  return Buffer.from(Array.from({ length: 2 * LARGEST_BYTES }, () => Math.floor(next() * 256)));
+}
+
+/** 6000 files of about 16 KB in 300 directories: some 95 MB. @param isText text, or noise */
+export function* sourceTree(isText: boolean): Generator<TreeFile> {
   const next = numbers(20_261_122);
-  const text = makeText(next);
+  const text = isText ? makeText(next) : makeNoise(next);
   for (let directory = 0; directory < DIRECTORIES; directory++) {
     for (let file = 0; file < FILES_EACH; file++) {
       const bytes = Math.round(SMALLEST_BYTES * (LARGEST_BYTES / SMALLEST_BYTES) ** next());

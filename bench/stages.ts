@@ -1,13 +1,19 @@
 /** All that is measured: which sides meet, and on which rows. */
 import { measuredKey } from "./derived.js";
 import { discardRows } from "./rows/discard.js";
-import { ext4Rows } from "./rows/ext4.js";
 import { firstWriteRows } from "./rows/firstWrites.js";
 import { growthRows, mapAndWarm } from "./rows/growth.js";
 import { depthRows, fillAndWarm, loadRows } from "./rows/load.js";
+import { mkfsRow } from "./rows/mkfs.js";
+import { npmCiRow } from "./rows/npmCi.js";
 import { poolRows } from "./rows/pool.js";
+import { postgresRow } from "./rows/postgres.js";
+import { programRows } from "./rows/program.js";
 import { residentMemoryRow } from "./rows/residentMemory.js";
 import { keyOf, type Row, type Stage } from "./rows/row.js";
+import { sqliteRow } from "./rows/sqlite.js";
+import { treeRow } from "./rows/tree.js";
+import { cFloor } from "./sides/cFloor.js";
 import { fuseNative } from "./sides/fuseNative.js";
 import { kmemfs, kmemfsOfAddress, kmemfsProgram } from "./sides/kmemfs.js";
 import { onLoop, tmpfsFile } from "./sides/loop.js";
@@ -15,7 +21,8 @@ import { memcpy } from "./sides/memcpy.js";
 import { nbdfuse } from "./sides/nbdfuse.js";
 import { qemu, qemuUring } from "./sides/qemu.js";
 import type { Way } from "./sides/side.js";
-import { zram } from "./sides/zram.js";
+import { tmpfs } from "./sides/tmpfs.js";
+import { zram, zramHalf } from "./sides/zram.js";
 
 /** As `kmemfs up` attaches it, for each way. */
 const KMEMFS_LOOP: Record<Way, readonly string[]> = {
@@ -25,6 +32,7 @@ const KMEMFS_LOOP: Record<Way, readonly string[]> = {
 
 const WAYS: readonly Way[] = ["served", "direct"];
 
+const kmemfsOnLoop = WAYS.map((way) => onLoop(kmemfs(way), KMEMFS_LOOP[way]));
 const loop = onLoop(tmpfsFile("loop"), [], "loop", "loop on a tmpfs file");
 const loopDirect = onLoop(
   tmpfsFile("loop-direct"),
@@ -48,18 +56,25 @@ export const stages: readonly Stage[] = [
   {
     name: "file",
     title: "on the file",
-    sides: [...WAYS.map(kmemfs), nbdfuse, qemu, qemuUring, fuseNative, loop, memcpy],
+    sides: [...WAYS.map(kmemfs), nbdfuse, qemu, qemuUring, fuseNative, loop, memcpy, cFloor],
     prepare: fillAndWarm,
     rows: [...loadRows, residentMemoryRow],
   },
   {
     name: "loop",
     title: "on a loop device",
-    sides: [...WAYS.map((way) => onLoop(kmemfs(way), KMEMFS_LOOP[way])), loop, loopDirect, zram],
+    sides: [...kmemfsOnLoop, loop, loopDirect, zram, zramHalf, onLoop(cFloor, KMEMFS_LOOP.served)],
     prepare: fillAndWarm,
-    rows: [...loadRows, ...depthRows, ...firstWriteRows, ...discardRows, ...ext4Rows, residentMemoryRow],
+    rows: [...loadRows, ...depthRows, ...firstWriteRows, ...discardRows, mkfsRow, residentMemoryRow],
   },
-  { name: "pool", title: "the program alone", sides: WAYS.map(kmemfsProgram), rows: poolRows },
+  {
+    name: "files",
+    title: "files on ext4 on a loop device",
+    sides: [...kmemfsOnLoop, loop, { ...loopDirect, onlyRows: [treeRow.name, sqliteRow.name] }, zram, zramHalf, tmpfs],
+    prepare: fillAndWarm,
+    rows: [treeRow, sqliteRow, postgresRow, npmCiRow],
+  },
+  { name: "pool", title: "the program alone", sides: WAYS.map(kmemfsProgram), rows: [...programRows, ...poolRows] },
   ...WAYS.map(growthStage),
 ];
 

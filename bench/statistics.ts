@@ -28,10 +28,15 @@ export function timesAsGood(ours: number, theirs: number, unit: Unit): number {
 }
 
 /**
- * How many times as good ours is, in each round: what slows the machine down for
+ * How many times as good ours is, one figure a round: what slows the machine down for
  * a while slows both, so the ratios of a round hold better than those of medians.
  */
-export function ratiosOf(ours: readonly number[], theirs: readonly number[], unit: Unit): Spread {
+export function roundRatios(ours: readonly number[], theirs: readonly number[], unit: Unit): number[] {
   if (ours.length !== theirs.length) throw new RangeError("both sides have the same rounds");
-  return spreadOf(ours.map((value, round) => timesAsGood(value, theirs[round]!, unit)));
+  return ours.map((value, round) => timesAsGood(value, theirs[round]!, unit));
+}
+
+/** The spread of `roundRatios`. */
+export function ratiosOf(ours: readonly number[], theirs: readonly number[], unit: Unit): Spread {
+  return spreadOf(roundRatios(ours, theirs, unit));
 }

@@ -83,6 +83,30 @@ export interface Section {
   readonly missing: StageResult["missing"];
 }
 
+/** The peers that nobody would choose. */
+export function yardsticksOf(results: Results): string[] {
+  const sides = results.stages.flatMap((stage) => stage.sides);
+  return sides.filter((side) => side.isYardstick).map((side) => side.name);
+}
+
+/** The section with only what `isChosen`. */
+function withComparisons(section: Section, isChosen: (peer: string | undefined) => boolean): Section {
+  return { ...section, comparisons: section.comparisons.filter(({ peer }) => isChosen(peer?.name)) };
+}
+
+/** Each section without the yardsticks, and those that have some with nothing else. */
+export function parted(results: Results): { readonly products: Section[]; readonly yardsticks: Section[] } {
+  const names = yardsticksOf(results);
+  const isYardstick = (peer: string | undefined): boolean => peer !== undefined && names.includes(peer);
+  const sections = sectionsOf(results);
+  return {
+    products: sections.map((section) => withComparisons(section, (peer) => !isYardstick(peer))),
+    yardsticks: sections
+      .map((section) => withComparisons(section, isYardstick))
+      .filter(({ comparisons }) => comparisons.length > 0),
+  };
+}
+
 /** One section for each of our sides in each stage. */
 export function sectionsOf(results: Results): Section[] {
   return results.stages.flatMap((stage) =>
@@ -96,7 +120,7 @@ export function sectionsOf(results: Results): Section[] {
   );
 }
 
-function markdownLine(cells: readonly string[]): string {
+export function markdownLine(cells: readonly string[]): string {
   return `| ${cells.join(" | ")} |`;
 }
 

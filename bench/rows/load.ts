@@ -1,6 +1,14 @@
 /** Rows of a load that runs for a time on a disk that is mapped in full, by fio. */
 import { withCpuTime } from "../cpu.js";
-import { fillArguments, type Load, type LoadFigures, loadArguments, onceArguments, parseReport } from "../fio.js";
+import {
+  fillArguments,
+  HALF_COMPRESSIBLE,
+  type Load,
+  type LoadFigures,
+  loadArguments,
+  onceArguments,
+  parseReport,
+} from "../fio.js";
 import { command } from "../shell.js";
 import type { Bench, Running } from "../sides/side.js";
 import type { Row, Sample } from "./row.js";
@@ -13,28 +21,35 @@ const BYTES_FROM = 64 * KIB;
 const FIO_SLACK_MS = 20_000;
 const ONCE_TIMEOUT_MS = 120_000;
 
+const contentArguments = ({ isCompressible }: Running): readonly string[] => (isCompressible ? HALF_COMPRESSIBLE : []);
+
 /** Runs a load for the time that the run gives it. */
 export async function runLoad(side: Running, load: Load, bench: Bench): Promise<LoadFigures> {
   if (side.load !== undefined) return side.load(load, bench);
   const { runtimeMs, signal } = bench;
   const args = loadArguments(side.file, load, side.addressBytes ?? bench.sizeBytes, runtimeMs);
-  return parseReport(await command("fio", args, { timeoutMs: runtimeMs + FIO_SLACK_MS, signal }));
+  return parseReport(
+    await command("fio", [...args, ...contentArguments(side)], { timeoutMs: runtimeMs + FIO_SLACK_MS, signal }),
+  );
 }
 
 /** Runs a load until it has met each of its blocks once. */
 export async function runOnce(side: Running, load: Load, bench: Bench): Promise<LoadFigures> {
   const args = onceArguments(side.file, load, side.addressBytes ?? bench.sizeBytes);
-  return parseReport(await command("fio", args, { timeoutMs: ONCE_TIMEOUT_MS, signal: bench.signal }));
+  return parseReport(
+    await command("fio", [...args, ...contentArguments(side)], { timeoutMs: ONCE_TIMEOUT_MS, signal: bench.signal }),
+  );
 }
 
 /** Writes every block of the disk, so that all are mapped. */
 export async function fill(side: Running, { sizeBytes, signal }: Bench): Promise<void> {
-  parseReport(await command("fio", fillArguments(side.file, sizeBytes), { timeoutMs: ONCE_TIMEOUT_MS, signal }));
+  const args = [...fillArguments(side.file, sizeBytes), ...contentArguments(side)];
+  parseReport(await command("fio", args, { timeoutMs: ONCE_TIMEOUT_MS, signal }));
 }
 
 /** Fills the disk and runs a load that no row counts, so that code is compiled and caches are warm. */
 export async function fillAndWarm(side: Running, bench: Bench): Promise<void> {
-  if (side.load !== undefined) return;
+  if (side.load !== undefined || side.isDirectory) return;
   await fill(side, bench);
   await runLoad(side, { pattern: "randrw", blockBytes: 4 * KIB, jobs: 8 }, bench);
 }
@@ -78,7 +93,9 @@ function sequentialRows(verb: "read" | "write", blockBytes: number): Row[] {
   return [1, 4].map((jobs) => {
     const name = `${verb}-${size.name}-j${jobs}`;
     const title = `${size.title} sequential ${verb}, ${jobs === 1 ? "1 job" : `${jobs} jobs`}`;
-    return loadRow(name, title, { pattern: verb, blockBytes, jobs }, QUICK_SEQUENTIAL.includes(name));
+    const row = loadRow(name, title, { pattern: verb, blockBytes, jobs }, QUICK_SEQUENTIAL.includes(name));
+    // Between the small and the large ones, which tell most.
+    return blockBytes < MIB ? { ...row, mostRounds: 3 } : row;
   });
 }
 

@@ -71,7 +71,10 @@ function mountRow(content: Content, gibibytes: number): Row {
     isQuick: gibibytes === 64 && content === "full",
     measure: async (side, bench) => {
       const pool = await keptPool(content, gibibytes, side, bench);
-      return { value: await mountSeconds(pool, side, bench) };
+      const value = await mountSeconds(pool, side, bench);
+      if (content === "empty") return { value };
+      const emptySeconds = await mountSeconds(await keptPool("empty", gibibytes, side, bench), side, bench);
+      return { value, details: { overEmpty: value / emptySeconds } };
     },
   };
 }

@@ -22,6 +22,12 @@ export interface Row {
   readonly isQuick?: boolean;
   /** Debian's package of each command that it takes. */
   readonly needs?: Side["needs"];
+  /** Slow rows have fewer rounds than the run. */
+  readonly mostRounds?: number;
+  /** The size of disk that it takes. */
+  readonly leastBytes?: number;
+  /** Once a run, before the first sample. When it fails, the row is left out. */
+  setUp?(bench: Bench): Promise<void>;
   /** Brings the side into the state that the row starts from; not measured. */
   prepare?(side: Running, bench: Bench): Promise<void>;
   measure(side: Running, bench: Bench): Promise<Sample>;

@@ -18,7 +18,7 @@ async function ensureInstalled(signal: AbortSignal): Promise<void> {
   if (process.env.KMEMFS_NO_INSTALL === "1") throw new Error("its npm package is not installed");
   console.log("Installing fuse-native for the benchmarks alone (KMEMFS_NO_INSTALL=1 leaves it out)");
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  await command("npm", ["ci", "--prefix", HOME, ...quiet], { timeoutMs: INSTALL_TIMEOUT_MS, signal });
+  await command("env", ["--chdir", HOME, "npm", "ci", ...quiet], { timeoutMs: INSTALL_TIMEOUT_MS, signal });
   if (!existsSync(LIBRARIES)) throw new Error(`it has no binary for ${process.platform} on ${process.arch}`);
 }
 

@@ -1,5 +1,7 @@
 /** kmemfs as a user starts it: the default pool, a private tmpfs. */
 import { join, resolve } from "node:path";
+import { mountOptionsFor } from "../../src/disk/fileSystems.js";
+import type { MountStatus } from "../../src/mounts/status.js";
 import type { Cleanup } from "../../test/support/cleanup.js";
 import { isMounted, makeDirectory, unmount } from "../place.js";
 import { type CommandOptions, command } from "../shell.js";
@@ -38,16 +40,10 @@ export async function mountKmemfs(
   undo.add(`kmemfs on ${mountpoint}`, () => unmountKmemfs(mountpoint));
 }
 
-interface Mount {
-  readonly holderPid: number;
-  readonly io: string;
-  readonly ioReason?: string;
-}
-
 /** What `status` says of a mount. @throws Error when its data do not go the way that was asked for */
-export async function statusOf(mountpoint: string, way: Way, signal: AbortSignal): Promise<Mount> {
+export async function statusOf(mountpoint: string, way: Way, signal: AbortSignal): Promise<MountStatus> {
   const report = await kmemfsCommand(["status", mountpoint, "-J"], { signal });
-  const mount = (JSON.parse(report) as { mounts: Mount[] }).mounts[0];
+  const mount = (JSON.parse(report) as { mounts: MountStatus[] }).mounts[0];
   if (mount === undefined) throw new Error(`kmemfs status ${mountpoint}: no such mount`);
   if (mount.io !== way) throw new Error(`--io ${way} was asked for, and it is ${mount.io}: ${mount.ioReason}`);
   return mount;
@@ -57,8 +53,9 @@ async function mount(name: string, way: Way, sizeBytes: number, bench: Bench, un
   const mountpoint = makeDirectory(bench.place.path(name), undo);
   const args = [mountpoint, "--size", String(sizeBytes), "--io", way];
   await mountKmemfs(mountpoint, args, bench.signal, undo);
-  const { holderPid } = await statusOf(mountpoint, way, bench.signal);
-  return { file: join(mountpoint, "disk"), pids: [holderPid], way };
+  const status = await statusOf(mountpoint, way, bench.signal);
+  const mountOptions = mountOptionsFor("ext4", status);
+  return { file: join(mountpoint, "disk"), pids: [status.holderPid], way, mountOptions };
 }
 
 const NEEDS: Side["needs"] = { mount: "mount" };

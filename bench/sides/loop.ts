@@ -22,12 +22,14 @@ export function onLoop(side: Side, options: readonly string[], name = side.name,
       undo.add(side.title, inner.cleanup);
       const device = (await command("losetup", ["--find", "--show", ...options, inner.file], { signal })).trim();
       undo.add(device, () => detach(device));
-      return { file: device, pids: inner.pids };
+      return { ...inner, file: device };
     });
   return {
     name,
     title,
     isPeer: side.isPeer,
+    ...(side.isYardstick && { isYardstick: true }),
+    ...(side.onlyRows && { onlyRows: side.onlyRows }),
     needs: { ...side.needs, losetup: "mount" },
     start: async (bench) => attach(await side.start(bench), bench.signal),
   };

@@ -11,6 +11,7 @@ export const memcpy: Side = {
   name: "memcpy",
   title: "memcpy of libc, one thread: blocks of 256 MiB of memory, in order, into one block",
   isPeer: true,
+  isYardstick: true,
   needs: {},
   onlyRows: ["read-1m-j1"],
   start: async () => ({

@@ -18,8 +18,14 @@ export interface Bench {
 export type Way = "served" | "direct";
 
 export interface Running {
-  /** The file or block device that the rows use. */
+  /** The file, block device or directory that the rows use. */
   readonly file: string;
+  /** `file` is a directory: there is no device. */
+  readonly isDirectory?: boolean;
+  /** Of a file system on the device, as mount(8) takes them; absent: the usual ones. */
+  readonly mountOptions?: readonly string[];
+  /** Half of what is written to it can be compressed away; of the others' data nothing can. */
+  readonly isCompressible?: boolean;
   /** The processes that do its work in user space, with their descendants. */
   readonly pids: readonly number[];
   /** The bytes of `file` that can be addressed, where they are not the disk's size. */
@@ -44,7 +50,9 @@ export interface Side {
   readonly title: string;
   /** What kmemfs is compared with. */
   readonly isPeer: boolean;
-  /** Debian's package of each command that it takes. */
+  /** A peer that nobody would choose: it shows what can be had at the most. */
+  readonly isYardstick?: boolean;
+  /** Debian's packages, with spaces between, of each command that it takes. */
   readonly needs: Readonly<Record<string, string>>;
   /** The names of the only rows that it can be measured on. Absent: all. */
   readonly onlyRows?: readonly string[];

@@ -5,7 +5,7 @@ import { command } from "../shell.js";
 import { type Bench, type Side, startInSteps } from "./side.js";
 
 const CONTROL = "/sys/class/zram-control";
-/** The fastest that all kernels with zram usually have; fio's data are random, so that nothing gets smaller. */
+/** The fastest that all kernels with zram usually have. */
 const ALGORITHM = "lz4";
 const NODE_TIMEOUT_MS = 5_000;
 const GONE_TIMEOUT_MS = 5_000;
@@ -32,20 +32,20 @@ export function parseMemoryUsed(mmStat: string): number {
   return Number(mmStat.trim().split(/\s+/)[2]);
 }
 
-export const zram: Side = {
-  name: "zram",
-  title: `zram, ${ALGORITHM}`,
-  isPeer: true,
-  needs: {},
-  start: (bench) =>
+function zramWith(name: string, data: string, isCompressible: boolean): Side {
+  const start: Side["start"] = (bench) =>
     startInSteps(async (undo) => {
-      const name = await hotAdd(bench);
-      undo.add(name, () => until(() => isRemoved(name), GONE_TIMEOUT_MS, `${name} to be unused`));
-      writeFileSync(`/sys/block/${name}/comp_algorithm`, ALGORITHM);
-      writeFileSync(`/sys/block/${name}/disksize`, String(bench.sizeBytes));
-      const file = `/dev/${name}`;
+      const device = await hotAdd(bench);
+      undo.add(device, () => until(() => isRemoved(device), GONE_TIMEOUT_MS, `${device} to be unused`));
+      writeFileSync(`/sys/block/${device}/comp_algorithm`, ALGORITHM);
+      writeFileSync(`/sys/block/${device}/disksize`, String(bench.sizeBytes));
+      const file = `/dev/${device}`;
       await until(() => existsSync(file), NODE_TIMEOUT_MS, file);
-      const dataBytes = (): number => parseMemoryUsed(readFileSync(`/sys/block/${name}/mm_stat`, "utf8"));
-      return { file, pids: [], dataBytes };
-    }),
-};
+      const dataBytes = (): number => parseMemoryUsed(readFileSync(`/sys/block/${device}/mm_stat`, "utf8"));
+      return { file, pids: [], dataBytes, isCompressible };
+    });
+  return { name, title: `zram, ${ALGORITHM}, ${data}`, isPeer: true, needs: {}, start };
+}
+
+export const zram = zramWith("zram", "data that do not compress", false);
+export const zramHalf = zramWith("zram-half", "data that compress by half", true);

@@ -27,7 +27,7 @@ describe("comparisonsOf", () => {
   it("takes a longer time as a lower ratio", () => {
     const [discard] = comparisonsOf(loopStage, "kmemfs-served");
     expect(discard?.peer?.ratio).toEqual({ median: 0.4, min: 0.1 / 0.3, max: 0.5 });
-    expect(discard?.target).toEqual({ limit: { is: "at least", value: 0.9 }, isMet: false });
+    expect(discard?.target).toEqual({ limit: { is: "at least", value: 0.95 }, isMet: false });
   });
   it("compares a derived row with the peer of its target alone", () => {
     expect(tail?.row.key).toBe("file/randread-4k-j8:p999");

@@ -6,7 +6,7 @@ const GIB = 2 ** 30;
 describe("parseOptions", () => {
   it("runs everything, five rounds, by default", () => {
     const options = parseOptions([]);
-    expect(options).toMatchObject({ rounds: 5, runtimeMs: 1500, sizeBytes: GIB, rows: [], isQuick: false });
+    expect(options).toMatchObject({ rounds: 5, runtimeMs: 1000, sizeBytes: GIB, rows: [], isQuick: false });
     expect(isRecord(options)).toBe(true);
   });
   it("takes single settings before those of --quick", () => {
@@ -33,7 +33,7 @@ describe("parseOptions", () => {
 });
 
 describe("isRecord", () => {
-  it.each([[["--quick"]], [["--rows", "file/"]], [["--rounds", "4"]], [["--runtime", "1"]], [["--size", "512M"]]])(
+  it.each([[["--quick"]], [["--rows", "file/"]], [["--rounds", "4"]], [["--runtime", "0.9"]], [["--size", "512M"]]])(
     "a run with %j is none",
     (args) => {
       expect(isRecord(parseOptions(args))).toBe(false);

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import { deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { sourceTree } from "../../../bench/sourceTree.js";
 
 describe("sourceTree", () => {
-  const files = [...sourceTree()];
+  const files = [...sourceTree(true)];
 
   it("has thousands of small files of the sizes that it says", () => {
     const sizes = files.map(({ content }) => content.length);
@@ -21,6 +22,13 @@ describe("sourceTree", () => {
       for (const { path, content } of tree) hash.update(path).update(content);
       return hash.digest("hex");
     };
-    expect(digest([...sourceTree()])).toBe(digest(files));
+    expect(digest([...sourceTree(true)])).toBe(digest(files));
+  });
+  it("has as many files of noise, which does not compress", () => {
+    const noise = [...sourceTree(false)];
+    const share = ([first]: typeof files) => deflateSync(first!.content).length / first!.content.length;
+    expect(noise.map(({ path }) => path)).toEqual(files.map(({ path }) => path));
+    expect(share(noise)).toBeGreaterThan(0.98);
+    expect(share(files)).toBeLessThan(0.6);
   });
 });
