@@ -88,7 +88,7 @@ function wordsOn(results: Results, peer: PeerName): string {
 
 function memoryLine(results: Results): string {
   const cells = PEERS.map(({ hasProcess }) => (hasProcess ? "" : "no process"));
-  return markdownLine(["memory of its own processes", figures(results, ["loop/resident"]), ...cells]);
+  return markdownLine(["memory of the processes of an idle disk", figures(results, ["pool/idle-memory"]), ...cells]);
 }
 
 /** The opening of the page. */

@@ -4,9 +4,9 @@ import { isRecord, parseOptions } from "../../../bench/options.js";
 const GIB = 2 ** 30;
 
 describe("parseOptions", () => {
-  it("runs everything, five rounds, by default", () => {
+  it("runs everything, three rounds, by default", () => {
     const options = parseOptions([]);
-    expect(options).toMatchObject({ rounds: 5, runtimeMs: 1000, sizeBytes: GIB, rows: [], isQuick: false });
+    expect(options).toMatchObject({ rounds: 3, runtimeMs: 1000, sizeBytes: GIB, rows: [], isQuick: false });
     expect(isRecord(options)).toBe(true);
   });
   it("takes single settings before those of --quick", () => {
@@ -33,7 +33,7 @@ describe("parseOptions", () => {
 });
 
 describe("isRecord", () => {
-  it.each([[["--quick"]], [["--rows", "file/"]], [["--rounds", "4"]], [["--runtime", "0.9"]], [["--size", "512M"]]])(
+  it.each([[["--quick"]], [["--rows", "file/"]], [["--rounds", "2"]], [["--runtime", "0.9"]], [["--size", "512M"]]])(
     "a run with %j is none",
     (args) => {
       expect(isRecord(parseOptions(args))).toBe(false);

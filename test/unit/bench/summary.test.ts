@@ -25,7 +25,7 @@ const run: Results = {
     ]),
     stage("loop", [
       row("loop/randread-4k-j8", "IOPS", { "kmemfs-direct": 100, "kmemfs-served": 60, loop: 100, zram: 500 }),
-      row("loop/resident", "bytes", { "kmemfs-direct": 2 ** 20, "kmemfs-served": 2 ** 21 }),
+      row("pool/idle-memory", "bytes", { "kmemfs-direct": 2 ** 20, "kmemfs-served": 2 ** 21 }),
     ]),
     stage("files", [
       row("files/tree-unpack", "s", { "kmemfs-direct": 0.5, "kmemfs-served": 1, loop: 0.5, zram: 2, tmpfs: 0.25 }),
@@ -43,7 +43,7 @@ describe("summaryLines", () => {
   });
   it("tells the memory, which those in the kernel have no process for", () => {
     const none = "no process | no process | no process | no process";
-    expect(lines).toContain(`| memory of its own processes | 1.0 MiB / 2.0 MiB | ${none} |  |  |`);
+    expect(lines).toContain(`| memory of the processes of an idle disk | 1.0 MiB / 2.0 MiB | ${none} |  |  |`);
   });
   it("has no yardstick", () => {
     expect(lines.join("\n")).not.toContain("floor");
