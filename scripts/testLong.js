@@ -1,8 +1,9 @@
 /**
  * `npm run test:long`: what CI runs in a short form, for a night: the model tests with
  * 20 times the operations, all kernel tests in all combinations and both ways of data,
- * all trials, and a short benchmark against the last record. `npm run test:long -- NAME…` runs those steps alone. Each is run, whatever
- * became of the others; the last line names those that failed.
+ * all trials, and a short benchmark against the last record. `npm run test:long -- NAME…`
+ * runs those steps alone. Each is run, whatever became of the others; the last line names
+ * those that failed.
  */
 import { attempt } from "./run.js";
 import { trials } from "./trials.js";

@@ -84,11 +84,10 @@ export class Damage {
     for (const page of pages) this.noteLost(page);
     // The first and last address tell two faults apart. More of them mean that much was lost at once: of a write
     // through the mapping, which copies its pages in any order.
-    const isOfData = pages.some((page) => page !== 0);
+    const ofData = pages.filter((page) => page !== 0);
     if (fresh > 2 && this.lostGrain > 1) this.noteTruncated(firstDataPage);
-    else if (fresh > 2 && isOfData) {
-      const lowest = Math.min(...pages.filter((page) => page !== 0));
-      this.noteTruncated(Math.max(firstDataPage, lowest - MOST_WRITTEN_PAGES));
+    else if (fresh > 2 && ofData.length > 0) {
+      this.noteTruncated(Math.max(firstDataPage, Math.min(...ofData) - MOST_WRITTEN_PAGES));
     }
     Atomics.store(this.control, CONTROL.faultsSeen, count | 0);
   }

@@ -35,7 +35,7 @@ export class FileMemory extends AttachedMemory implements Memory {
   private readonly borderPage: PageNo;
   /** tmpfs and memfd: no I/O errors, no copy on write; holes that fallocate filled must be zeroed to count as data. */
   private readonly isShmem: boolean;
-  /** Pages are overwritten through the mapping: pwrite holds the inode's lock, and costs 2.7 µs of a 4 KiB write's 9. */
+  /** Pages are overwritten through the mapping: pwrite holds the inode's lock, and costs 2 µs more a request. */
   private readonly isMappedWritten: boolean;
   private readonly iovecAddress: Address;
   private readonly iovecs: IovecList;

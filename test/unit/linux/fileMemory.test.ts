@@ -1,5 +1,5 @@
 /** FileMemory on real backings: memfd, private tmpfs, a file on a disk. */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ENOSPC } from "../../../src/base/errno.js";
 import { MIB, PAGE_BYTES } from "../../../src/base/units.js";
@@ -9,6 +9,7 @@ import { createPoolDirectory } from "../../../src/linux/backing/poolDirectory.js
 import { createPoolFile } from "../../../src/linux/backing/poolFile.js";
 import { createPrivateTmpfs } from "../../../src/linux/backing/privateTmpfs.js";
 import { readMetadata } from "../../../src/linux/backing/readMetadata.js";
+import { attachMemory } from "../../../src/linux/memory/memory.js";
 import { filled, heldBytes, isRoot, poolBytes, withDirectory, withMemory } from "./support.js";
 
 type Make = (directory: string) => Backing;
@@ -114,6 +115,26 @@ describe.each(backings)("FileMemory on a %s", (_name, make, possible) => {
 });
 
 describe("shmem", () => {
+  it("is overwritten through the mapping only where a call has faulted it in", () =>
+    withDirectory((directory) => {
+      const pool = createPoolFile(`${directory}/pool`, { pageCount: 64 });
+      withMemory(pool, METADATA_PAGES, ({ facts, mapping }) => {
+        const memory = attachMemory(mapping, true);
+        const at = 40 * PAGE_BYTES;
+        const write = (byte: number): number => memory.write(at, filled(PAGE_BYTES, byte), PAGE_BYTES);
+        expect(memory.fill(40, 1, 0, filled(PAGE_BYTES, 1), PAGE_BYTES)).toBe(0);
+        for (const byte of [2, 3]) {
+          expect(write(byte)).toBe(0);
+          expect(poolBytes(memory, at, PAGE_BYTES).every((found) => found === byte)).toBe(true);
+        }
+        // A store to what a discard has punched out, or to a page that is gone, is no store to what was faulted in.
+        expect(memory.release(40, 1)).toBe(0);
+        ftruncateSync(facts.dataFd, 30 * PAGE_BYTES);
+        expect(write(4)).toBe(0);
+        expect(poolBytes(memory, at, PAGE_BYTES).every((found) => found === 4)).toBe(true);
+      });
+    }, "/dev/shm"));
+
   it("counts populated pages as held at once, and keeps their content", () => {
     withMemory(createMemfd({ pageCount: 64 }), 2, ({ memory, facts }) => {
       memory.fill(5, 1, 0, filled(PAGE_BYTES, 9), PAGE_BYTES);
