@@ -34,6 +34,7 @@ const WAYS: readonly Way[] = ["served", "direct"];
 
 const kmemfsOnLoop = WAYS.map((way) => onLoop(kmemfs(way), KMEMFS_LOOP[way]));
 const loop = onLoop(tmpfsFile("loop"), [], "loop", "loop on a tmpfs file");
+const floorOnLoop = onLoop(cFloor, KMEMFS_LOOP.served);
 const loopDirect = onLoop(
   tmpfsFile("loop-direct"),
   ["--direct-io=on"],
@@ -63,14 +64,22 @@ export const stages: readonly Stage[] = [
   {
     name: "loop",
     title: "on a loop device",
-    sides: [...kmemfsOnLoop, loop, loopDirect, zram, zramHalf, onLoop(cFloor, KMEMFS_LOOP.served)],
+    sides: [...kmemfsOnLoop, loop, loopDirect, zram, zramHalf, floorOnLoop],
     prepare: fillAndWarm,
     rows: [...loadRows, ...depthRows, ...firstWriteRows, ...discardRows, mkfsRow, residentMemoryRow],
   },
   {
     name: "files",
     title: "files on ext4 on a loop device",
-    sides: [...kmemfsOnLoop, loop, { ...loopDirect, onlyRows: [treeRow.name, sqliteRow.name] }, zram, zramHalf, tmpfs],
+    sides: [
+      ...kmemfsOnLoop,
+      loop,
+      { ...loopDirect, onlyRows: [treeRow.name, sqliteRow.name] },
+      zram,
+      zramHalf,
+      tmpfs,
+      floorOnLoop,
+    ],
     prepare: fillAndWarm,
     rows: [treeRow, sqliteRow, postgresRow, npmCiRow],
   },

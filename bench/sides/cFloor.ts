@@ -19,7 +19,8 @@ export const cFloor: Side = {
   onlyRows: [
     ...["randread-4k-j8", "randread-4k-qd1", "randwrite-4k-j8", "randwrite-4k-qd1", "randread-4k-d32"],
     ...["randwrite-4k-d32", "read-1m-j1", "read-1m-j4", "write-1m-j1", "write-1m-j4"],
-    ...["first-write-1m", "first-write-4k"],
+    ...["first-write-1m", "first-write-4k", "discard", "discard-random", "discard-pieces"],
+    ...["tree-unpack", "sqlite-insert"],
   ],
   start: (bench) =>
     startInSteps(async (undo) => {

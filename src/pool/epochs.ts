@@ -11,8 +11,12 @@ import { assert } from "../base/assert.js";
 
 export const MAX_THREADS = 64;
 
-/** Words that one `Epochs` takes: the epoch, then a slot for each thread, each on its own cache line. */
+/**
+ * Words that one `Epochs` takes: the epoch and how many slots have ever had a thread, then a
+ * slot for each thread, each on its own cache line.
+ */
 export const EPOCH_WORDS = 16 * (1 + MAX_THREADS);
+const SLOTS = 1;
 
 const OUTSIDE = 0;
 
@@ -27,6 +31,15 @@ export class Epochs {
   ) {
     assert(thread >= 0 && thread < MAX_THREADS, `thread ${thread} has no slot`);
     this.ownSlot = base + 16 * (1 + thread);
+    let slots = this.slots;
+    while (slots <= thread) {
+      Atomics.compareExchange(words, base + SLOTS, slots, thread + 1);
+      slots = this.slots;
+    }
+  }
+
+  private get slots(): number {
+    return Atomics.load(this.words, this.base + SLOTS);
   }
 
   enter(): void {
@@ -56,7 +69,9 @@ export class Epochs {
 
   /** True when no other thread can still use what was cleared before `epoch` was opened. */
   hasPassed(epoch: number): boolean {
-    for (let thread = 0; thread < MAX_THREADS; thread++) {
+    // A thread that gets its slot after this enters after it, too.
+    const { slots } = this;
+    for (let thread = 0; thread < slots; thread++) {
       const slot = this.base + 16 * (1 + thread);
       if (slot === this.ownSlot) continue;
       const seen = Atomics.load(this.words, slot);

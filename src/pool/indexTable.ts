@@ -57,6 +57,13 @@ export class IndexTable {
     return window[at + 1] === 0 ? Atomics.load(window, at) >>> 0 : NO_PAGE;
   }
 
+  /** As `get`, perhaps an old value, where the index page is present: for a caller that exchanges it. A tenth of its cost. */
+  peek(block: BlockNo): PageNo {
+    const window = this.windowOf(block);
+    const at = wordOf(block);
+    return window[at + 1] === 0 ? window[at] >>> 0 : NO_PAGE;
+  }
+
   /** Maps a hole to `page`; false when the block is already mapped. Its index page must be present. */
   publish(block: BlockNo, page: PageNo): boolean {
     return Atomics.compareExchange(this.windowOf(block), wordOf(block), 0, page | 0) === 0;
@@ -69,11 +76,7 @@ export class IndexTable {
 
   /** Makes `block` a hole and returns the page it had, or 0. Its index page must be present. */
   clear(block: BlockNo): PageNo {
-    const window = this.windowOf(block);
-    const at = wordOf(block);
-    // Loaded first: an exchange dirties the cache line and the page even when nothing changes.
-    if (Atomics.load(window, at) === 0) return 0;
-    return Atomics.exchange(window, at, 0) >>> 0;
+    return Atomics.exchange(this.windowOf(block), wordOf(block), 0) >>> 0;
   }
 
   /** Called after entries of `[from, end)` change, before the reply; does nothing unless `needsPersist`. */

@@ -42,7 +42,12 @@ export class Limbo {
 
   /** The number of runs that still fit. */
   get room(): number {
-    return LIMBO_RUNS - ((this.tail - this.head) >>> 0);
+    return LIMBO_RUNS - this.length;
+  }
+
+  /** The number of runs. */
+  get length(): number {
+    return (this.tail - this.head) >>> 0;
   }
 
   get tail(): number {
@@ -91,7 +96,11 @@ export class Limbo {
     const first = this.head;
     const end = this.releasable;
     let at = first;
-    while (at !== end && at - first < most && this.epochs.hasPassed(this.runs[slotOf(at) + 2])) {
+    let passed: number | null = null;
+    while (at !== end && at - first < most) {
+      const epoch = this.runs[slotOf(at) + 2];
+      if (epoch !== passed && !this.epochs.hasPassed(epoch)) break;
+      passed = epoch;
       if (!this.releaseRun(at)) break;
       at = (at + 1) >>> 0;
     }

@@ -22,6 +22,8 @@ import { CONTROL, type PoolShared } from "./sharedState.js";
 const SLICE_BLOCKS = 16384;
 /** Runs that a request frees when it ends. */
 const DRAIN_RUNS = 64;
+/** Of a discard, that are freed after its reply: tens of microseconds. */
+const LEFT_PAGES = 256;
 /** How long a wait for the grace period sleeps between checks. */
 const GRACE_POLL_MS = 0.05;
 
@@ -127,11 +129,13 @@ export abstract class Reclaiming {
         block = this.index.nextPresent(pageEnd, sliceEnd);
       }
       this.epochs.advance();
-      if (!this.memory.durable) this.limbo.drain();
+      block = this.index.nextPresent(block, end);
+      // What is little is freed by `leave`, while the caller has its reply and prepares its next request.
+      const isLeft = this.inside && block === end && unmapped <= LEFT_PAGES && this.limbo.length <= DRAIN_RUNS;
+      if (!this.memory.durable && !isLeft) this.limbo.drain();
       if (this.limbo.room <= ENTRIES_PER_PAGE) this.makeRoom();
       const stuck = this.limbo.room <= ENTRIES_PER_PAGE || this.damage.isFound;
       this.unlock();
-      block = this.index.nextPresent(block, end);
       if (stuck && block < end) return -EIO;
     }
     return unmapped;
@@ -143,7 +147,8 @@ export abstract class Reclaiming {
     let runFirst = 0;
     let runCount = 0;
     for (let block = from; block < end; block++) {
-      const seen = this.index.get(block);
+      // Looked at first: an exchange dirties the cache line and the page even when nothing changes.
+      const seen = this.index.peek(block);
       if (seen === 0) continue;
       // A damaged entry names no data page: it stays for check to find.
       if (!this.isSound(seen)) {
