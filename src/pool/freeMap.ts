@@ -29,6 +29,16 @@ export class FreeMap {
     return this.taken.has(page);
   }
 
+  /** The first page in `[from, end)` that is free, or `end`. */
+  nextFree(from: number, end: number): number {
+    return this.taken.nextAbsent(from, end);
+  }
+
+  /** The first page in `[from, end)` that is taken, or `end`. */
+  nextTaken(from: number, end: number): number {
+    return this.taken.next(from, end);
+  }
+
   /**
    * Claims at most `most` adjacent free pages from `page` upward.
    * @returns how many were claimed; 0 when `page` itself is taken or past the end
@@ -39,7 +49,8 @@ export class FreeMap {
     const endWord = (page + claimed + 31) >>> 5;
     for (let word = page >>> 5; word < endWord; word++) {
       const first = word;
-      while (word < endWord && this.isFull(word)) word++;
+      // A plain load sees at least what this thread has claimed; what is freed meanwhile `markFull` sees.
+      while (word < endWord && this.words[word] === -1) word++;
       if (word > first) this.markFull(first, word);
     }
     return claimed;
@@ -78,13 +89,11 @@ export class FreeMap {
     }
   }
 
-  private isFull(word: number): boolean {
-    return Atomics.load(this.words, word) === -1;
-  }
-
   private markFull(first: number, end: number): void {
     this.full.addAll(first, end - first);
-    // A page freed between the claim and the mark would stay hidden, so check again.
-    for (let word = first; word < end; word++) if (!this.isFull(word)) this.full.delete(word);
+    // A page freed between the claim and the mark would stay hidden, so check again. No load is done before the first,
+    // which is atomic (V8 calls a builtin for each), and that not before the mark.
+    if (Atomics.load(this.words, first) !== -1) this.full.delete(first);
+    for (let word = first + 1; word < end; word++) if (this.words[word] !== -1) this.full.delete(word);
   }
 }

@@ -3,6 +3,9 @@
  * An entry changes by one aligned 32-bit atomic store of its low word; the high
  * word is constantly zero, so an entry cannot tear.
  *
+ * V8 calls a builtin for an atomic load, so that only the first of a scan is one (of
+ * `present`, in each index page): no load after it is done before it.
+ *
  * A page of the index that holds no memory is never touched: reading it through
  * the mapping would allocate it. `present` has one bit per index page, set when
  * it holds memory; a clear bit means 512 holes.
@@ -57,7 +60,7 @@ export class IndexTable {
     return window[at + 1] === 0 ? Atomics.load(window, at) >>> 0 : NO_PAGE;
   }
 
-  /** As `get`, perhaps an old value, where the index page is present: for a caller that exchanges it. A tenth of its cost. */
+  /** As `get`, perhaps an old value, where the index page is present: for a caller that exchanges it. */
   peek(block: BlockNo): PageNo {
     const window = this.windowOf(block);
     const at = wordOf(block);
@@ -130,12 +133,28 @@ export class IndexTable {
     return end;
   }
 
+  /** The first block in `[block, end)` that does not map to the page after its neighbour's, `page` for `block`; or `end`. */
+  endOfRun(block: BlockNo, end: BlockNo, page: PageNo): BlockNo {
+    for (let from = block; from < end; from = endOfIndexPage(from)) {
+      if (!this.isPresent(from)) return from;
+      const window = this.windowOf(from);
+      const firstWord = wordOf(from);
+      const count = Math.min(endOfIndexPage(from), end) - from;
+      const first = page + (from - block);
+      for (let i = 0; i < count; i++) {
+        if (window[firstWord + 2 * i] !== ((first + i) | 0) || window[firstWord + 2 * i + 1] !== 0) return from + i;
+      }
+    }
+    return end;
+  }
+
   /** The first block in `[from, end)`, within one present index page, that is mapped or not; or `end`. */
   private findInIndexPage(from: BlockNo, end: BlockNo, mapped: boolean): BlockNo {
     const window = this.windowOf(from);
     const firstWord = wordOf(from);
     for (let i = 0; i < end - from; i++) {
-      if ((Atomics.load(window, firstWord + 2 * i) !== 0) === mapped) return from + i;
+      // An entry with a high word alone is damaged: no hole.
+      if (((window[firstWord + 2 * i] | window[firstWord + 2 * i + 1]) !== 0) === mapped) return from + i;
     }
     return end;
   }

@@ -94,4 +94,16 @@ export class PageAllocator {
   isTaken(page: PageNo): boolean {
     return this.map.isTaken(page - this.geometry.firstDataPage);
   }
+
+  /** The first page in `[from, end)` that is free, or `end`. */
+  nextFree(from: PageNo, end: PageNo): PageNo {
+    const first = this.geometry.firstDataPage;
+    return first + this.map.nextFree(from - first, end - first);
+  }
+
+  /** The first page in `[from, end)` that is taken, or `end`. */
+  nextTaken(from: PageNo, end: PageNo): PageNo {
+    const first = this.geometry.firstDataPage;
+    return first + this.map.nextTaken(from - first, end - first);
+  }
 }

@@ -39,14 +39,14 @@ export class Pool extends Reclaiming {
     const page = index.get(block);
     let next = block + 1;
     if (page === 0) {
-      while (next < end && index.get(next) === 0) next++;
+      next = index.nextMapped(next, end);
     } else {
       if (!this.isSound(page)) {
         damage.note(DAMAGE.entry, block, page);
         return EIO;
       }
       const runEnd = Math.min(end, block + geometry.pageCount - page);
-      while (next < runEnd && index.get(next) === page + (next - block)) next++;
+      next = index.endOfRun(next, runEnd, page + 1);
       if (damage.isFound) {
         const mappedEnd = next;
         next = block + 1;

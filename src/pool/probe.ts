@@ -101,14 +101,10 @@ function settleMedia(memory: Memory, { state, geometry }: Superblock): void {
 function releaseStrays(memory: Memory, pool: Pool): void {
   const { firstDataPage, pageCount } = pool.geometry;
   for (const [held, heldEnd] of heldRuns(memory, firstDataPage, pageCount)) {
-    for (let page = held; page < heldEnd; ) {
-      if (pool.allocator.isTaken(page)) {
-        page++;
-        continue;
-      }
-      const first = page;
-      while (page < heldEnd && !pool.allocator.isTaken(page)) page++;
-      must(memory.release(first, page - first), "unused pages cannot be freed");
+    for (let page = pool.allocator.nextFree(held, heldEnd); page < heldEnd; ) {
+      const end = pool.allocator.nextTaken(page, heldEnd);
+      must(memory.release(page, end - page), "unused pages cannot be freed");
+      page = pool.allocator.nextFree(end, heldEnd);
     }
   }
 }

@@ -49,6 +49,45 @@ describe("an entry", () => {
   });
 });
 
+describe("a run", () => {
+  it("ends where the next entry names another page, is a hole, or has no index page", () => {
+    const { index } = makeSmall();
+    for (const [block, page] of [
+      [510, 44],
+      [511, 45],
+      [512, 46],
+      [513, 47],
+      [514, 50],
+    ] as const) {
+      index.ensurePresent(block);
+      index.publish(block, page);
+    }
+    expect(index.endOfRun(510, 600, 44)).toBe(514);
+    expect(index.endOfRun(510, 513, 44)).toBe(513);
+    expect(index.endOfRun(510, 600, 45)).toBe(510);
+    expect(index.endOfRun(514, 600, 50)).toBe(515);
+    for (let block = 1022; block < 1024; block++) {
+      index.ensurePresent(block);
+      index.publish(block, 52 + block - 1022);
+    }
+    expect(index.endOfRun(1022, 1100, 52)).toBe(1024);
+  });
+
+  it("of mapped blocks or holes ends at a damaged entry, whichever half of it is", () => {
+    const { index, fake } = makeSmall();
+    for (let block = 0; block < 4; block++) {
+      index.ensurePresent(block);
+      index.publish(block, 44 + block);
+    }
+    const words = fake.metadataWords(0);
+    words[1024 + 2 * 2 + 1] = 7;
+    expect(index.endOfRun(0, 4, 44)).toBe(2);
+    words[1024 + 2 * 20 + 1] = 7;
+    expect(index.nextMapped(4, 512)).toBe(20);
+    expect(index.nextHole(20, 512)).toBe(21);
+  });
+});
+
 describe("index pages without memory", () => {
   it("are 512 holes and are never touched by looking", () => {
     const { index, fake, geometry } = makeSmall();
