@@ -1,5 +1,5 @@
 /**
- * Bundles src/ to dist/: one minified file for each of our processes and threads. A fresh
+ * Bundles src/ to dist/: one minified file for each of our processes. A fresh
  * directory is made and then takes dist's place, so that nothing stale stays, a failed
  * build leaves the old one, and a program that starts meanwhile finds one or the other.
  * `node scripts/build.js [--if-needed] [ROOT]`, ROOT for another tree than this
@@ -24,10 +24,15 @@ import { projectRoot } from "./run.js";
 const ENTRIES = {
   kmemfs: "cli/kmemfsMain",
   holder: "daemon/holder/holderMain",
-  server: "daemon/server/serverMain",
-  thread: "daemon/server/threadMain",
+  server: "daemon/server/serverProgram",
   call: "disk/callMain",
 };
+
+/**
+ * The files that they are started from, by their names, and the bundle that each runs. Each has a cache of its own, as
+ * it keeps the functions that were called: a server and its threads call others of the same bundle.
+ */
+const STARTERS = { kmemfs: "kmemfs", holder: "holder", server: "server", thread: "server", call: "call" };
 
 /** What makes them, and goes into them. */
 const BUILDERS = ["scripts/build.js", "scripts/thinMap.js", "scripts/stub.cjs"];
@@ -84,9 +89,12 @@ export async function bundle(root) {
     for (const name of Object.keys(ENTRIES)) {
       const map = join(fresh, `${name}.code.cjs.map`);
       writeFileSync(map, thinMap(readFileSync(map, "utf8")));
-      const hash = createHash("sha256").update(readFileSync(join(fresh, `${name}.code.cjs`)));
+    }
+    for (const [name, code] of Object.entries(STARTERS)) {
+      const hash = createHash("sha256").update(readFileSync(join(fresh, `${code}.code.cjs`)));
       const build = hash.digest("hex").slice(0, 12);
-      writeFileSync(join(fresh, `${name}.cjs`), stub.replaceAll("NAME", name).replaceAll("BUILD", build));
+      const starter = stub.replaceAll("CODE", code).replaceAll("NAME", name).replaceAll("BUILD", build);
+      writeFileSync(join(fresh, `${name}.cjs`), starter);
     }
     // Not by the stub, which would keep what help alone needs.
     const kmemfs = (...args) =>

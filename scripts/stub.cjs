@@ -1,7 +1,7 @@
 "use strict";
 /*
- * Loads the bundle NAME with the code that V8 made of it before: compiling a bundle takes a process a third of its
- * start. V8 refuses what another version of it made, or other flags; BUILD is the bundle's own hash.
+ * Loads the bundle CODE with the code that V8 made of it before, started as NAME: compiling a bundle takes a process a
+ * third of its start. V8 refuses what another version of it made, or other flags; BUILD is the bundle's own hash.
  * A cache is code, and V8 takes a damaged one for good, so it counts only when nobody else could write it and
  * its checksum is right.
  */
@@ -10,7 +10,7 @@ const { Script } = require("node:vm");
 const { threadId } = require("node:worker_threads");
 const { crc32 } = require("node:zlib");
 
-const code = `${__dirname}/NAME.code.cjs`;
+const code = `${__dirname}/CODE.code.cjs`;
 const cache = `${__dirname}/NAME.BUILD.${process.version}-${process.arch}.cache`;
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, W_OK } = fs.constants;
 const CHECKSUM_BYTES = 4;

@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { filesOf, SERVER_PROGRAM, THREAD_PROGRAM } from "../../linux/process/programs.js";
 
-const FILES: readonly string[] = [...[SERVER_PROGRAM, THREAD_PROGRAM].flatMap(filesOf), process.execPath, ...koffi()];
+const FILES: readonly string[] = [...filesOf(SERVER_PROGRAM), THREAD_PROGRAM, process.execPath, ...koffi()];
 
 /** The package that may be swept away alone. Looked up as this is loaded: when it is gone it has no path. */
 function koffi(): string[] {

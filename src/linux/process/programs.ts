@@ -1,4 +1,4 @@
-/** The files that our processes and threads are started from: a bundle each, beside each other in dist/ (scripts/build.js). */
+/** The files that our processes and threads are started from, beside each other in dist/ (scripts/build.js). */
 import { basename, join } from "node:path";
 
 const here = import.meta.dirname;
@@ -11,8 +11,9 @@ export const PACKAGE_FILE = join(directory, "../package.json");
 
 export const HOLDER_PROGRAM = program("holder");
 export const SERVER_PROGRAM = program("server");
+/** Runs the server's bundle, too. */
 export const THREAD_PROGRAM = program("thread");
 export const CALL_PROGRAM = program("call");
 
-/** The files of one of them: what Node is started with, and the code that it loads. */
+/** The files of a process's: what Node is started with, and the code that it loads. */
 export const filesOf = (file: string): string[] => [file, file.replace(/cjs$/, "code.cjs")];

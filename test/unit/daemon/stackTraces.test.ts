@@ -7,7 +7,9 @@ import { kmemfsProgram, projectRoot } from "../../support/project.js";
 
 /** Fails for want of what it is to do. */
 function fail(nodeArgs: readonly string[], program: string): Promise<RunResult> {
-  return run(process.execPath, [...nodeArgs, program, "{"], { allowFail: true });
+  const thread = ["-e", `new (require("node:worker_threads").Worker)(${JSON.stringify(program)})`];
+  const started = program === THREAD_PROGRAM ? thread : [program, "{"];
+  return run(process.execPath, [...nodeArgs, ...started], { allowFail: true });
 }
 
 const src = join(projectRoot, "src");
