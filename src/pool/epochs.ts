@@ -4,8 +4,9 @@
  * of the page. A discard clears entries, then opens a new epoch e; once every
  * thread has left, or entered at e or later, no thread can use the page.
  *
- * Sound because all accesses are sequentially consistent: a thread that enters
- * after the check reads the entry after it was cleared.
+ * Sound because the epochs, and the first load of each scan of entries, are
+ * sequentially consistent: a thread that enters after the check reads the entry
+ * after it was cleared.
  */
 import { assert } from "../base/assert.js";
 

@@ -4,7 +4,8 @@
  * word is constantly zero, so an entry cannot tear.
  *
  * V8 calls a builtin for an atomic load, so that only the first of a scan is one (of
- * `present`, in each index page): no load after it is done before it.
+ * `present`, in each index page): no load after it is done before it. What a page
+ * holds is read by a system call, so after the branch on the entry that named it.
  *
  * A page of the index that holds no memory is never touched: reading it through
  * the mapping would allocate it. `present` has one bit per index page, set when

@@ -95,6 +95,11 @@ export class PageAllocator {
     return this.map.isTaken(page - this.geometry.firstDataPage);
   }
 
+  /** True when `block` can have its home page. */
+  isHomeFree(block: BlockNo): boolean {
+    return block < this.geometry.dataPages && !this.map.isTaken(block);
+  }
+
   /** The first page in `[from, end)` that is free, or `end`. */
   nextFree(from: PageNo, end: PageNo): PageNo {
     const first = this.geometry.firstDataPage;

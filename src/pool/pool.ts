@@ -71,6 +71,8 @@ export class Pool extends Reclaiming {
    * @returns ENOSPC; EAGAIN when there was no page but `block` is mapped: look it up again
    */
   claim(block: BlockNo, most: number, claimed: Run): Errno {
+    // Its home page may be in limbo, of a discard that has its reply already.
+    if (!this.memory.durable && !this.limbo.isEmpty() && !this.allocator.isHomeFree(block)) this.freeSome();
     let errno = this.tryClaim(block, most, claimed);
     for (let tries = 0; errno === ENOSPC && tries < SHORTAGE_TRIES; tries++) {
       this.drainLimbo();

@@ -70,3 +70,17 @@ it("look at the last thread too", () => {
   last.enter();
   expect(self.hasPassed(open(self))).toBe(false);
 });
+
+it("a thread counts whichever was the first to have its slot, and one that comes later too", () => {
+  const words = new Int32Array(new SharedArrayBuffer((EPOCH_WORDS + 32) * 4));
+  const last = new Epochs(words, 32, MAX_THREADS - 1);
+  const first = new Epochs(words, 32, 0);
+  last.enter();
+  expect(first.hasPassed(open(first))).toBe(false);
+  last.leave();
+  const middle = new Epochs(words, 32, 7);
+  middle.enter();
+  expect(first.hasPassed(open(first))).toBe(false);
+  middle.leave();
+  expect(first.hasPassed(open(first))).toBe(true);
+});

@@ -51,7 +51,7 @@ describe("an entry", () => {
 
 describe("a run", () => {
   it("ends where the next entry names another page, is a hole, or has no index page", () => {
-    const { index } = makeSmall();
+    const { index, fake } = makeSmall();
     for (const [block, page] of [
       [510, 44],
       [511, 45],
@@ -70,6 +70,9 @@ describe("a run", () => {
       index.ensurePresent(block);
       index.publish(block, 52 + block - 1022);
     }
+    // What an index page without memory would read as is nobody's to see.
+    fake.metadataWords(0)[1024 + 2 * 1024] = 54;
+    fake.metadataWords(0)[1024 + 2 * 1024 + 1] = 0;
     expect(index.endOfRun(1022, 1100, 52)).toBe(1024);
   });
 

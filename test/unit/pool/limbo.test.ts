@@ -43,6 +43,33 @@ describe("limbo of a volatile pool", () => {
     younger.file.leave();
   });
 
+  it("is left after the reply by 256 pages in 64 runs, and before it by more", () => {
+    const large = { pageCount: 1200, maxBlocks: 1024 };
+    const left = (blocks: number, step: number): number => {
+      const pool = written(600, large);
+      for (let block = 1; step === 2 && block < 600; block += 2) pool.discard(block * PAGE, PAGE);
+      pool.file.enter();
+      expect(pool.file.discard(0, blocks * PAGE)).toBe(0);
+      const { limbo } = counts(pool);
+      pool.file.leave();
+      expect(counts(pool).limbo).toBe(0);
+      return limbo;
+    };
+    expect([left(256, 1), left(257, 1), left(128, 2), left(130, 2)]).toEqual([256, 0, 64, 0]);
+  });
+
+  it("gives a block its home page back, also before the discard's request has ended", () => {
+    const pool = written(8);
+    const other = pool.join(1);
+    pool.file.enter();
+    pool.file.discard(0, 3 * PAGE);
+    expect(counts(pool).limbo).toBe(3);
+    expect(other.write(PAGE, blocksOf(77))).toBe(PAGE);
+    expect(pool.pool.index.get(1)).toBe(pool.geometry.firstDataPage + 1);
+    expect(counts(pool).limbo).toBe(0);
+    pool.file.leave();
+  });
+
   it("lets runs go in order, as their requests end", () => {
     const pool = written(8);
     const [first, second] = [pool.join(1), pool.join(2)];
