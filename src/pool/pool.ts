@@ -72,7 +72,7 @@ export class Pool extends Reclaiming {
    */
   claim(block: BlockNo, most: number, claimed: Run): Errno {
     // Its home page may be in limbo, of a discard that has its reply already.
-    if (!this.memory.durable && !this.limbo.isEmpty() && !this.allocator.isHomeFree(block)) this.freeSome();
+    if (!this.memory.durable && !this.allocator.isHomeFree(block)) this.flushAndDrain();
     let errno = this.tryClaim(block, most, claimed);
     for (let tries = 0; errno === ENOSPC && tries < SHORTAGE_TRIES; tries++) {
       this.drainLimbo();

@@ -227,13 +227,6 @@ export abstract class Reclaiming {
     Atomics.store(this.control, CONTROL.inTransit, 0);
   }
 
-  /** Frees what can be freed now of a volatile pool's limbo, waiting for a thread that does just that. */
-  protected freeSome(): void {
-    this.lock();
-    this.limbo.drain(DRAIN_RUNS);
-    this.unlock();
-  }
-
   private tryDrain(): void {
     if (!this.mutex.tryLock()) return;
     this.limbo.drain(DRAIN_RUNS);
